@@ -1,0 +1,180 @@
+package call
+
+import (
+	"fmt"
+	"math/bits"
+
+	"github.com/cqrpc/cqrpc"
+	"github.com/cqrpc/cqrpc/internal/mem"
+)
+
+// Buffer is a reference-counted message. One owner at a time: SendMessage
+// passes ownership to the call, RecvMessage to the application, whose Free
+// returns the memory.
+type Buffer = mem.Buffer
+
+// NewBuffer returns a buffer over b, which it now owns.
+func NewBuffer(b []byte) *Buffer { return mem.Wrap(b) }
+
+// CopyBuffer returns a buffer holding a copy of b.
+func CopyBuffer(b []byte) *Buffer { return mem.Copy(b) }
+
+// OpKind is the kind of an operation, numbered as in C-core.
+type OpKind uint8
+
+// The eight kinds. A call has at most one outstanding operation of each.
+const (
+	SendInitialMetadataOp OpKind = iota
+	SendMessageOp
+	SendCloseOp  // client: half-close
+	SendStatusOp // server
+	RecvInitialMetadataOp
+	RecvMessageOp
+	RecvStatusOp // client
+	RecvCloseOp  // server
+	numOpKinds
+)
+
+var opNames = [numOpKinds]string{
+	"SEND_INITIAL_METADATA", "SEND_MESSAGE", "SEND_CLOSE", "SEND_STATUS",
+	"RECV_INITIAL_METADATA", "RECV_MESSAGE", "RECV_STATUS", "RECV_CLOSE",
+}
+
+func (k OpKind) String() string {
+	if k < numOpKinds {
+		return opNames[k]
+	}
+	return fmt.Sprintf("OpKind(%d)", uint8(k))
+}
+
+// Flags modify one operation; the numbers are C-core's.
+type Flags uint32
+
+const (
+	// BufferHint (SendMessage): more is coming. Accepted, without effect.
+	BufferHint Flags = 0x1
+	// NoCompress (SendMessage): send this message as it is.
+	NoCompress Flags = 0x2
+	// WriteThrough (SendMessage, SendInitialMetadata): complete after the
+	// write. Accepted, without effect: sends always complete after the write.
+	WriteThrough Flags = 0x4
+	// WaitForReady (SendInitialMetadata, client): wait for a connection instead
+	// of failing while there is none.
+	WaitForReady Flags = 0x20
+	// WaitForReadySet (SendInitialMetadata, client): the WaitForReady bit, set or
+	// not, wins over Config.WaitForReady.
+	WaitForReadySet Flags = 0x80
+)
+
+// legalFlags are the flags each kind may have.
+var legalFlags = [numOpKinds]Flags{
+	SendInitialMetadataOp: WaitForReady | WaitForReadySet | WriteThrough,
+	SendMessageOp:         BufferHint | NoCompress | WriteThrough,
+}
+
+// Op is one operation of a batch, made by the constructors below. The zero Op
+// is SendInitialMetadata without metadata.
+type Op struct {
+	kind     OpKind
+	flags    Flags
+	md       cqrpc.Metadata // sends
+	buffer   *Buffer        // SendMessage
+	value    any            // SendValue, RecvValue
+	isValue  bool
+	status   cqrpc.Status // SendStatus
+	intoMD   *cqrpc.Metadata
+	intoMsg  **Buffer
+	intoStat *cqrpc.Status
+	intoFlag *bool
+}
+
+// SendInitialMetadata starts the call (client) or the response (server). It
+// completes when the header block was framed; on a client that is after a
+// connection was found. False: the call ended first. Once per call.
+//
+// md must not be changed before the batch completes.
+func SendInitialMetadata(md cqrpc.Metadata) Op { return Op{kind: SendInitialMetadataOp, md: md} }
+
+// SendMessage sends one message and takes ownership of b when the batch is
+// accepted. It completes when flow control has accepted all of it and it was
+// written; one may be outstanding. It waits for SendInitialMetadata. False: the
+// call or this direction ended first.
+func SendMessage(b *Buffer) Op { return Op{kind: SendMessageOp, buffer: b} }
+
+// SendValue is SendMessage of v marshalled by the call's codec, inside
+// StartBatch and on the caller's goroutine: v is free for reuse when StartBatch
+// returns. A value that cannot be marshalled rejects the batch.
+func SendValue(v any) Op { return Op{kind: SendMessageOp, value: v, isValue: true} }
+
+// SendClose ends the client's messages. It completes when END_STREAM was
+// framed, true also if the call had ended before it was started, and false if
+// the call died, other than by the server's status, while it was outstanding.
+// Once per call, client only.
+func SendClose() Op { return Op{kind: SendCloseOp} }
+
+// SendStatus ends the call with st, OK or not, and trailing metadata. It
+// completes when the trailers were framed; false: the call ended first. Without
+// initial metadata and messages, the response is one header block (gRPC over
+// HTTP/2, Trailers-Only). Once per call, server only.
+func SendStatus(st cqrpc.Status, trailing cqrpc.Metadata) Op {
+	return Op{kind: SendStatusOp, status: st, md: trailing}
+}
+
+// RecvInitialMetadata sets *md, if md is not nil, to the response's initial
+// metadata. It completes when the header block or the stream's end arrived,
+// then true with empty metadata; false if there never was a stream. Once per
+// call, client only; a server's is [Call.RequestMetadata].
+func RecvInitialMetadata(md *cqrpc.Metadata) Op { return Op{kind: RecvInitialMetadataOp, intoMD: md} }
+
+// RecvMessage sets *b to the next message, which the caller then owns and
+// frees, or to nil: no more messages. With nil it completes true if the peer
+// ended its messages in order, else false with Event.Err saying why. One may be
+// outstanding.
+func RecvMessage(b **Buffer) Op { return Op{kind: RecvMessageOp, intoMsg: b} }
+
+// RecvValue is RecvMessage unmarshalled into v by the call's codec while the
+// event is harvested. *got, if got is not nil, tells a message from the end of
+// messages.
+func RecvValue(v any, got *bool) Op {
+	return Op{kind: RecvMessageOp, value: v, isValue: true, intoFlag: got}
+}
+
+// RecvStatus sets *st and *trailing, where not nil, to how the call ended. Its
+// batch never reports false. A status of OK does not complete before every
+// message was taken by RecvMessage; any other completes at once, and messages
+// that arrived before it stay readable. Once per call, client only.
+func RecvStatus(st *cqrpc.Status, trailing *cqrpc.Metadata) Op {
+	return Op{kind: RecvStatusOp, intoStat: st, intoMD: trailing}
+}
+
+// RecvClose completes when the call is over and sets *cancelled, if not nil, to
+// false if the application's status was framed before anything else ended the
+// call. Its batch never reports false. The client's half-close is not an end:
+// RecvMessage tells it. Once per call, server only.
+func RecvClose(cancelled *bool) Op { return Op{kind: RecvCloseOp, intoFlag: cancelled} }
+
+// With returns the operation with flags added.
+func (o Op) With(f Flags) Op {
+	o.flags |= f
+	return o
+}
+
+// Kind returns the operation's kind.
+func (o Op) Kind() OpKind { return o.kind }
+
+// opSet is a set of kinds.
+type opSet uint8
+
+const (
+	clientOnly = opSet(1<<SendCloseOp | 1<<RecvInitialMetadataOp | 1<<RecvStatusOp)
+	serverOnly = opSet(1<<SendStatusOp | 1<<RecvCloseOp)
+	// onceOps are all but the messages.
+	onceOps = ^opSet(1<<SendMessageOp | 1<<RecvMessageOp)
+	// finalOps make their batch report true whatever happened.
+	finalOps = opSet(1<<RecvStatusOp | 1<<RecvCloseOp)
+)
+
+func (s opSet) has(k OpKind) bool { return s&(1<<k) != 0 }
+
+// first returns the lowest kind of a set that is not empty.
+func (s opSet) first() OpKind { return OpKind(bits.TrailingZeros8(uint8(s))) }

@@ -1,0 +1,103 @@
+package call
+
+import (
+	"crypto/tls"
+	"net"
+	"strings"
+
+	"github.com/cqrpc/cqrpc"
+	"github.com/cqrpc/cqrpc/cq"
+	"github.com/cqrpc/cqrpc/frame"
+	"github.com/cqrpc/cqrpc/internal/mem"
+)
+
+// Stream is what a call needs of its transport; transport.Stream is one. All
+// methods may be called concurrently, never block and never call back on the
+// caller's stack. On a stream that has ended they do nothing but free what
+// they were given.
+//
+// The stream reports to the call's [Attempt]. After END_STREAM has come from
+// the peer, a client's stream ends its other half by itself and reports
+// OnClosed with a nil error and the final counts; a server's stream does when
+// END_STREAM was sent. A call relies on it to learn which sends got through.
+type Stream interface {
+	// Send queues headers, a message and an end, taking ownership. Two Sends
+	// may race; the kinds are put in order by the stream, and there is at most
+	// one of each kind outstanding.
+	Send(o frame.Outgoing)
+	// Consume returns credit for n bytes of DATA payload, message prefixes
+	// included, that the application took. Once the call has called Reset, what
+	// is outstanding is the stream's to return.
+	Consume(n int)
+	// Reset ends the stream from this side; no OnClosed follows.
+	Reset(code frame.ErrCode)
+}
+
+// Opener finds a stream for a client call: a channel.
+type Opener interface {
+	// Open is asked once per attempt, on the goroutine that started
+	// SendInitialMetadata or found the previous attempt unprocessed, with no
+	// lock held; it must not block. The answer, at once or later and from any
+	// goroutine, is exactly one c.Bind or c.Fail.
+	Open(c *Call)
+	// Forget says that the call ended before Open was answered. An answer that
+	// is already on its way is harmless.
+	Forget(c *Call)
+}
+
+// Attempt is the view of a call that one stream reports to. Its methods are
+// for the transport only and run on the transport's goroutines.
+type Attempt struct {
+	call *Call
+}
+
+// OnHeaders takes one header block: informational, initial or trailing. It is
+// lent for the duration of the call.
+func (t *Attempt) OnHeaders(h *frame.Headers, lane *cq.Lane) { t.call.onHeaders(t, h, lane) }
+
+// OnData takes ownership of one DATA payload, nil if only END_STREAM came.
+func (t *Attempt) OnData(b *mem.Buffer, end bool, lane *cq.Lane) { t.call.onData(t, b, end, lane) }
+
+// OnSent tells what was accepted for the wire so far; it may be late.
+func (t *Attempt) OnSent(s frame.Sent, lane *cq.Lane) { t.call.onSent(t, s, lane) }
+
+// OnClosed is the end of the stream, once.
+func (t *Attempt) OnClosed(err *frame.CloseError, s frame.Sent, lane *cq.Lane) {
+	t.call.onClosed(t, err, s, lane)
+}
+
+// Peer is the other end of the call's connection.
+type Peer struct {
+	Addr      net.Addr // nil until a client call has a connection
+	LocalAddr net.Addr
+	TLS       *tls.ConnectionState // nil without TLS
+}
+
+// String returns the address in gRPC's naming syntax, "ipv4:192.0.2.1:443",
+// "ipv6:[2001:db8::1]:443" or "unix:/run/x.sock"; "unknown" without an address.
+// It is a hint for humans, never a proof of identity.
+func (p Peer) String() string {
+	switch a := p.Addr.(type) {
+	case nil:
+		return "unknown"
+	case *net.TCPAddr:
+		if a.IP.To4() != nil {
+			return "ipv4:" + a.String()
+		}
+		return "ipv6:" + a.String()
+	default:
+		network := a.Network()
+		if strings.HasPrefix(network, "unix") {
+			network = "unix"
+		}
+		return network + ":" + a.String()
+	}
+}
+
+// lameStream stands for a stream where none is bound.
+func (c *Call) failOpen(st cqrpc.Status, cause error) verdict {
+	if st.Code == cqrpc.CodeOK {
+		st = cqrpc.Status{Code: cqrpc.CodeUnknown, Message: "no stream, and no reason given"}
+	}
+	return verdict{status: st, origin: cqrpc.OriginTransport, cause: cause, gone: true}
+}

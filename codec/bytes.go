@@ -1,0 +1,47 @@
+package codec
+
+import "fmt"
+
+// Bytes returns the codec that passes messages through as they are, named
+// "bytes", for proxies and for callers with a serialization of their own.
+// Messages to send are []byte or *[]byte; messages to receive are *[]byte,
+// whose capacity is used again if it suffices.
+func Bytes() Codec { return bytesCodec{} }
+
+type bytesCodec struct{}
+
+func (bytesCodec) Name() string { return "bytes" }
+
+func (bytesCodec) Size(v any) int {
+	b, _ := bytesOf(v)
+	return len(b)
+}
+
+func (bytesCodec) Append(dst []byte, v any) ([]byte, error) {
+	b, ok := bytesOf(v)
+	if !ok {
+		return dst, fmt.Errorf("codec bytes: cannot marshal %T: want []byte or a non-nil *[]byte", v)
+	}
+	return append(dst, b...), nil
+}
+
+func (bytesCodec) Unmarshal(data []byte, v any) error {
+	p, _ := v.(*[]byte)
+	if p == nil {
+		return fmt.Errorf("codec bytes: cannot unmarshal into %T: want a non-nil *[]byte", v)
+	}
+	*p = append((*p)[:0], data...)
+	return nil
+}
+
+func bytesOf(v any) ([]byte, bool) {
+	switch b := v.(type) {
+	case []byte:
+		return b, true
+	case *[]byte:
+		if b != nil {
+			return *b, true
+		}
+	}
+	return nil, false
+}

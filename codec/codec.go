@@ -1,0 +1,19 @@
+package codec
+
+// Codec is one way to serialize messages. Implementations must be safe for
+// concurrent use, and must not keep a slice they are given.
+type Codec interface {
+	// Name is the content-subtype, lower-case: "proto" is announced as
+	// content-type application/grpc+proto (gRPC over HTTP/2, Content-Type).
+	Name() string
+	// Size returns how many bytes Append is expected to add at most, or 0 if
+	// that is unknown. It is a hint for sizing buffers: neither value is an
+	// error, and messages it cannot judge are reported by Append.
+	Size(v any) int
+	// Append appends the serialized v to dst and returns the extended slice. On
+	// error it returns dst, whose bytes past its length may have changed.
+	Append(dst []byte, v any) ([]byte, error)
+	// Unmarshal replaces the contents of v, a pointer, by the message in data.
+	// After an error v is in an unspecified state.
+	Unmarshal(data []byte, v any) error
+}

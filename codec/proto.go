@@ -1,0 +1,89 @@
+package codec
+
+import (
+	"fmt"
+	"slices"
+
+	"google.golang.org/protobuf/proto"
+)
+
+// Proto returns the codec of Protocol Buffers, named "proto". Messages are
+// [proto.Message] values. Those whose type also has the methods that
+// vtprotobuf generates are handled by these, without reflection.
+func Proto() Codec { return protoCodec{} }
+
+type protoCodec struct{}
+
+// vtMessage is what vtprotobuf's marshal, unmarshal and size features add.
+type vtMessage interface {
+	SizeVT() int
+	// MarshalToSizedBufferVT fills the end of b and returns how many bytes.
+	MarshalToSizedBufferVT(b []byte) (int, error)
+	// UnmarshalVT merges, unlike proto.Unmarshal.
+	UnmarshalVT(b []byte) error
+}
+
+func (protoCodec) Name() string { return "proto" }
+
+func (protoCodec) Size(v any) int {
+	switch m := v.(type) {
+	case vtMessage:
+		return m.SizeVT()
+	case proto.Message:
+		return proto.Size(m)
+	}
+	return 0
+}
+
+func (protoCodec) Append(dst []byte, v any) ([]byte, error) {
+	switch m := v.(type) {
+	case vtMessage:
+		return appendVT(dst, m)
+	case proto.Message:
+		out, err := proto.MarshalOptions{}.MarshalAppend(dst, m)
+		if err != nil {
+			return dst, fmt.Errorf("codec proto: marshal %T: %w", v, err)
+		}
+		return out, nil
+	}
+	return dst, errNoMessage("marshal", v)
+}
+
+func appendVT(dst []byte, m vtMessage) ([]byte, error) {
+	size := m.SizeVT()
+	out := slices.Grow(dst, size)
+	out = out[:len(dst)+size]
+	n, err := m.MarshalToSizedBufferVT(out[len(dst):])
+	if err != nil {
+		return dst, fmt.Errorf("codec proto: marshal %T: %w", m, err)
+	}
+	if n != size { // the message was changed meanwhile: the front is garbage
+		return dst, fmt.Errorf("codec proto: marshal %T: %d bytes written, %d announced", m, n, size)
+	}
+	return out, nil
+}
+
+func (protoCodec) Unmarshal(data []byte, v any) error {
+	var err error
+	switch m := v.(type) {
+	case vtMessage:
+		if r, ok := v.(interface{ Reset() }); ok {
+			r.Reset()
+		}
+		err = m.UnmarshalVT(data)
+	case proto.Message:
+		err = proto.Unmarshal(data, m)
+	default:
+		return errNoMessage("unmarshal", v)
+	}
+	if err != nil {
+		return fmt.Errorf("codec proto: unmarshal %T: %w", v, err)
+	}
+	return nil
+}
+
+// errNoMessage is the answer to a value of the wrong type, most often a struct
+// where its pointer was meant.
+func errNoMessage(verb string, v any) error {
+	return fmt.Errorf("codec proto: cannot %s %T: not a proto.Message (generated types are, by pointer)", verb, v)
+}

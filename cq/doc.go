@@ -1,0 +1,30 @@
+// Package cq is the completion queue: where operations that were started
+// somewhere else end, and where the application picks them up.
+//
+//	                 Begin                       Complete
+//	StartBatch ───────────────► operation ───────────────► Completer
+//	                                                          │
+//	   ┌──────────────────────────┬───────────────────────────┤
+//	   ▼                          ▼                           ▼
+//	Queue (New, NewPluck)      Queue (NewCallback)         Waiter
+//	Next, NextN, Pluck         Executor runs the tag       Wait
+//
+// A Completer counts operations: every Begin that returned true is followed by
+// exactly one Complete, and every Complete becomes exactly one [Event] unless
+// the completion's [Finalizer] swallows it.
+//
+// The counter of a [Queue] starts at one, the unit that [Queue.Shutdown] gives
+// back. A queue is finished when the counter is zero and stays finished:
+//
+//	          Shutdown                 last Complete           last event taken
+//	open ───────────────► shut down ─────────────────► finished ───────────────► drained
+//	Begin true            Begin true                   Begin false               Next: Shutdown
+//
+// Concurrency: all methods of Queue, Alarm and Pool may be called by any
+// goroutine at any time; a [Waiter] is begun and completed by any goroutine and
+// waited on by one; a [Lane] belongs to one goroutine. Queue.mu guards pointer
+// moves only: finalizers, callbacks and contexts run with no lock held.
+// The package starts no goroutine but the workers of a [Pool] and those of
+// [Poll], and keeps no timer but those of armed alarms and of pollers blocked
+// in NextUntil or PluckUntil.
+package cq

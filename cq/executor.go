@@ -1,0 +1,120 @@
+package cq
+
+import (
+	"runtime"
+	"sync"
+)
+
+// Executor decides where the callbacks of queues made by NewCallback run. One
+// may serve any number of queues.
+type Executor interface {
+	// Execute arranges for every task of the batch to be run once, and returns
+	// without waiting for any. The batch is lent: the tasks may be kept, the
+	// slice may not. It is called concurrently, by the engine's goroutines, once
+	// per batch of completions.
+	Execute(batch []Task)
+}
+
+// Inline returns the Executor that runs callbacks at once on the goroutine
+// that completes the operation: the engine's reader when it flushes its lane,
+// or the timer's for an alarm. No hand-over is cheaper and none is more
+// dangerous: a callback that blocks, or waits for anything that arrives on the
+// same connection, stops that connection.
+func Inline() Executor { return inline{} }
+
+type inline struct{}
+
+func (inline) Execute(batch []Task) {
+	for i := range batch {
+		batch[i].Run()
+	}
+}
+
+// Pool is an Executor with a bounded number of workers. Workers are started
+// when there is work and end when there is none, so an idle Pool owns no
+// goroutine. Tasks are started in the order they were given; with one worker
+// they also run in that order, one at a time.
+type Pool struct {
+	// immutable
+	size   int
+	worker func() // work, bound once: starting it allocates nothing
+
+	mu   sync.Mutex
+	idle sync.Cond // L is &mu; workers became zero
+
+	// guarded by mu
+	tasks   ring[Task]
+	workers int
+}
+
+var _ Executor = (*Pool)(nil)
+
+// NewPool returns a Pool of at most n workers; n <= 0 means GOMAXPROCS.
+func NewPool(n int) *Pool {
+	if n <= 0 {
+		n = runtime.GOMAXPROCS(0)
+	}
+	p := &Pool{size: n}
+	p.worker, p.idle.L = p.work, &p.mu
+	return p
+}
+
+// Execute implements Executor: one lock, and as many new workers as there is
+// work and room for.
+func (p *Pool) Execute(batch []Task) {
+	p.mu.Lock()
+	for i := range batch {
+		p.tasks.push(batch[i])
+	}
+	hire := min(p.size-p.workers, p.tasks.len())
+	p.workers += hire
+	p.mu.Unlock()
+	for range hire {
+		go p.worker()
+	}
+}
+
+// Close waits until every task has run and the workers have ended. It must not
+// be called from a task. A Pool holds nothing while idle, so closing is a wait
+// and not an end: tasks given afterwards are still run, because a completion
+// must not be lost to the order in which things are torn down.
+func (p *Pool) Close() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for p.workers > 0 {
+		p.idle.Wait()
+	}
+}
+
+// work runs tasks until there are none. One at a time: a task taken along
+// with one that blocks would wait although another worker is free.
+func (p *Pool) work() {
+	orderly := false
+	defer func() {
+		if !orderly { // the callback ended its goroutine (runtime.Goexit)
+			go p.worker()
+		}
+	}()
+	for {
+		t, ok := p.take()
+		if !ok {
+			orderly = true
+			return
+		}
+		t.Run()
+	}
+}
+
+// take returns the oldest task, or retires the calling worker.
+func (p *Pool) take() (Task, bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.tasks.len() > 0 {
+		return p.tasks.pop(), true
+	}
+	p.workers--
+	if p.workers == 0 {
+		p.idle.Broadcast()
+	}
+	return Task{}, false
+}

@@ -1,0 +1,79 @@
+package cq
+
+// maxIdleLane is the most entries a lane keeps room for between flushes.
+const maxIdleLane = 1024
+
+// Lane is a goroutine-local collector of completions. Whoever finds out, under
+// some lock, that operations have ended adds them here and delivers them after
+// unlocking; a read loop delivers once per batch of frames, so a queue is
+// locked and woken once per batch. The zero value is ready to use. A Lane
+// belongs to one goroutine.
+type Lane struct {
+	pending  []laneEntry
+	spare    []laneEntry  // the other of the two, being delivered by Flush
+	scratch  []Completion // of one queue, on their way
+	flushing bool
+}
+
+type laneEntry struct {
+	to Completer
+	c  Completion
+}
+
+// Add collects one completion for to.
+func (l *Lane) Add(to Completer, c Completion) {
+	l.pending = append(l.pending, laneEntry{to, c})
+}
+
+// Empty reports whether nothing is collected.
+func (l *Lane) Empty() bool { return len(l.pending) == 0 }
+
+// Flush delivers everything collected, and everything added meanwhile by
+// callbacks of an [Inline] executor, and leaves the lane empty. Completions
+// for one Queue are delivered together, in the order they were added; there is
+// no order between different completers. Call it with no lock held. Flush from
+// within Flush does nothing: the outer one delivers.
+func (l *Lane) Flush() {
+	if l.flushing {
+		return
+	}
+	l.flushing = true
+	for len(l.pending) > 0 {
+		batch := l.pending
+		l.pending = l.spare[:0]
+		l.deliver(batch)
+		clear(batch)
+		l.spare = batch[:0]
+	}
+	if cap(l.pending) > maxIdleLane || cap(l.spare) > maxIdleLane {
+		l.pending, l.spare, l.scratch = nil, nil, nil
+	}
+	l.flushing = false
+}
+
+// deliver completes every entry of batch. An entry that was delivered ahead of
+// its turn, together with an earlier one of the same queue, has no completer.
+func (l *Lane) deliver(batch []laneEntry) {
+	for i := range batch {
+		switch to := batch[i].to.(type) {
+		case nil:
+		case *Queue:
+			l.gather(to, batch[i:])
+			to.completeAll(l.scratch)
+			clear(l.scratch)
+			l.scratch = l.scratch[:0]
+		default:
+			to.Complete(batch[i].c)
+		}
+	}
+}
+
+// gather moves the completions for q to scratch, in order.
+func (l *Lane) gather(q *Queue, batch []laneEntry) {
+	for i := range batch {
+		if batch[i].to == Completer(q) {
+			l.scratch = append(l.scratch, batch[i].c)
+			batch[i].to = nil
+		}
+	}
+}

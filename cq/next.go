@@ -1,0 +1,162 @@
+package cq
+
+import (
+	"context"
+	"iter"
+	"sync"
+	"time"
+)
+
+// maxHarvest is the most events one NextN returns: enough to make the lock
+// and the wake negligible, few enough to be collected on the stack.
+const maxHarvest = 32
+
+// Next takes the oldest event, waiting for one until ctx ends. The event's
+// Kind is OpComplete; Shutdown once the queue is finished and empty, and ever
+// after; Timeout, with ctx's error, if ctx ended and no event was available
+// (an available one is preferred); or Misuse if the queue was not made by New.
+// Any number of goroutines may call it; each event goes to one of them.
+func (q *Queue) Next(ctx context.Context) Event {
+	if q.how != byNext {
+		return misuse(ErrWrongKind)
+	}
+	return q.harvest(anyTag, patience{ctx: ctx})
+}
+
+// NextUntil is Next with a deadline for a context (C++ AsyncNext). A deadline
+// in the past makes one check without waiting; the zero time is no deadline.
+func (q *Queue) NextUntil(deadline time.Time) Event {
+	if q.how != byNext {
+		return misuse(ErrWrongKind)
+	}
+	return q.harvest(anyTag, patience{deadline: deadline})
+}
+
+// NextN is Next for many events at once: it waits for the first, then takes up
+// to len(dst), at most 32, under one lock, oldest first. It returns how many,
+// at least one with kind OpComplete, and none with any other kind, whose
+// meaning is that of Next. An empty dst is a Misuse.
+func (q *Queue) NextN(ctx context.Context, dst []Event) (int, Kind) {
+	if q.how != byNext || len(dst) == 0 {
+		return 0, Misuse
+	}
+	var batch [maxHarvest]Completion
+	for {
+		n, kind := q.take(batch[:min(len(dst), maxHarvest)], anyTag, patience{ctx: ctx})
+		if kind != OpComplete {
+			return 0, kind
+		}
+		kept := 0
+		for i := range batch[:n] {
+			if batch[i].finalizeInto(&dst[kept]) {
+				kept++
+			}
+		}
+		clear(dst[kept:n])
+		if kept > 0 {
+			return kept, OpComplete
+		}
+	}
+}
+
+// Events ranges over Next: it yields completed operations until the queue is
+// drained, ctx ends or the loop is left, and starts again where it was left.
+// On a queue not made by New it yields the one Misuse event.
+func (q *Queue) Events(ctx context.Context) iter.Seq[Event] {
+	return func(yield func(Event) bool) {
+		for {
+			ev := q.Next(ctx)
+			if ev.Kind == Timeout || ev.Kind == Shutdown {
+				return
+			}
+			if !yield(ev) || ev.Kind == Misuse {
+				return
+			}
+		}
+	}
+}
+
+// harvest takes completions until one is not swallowed by its finalizer.
+func (q *Queue) harvest(want selector, p patience) Event {
+	var c [1]Completion
+	for {
+		switch _, kind := q.take(c[:], want, p); kind {
+		case OpComplete:
+			if ev, keep := c[0].event(); keep {
+				return ev
+			}
+		case Timeout:
+			return Event{Kind: Timeout, Err: p.err()}
+		default:
+			return Event{Kind: kind}
+		}
+	}
+}
+
+// take moves completions to dst, waiting for the first as long as p allows.
+// The kind is OpComplete with the number taken, or Timeout or Shutdown.
+// The order of the checks is C-core's: an event before the end of the queue,
+// and either before the end of the patience.
+func (q *Queue) take(dst []Completion, want selector, p patience) (int, Kind) {
+	var w *poller
+	expired := false
+	q.mu.Lock()
+	for {
+		n := q.popLocked(dst, want)
+		kind := OpComplete
+		switch {
+		case n > 0:
+		case q.pending.Load() == 0:
+			kind = Shutdown
+		case expired:
+			kind = Timeout
+		default:
+			w = q.parkLocked(w, want)
+			q.mu.Unlock()
+			expired = w.wait(p)
+			q.mu.Lock()
+			q.settleLocked(w, expired)
+			continue
+		}
+		if w != nil {
+			q.free = append(q.free, w)
+		}
+		q.mu.Unlock()
+		return n, kind
+	}
+}
+
+// popLocked moves ready completions to dst: as many as fit, or one by tag.
+func (q *Queue) popLocked(dst []Completion, want selector) int {
+	if want.byTag {
+		return q.pluckLocked(dst, want)
+	}
+	n := min(len(dst), q.ready.len())
+	for i := range dst[:n] {
+		dst[i] = q.ready.pop()
+	}
+	return n
+}
+
+// event runs the finalizer and returns the event to deliver, or false if the
+// finalizer swallowed it.
+func (c *Completion) event() (Event, bool) {
+	if c.Finalizer == nil {
+		return Event{Kind: OpComplete, OK: c.OK, Tag: c.Tag}, true
+	}
+	// An Event on the stack would be moved to the heap by the interface call.
+	p := events.Get().(*Event)
+	keep := c.finalizeInto(p)
+	ev := *p
+	*p = Event{}
+	events.Put(p)
+	return ev, keep
+}
+
+var events = sync.Pool{New: func() any { return new(Event) }}
+
+// finalizeInto makes *ev the event of c and reports whether to deliver it.
+func (c *Completion) finalizeInto(ev *Event) bool {
+	*ev = Event{Kind: OpComplete, OK: c.OK, Tag: c.Tag}
+	return c.Finalizer == nil || c.Finalizer.Finalize(ev)
+}

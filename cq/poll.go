@@ -1,0 +1,41 @@
+package cq
+
+import (
+	"context"
+	"fmt"
+	"sync"
+)
+
+// Poll starts n goroutines for each queue, made by New, that call f with every
+// event until the queue is drained; n < 1 means 1. The returned function waits
+// for all of them; Shutdown of the queues is the caller's. N queues with one
+// poller each keep the work of a call on one goroutine; one queue with N
+// pollers lets no event wait behind a slow one.
+func Poll(queues []*Queue, n int, f func(Event)) (wait func()) {
+	var pollers sync.WaitGroup
+	for _, q := range queues {
+		for range max(n, 1) {
+			pollers.Go(func() {
+				for ev := range q.Events(context.Background()) {
+					f(ev)
+				}
+			})
+		}
+	}
+	return pollers.Wait
+}
+
+// Proceeder is a tag that is a state machine: Proceed is its next step.
+type Proceeder interface {
+	Proceed(ok bool)
+}
+
+// Proceed takes the step that ev stands for; its tag must be a Proceeder. It
+// is made to be the function of [Poll].
+func Proceed(ev Event) {
+	p, ok := ev.Tag.(Proceeder)
+	if !ok {
+		panic(fmt.Sprintf("cq: %v event with a tag of type %T, which is not a cq.Proceeder", ev.Kind, ev.Tag))
+	}
+	p.Proceed(ev.OK)
+}

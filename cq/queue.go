@@ -1,0 +1,217 @@
+package cq
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"sync/atomic"
+)
+
+// completionType says how a queue is harvested (C-core grpc_cq_completion_type).
+type completionType uint8
+
+const (
+	byNext completionType = iota
+	byPluck
+	byCallback
+)
+
+func (t completionType) String() string {
+	switch t {
+	case byNext:
+		return "next"
+	case byPluck:
+		return "pluck"
+	case byCallback:
+		return "callback"
+	}
+	return fmt.Sprintf("completionType(%d)", uint8(t))
+}
+
+// Queue is a completion queue (C-core grpc_completion_queue): operations begin
+// on it, end on it, and each end is handed to exactly one harvester, in the
+// order of the ends. It is a plain struct with no goroutine and no file
+// descriptor, cheap enough for one per call. All methods may be called
+// concurrently.
+type Queue struct {
+	// immutable
+	how   completionType
+	calls *callbacks // only byCallback
+
+	// atomic
+	pending  atomic.Int64 // operations begun and not ended, plus one until Shutdown
+	shutdown atomic.Bool  // Shutdown was called; written under mu
+
+	mu sync.Mutex
+
+	// guarded by mu
+	ready  ring[Completion]
+	parked []*poller // blocked in Next or Pluck; the last is woken first
+	free   []*poller // not in use
+	awake  int       // pollers woken that have not looked at ready since
+	alarms *Alarm    // armed ones, linked
+}
+
+var _ Completer = (*Queue)(nil)
+
+// New returns a queue whose events are taken with Next, NextUntil, NextN and
+// Events, by any number of goroutines.
+func New() *Queue { return newQueue(byNext) }
+
+// NewPluck returns a queue whose events are taken by tag, with Pluck and
+// PluckUntil, by any number of goroutines (C-core allows six).
+func NewPluck() *Queue { return newQueue(byPluck) }
+
+func newQueue(how completionType) *Queue {
+	q := &Queue{how: how}
+	q.pending.Store(1)
+	return q
+}
+
+// Begin announces one operation. It reports false, and announces nothing, only
+// when the queue is finished: Shutdown was called and every operation ended.
+// Between the two, operations are still accepted and delivered, so that
+// follow-up work of running operations can end properly.
+func (q *Queue) Begin() bool {
+	for {
+		n := q.pending.Load()
+		if n == 0 {
+			return false
+		}
+		if q.pending.CompareAndSwap(n, n+1) {
+			return true
+		}
+	}
+}
+
+// Complete ends one operation announced by Begin. It does not block. On a
+// queue made by NewCallback it hands the tag to the Executor; on the others it
+// stores the completion and wakes a poller if one is needed. Complete without
+// Begin panics: it is a bug of the engine.
+func (q *Queue) Complete(c Completion) {
+	if q.how == byCallback {
+		one := [1]Completion{c}
+		q.dispatch(one[:])
+		return
+	}
+	q.mu.Lock()
+	q.ready.push(c)
+	left := q.endLocked(1)
+	q.mu.Unlock()
+	q.mustHaveBegun(left)
+}
+
+// completeAll ends len(cs) operations under one lock, with at most one wake
+// for each. It keeps no reference to cs.
+func (q *Queue) completeAll(cs []Completion) {
+	if q.how == byCallback {
+		q.dispatch(cs)
+		return
+	}
+	q.mu.Lock()
+	for i := range cs {
+		q.ready.push(cs[i])
+	}
+	left := q.endLocked(len(cs))
+	q.mu.Unlock()
+	q.mustHaveBegun(left)
+}
+
+// endLocked ends n operations, whose completions are the newest ready, and
+// returns what is left of pending. Stored first, ended second: whoever sees
+// the queue finished also sees every completion (C-core cq_end_op).
+func (q *Queue) endLocked(n int) (left int64) {
+	left = q.pending.Add(-int64(n))
+	switch {
+	case len(q.parked) == 0:
+	case left <= 0:
+		q.wakeAllLocked()
+	default:
+		q.wakeForLocked(n)
+	}
+	return left
+}
+
+// mustHaveBegun panics if pending cannot be what is left of it after legal
+// Completes: until Shutdown gives it back, one unit is the queue's own.
+func (q *Queue) mustHaveBegun(left int64) {
+	if left < 0 || left == 0 && !q.shutdown.Load() {
+		panic("BUG: cq.Queue: Complete without Begin")
+	}
+}
+
+// Shutdown asks the queue to finish. Operations in flight still end and are
+// delivered; armed alarms end at once with OK=false, so draining never waits
+// for a clock. Once all have ended, Begin fails, and once all events are taken
+// Next and Pluck return Shutdown forever. It does not wait and may be called
+// any number of times.
+func (q *Queue) Shutdown() {
+	q.mu.Lock()
+	if q.shutdown.Load() {
+		q.mu.Unlock()
+		return
+	}
+	q.shutdown.Store(true)
+	cancelled := q.disarmAllLocked()
+	q.mu.Unlock()
+	if len(cancelled) > 0 {
+		q.completeAll(cancelled)
+	}
+	q.giveBackUnit()
+}
+
+// giveBackUnit drops the unit that kept an idle queue from being finished.
+func (q *Queue) giveBackUnit() {
+	if q.how == byCallback {
+		if q.pending.Add(-1) == 0 {
+			q.endDispatch()
+		}
+		return
+	}
+	q.mu.Lock()
+	if q.pending.Add(-1) == 0 {
+		q.wakeAllLocked()
+	}
+	q.mu.Unlock()
+}
+
+// Close shuts the queue down and waits until it is finished and empty,
+// discarding what it harvests (finalizers run, so buffers are freed). It is a
+// convenience for queues nobody polls any more: if others poll, each event
+// goes to one of them or to Close. On a queue made by NewCallback it waits
+// until the shutdown function has returned, and so must not be called from a
+// callback. It returns ctx's error if that comes first; the queue is then shut
+// down but not drained, and Close may be called again. Closing twice is fine.
+func (q *Queue) Close(ctx context.Context) error {
+	q.Shutdown()
+	if q.how == byCallback {
+		return q.calls.wait(ctx)
+	}
+	for {
+		switch ev := q.harvest(anyTag, patience{ctx: ctx}); ev.Kind {
+		case Shutdown:
+			return nil
+		case Timeout:
+			return ev.Err
+		}
+	}
+}
+
+// String describes the queue in one line for logs: its kind, the operations in
+// flight, the events ready, the pollers blocked, and how far shut down it is.
+func (q *Queue) String() string {
+	q.mu.Lock()
+	ready, parked, down := q.ready.len(), len(q.parked), q.shutdown.Load()
+	pending := q.pending.Load()
+	q.mu.Unlock()
+	state := "open"
+	switch {
+	case pending == 0:
+		state = "finished"
+	case down:
+		state = "shut down"
+	default:
+		pending-- // the queue's own unit is not an operation
+	}
+	return fmt.Sprintf("cq.Queue(%v, %s, pending %d, ready %d, waiters %d)", q.how, state, pending, ready, parked)
+}

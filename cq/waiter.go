@@ -1,0 +1,140 @@
+package cq
+
+import (
+	"context"
+	"fmt"
+	"sync/atomic"
+)
+
+// waiterState is what has happened to the one operation of a Waiter.
+//
+//	        Begin              Complete
+//	idle ───────────► begun ────────────► ended ──► idle   (Wait took it)
+//	                   │ ▲                  ▲
+//	              Wait ▼ │ ctx ended        │
+//	                  parked ───────────────┘ Complete, with a token
+type waiterState uint32
+
+const (
+	waiterIdle waiterState = iota
+	waiterBegun
+	waiterParked
+	waiterEnded
+)
+
+func (s waiterState) String() string {
+	switch s {
+	case waiterIdle:
+		return "idle"
+	case waiterBegun:
+		return "begun"
+	case waiterParked:
+		return "parked"
+	case waiterEnded:
+		return "ended"
+	}
+	return fmt.Sprintf("waiterState(%d)", uint32(s))
+}
+
+// Waiter is a Completer for one operation at a time and one goroutine that
+// waits for it: a pluck queue of one, for the sync style. It takes no lock,
+// and no channel is made unless the wait has to block. Once Wait has returned
+// the event, the Waiter can be used again, for nothing.
+//
+// The zero value is ready to use, so a Waiter can be a field of what it waits
+// for. It must not be copied, nor kept in a pool shared by the whole process.
+type Waiter struct {
+	// atomic
+	state atomic.Uint32
+
+	// whoever moved state: Complete until it is ended, Wait from then on
+	c Completion
+
+	// waiting goroutine only; wake is also sent to by Complete when parked
+	wake chan struct{} // capacity 1, nil until the first blocking Wait
+	ev   Event         // finalizers change it in place
+}
+
+var _ Completer = (*Waiter)(nil)
+
+// NewWaiter returns a Waiter with no operation outstanding.
+func NewWaiter() *Waiter { return new(Waiter) }
+
+// Begin announces the operation. It reports false if the last one has not
+// ended, or has ended and was not taken by Wait. Any goroutine may call it.
+func (w *Waiter) Begin() bool {
+	return w.state.CompareAndSwap(uint32(waiterIdle), uint32(waiterBegun))
+}
+
+// Complete ends the operation and wakes the goroutine in Wait. It does not
+// block. Complete without Begin panics: it is a bug of the engine. Any
+// goroutine may call it.
+func (w *Waiter) Complete(c Completion) {
+	if s := waiterState(w.state.Load()); s != waiterBegun && s != waiterParked {
+		panic("BUG: cq.Waiter: Complete of an operation that is " + s.String())
+	}
+	w.c = c
+	if waiterState(w.state.Swap(uint32(waiterEnded))) == waiterParked {
+		w.wake <- struct{}{} // never blocks: one token per parking
+	}
+}
+
+// Wait waits until the operation has ended or ctx ends, preferring the former,
+// and reports whether the event is that of the operation. If not, its Kind is
+// Timeout with ctx's error, and the operation is still outstanding: cancel it
+// and Wait again before dropping what it works on; or Misuse if nothing was
+// begun. The completion's finalizer runs here, on the waiting goroutine; if it
+// swallows the event after beginning another operation, Wait waits for that.
+// Only one goroutine at a time may call Wait.
+func (w *Waiter) Wait(ctx context.Context) (Event, bool) {
+	for {
+		switch s := waiterState(w.state.Load()); s {
+		case waiterIdle:
+			return misuse(ErrNotBegun), false
+		case waiterBegun:
+			if !w.park(ctx) {
+				return Event{Kind: Timeout, Err: ctx.Err()}, false
+			}
+		case waiterEnded:
+			if w.finalize() {
+				return w.take(), true
+			}
+		default:
+			panic("BUG: cq.Waiter: Wait by two goroutines")
+		}
+	}
+}
+
+// park blocks until the operation has ended, or until ctx ends and it has not.
+func (w *Waiter) park(ctx context.Context) (ended bool) {
+	if w.wake == nil {
+		w.wake = make(chan struct{}, 1)
+	}
+	if !w.state.CompareAndSwap(uint32(waiterBegun), uint32(waiterParked)) {
+		return true // ended meanwhile, without a token
+	}
+	select {
+	case <-w.wake:
+		return true
+	case <-ctx.Done():
+	}
+	if w.state.CompareAndSwap(uint32(waiterParked), uint32(waiterBegun)) {
+		return false
+	}
+	<-w.wake // ended at the same moment: the token is on its way
+	return true
+}
+
+// finalize consumes the completion and reports whether its event is kept in ev.
+func (w *Waiter) finalize() bool {
+	c := w.c
+	w.c = Completion{}
+	w.state.Store(uint32(waiterIdle)) // so that a finalizer may begin again
+	return c.finalizeInto(&w.ev)
+}
+
+func (w *Waiter) take() Event {
+	ev := w.ev
+	w.ev = Event{}
+	return ev
+}

@@ -1,0 +1,80 @@
+package frame
+
+import (
+	"strings"
+
+	"golang.org/x/net/http2/hpack"
+)
+
+// fieldEncoder encodes header fields with one HPACK context and decides which
+// of them are worth a place in the peer's dynamic table.
+//
+// hpack.Encoder indexes every field that fits the table unless it is marked
+// Sensitive. A field whose value never comes again would only push out those
+// that do (:path, user-agent, authorization), so it is encoded as Sensitive:
+// "never indexed" takes as many octets as "not indexed" (RFC 7541 section
+// 6.2) and asks intermediaries for what we do ourselves. The first such field
+// of a name is indexed all the same: later ones then refer to its name.
+type fieldEncoder struct {
+	enc   *hpack.Encoder
+	named uint8 // volatile names that had their first field
+}
+
+func newFieldEncoder(w *Writer) *fieldEncoder {
+	return &fieldEncoder{enc: hpack.NewEncoder(fieldSink{w})}
+}
+
+// fieldSink takes encoded fields straight into a Writer's buffer.
+type fieldSink struct{ w *Writer }
+
+func (s fieldSink) Write(p []byte) (int, error) {
+	s.w.buf = append(s.w.buf, p...)
+	return len(p), nil
+}
+
+// setTableSize changes the table size; the encoder's own limit is 4,096.
+// Setting the size it has would cost an update in the next block.
+func (e *fieldEncoder) setTableSize(n uint32) {
+	if n = min(n, defaultHeaderTable); n != e.enc.MaxDynamicTableSize() {
+		e.enc.SetMaxDynamicTableSize(n)
+	}
+}
+
+// encode appends f to the Writer's buffer, which cannot fail.
+func (e *fieldEncoder) encode(f Field) {
+	f.Sensitive = f.Sensitive || !e.indexable(&f)
+	_ = e.enc.WriteField(f)
+}
+
+// indexable reports whether f may enter the table.
+func (e *fieldEncoder) indexable(f *Field) bool {
+	if f.Size() > e.enc.MaxDynamicTableSize()/2 {
+		return false // it would push out too much
+	}
+	bit := volatile(f.Name)
+	if bit == 0 {
+		return !strings.HasSuffix(f.Name, "-bin")
+	}
+	first := e.named&bit == 0
+	e.named |= bit
+	return first
+}
+
+// volatile returns a bit for names whose values hardly ever repeat, else 0.
+func volatile(name string) uint8 {
+	switch name {
+	case "grpc-timeout":
+		return 1 << 0
+	case "grpc-message":
+		return 1 << 1
+	case "grpc-status-details-bin":
+		return 1 << 2
+	case "traceparent":
+		return 1 << 3
+	case "tracestate":
+		return 1 << 4
+	case "grpc-trace-bin":
+		return 1 << 5
+	}
+	return 0
+}

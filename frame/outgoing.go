@@ -1,0 +1,107 @@
+package frame
+
+import (
+	"sync"
+	"sync/atomic"
+
+	"golang.org/x/net/http2/hpack"
+
+	"github.com/cqrpc/cqrpc/internal/mem"
+)
+
+// Field is one header field; Sensitive fields are never indexed by HPACK.
+type Field = hpack.HeaderField
+
+// PrefixLen is the length of the gRPC message prefix: one flag byte and a
+// four-byte big-endian length (gRPC over HTTP/2, Length-Prefixed-Message).
+const PrefixLen = 5
+
+// HeaderList is a header block waiting to be encoded: an ordered list of
+// fields, pseudo-header fields first. It is pooled and reference-counted like
+// a buffer; a list with more than one owner is read-only.
+type HeaderList struct {
+	Fields []Field
+	refs   atomic.Int32
+}
+
+var headerLists = sync.Pool{New: func() any { return &HeaderList{Fields: make([]Field, 0, 12)} }}
+
+// NewHeaderList returns an empty list with one owner.
+func NewHeaderList() *HeaderList {
+	l := headerLists.Get().(*HeaderList)
+	l.refs.Store(1)
+	return l
+}
+
+// Add appends a field.
+func (l *HeaderList) Add(name, value string) {
+	l.Fields = append(l.Fields, Field{Name: name, Value: value})
+}
+
+// Ref adds an owner and returns l.
+func (l *HeaderList) Ref() *HeaderList {
+	l.refs.Add(1)
+	return l
+}
+
+// Free drops one owner. Free of nil does nothing.
+func (l *HeaderList) Free() {
+	if l == nil || l.refs.Add(-1) > 0 {
+		return
+	}
+	if cap(l.Fields) > 64 {
+		return
+	}
+	clear(l.Fields)
+	l.Fields = l.Fields[:0]
+	headerLists.Put(l)
+}
+
+// Outgoing is what one Send hands to a stream: any of an initial header block,
+// one message, and an end, sent in that order whatever the order of Sends
+// (HTTP/2 knows no other). The stream takes ownership of all of it.
+type Outgoing struct {
+	// Headers is the initial header block (request or response headers).
+	Headers *HeaderList
+	// Message is the payload of one gRPC message, without its prefix.
+	Message *mem.Buffer
+	// Prefix precedes Message on the wire; meaningful if Message is not nil.
+	Prefix [PrefixLen]byte
+	// Trailers is a header block that ends the stream.
+	Trailers *HeaderList
+	// End half-closes the stream after the above; implied by Trailers.
+	End bool
+}
+
+// Sent counts what a stream has accepted for the wire since it was opened:
+// framed and past flow control. Values only grow; a later Sent supersedes an
+// earlier one, so notifications may be merged or repeated.
+type Sent struct {
+	Headers  bool
+	Messages uint64
+	End      bool
+}
+
+// Headers is one complete, decoded header block. It is lent for the duration
+// of a callback: Fields is reused for the next block, its strings may be kept.
+type Headers struct {
+	StreamID uint32
+	// Fields in wire order; pseudo-header fields precede all others.
+	Fields []Field
+	// End reports END_STREAM.
+	End bool
+	// Err is a *StreamError when the block is malformed (RFC 9113 section 8.1.1) or
+	// larger than the advertised limit; HPACK state stayed in step, so only
+	// this stream is affected. Fields then holds what was decoded so far.
+	Err error
+}
+
+// Value returns the first value of the named field, or "".
+func (h *Headers) Value(name string) string {
+	for i := range h.Fields {
+		if h.Fields[i].Name == name {
+			return h.Fields[i].Value
+		}
+	}
+	return ""
+}

@@ -1,0 +1,352 @@
+package frame
+
+import (
+	"errors"
+	"fmt"
+	"io"
+
+	"golang.org/x/net/http2"
+
+	"github.com/cqrpc/cqrpc/internal/mem"
+)
+
+const (
+	headerLen       = 9       // RFC 9113 section 4.1
+	minMaxFrameSize = 1 << 14 // RFC 9113 section 4.2
+	maxMaxFrameSize = 1<<24 - 1
+)
+
+// ReaderConfig limits what a [Reader] accepts. Zero fields mean the default.
+type ReaderConfig struct {
+	// MaxFrameSize is the largest frame payload accepted, in octets, as
+	// advertised in SETTINGS_MAX_FRAME_SIZE. Default and least value 16,384,
+	// greatest 16,777,215 (RFC 9113 section 6.5.2); clamped.
+	MaxFrameSize uint32
+
+	// MaxHeaderList is the largest header list accepted, in octets: names,
+	// values and 32 for each field, as advertised in
+	// SETTINGS_MAX_HEADER_LIST_SIZE (RFC 9113 section 6.5.2). Default 16 KiB.
+	// A larger list fails its stream.
+	MaxHeaderList uint32
+
+	// MaxHeaderBlock is how many encoded octets of one header block are
+	// decoded, to keep HPACK in step with a peer whose list is too large.
+	// Default twice MaxHeaderList and 16 KiB. A larger block, or a single
+	// string longer than this, fails the connection.
+	MaxHeaderBlock uint32
+
+	// MaxContinuations is how many CONTINUATION frames one header block may
+	// have, empty ones included. Default MaxHeaderBlock / 4096, at least 8.
+	// One more fails the connection.
+	MaxContinuations int
+
+	// MaxHeaderTable is the largest HPACK dynamic table, in octets, that the
+	// peer may use from the start. Values below 4,096, the size a peer may
+	// use before it has seen our SETTINGS, are raised to it; see
+	// [Reader.SetMaxHeaderTable]. Default 4,096.
+	MaxHeaderTable uint32
+
+	// ReadBuffer is the size of the read buffer in octets. Default 32 KiB,
+	// least value 64.
+	ReadBuffer int
+}
+
+// Frame is one frame that keeps the rules of RFC 9113 section 6 which need no
+// knowledge of streams. Fields not named for its Type are zero.
+type Frame struct {
+	Type     http2.FrameType
+	Flags    http2.Flags
+	StreamID uint32
+
+	// Length is the payload length on the wire in octets, padding included:
+	// what flow control counts (RFC 9113 section 6.9.1). For HEADERS it
+	// counts the first frame only.
+	Length uint32
+
+	// Data is the payload of DATA without padding, owned by the caller, who
+	// frees it; nil if empty.
+	Data *mem.Buffer
+
+	// Headers is the decoded block of HEADERS and its CONTINUATION frames,
+	// lent until the next call of Next. Look at its Err.
+	Headers *Headers
+
+	// ErrCode is the code of RST_STREAM and GOAWAY.
+	ErrCode ErrCode
+
+	// Increment is that of WINDOW_UPDATE, 1 to 2^31-1 octets.
+	Increment uint32
+
+	// Ping is the opaque data of PING.
+	Ping [8]byte
+
+	// LastStreamID is that of GOAWAY.
+	LastStreamID uint32
+
+	// Debug is the debug data of GOAWAY, at most its first 1024 octets, lent
+	// until the next call of Next.
+	Debug []byte
+
+	// Settings are the parameters of SETTINGS in wire order, unknown ones
+	// and repeated ones included, lent until the next call of Next. Their
+	// values are valid (RFC 9113 section 6.5.2).
+	Settings []http2.Setting
+
+	// End reports END_STREAM on DATA and HEADERS.
+	End bool
+
+	// Ack reports ACK on SETTINGS and PING.
+	Ack bool
+}
+
+// Reader reads frames from one connection. It belongs to one goroutine.
+type Reader struct {
+	// immutable
+	framer           *http2.Framer
+	maxBlock         int64 // encoded octets of a header block
+	maxContinuations int
+
+	src      source
+	maxFrame uint32
+	block    block
+	settings []http2.Setting
+	debug    []byte
+	err      error // why reading has ended
+}
+
+// NewReader returns a Reader of r, which is typically a net.Conn.
+func NewReader(r io.Reader, cfg ReaderConfig) *Reader {
+	cfg = cfg.resolved()
+	rd := &Reader{
+		src:              source{r: r, size: cfg.ReadBuffer},
+		maxBlock:         int64(cfg.MaxHeaderBlock),
+		maxContinuations: cfg.MaxContinuations,
+	}
+	rd.framer = http2.NewFramer(nil, &rd.src)
+	rd.SetMaxFrameSize(cfg.MaxFrameSize)
+	rd.block.init(cfg)
+	return rd
+}
+
+// resolved replaces zero fields by their defaults and clamps the others.
+func (c ReaderConfig) resolved() ReaderConfig {
+	if c.MaxHeaderList == 0 {
+		c.MaxHeaderList = 16 << 10
+	}
+	if c.MaxHeaderBlock == 0 {
+		c.MaxHeaderBlock = uint32(min(2*uint64(c.MaxHeaderList)+16<<10, 1<<31-1))
+	}
+	if c.MaxContinuations == 0 {
+		c.MaxContinuations = max(8, int(c.MaxHeaderBlock/4096))
+	}
+	if c.ReadBuffer == 0 {
+		c.ReadBuffer = readBuffer
+	}
+	c.ReadBuffer = max(c.ReadBuffer, minReadBuffer)
+	return c
+}
+
+// SetMaxFrameSize changes the largest payload accepted, once the peer has
+// acknowledged the setting; out-of-range values are clamped as in
+// [ReaderConfig].
+func (r *Reader) SetMaxFrameSize(n uint32) {
+	r.maxFrame = min(max(n, minMaxFrameSize), maxMaxFrameSize)
+	r.framer.SetMaxReadFrameSize(r.maxFrame)
+}
+
+// SetMaxHeaderTable changes the largest dynamic table, in octets, that the
+// peer may choose in later header blocks, once it has acknowledged the
+// setting (RFC 7541 section 4.2).
+func (r *Reader) SetMaxHeaderTable(n uint32) { r.block.dec.SetAllowedMaxDynamicTableSize(n) }
+
+// Release gives the read buffer back for others to use and ends reading:
+// later calls of Next fail. Call it when the connection is over.
+func (r *Reader) Release() {
+	r.src.release()
+	r.block.reset()
+	if r.err == nil {
+		r.err = io.ErrClosedPipe
+	}
+}
+
+// Next returns the next frame. Its error is a *[StreamError] if only the
+// frame's stream is affected, and reading can go on; the frame is returned
+// with it. Any other error ends reading and is repeated by later calls: a
+// *[ConnError] if the peer broke a rule, io.EOF if the connection ended
+// between frames, io.ErrUnexpectedEOF if within one, or whatever the
+// underlying reader said. A malformed or oversized header block is no error
+// here, it is [Headers].Err.
+func (r *Reader) Next() (Frame, error) {
+	if r.err != nil {
+		return Frame{}, r.err
+	}
+	r.block.reset()
+	f, err := r.readFrame()
+	if err != nil {
+		if _, ok := err.(*StreamError); !ok {
+			f.Data.Free()
+			r.err = err
+			return Frame{}, err
+		}
+	}
+	return f, err
+}
+
+// Buffered reports whether a whole frame is buffered, so that the next call
+// of Next does not wait for the peer.
+func (r *Reader) Buffered() bool {
+	w := r.src.window()
+	if r.err != nil || len(w) < headerLen {
+		return false
+	}
+	n := int(w[0])<<16 | int(w[1])<<8 | int(w[2])
+	if http2.FrameType(w[3]) == http2.FrameHeaders && !http2.Flags(w[4]).Has(http2.FlagHeadersEndHeaders) {
+		return false // its CONTINUATION may be missing
+	}
+	return len(w) >= headerLen+n
+}
+
+func (r *Reader) readFrame() (f Frame, err error) {
+	fh, err := r.readHeader()
+	if err != nil {
+		return f, err
+	}
+	f.Type, f.Flags, f.StreamID, f.Length = fh.Type, fh.Flags, fh.StreamID, fh.Length
+	if err := checkStreamID(&f); err != nil {
+		return f, err
+	}
+	switch f.Type {
+	case http2.FrameData:
+		err = r.readData(&f)
+	case http2.FrameHeaders:
+		err = r.readHeaders(&f)
+	case http2.FramePriority:
+		err = r.readPriority(&f)
+	case http2.FrameRSTStream:
+		err = r.readRSTStream(&f)
+	case http2.FrameSettings:
+		err = r.readSettings(&f)
+	case http2.FramePushPromise:
+		err = connErrorf(ProtocolError, "PUSH_PROMISE on stream %d, but push is not enabled", f.StreamID)
+	case http2.FramePing:
+		err = r.readPing(&f)
+	case http2.FrameGoAway:
+		err = r.readGoAway(&f)
+	case http2.FrameWindowUpdate:
+		err = r.readWindowUpdate(&f)
+	default:
+		// Unknown types are ignored (RFC 9113 section 4.1).
+		err = r.src.discard(int(f.Length))
+	}
+	if err == io.EOF {
+		err = io.ErrUnexpectedEOF
+	}
+	return f, err
+}
+
+// readHeader reads a frame header and checks its place and size. It waits for
+// all of the header first, so that what is too short to be one can be named.
+func (r *Reader) readHeader() (http2.FrameHeader, error) {
+	p, err := r.src.peek(headerLen)
+	if err != nil {
+		if len(p) == 0 {
+			return http2.FrameHeader{}, err
+		}
+		if words := foreign(p); words != "" {
+			return http2.FrameHeader{}, connErrorf(ProtocolError, "the peer sent %s instead of HTTP/2 frames", words)
+		}
+		if err == io.EOF {
+			err = io.ErrUnexpectedEOF
+		}
+		return http2.FrameHeader{}, err
+	}
+	words := foreign(p)
+	fh, err := r.framer.ReadFrameHeader()
+	if err == nil {
+		return fh, nil
+	}
+	return fh, r.headerError(fh, err, words)
+}
+
+// headerError puts an http2.Framer's error about fh in our words.
+func (r *Reader) headerError(fh http2.FrameHeader, err error, words string) error {
+	switch code, ok := err.(http2.ConnectionError); {
+	case ok:
+		return connErrorf(ErrCode(code), "%v", r.framer.ErrorDetail())
+	case errors.Is(err, http2.ErrFrameTooLarge) && words != "":
+		return connErrorf(FrameSizeError, "the peer sent %s instead of HTTP/2 frames", words)
+	case errors.Is(err, http2.ErrFrameTooLarge):
+		return connErrorf(FrameSizeError, "%v on stream %d has a payload of %d octets, the limit is %d",
+			fh.Type, fh.StreamID, fh.Length, r.maxFrame)
+	}
+	return err
+}
+
+// checkStreamID tells the frames of streams from those of the connection
+// (RFC 9113 section 6, at each type).
+func checkStreamID(f *Frame) error {
+	switch f.Type {
+	case http2.FrameData, http2.FrameHeaders, http2.FramePriority, http2.FrameRSTStream, http2.FramePushPromise:
+		if f.StreamID == 0 {
+			return connErrorf(ProtocolError, "%v on stream 0", f.Type)
+		}
+	case http2.FrameSettings, http2.FramePing, http2.FrameGoAway:
+		if f.StreamID != 0 {
+			return connErrorf(ProtocolError, "%v on stream %d, allowed on stream 0 only", f.Type, f.StreamID)
+		}
+	}
+	return nil
+}
+
+// readData reads DATA (RFC 9113 section 6.1).
+func (r *Reader) readData(f *Frame) error {
+	f.End = f.Flags.Has(http2.FlagDataEndStream)
+	n, pad := int(f.Length), 0
+	if f.Flags.Has(http2.FlagDataPadded) {
+		var err error
+		if n, pad, err = r.readPadLength(f); err != nil {
+			return err
+		}
+	}
+	if n > 0 {
+		f.Data = mem.Get(n)
+		if err := r.src.readFull(f.Data.Bytes()); err != nil {
+			return err
+		}
+	}
+	return r.src.discard(pad)
+}
+
+// readPadLength reads the Pad Length field that begins a padded payload and
+// returns how many octets of content and of padding follow. Padding that
+// fills the frame or exceeds it ends the connection (RFC 9113 section 6.1).
+func (r *Reader) readPadLength(f *Frame) (content, pad int, err error) {
+	if f.Length < 1 {
+		return 0, 0, tooShort(f, 1)
+	}
+	p, err := r.src.peek(1)
+	if err != nil {
+		return 0, 0, err
+	}
+	pad = int(p[0])
+	r.src.skip(1)
+	content = int(f.Length) - 1 - pad
+	if content < 0 {
+		return 0, 0, connErrorf(ProtocolError, "%v on stream %d has %d octets of padding in a payload of %d",
+			f.Type, f.StreamID, pad, f.Length)
+	}
+	return content, pad, nil
+}
+
+func tooShort(f *Frame, least int) error {
+	return connErrorf(FrameSizeError, "%v on stream %d has a payload of %d octets, too short for its flags, which need %d",
+		f.Type, f.StreamID, f.Length, least)
+}
+
+func connErrorf(code ErrCode, format string, args ...any) *ConnError {
+	return &ConnError{Code: code, Reason: fmt.Sprintf(format, args...)}
+}
+
+func streamErrorf(id uint32, code ErrCode, format string, args ...any) *StreamError {
+	return &StreamError{StreamID: id, Code: code, Reason: fmt.Sprintf(format, args...)}
+}

@@ -1,0 +1,148 @@
+// Package mem holds the reference-counted, pooled byte buffers that carry
+// message bytes from the socket to the application and back.
+//
+// A Buffer has one owner at a time; passing it to a function that documents
+// "takes ownership" transfers it. Ref adds an owner, Free drops one; the last
+// Free returns pooled memory. Bytes of a Buffer with more than one owner are
+// read-only. Buffers above 64 KiB are never pooled, so one large message does
+// not pin memory for the life of the process.
+package mem
+
+import (
+	"sync"
+	"sync/atomic"
+)
+
+// maxPooled is the largest backing array kept in a pool, in bytes.
+const maxPooled = 64 << 10
+
+// classes are the capacities of the pools, ascending; the last is maxPooled.
+var classes = [...]int{256, 1 << 10, 4 << 10, 16<<10 + 64, maxPooled}
+
+var pools [len(classes)]sync.Pool
+
+// Buffer is a reference-counted slice of bytes. The zero value is not usable;
+// make one with Get or Wrap. Methods other than Ref and Free may not run
+// concurrently with a writer of the bytes.
+type Buffer struct {
+	data   []byte
+	parent *Buffer // Sub: the buffer whose memory this is a view of
+	back   []byte  // the pooled backing array, nil if unpooled
+	refs   atomic.Int32
+	class  int8 // index into pools, -1 if unpooled
+}
+
+// Get returns a buffer of length n with undefined contents and one owner.
+func Get(n int) *Buffer {
+	b := get(n)
+	if t := tracker.Load(); t != nil {
+		t.add(b)
+	}
+	return b
+}
+
+func get(n int) *Buffer {
+	for i, size := range classes {
+		if n > size {
+			continue
+		}
+		b, _ := pools[i].Get().(*Buffer)
+		if b == nil {
+			b = &Buffer{back: make([]byte, size), class: int8(i)}
+		}
+		b.data = b.back[:n]
+		b.refs.Store(1)
+		return b
+	}
+	return wrap(make([]byte, n))
+}
+
+// Wrap returns a buffer over data, which it now owns and never pools.
+func Wrap(data []byte) *Buffer {
+	b := wrap(data)
+	if t := tracker.Load(); t != nil {
+		t.add(b)
+	}
+	return b
+}
+
+func wrap(data []byte) *Buffer {
+	b := &Buffer{data: data, class: -1}
+	b.refs.Store(1)
+	return b
+}
+
+// Copy returns a pooled buffer holding a copy of data.
+func Copy(data []byte) *Buffer {
+	b := Get(len(data))
+	copy(b.data, data)
+	return b
+}
+
+// Bytes returns the contents, valid until the owner's Free.
+func (b *Buffer) Bytes() []byte { return b.data }
+
+// Len returns the number of bytes; a nil buffer has none.
+func (b *Buffer) Len() int {
+	if b == nil {
+		return 0
+	}
+	return len(b.data)
+}
+
+// Cap returns how far SetLen may extend the buffer.
+func (b *Buffer) Cap() int { return cap(b.data) }
+
+// SetLen changes the length, up to Cap. Only the sole owner may call it.
+func (b *Buffer) SetLen(n int) { b.data = b.data[:n] }
+
+// TrimFront drops the first n bytes. Only the sole owner may call it.
+func (b *Buffer) TrimFront(n int) { b.data = b.data[n:] }
+
+// Adopt replaces the contents by data, which must lie in the buffer's own
+// memory or be newly allocated by an append that outgrew it.
+func (b *Buffer) Adopt(data []byte) { b.data = data }
+
+// Ref adds an owner and returns b.
+func (b *Buffer) Ref() *Buffer {
+	b.refs.Add(1)
+	return b
+}
+
+// Sub returns a new buffer viewing bytes [i, j) of b, keeping b's memory alive
+// until it is freed. The bytes are shared and so read-only.
+func (b *Buffer) Sub(i, j int) *Buffer {
+	s := wrap(b.data[i:j:j])
+	s.parent = b.Ref()
+	if t := tracker.Load(); t != nil {
+		t.add(s)
+	}
+	return s
+}
+
+// Free drops one owner. Freeing a buffer nobody owns panics: it is always a
+// bug of the engine. Free of nil does nothing.
+func (b *Buffer) Free() {
+	if b == nil {
+		return
+	}
+	switch n := b.refs.Add(-1); {
+	case n > 0:
+		return
+	case n < 0:
+		panic("BUG: mem.Buffer freed twice")
+	}
+	if t := tracker.Load(); t != nil {
+		t.remove(b)
+	}
+	if b.parent != nil {
+		p := b.parent
+		b.parent, b.data = nil, nil
+		p.Free()
+		return
+	}
+	b.data = nil
+	if b.class >= 0 {
+		pools[b.class].Put(b)
+	}
+}

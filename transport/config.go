@@ -1,0 +1,179 @@
+package transport
+
+import (
+	"log/slog"
+	"math/rand/v2"
+	"time"
+
+	"github.com/cqrpc/cqrpc/frame"
+)
+
+// Side says which end of the connection we are.
+type Side uint8
+
+const (
+	// Client opens streams.
+	Client Side = iota
+	// Server accepts them.
+	Server
+)
+
+func (s Side) String() string {
+	if s == Server {
+		return "server"
+	}
+	return "client"
+}
+
+// Config is the settings of one connection. In every field zero means the
+// default and a negative value means unlimited or off, as its comment says.
+type Config struct {
+	// MaxConcurrentStreams is advertised by a server and enforced with
+	// REFUSED_STREAM. Default 1000; negative: unlimited.
+	MaxConcurrentStreams int
+	// InitialWindow is the receive window of a stream in bytes, 65535 to 2^31-1.
+	// Default 65535, grown by BDP estimation up to MaxWindow.
+	InitialWindow int
+	// InitialConnWindow is the receive window of the connection in bytes.
+	// Default 1 MiB. Bytes are credited as they are read, so it bounds what is
+	// in flight, not what is buffered.
+	InitialConnWindow int
+	// MaxWindow bounds BDP growth of both windows, in bytes. Default 16 MiB;
+	// negative: windows stay as configured.
+	MaxWindow int
+	// MaxFrameSize is the largest frame accepted, 16384 to 16777215 bytes. Default 16384.
+	MaxFrameSize int
+	// MaxHeaderList is the largest header list accepted, in bytes as RFC 9113
+	// section 6.5.2 counts them. Default 16 KiB.
+	MaxHeaderList int
+	// HeaderTableSize is the HPACK decoder's table in bytes. Default 4096.
+	HeaderTableSize int
+
+	Keepalive   Keepalive
+	Enforcement Enforcement
+
+	// MaxIdle closes a server connection that had no stream for so long.
+	// MaxAge drains it when it is so old (plus or minus 10 %, so that clients do
+	// not come back in step), MaxAgeGrace later it is closed hard.
+	// Default of all three: never.
+	MaxIdle, MaxAge, MaxAgeGrace time.Duration
+
+	// HandshakeTimeout bounds preface and first SETTINGS. Default 20 s; negative: none.
+	HandshakeTimeout time.Duration
+	// DrainTimeout is how long a graceful drain waits for the acknowledgement
+	// that separates its two GOAWAYs. Default 20 s.
+	DrainTimeout time.Duration
+	// LingerTimeout is how long input is read and dropped after the last GOAWAY,
+	// so that the peer reads it before a TCP reset. Default 1 s.
+	LingerTimeout time.Duration
+
+	// Budgets bound work that the peer can trigger.
+	Budgets Budgets
+
+	// Logger receives connection events at Debug and faults at Warn. Default: silent.
+	Logger *slog.Logger
+	// Jitter returns a number in [0,1). Default: math/rand/v2.
+	Jitter func() float64
+	// FirstStreamID is the first identifier a client uses; odd. Default 1. For tests of exhaustion.
+	FirstStreamID uint32
+}
+
+// Keepalive says when to ask a silent peer whether it is alive (gRFC A8, ccore 4.6).
+type Keepalive struct {
+	// Time without anything read before a PING. Default: client off, server 2 h.
+	// Negative: off. Less than 10 s is raised to 10 s on a client, 1 s on a server.
+	Time time.Duration
+	// Timeout for the answer. Default 20 s.
+	Timeout time.Duration
+	// PermitWithoutStreams pings also while no stream is open. Default false.
+	PermitWithoutStreams bool
+}
+
+// Enforcement says how often a client may ping a server (gRFC A8, ccore 8.6).
+type Enforcement struct {
+	// MinTime between PINGs without data from us in between. Default 5 min.
+	MinTime time.Duration
+	// PermitWithoutStreams accepts that rate without open streams too; otherwise 2 h. Default false.
+	PermitWithoutStreams bool
+	// MaxStrikes is how many early PINGs are forgiven. Default 2; negative: unlimited.
+	MaxStrikes int
+}
+
+const (
+	defaultWindow     = 65535
+	defaultConnWindow = 1 << 20
+	defaultMaxWindow  = 16 << 20
+	minFrameSize      = 16 << 10
+	maxFrameSize      = 1<<24 - 1
+	maxStreamID       = 1<<31 - 1
+)
+
+// resolved returns the configuration with defaults filled in.
+func (c Config) resolved(side Side) Config {
+	if c.MaxConcurrentStreams == 0 {
+		c.MaxConcurrentStreams = 1000
+	}
+	c.InitialWindow = orDefault(c.InitialWindow, defaultWindow, 1, maxStreamID)
+	c.InitialConnWindow = orDefault(c.InitialConnWindow, defaultConnWindow, defaultWindow, maxStreamID)
+	switch {
+	case c.MaxWindow == 0:
+		c.MaxWindow = defaultMaxWindow
+	case c.MaxWindow < 0:
+		c.MaxWindow = 0
+	}
+	c.MaxFrameSize = orDefault(c.MaxFrameSize, minFrameSize, minFrameSize, maxFrameSize)
+	c.MaxHeaderList = orDefault(c.MaxHeaderList, 16<<10, 256, 1<<30)
+	c.HeaderTableSize = orDefault(c.HeaderTableSize, 4096, 0, 1<<20)
+	c.Keepalive = c.Keepalive.resolved(side)
+	c.Enforcement.MinTime = orDefault(c.Enforcement.MinTime, 5*time.Minute, 0, 1<<62)
+	if c.Enforcement.MaxStrikes == 0 {
+		c.Enforcement.MaxStrikes = 2
+	}
+	if c.HandshakeTimeout == 0 {
+		c.HandshakeTimeout = 20 * time.Second
+	}
+	c.DrainTimeout = orDefault(c.DrainTimeout, 20*time.Second, 0, 1<<62)
+	c.LingerTimeout = orDefault(c.LingerTimeout, time.Second, 0, 1<<62)
+	c.Budgets = c.Budgets.resolved()
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if c.Jitter == nil {
+		c.Jitter = rand.Float64
+	}
+	if c.FirstStreamID == 0 {
+		c.FirstStreamID = 1
+	}
+	return c
+}
+
+func (k Keepalive) resolved(side Side) Keepalive {
+	floor := time.Second
+	if side == Client {
+		floor = 10 * time.Second
+	}
+	switch {
+	case k.Time == 0 && side == Server:
+		k.Time = 2 * time.Hour
+	case k.Time > 0:
+		k.Time = max(k.Time, floor)
+	}
+	k.Timeout = orDefault(k.Timeout, 20*time.Second, 0, 1<<62)
+	return k
+}
+
+// orDefault returns def for zero, otherwise v held in [lo, hi].
+func orDefault[T ~int | ~int64](v, def, lo, hi T) T {
+	if v == 0 {
+		return def
+	}
+	return min(max(v, lo), hi)
+}
+
+func (c *Config) reader() frame.ReaderConfig {
+	return frame.ReaderConfig{
+		MaxFrameSize:   uint32(c.MaxFrameSize),
+		MaxHeaderList:  uint32(c.MaxHeaderList),
+		MaxHeaderTable: uint32(c.HeaderTableSize),
+	}
+}

@@ -1,0 +1,238 @@
+package transport
+
+import (
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/cqrpc/cqrpc/cq"
+	"github.com/cqrpc/cqrpc/frame"
+)
+
+// ErrClosed is why streams end when this side closes their connection.
+var ErrClosed = errors.New("connection closed locally")
+
+// ErrDraining refuses a new stream on a connection that takes no more: the
+// request was not sent and may go to another connection.
+var ErrDraining = errors.New("connection is draining")
+
+// Conn is one HTTP/2 connection, of either side. All methods are safe for
+// concurrent use and none blocks on the network.
+type Conn struct {
+	// immutable
+	side    Side
+	cfg     Config
+	nc      net.Conn
+	handler Handler
+	tls     *tls.ConnectionState
+
+	mu sync.Mutex
+	// guarded by mu
+	state    connState
+	cause    error // why it is closing; nil for a local or drained close
+	flushing bool  // a flusher runs
+	streams  streamTableState
+	out      outgoingState
+	control  controlState
+	peer     peerSettings
+	pings    pingState
+	goaway   goawayState
+	timers   timerState
+
+	stopped atomic.Bool // closing: the reader drops what comes
+
+	// reader only, but for the windows, which are atomic
+	r     *frame.Reader
+	lane  cq.Lane
+	in    incomingState
+	abuse abuseState
+	bdp   bdpState
+
+	// flusher only
+	w *frame.Writer
+}
+
+// New takes over nc, a connected (and, for TLS, handshaken) socket, and starts
+// its reader. The handshake of HTTP/2 goes on in the background; Handler.OnReady
+// tells when it is done. HandshakeTimeout bounds it.
+func New(side Side, nc net.Conn, cfg Config, h Handler) *Conn {
+	c := &Conn{side: side, cfg: cfg.resolved(side), nc: nc, handler: h, w: frame.NewWriter()}
+	if t, ok := nc.(*tls.Conn); ok {
+		st := t.ConnectionState()
+		c.tls = &st
+	}
+	c.r = frame.NewReader(nc, c.cfg.reader())
+	c.streams.init(side, c.cfg.FirstStreamID)
+	c.in.init(&c.cfg)
+	c.out.window = defaultWindow
+	c.peer = defaultPeerSettings()
+	c.control.greet(side, &c.cfg)
+
+	if c.cfg.HandshakeTimeout > 0 {
+		_ = nc.SetReadDeadline(time.Now().Add(c.cfg.HandshakeTimeout))
+	}
+	c.mu.Lock()
+	c.kickLocked()
+	c.mu.Unlock()
+	go c.read()
+	return c
+}
+
+// LocalAddr and RemoteAddr are the socket's addresses.
+func (c *Conn) LocalAddr() net.Addr { return c.nc.LocalAddr() }
+
+// RemoteAddr is the peer's address.
+func (c *Conn) RemoteAddr() net.Addr { return c.nc.RemoteAddr() }
+
+// TLS is the state of the TLS handshake, nil on a plaintext connection.
+func (c *Conn) TLS() *tls.ConnectionState { return c.tls }
+
+// NumStreams is how many streams are open, not counting those that wait for
+// the peer's MAX_CONCURRENT_STREAMS.
+func (c *Conn) NumStreams() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.streams.table)
+}
+
+// NewStream makes a client stream that reports to r. It is opened, and takes an
+// identifier, when its headers are sent; past the peer's MAX_CONCURRENT_STREAMS
+// it waits its turn, first come first served (RFC 9113 section 5.1.2).
+// The error is ErrDraining or the reason the connection ended.
+func (c *Conn) NewStream(r Receiver) (*Stream, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case c.state >= closing:
+		return nil, c.causeLocked()
+	case c.state == draining:
+		return nil, ErrDraining
+	}
+	return &Stream{conn: c, recv: r, contentLength: -1}, nil
+}
+
+// Close ends the connection now: every stream is closed with ConnLost, GOAWAY
+// NO_ERROR is sent if the socket takes it, and the socket is closed at the
+// latest after LingerTimeout. Idempotent.
+func (c *Conn) Close() { c.CloseWith(nil) }
+
+// CloseWith is Close with a cause for the streams that it ends.
+func (c *Conn) CloseWith(cause error) {
+	if cause == nil {
+		cause = ErrClosed
+	}
+	var lane cq.Lane
+	c.shut(&shutdown{code: frame.NoError, cause: cause, local: true}, &lane)
+	lane.Flush()
+}
+
+// shutdown is a decision to end the connection.
+type shutdown struct {
+	code  frame.ErrCode
+	debug string // GOAWAY debug data
+	cause error  // told to streams
+	local bool   // our wish, not a fault: the handler is told nil
+	mute  bool   // the socket is dead: no GOAWAY
+}
+
+// shut begins the end: closing state, final GOAWAY, all streams closed. The
+// reader then lingers and closes the socket. Only the first call acts.
+func (c *Conn) shut(s *shutdown, lane *cq.Lane) {
+	c.mu.Lock()
+	if c.state >= closing {
+		c.mu.Unlock()
+		return
+	}
+	c.state.to(closing)
+	c.stopped.Store(true)
+	c.cause = s.cause
+	c.goaway.local = s.local
+	c.timers.stopLocked()
+	gone := c.takeAllLocked()
+	pings := c.pings.takeLocked()
+	if !s.mute {
+		c.control.finalGoAway(goAwayFrame{lastID: c.streams.lastPeerID, code: s.code, debug: s.debug})
+		c.kickLocked()
+	}
+	c.mu.Unlock()
+
+	// Wakes a reader blocked in Read; it finds the closing state and lingers.
+	_ = c.nc.SetReadDeadline(time.Now().Add(c.cfg.LingerTimeout))
+	if s.mute {
+		_ = c.nc.Close()
+	}
+	c.log(s)
+	for _, g := range gone {
+		g.deliver(s.cause, lane)
+	}
+	for _, p := range pings {
+		p.done(0, s.cause)
+	}
+}
+
+func (c *Conn) log(s *shutdown) {
+	if s.local {
+		c.cfg.Logger.Debug("http2: closing", "side", c.side, "peer", c.RemoteAddr(), "cause", s.cause)
+		return
+	}
+	c.cfg.Logger.Warn("http2: connection failed", "side", c.side, "peer", c.RemoteAddr(), "cause", s.cause)
+}
+
+// fail ends the connection because of err: a *frame.ConnError is told to the
+// peer, anything else is a dead socket.
+func (c *Conn) fail(err error, lane *cq.Lane) {
+	var ce *frame.ConnError
+	if errors.As(err, &ce) {
+		c.shut(&shutdown{code: ce.Code, debug: ce.Reason, cause: c.blame(err)}, lane)
+		return
+	}
+	c.shut(&shutdown{cause: c.blame(err), mute: true, local: c.isDone(err)}, lane)
+}
+
+// isDone reports that the peer closed a connection which was draining and had
+// nothing left to do: no fault of anyone.
+func (c *Conn) isDone(err error) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return errors.Is(err, io.EOF) && c.state == draining && len(c.streams.table) == 0
+}
+
+// blame names the peer in an error that users will read.
+func (c *Conn) blame(err error) error {
+	return fmt.Errorf("connection to %v: %w", c.RemoteAddr(), err)
+}
+
+// causeLocked is why no stream can be made on a closing connection.
+func (c *Conn) causeLocked() error {
+	if c.cause != nil {
+		return c.cause
+	}
+	return ErrClosed
+}
+
+// finish closes the socket; the reader's last act.
+func (c *Conn) finish() {
+	_ = c.nc.Close()
+	c.mu.Lock()
+	c.state.to(closed)
+	err := c.cause
+	if c.goaway.local {
+		err = nil
+	}
+	c.mu.Unlock()
+	c.handler.OnClosed(err)
+}
+
+// String is one line for humans: side, peer, state, streams, windows.
+func (c *Conn) String() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return fmt.Sprintf("conn{%v %v->%v %v streams=%d waiting=%d sendWindow=%d lastID=%d cause=%v}",
+		c.side, c.nc.LocalAddr(), c.nc.RemoteAddr(), c.state, len(c.streams.table), c.streams.waiting,
+		c.out.window, c.streams.lastPeerID, c.cause)
+}

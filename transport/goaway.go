@@ -1,0 +1,136 @@
+package transport
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/cqrpc/cqrpc/cq"
+	"github.com/cqrpc/cqrpc/frame"
+)
+
+var (
+	errDrained   = errors.New("connection drained")
+	errExhausted = errors.New("stream identifiers are used up")
+)
+
+// goawayState is how far a shutdown by GOAWAY has come (RFC 9113 section 6.8).
+// Guarded by Conn.mu.
+//
+//	none --Drain--> announced (2^31-1) --PING ack or DrainTimeout--> fixed (last accepted) --no stream left--> shut
+type goawayState struct {
+	stage    goawayStage
+	accepted uint32 // server: the highest request taken
+	last     uint32 // fixed: requests above are dropped
+	local    bool   // the connection was closed by our own wish
+}
+
+type goawayStage uint8
+
+const (
+	goawayNone goawayStage = iota
+	goawayAnnounced
+	goawayFixed
+)
+
+func (g *goawayState) refuses(id uint32) bool { return g.stage == goawayFixed && id > g.last }
+
+// Drain ends the connection gracefully. A server sends GOAWAY twice: first with
+// the highest possible stream identifier, so that requests on their way are
+// still served, then, a round trip later, with the real one. Streams in
+// progress continue; the connection closes with the last of them. A client
+// just opens no more. Idempotent.
+func (c *Conn) Drain() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.state >= closing || c.goaway.stage != goawayNone {
+		return
+	}
+	if c.state < draining {
+		c.state.to(draining)
+	}
+	if c.side == Client || !c.peer.received {
+		c.goaway.stage = goawayFixed
+		c.goaway.last = c.goaway.accepted
+		c.drainedLocked()
+		return
+	}
+	c.goaway.stage = goawayAnnounced
+	c.control.goAways = append(c.control.goAways, goAwayFrame{lastID: maxStreamID, code: frame.NoError, debug: "graceful shutdown"})
+	c.pings.addLocked(&c.control, ping{kind: pingDrain})
+	c.timers.drain = c.afterLocked(c.cfg.DrainTimeout, c.fixGoAwayLocked)
+	c.kickLocked()
+}
+
+// fixGoAwayLocked is the second step: the peer has seen the first GOAWAY.
+func (c *Conn) fixGoAwayLocked() {
+	if c.goaway.stage != goawayAnnounced || c.state >= closing {
+		return
+	}
+	c.goaway.stage = goawayFixed
+	c.goaway.last = c.goaway.accepted
+	c.control.goAways = append(c.control.goAways, goAwayFrame{lastID: c.goaway.last, code: frame.NoError})
+	c.kickLocked()
+	c.drainedLocked()
+}
+
+// drainedLocked closes a draining connection that has nothing left to do.
+func (c *Conn) drainedLocked() {
+	if c.state != draining || c.goaway.stage != goawayFixed || len(c.streams.table) > 0 || c.streams.waiting > 0 {
+		return
+	}
+	c.laterLocked(func() { c.CloseWith(errDrained) })
+}
+
+// onGoAway stops new streams here. Those above the last identifier were not
+// processed and may be retried elsewhere; the rest goes on.
+func (c *Conn) onGoAway(f *frame.Frame) error {
+	cause := c.blame(fmt.Errorf("GOAWAY %v, last stream %d, %.128q", f.ErrCode, f.LastStreamID, f.Debug))
+	if c.side == Server { // a client opens no pushed streams; what it asked for is still served
+		c.cfg.Logger.Debug("http2: client is leaving", "cause", cause)
+		return c.abuse.glitches.spend(c.cfg.Budgets.Glitches, "frames without effect")
+	}
+	c.mu.Lock()
+	if c.state >= closing {
+		c.mu.Unlock()
+		return nil
+	}
+	c.goaway.stage = goawayFixed
+	first := c.state < draining
+	if first {
+		c.state.to(draining)
+	}
+	gone := c.takeOpeningLocked(nil)
+	for id, s := range c.streams.table {
+		if c.ours(id) && id > f.LastStreamID {
+			g := goneStream{recv: s.recv, kind: frame.GoneAway, code: f.ErrCode, sent: s.sent, unprocessed: true}
+			c.endStreamLocked(s, resetByUs)
+			gone = append(gone, g)
+		}
+	}
+	c.drainedLocked()
+	c.mu.Unlock()
+	if first {
+		c.handler.OnDrain(cause)
+	}
+	for _, g := range gone {
+		g.deliver(cause, &c.lane)
+	}
+	return nil
+}
+
+// exhaustedLocked drains a client connection whose identifiers are used up
+// (RFC 9113 section 5.1.1).
+func (c *Conn) exhaustedLocked() {
+	c.state.to(draining)
+	c.goaway.stage = goawayFixed
+	gone := c.takeOpeningLocked(nil)
+	c.drainedLocked()
+	c.laterLocked(func() {
+		var lane cq.Lane
+		c.handler.OnDrain(errExhausted)
+		for _, g := range gone {
+			g.deliver(errExhausted, &lane)
+		}
+		lane.Flush()
+	})
+}

@@ -1,0 +1,461 @@
+package transport
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+	"time"
+
+	"golang.org/x/net/http2"
+
+	"github.com/cqrpc/cqrpc/frame"
+)
+
+// maxBatch is how many frames are handled before their completions are
+// delivered, when more are already buffered.
+const maxBatch = 64
+
+// abuseState is the budgets in use. Reader only.
+type abuseState struct {
+	peerResets, ownResets, settings, glitches bucket
+}
+
+// read is the reader: frames in, callbacks out, until the connection ends. It
+// blocks only in Read.
+func (c *Conn) read() {
+	err := c.handshake()
+	for n := 1; err == nil; n++ {
+		err = c.readFrame()
+		if err != nil || n%maxBatch == 0 || !c.r.Buffered() {
+			c.endBatch()
+		}
+	}
+	if err != errStopped {
+		c.fail(c.explain(err), &c.lane)
+		c.lane.Flush()
+	}
+	c.linger()
+	c.finish()
+}
+
+// errStopped ends the read loop of a connection that is already closing.
+var errStopped = errors.New("closing")
+
+func (c *Conn) readFrame() error {
+	f, err := c.r.Next()
+	if c.stopped.Load() {
+		f.Data.Free()
+		return errStopped
+	}
+	if err == nil {
+		err = c.onFrame(&f)
+	}
+	if err == nil {
+		return nil
+	}
+	return c.recovered(err)
+}
+
+// recovered turns a stream error into a reset and lets the connection go on.
+func (c *Conn) recovered(err error) error {
+	var se *frame.StreamError
+	if !errors.As(err, &se) {
+		return err
+	}
+	return c.onStreamError(se)
+}
+
+// endBatch delivers what a read brought: one lock and at most one wake per queue.
+func (c *Conn) endBatch() {
+	c.lane.Flush()
+	c.touch()
+}
+
+// handshake reads what must come first: on a server the client's preface, on
+// both sides SETTINGS (RFC 9113 section 3.4).
+func (c *Conn) handshake() error {
+	if c.side == Server {
+		if err := c.r.ReadPreface(); err != nil {
+			return err
+		}
+	}
+	f, err := c.r.Next()
+	if err != nil {
+		return err
+	}
+	if f.Type != http2.FrameSettings || f.Ack {
+		f.Data.Free()
+		return &frame.ConnError{
+			Code: frame.ProtocolError, Reason: fmt.Sprintf("first frame is %v, not SETTINGS", f.Type),
+		}
+	}
+	c.endHandshakeDeadline()
+	return c.onSettings(&f)
+}
+
+// endHandshakeDeadline lets reads wait for ever, unless shut has just set its
+// own deadline.
+func (c *Conn) endHandshakeDeadline() {
+	_ = c.nc.SetReadDeadline(time.Time{})
+	if c.stopped.Load() {
+		_ = c.nc.SetReadDeadline(time.Now().Add(c.cfg.LingerTimeout))
+	}
+}
+
+// ready tells the handler that the handshake is complete and starts the timers.
+func (c *Conn) ready() {
+	c.mu.Lock()
+	c.startTimersLocked()
+	c.mu.Unlock()
+	c.handler.OnReady()
+}
+
+// explain puts a read error in words.
+func (c *Conn) explain(err error) error {
+	switch {
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		if !c.greeted() {
+			return fmt.Errorf("closed by the peer before its SETTINGS: %w", err)
+		}
+		return fmt.Errorf("closed by the peer: %w", err)
+	case errors.Is(err, os.ErrDeadlineExceeded) && !c.greeted():
+		return fmt.Errorf("no HTTP/2 handshake within %v: %w", c.cfg.HandshakeTimeout, err)
+	}
+	return err
+}
+
+func (c *Conn) greeted() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.peer.received
+}
+
+// linger reads and drops input after the last GOAWAY, until the peer closes or
+// the deadline set by shut, so that closing the socket does not destroy the
+// GOAWAY in the peer's receive queue.
+func (c *Conn) linger() {
+	var buf [4096]byte
+	for {
+		if _, err := c.nc.Read(buf[:]); err != nil {
+			return
+		}
+	}
+}
+
+// onFrame dispatches one frame.
+func (c *Conn) onFrame(f *frame.Frame) error {
+	switch f.Type {
+	case http2.FrameData:
+		return c.onData(f)
+	case http2.FrameHeaders:
+		return c.onHeaders(f)
+	case http2.FrameRSTStream:
+		return c.onReset(f)
+	case http2.FrameSettings:
+		return c.onSettings(f)
+	case http2.FramePing:
+		return c.onPing(f)
+	case http2.FrameGoAway:
+		return c.onGoAway(f)
+	case http2.FrameWindowUpdate:
+		return c.onWindowUpdate(f)
+	}
+	// PRIORITY is deprecated (RFC 9113 section 5.3) and unknown types are
+	// ignored (section 5.5); neither is free.
+	return c.abuse.glitches.spend(c.cfg.Budgets.Glitches, "frames without effect")
+}
+
+// idleError is the answer to a frame on a stream that was never opened.
+func idleError(f *frame.Frame) error {
+	return &frame.ConnError{
+		Code: frame.ProtocolError, Reason: fmt.Sprintf("%v on idle stream %d", f.Type, f.StreamID),
+	}
+}
+
+// onHeaders begins a request, or brings headers or trailers of an open stream.
+func (c *Conn) onHeaders(f *frame.Frame) error {
+	h := f.Headers
+	s := c.lookup(f.StreamID)
+	if s != nil {
+		return c.onMoreHeaders(s, h)
+	}
+	c.mu.Lock()
+	isIdle := c.isIdleLocked(f.StreamID)
+	how := c.streams.recent.find(f.StreamID)
+	c.mu.Unlock()
+	switch {
+	case isIdle && c.side == Server && !c.ours(f.StreamID):
+		return c.onRequest(h)
+	case isIdle:
+		return idleError(f)
+	case how == resetByUs:
+		return c.abuse.glitches.spend(c.cfg.Budgets.Glitches, "frames on closed streams")
+	case how == unknownEnd:
+		return &frame.ConnError{
+			Code: frame.ProtocolError, Reason: fmt.Sprintf("HEADERS on stream %d, already used", f.StreamID),
+		}
+	}
+	return &frame.ConnError{
+		Code: frame.StreamClosed, Reason: fmt.Sprintf("HEADERS on closed stream %d", f.StreamID),
+	}
+}
+
+// onRequest opens a stream on the server.
+func (c *Conn) onRequest(h *frame.Headers) error {
+	s, refusal := c.admit(h)
+	if refusal != nil || s == nil {
+		return refusal
+	}
+	if h.Err == nil {
+		h.Err = frame.CheckRequest(h)
+	}
+	if h.Err == nil {
+		h.Err = s.readContentLength(h)
+	}
+	if h.Err != nil {
+		return h.Err
+	}
+	s.gotHeaders = true
+	c.handler.OnStream(s, h, &c.lane)
+	if s.recv == nil {
+		return &frame.StreamError{StreamID: s.id, Code: frame.RefusedStream, Reason: "request not taken by the server"}
+	}
+	c.tellIfLost(s)
+	return nil
+}
+
+// tellIfLost closes a stream whose connection ended while OnStream ran, before
+// there was a receiver to tell.
+func (c *Conn) tellIfLost(s *Stream) {
+	c.mu.Lock()
+	g := goneStream{recv: s.recv, sent: s.sent}
+	lost, cause := s.lost, c.causeLocked()
+	c.mu.Unlock()
+	if lost {
+		g.deliver(cause, &c.lane)
+	}
+}
+
+// admit enters a request's stream into the table. Both results nil: the
+// request came after our GOAWAY and is dropped silently (RFC 9113 section 6.8).
+func (c *Conn) admit(h *frame.Headers) (*Stream, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.streams.lastPeerID = h.StreamID
+	if c.state >= closing || c.goaway.refuses(h.StreamID) {
+		c.streams.recent.add(h.StreamID, resetByUs)
+		return nil, nil
+	}
+	s := &Stream{conn: c, id: h.StreamID, contentLength: -1}
+	c.openLocked(s)
+	s.state.must(recvHeaders)
+	if h.End {
+		s.state.must(recvEnd)
+	}
+	if limit := c.cfg.MaxConcurrentStreams; limit >= 0 && len(c.streams.table) > limit {
+		return nil, &frame.StreamError{
+			StreamID: h.StreamID, Code: frame.RefusedStream,
+			Reason: "more streams than MAX_CONCURRENT_STREAMS " + strconv.Itoa(limit),
+		}
+	}
+	c.goaway.accepted = h.StreamID
+	return s, nil
+}
+
+// readContentLength notes how much DATA the request announces (RFC 9113 section 8.1.1).
+func (s *Stream) readContentLength(h *frame.Headers) error {
+	v := h.Value("content-length")
+	if v == "" {
+		return nil
+	}
+	n, err := strconv.ParseUint(v, 10, 62)
+	if err != nil || h.End && n != 0 {
+		return &frame.StreamError{
+			StreamID: s.id, Code: frame.ProtocolError, Reason: fmt.Sprintf("content-length %.20q does not fit the request", v),
+		}
+	}
+	s.contentLength = int64(n)
+	return nil
+}
+
+// onMoreHeaders handles a header block on an open stream: a response, informational or
+// final, or trailers.
+func (c *Conn) onMoreHeaders(s *Stream, h *frame.Headers) error {
+	c.mu.Lock()
+	canRecv := s.state.canRecv()
+	c.mu.Unlock()
+	if !canRecv {
+		return &frame.StreamError{StreamID: s.id, Code: frame.StreamClosed, Reason: "HEADERS after END_STREAM"}
+	}
+	if h.Err == nil {
+		h.Err = s.checkHeaders(h)
+	}
+	if h.Err != nil {
+		return h.Err
+	}
+	if h.End && s.contentLength > 0 {
+		return s.lengthError()
+	}
+	s.recv.OnHeaders(h, &c.lane)
+	if h.End {
+		c.recvEnd(s)
+	}
+	return nil
+}
+
+func (s *Stream) checkHeaders(h *frame.Headers) error {
+	switch {
+	case !s.gotHeaders:
+		if err := frame.CheckResponse(h); err != nil {
+			return err
+		}
+		if status := h.Value(":status"); len(status) == 3 && status[0] == '1' && !h.End {
+			return nil
+		}
+		s.gotHeaders = true
+		return nil
+	case !h.End:
+		return &frame.StreamError{
+			StreamID: s.id, Code: frame.ProtocolError, Reason: "second HEADERS without END_STREAM",
+		}
+	}
+	return frame.CheckTrailers(h)
+}
+
+// onData hands a DATA payload to its stream.
+func (c *Conn) onData(f *frame.Frame) error {
+	if err := c.takeConn(int64(f.Length)); err != nil {
+		f.Data.Free()
+		return err
+	}
+	c.countBytes(int64(f.Length))
+	s := c.lookup(f.StreamID)
+	if s == nil {
+		f.Data.Free()
+		return c.onStrayData(f)
+	}
+	if err := c.checkData(s, f); err != nil {
+		f.Data.Free()
+		return err
+	}
+	if padding := int(f.Length) - f.Data.Len(); padding > 0 {
+		s.Consume(padding)
+	}
+	if f.Data == nil && !f.End {
+		return c.abuse.glitches.spend(c.cfg.Budgets.Glitches, "empty DATA frames")
+	}
+	s.recv.OnData(f.Data, f.End, &c.lane)
+	if f.End {
+		c.recvEnd(s)
+	}
+	return nil
+}
+
+func (c *Conn) checkData(s *Stream, f *frame.Frame) error {
+	c.mu.Lock()
+	canRecv := s.state.canRecv()
+	c.mu.Unlock()
+	if !canRecv {
+		return &frame.StreamError{StreamID: s.id, Code: frame.StreamClosed, Reason: "DATA after END_STREAM"}
+	}
+	if err := s.takeStream(int64(f.Length)); err != nil {
+		return err
+	}
+	if s.contentLength < 0 {
+		return nil
+	}
+	s.contentLength -= int64(f.Data.Len())
+	if s.contentLength < 0 || f.End && s.contentLength != 0 {
+		return s.lengthError()
+	}
+	return nil
+}
+
+func (s *Stream) lengthError() error {
+	return &frame.StreamError{
+		StreamID: s.id, Code: frame.ProtocolError, Reason: "DATA does not add up to content-length",
+	}
+}
+
+// onStrayData answers DATA on a stream that is not open (RFC 9113 section 5.1).
+func (c *Conn) onStrayData(f *frame.Frame) error {
+	c.mu.Lock()
+	isIdle := c.isIdleLocked(f.StreamID)
+	how := c.streams.recent.find(f.StreamID)
+	c.mu.Unlock()
+	switch {
+	case isIdle:
+		return idleError(f)
+	case how == resetByUs:
+		return c.abuse.glitches.spend(c.cfg.Budgets.Glitches, "frames on closed streams")
+	}
+	return &frame.StreamError{StreamID: f.StreamID, Code: frame.StreamClosed, Reason: "DATA on a closed stream"}
+}
+
+// recvEnd closes the peer's half. A client whose response is complete stops
+// sending: nobody reads the rest of the request (RFC 9113 section 8.1).
+func (c *Conn) recvEnd(s *Stream) {
+	c.mu.Lock()
+	if s.state == ended { // reset by its owner inside the callback
+		c.mu.Unlock()
+		return
+	}
+	s.state.must(recvEnd)
+	switch {
+	case s.state == ended:
+		c.endStreamLocked(s, endedBoth)
+	case c.side == Client:
+		c.control.addReset(s.id, frame.NoError)
+		c.endStreamLocked(s, endedBoth)
+		c.kickLocked()
+	default:
+		c.mu.Unlock()
+		return
+	}
+	sent := s.sent
+	c.mu.Unlock()
+	s.recv.OnClosed(nil, sent, &c.lane)
+}
+
+// onReset ends a stream because the peer says so (RFC 9113 section 6.4).
+func (c *Conn) onReset(f *frame.Frame) error {
+	c.mu.Lock()
+	s := c.streams.table[f.StreamID]
+	if s == nil {
+		isIdle := c.isIdleLocked(f.StreamID)
+		c.mu.Unlock()
+		if isIdle {
+			return idleError(f)
+		}
+		return c.abuse.glitches.spend(c.cfg.Budgets.Glitches, "frames on closed streams")
+	}
+	sent := s.sent
+	c.endStreamLocked(s, resetByPeer)
+	c.mu.Unlock()
+	s.recv.OnClosed(&frame.CloseError{
+		Kind: frame.ResetByPeer, Code: f.ErrCode, Unprocessed: f.ErrCode == frame.RefusedStream,
+		Err: c.blame(fmt.Errorf("stream %d was reset by the peer with %v", f.StreamID, f.ErrCode)),
+	}, sent, &c.lane)
+	return c.abuse.peerResets.spend(c.cfg.Budgets.PeerResets, "RST_STREAM frames")
+}
+
+// onStreamError resets a stream on which the peer broke a rule.
+func (c *Conn) onStreamError(e *frame.StreamError) error {
+	c.cfg.Logger.Debug("http2: stream error", "side", c.side, "peer", c.RemoteAddr(), "error", e)
+	s := c.lookup(e.StreamID)
+	if s == nil {
+		c.mu.Lock()
+		c.control.addReset(e.StreamID, e.Code)
+		c.streams.recent.add(e.StreamID, resetByUs)
+		c.kickLocked()
+		c.mu.Unlock()
+	} else if sent, was := c.closeViolation(s, e); was && s.recv != nil {
+		s.recv.OnClosed(&frame.CloseError{Kind: frame.Violation, Code: e.Code, Err: c.blame(e)}, sent, &c.lane)
+	}
+	if e.Code == frame.RefusedStream { // costs nothing here, and a client may not know the limit yet
+		return c.abuse.glitches.spend(c.cfg.Budgets.Glitches, "refused streams")
+	}
+	return c.abuse.ownResets.spend(c.cfg.Budgets.OwnResets, "frames that force a stream reset")
+}

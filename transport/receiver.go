@@ -1,0 +1,49 @@
+package transport
+
+import (
+	"github.com/cqrpc/cqrpc/cq"
+	"github.com/cqrpc/cqrpc/frame"
+	"github.com/cqrpc/cqrpc/internal/mem"
+)
+
+// Receiver is what a stream reports to: the gRPC call on it. Methods run on the
+// connection's reader or flusher with no lock held and must not block.
+// OnHeaders and OnData come from one goroutine, in wire order.
+type Receiver interface {
+	// OnHeaders lends one header block: informational, initial or, with End, trailing.
+	OnHeaders(h *frame.Headers, lane *cq.Lane)
+	// OnData hands over one DATA payload; nil when only END_STREAM arrived.
+	OnData(b *mem.Buffer, end bool, lane *cq.Lane)
+	// OnSent reports, cumulatively, what was accepted for the wire. It may be
+	// late, even after OnClosed; then it brings nothing new.
+	OnSent(s frame.Sent, lane *cq.Lane)
+	// OnClosed is the end of the stream, once: nil if both sides ended it
+	// cleanly. It does not come after the owner's own Reset.
+	OnClosed(err *frame.CloseError, s frame.Sent, lane *cq.Lane)
+}
+
+// Handler is what a connection reports to: a server or a client's subchannel.
+type Handler interface {
+	// OnStream announces a request (server side only). To take it, call
+	// s.Accept before returning; otherwise it is answered REFUSED_STREAM.
+	OnStream(s *Stream, h *frame.Headers, lane *cq.Lane)
+	// OnReady reports the peer's first SETTINGS: the connection is usable.
+	OnReady()
+	// OnDrain reports that no new stream can be opened here any more: GOAWAY was
+	// received or stream identifiers ran out. Streams in progress continue.
+	OnDrain(err error)
+	// OnClosed is the end of the connection, once, last, after every stream's
+	// OnClosed. The error is nil if it was closed by Close or drained.
+	OnClosed(err error)
+}
+
+// Discard is a Receiver for streams whose request is refused with a response:
+// it throws away what still arrives.
+var Discard Receiver = discard{}
+
+type discard struct{}
+
+func (discard) OnHeaders(*frame.Headers, *cq.Lane)               {}
+func (discard) OnData(b *mem.Buffer, _ bool, _ *cq.Lane)         { b.Free() }
+func (discard) OnSent(frame.Sent, *cq.Lane)                      {}
+func (discard) OnClosed(*frame.CloseError, frame.Sent, *cq.Lane) {}

@@ -1,0 +1,122 @@
+package transport
+
+import (
+	"fmt"
+	"math"
+
+	"golang.org/x/net/http2"
+
+	"github.com/cqrpc/cqrpc/frame"
+)
+
+// peerSettings is what the peer asked of us (RFC 9113 section 6.5.2). Guarded by Conn.mu.
+type peerSettings struct {
+	maxConcurrent uint32
+	initialWindow uint32
+	maxFrame      uint32
+	headerTable   uint32
+	maxHeaderList uint32
+	received      bool
+	changed       bool // the flusher has not seen it yet
+}
+
+func defaultPeerSettings() peerSettings {
+	return peerSettings{
+		maxConcurrent: math.MaxUint32, initialWindow: defaultWindow, maxFrame: minFrameSize,
+		headerTable: 4096, maxHeaderList: math.MaxUint32,
+	}
+}
+
+// onSettings applies the peer's SETTINGS and queues the acknowledgement. The
+// frame reader has validated the values.
+func (c *Conn) onSettings(f *frame.Frame) error {
+	if f.Ack {
+		return nil
+	}
+	if err := c.abuse.settings.spend(c.cfg.Budgets.Settings, "SETTINGS frames"); err != nil {
+		return err
+	}
+	c.mu.Lock()
+	first := !c.peer.received
+	if first {
+		c.peer.received = true
+	}
+	for _, s := range f.Settings {
+		if err := c.applyLocked(s); err != nil {
+			c.mu.Unlock()
+			return err
+		}
+	}
+	c.peer.changed = true
+	c.control.settingsAcks++
+	err := c.ackBudgetLocked()
+	if first && c.state == handshaking {
+		c.state.to(open)
+	}
+	c.kickLocked()
+	c.mu.Unlock()
+	if err == nil && first {
+		c.ready()
+	}
+	return err
+}
+
+func (c *Conn) applyLocked(s http2.Setting) error {
+	switch s.ID {
+	case http2.SettingMaxConcurrentStreams:
+		c.peer.maxConcurrent = s.Val
+	case http2.SettingMaxFrameSize:
+		c.peer.maxFrame = s.Val
+	case http2.SettingHeaderTableSize:
+		c.peer.headerTable = s.Val
+	case http2.SettingMaxHeaderListSize:
+		c.peer.maxHeaderList = s.Val
+	case http2.SettingInitialWindowSize:
+		return c.applyInitialWindowLocked(s.Val)
+	}
+	return nil
+}
+
+// applyInitialWindowLocked moves every stream's send window by the difference,
+// below zero if need be (RFC 9113 section 6.9.2).
+func (c *Conn) applyInitialWindowLocked(n uint32) error {
+	delta := int64(n) - int64(c.peer.initialWindow)
+	c.peer.initialWindow = n
+	for _, s := range c.streams.table {
+		if s.sendWindow+delta > maxStreamID {
+			return &frame.ConnError{
+				Code:   frame.FlowControlError,
+				Reason: fmt.Sprintf("SETTINGS_INITIAL_WINDOW_SIZE %d takes the window of stream %d past 2^31-1", n, s.id),
+			}
+		}
+		s.sendWindow += delta
+		if delta > 0 {
+			c.scheduleLocked(s)
+		}
+	}
+	return nil
+}
+
+// setInitialWindow announces a new initial window, once per turn.
+func (k *controlState) setInitialWindow(n uint32) {
+	for i := range k.settings {
+		if k.settings[i].ID == http2.SettingInitialWindowSize {
+			k.settings[i].Val = n
+			return
+		}
+	}
+	k.settings = append(k.settings, http2.Setting{ID: http2.SettingInitialWindowSize, Val: n})
+}
+
+// ackBudgetLocked bounds acknowledgements that wait because the peer sends and
+// does not read (CVE-2019-9512, CVE-2019-9515).
+func (c *Conn) ackBudgetLocked() error {
+	n := c.control.settingsAcks + len(c.control.pingAcks)
+	if n <= c.cfg.Budgets.UnsentAcks {
+		return nil
+	}
+	return &frame.ConnError{
+		Code:   frame.EnhanceYourCalm,
+		Reason: fmt.Sprintf("%d acknowledgements wait to be read, limit %d", n, c.cfg.Budgets.UnsentAcks),
+	}
+}

@@ -1,0 +1,222 @@
+package transport
+
+import (
+	"fmt"
+	"sync/atomic"
+
+	"github.com/cqrpc/cqrpc/cq"
+	"github.com/cqrpc/cqrpc/frame"
+	"github.com/cqrpc/cqrpc/internal/mem"
+)
+
+// Stream is one HTTP/2 stream. Its methods are safe for concurrent use, never
+// block and never call back. A Stream that ended ignores them.
+type Stream struct {
+	// immutable
+	conn *Conn
+
+	// guarded by conn.mu; recv is set once, before anything is sent
+	recv       Receiver
+	id         uint32 // 0 until opened
+	state      streamState
+	queued     bool // linked into a queue through next
+	dead       bool // closed before it was opened; skipped when its turn comes
+	crediting  bool // listed in control.credits
+	lost       bool // the connection ended before Accept
+	sent       frame.Sent
+	out        pending
+	sendWindow int64
+	next       *Stream
+
+	// reader only
+	contentLength int64 // bytes of DATA still announced by content-length, -1 if unknown
+	gotHeaders    bool  // a final (not 1xx) header block was received
+
+	// atomic
+	recvWindow atomic.Int64 // what the peer may still send; reader takes, flusher adds
+	credit     atomic.Int64 // taken by the application, not yet announced
+}
+
+// pending is what a stream has still to send: one of each kind, in this order.
+// C-core's rule of one outstanding operation per kind makes a longer queue impossible.
+type pending struct {
+	headers  *frame.HeaderList
+	msg      *mem.Buffer
+	trailers *frame.HeaderList
+	offset   int // bytes of prefix and msg already planned
+	prefix   [frame.PrefixLen]byte
+	end      bool
+}
+
+// ID is the stream identifier, 0 while a client stream has not been opened.
+func (s *Stream) ID() uint32 {
+	s.conn.mu.Lock()
+	defer s.conn.mu.Unlock()
+	return s.id
+}
+
+// Conn is the connection the stream lives on.
+func (s *Stream) Conn() *Conn { return s.conn }
+
+// Accept binds a request's stream to its receiver. Server side, inside
+// Handler.OnStream, before anything is sent.
+func (s *Stream) Accept(r Receiver) {
+	s.conn.mu.Lock()
+	s.recv = r
+	s.conn.mu.Unlock()
+}
+
+// Send queues headers, a message, an end. It takes ownership of the lists and
+// the buffer, on a dead stream too. What was accepted comes back through
+// Receiver.OnSent. A second item of a kind whose first has not been accepted
+// yet is a bug of the caller and panics.
+func (s *Stream) Send(o frame.Outgoing) {
+	c := s.conn
+	c.mu.Lock()
+	if c.state >= draining && s.id == 0 && !s.queued && !s.dead {
+		s.orphanLocked()
+	}
+	if s.state == ended || s.dead {
+		c.mu.Unlock()
+		free(o)
+		return
+	}
+	s.out.add(o)
+	c.scheduleLocked(s)
+	c.mu.Unlock()
+}
+
+func (p *pending) add(o frame.Outgoing) {
+	switch {
+	case o.Headers != nil && p.headers != nil,
+		o.Message != nil && p.msg != nil,
+		o.Trailers != nil && p.trailers != nil:
+		panic("BUG: transport: second Send of a kind while one is outstanding")
+	}
+	if o.Headers != nil {
+		p.headers = o.Headers
+	}
+	if o.Message != nil {
+		p.msg, p.prefix, p.offset = o.Message, o.Prefix, 0
+	}
+	if o.Trailers != nil {
+		p.trailers = o.Trailers
+	}
+	p.end = p.end || o.End || o.Trailers != nil
+}
+
+func free(o frame.Outgoing) {
+	o.Headers.Free()
+	o.Message.Free()
+	o.Trailers.Free()
+}
+
+// drop frees what will never be sent.
+func (p *pending) drop() {
+	p.headers.Free()
+	p.msg.Free()
+	p.trailers.Free()
+	*p = pending{}
+}
+
+// size is the length of the outstanding message with its prefix.
+func (p *pending) size() int { return frame.PrefixLen + p.msg.Len() }
+
+// trailersOnly reports whether the trailers are a whole response by
+// themselves: they begin with :status (gRPC over HTTP/2, Trailers-Only).
+func (p *pending) trailersOnly() bool {
+	return p.trailers != nil && len(p.trailers.Fields) > 0 && p.trailers.Fields[0].IsPseudo()
+}
+
+// sendable reports whether the flusher could make progress, windows aside.
+func (s *Stream) sendable() bool {
+	switch {
+	case s.out.headers != nil:
+		return true
+	case !s.sent.Headers:
+		return s.out.trailersOnly()
+	}
+	return s.out.msg != nil || s.out.end
+}
+
+// Reset ends the stream from this side: what is queued is dropped, RST_STREAM
+// is sent if the stream is open, and no OnClosed follows. Idempotent.
+func (s *Stream) Reset(code frame.ErrCode) {
+	c := s.conn
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case s.state == ended || s.dead:
+	case s.id == 0:
+		s.out.drop()
+		s.dead = true
+		if s.queued {
+			c.streams.waiting--
+		}
+	default:
+		c.control.addReset(s.id, code)
+		c.endStreamLocked(s, resetByUs)
+		c.kickLocked()
+	}
+}
+
+// Consume returns n bytes of flow-control credit: the application took them.
+func (s *Stream) Consume(n int) {
+	if n <= 0 {
+		return
+	}
+	c := s.conn
+	if s.credit.Add(int64(n)) < c.in.streamThreshold() {
+		return
+	}
+	c.mu.Lock()
+	if s.state.canRecv() && c.state < closing {
+		c.control.addCredit(s)
+		c.kickLocked()
+	}
+	c.mu.Unlock()
+}
+
+// orphanLocked closes a stream that was made on a connection that drained or
+// ended before its first Send: nobody else knows it, so nobody else would tell
+// its receiver.
+func (s *Stream) orphanLocked() {
+	s.dead = true
+	cause := ErrDraining
+	if s.conn.state >= closing {
+		cause = s.conn.causeLocked()
+	}
+	go func() { // rare, and Send must not call back
+		var lane cq.Lane
+		goneStream{recv: s.recv, unsent: true}.deliver(cause, &lane)
+		lane.Flush()
+	}()
+}
+
+// goneStream is a stream that ended with its connection or by a GOAWAY.
+type goneStream struct {
+	recv        Receiver
+	kind        frame.CloseKind
+	code        frame.ErrCode
+	sent        frame.Sent
+	unsent      bool
+	unprocessed bool
+}
+
+func (g goneStream) deliver(cause error, lane *cq.Lane) {
+	kind := g.kind
+	if kind == 0 {
+		kind = frame.ConnLost
+	}
+	g.recv.OnClosed(&frame.CloseError{
+		Kind: kind, Code: g.code, Unsent: g.unsent, Unprocessed: g.unprocessed || g.unsent, Err: cause,
+	}, g.sent, lane)
+}
+
+// String is one line for humans.
+func (s *Stream) String() string {
+	s.conn.mu.Lock()
+	defer s.conn.mu.Unlock()
+	return fmt.Sprintf("stream{%d %v sendWindow=%d recvWindow=%d sent=%+v}",
+		s.id, s.state, s.sendWindow, s.recvWindow.Load(), s.sent)
+}

@@ -1,0 +1,142 @@
+package transport
+
+import (
+	"sync/atomic"
+	"time"
+
+	"github.com/cqrpc/cqrpc/cq"
+	"github.com/cqrpc/cqrpc/frame"
+)
+
+// timerState is everything that happens by itself. All are time.AfterFunc: a
+// timer costs no goroutine until it fires. Guarded by Conn.mu, but for lastRead.
+type timerState struct {
+	keepalive *time.Timer // next look at lastRead, or the PING's timeout
+	awaiting  bool        // a keepalive PING is unanswered
+	dormant   bool        // no stream, and pinging without streams is not permitted
+	idle      *time.Timer // MaxIdle
+	age       *time.Timer // MaxAge, then MaxAgeGrace
+	drain     *time.Timer // DrainTimeout
+	started   bool
+	lastRead  atomic.Int64 // UnixNano of the last batch read
+}
+
+// afterLocked runs f with mu held after d, unless the connection ends first.
+func (c *Conn) afterLocked(d time.Duration, f func()) *time.Timer {
+	return time.AfterFunc(d, func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if c.state < closing {
+			f()
+		}
+	})
+}
+
+// laterLocked runs f without mu, soon. For the few decisions that are taken
+// under mu and must be carried out without it.
+func (c *Conn) laterLocked(f func()) { go f() }
+
+func (t *timerState) stopLocked() {
+	for _, timer := range []*time.Timer{t.keepalive, t.idle, t.age, t.drain} {
+		if timer != nil {
+			timer.Stop()
+		}
+	}
+}
+
+// touch notes that the peer is alive.
+func (c *Conn) touch() {
+	if c.cfg.Keepalive.Time > 0 {
+		c.timers.lastRead.Store(time.Now().UnixNano())
+	}
+}
+
+// startTimersLocked arms what the configuration asks for once the handshake is done.
+func (c *Conn) startTimersLocked() {
+	if c.state >= closing {
+		return
+	}
+	c.timers.started = true
+	c.touch()
+	if c.cfg.Keepalive.Time > 0 {
+		c.timers.keepalive = c.afterLocked(c.cfg.Keepalive.Time, c.keepaliveLocked)
+	}
+	if c.side == Server && c.cfg.MaxAge > 0 {
+		c.timers.age = c.afterLocked(c.jittered(c.cfg.MaxAge), c.agedLocked)
+	}
+	c.armIdleLocked()
+}
+
+func (c *Conn) jittered(d time.Duration) time.Duration {
+	return time.Duration(float64(d) * (0.9 + 0.2*c.cfg.Jitter()))
+}
+
+// keepaliveLocked looks whether the peer has been silent for Keepalive.Time.
+func (c *Conn) keepaliveLocked() {
+	k, t := &c.cfg.Keepalive, &c.timers
+	silent := time.Duration(time.Now().UnixNano() - t.lastRead.Load())
+	switch {
+	case t.awaiting && silent >= k.Timeout:
+		c.laterLocked(c.keepaliveFailed)
+	case silent < k.Time:
+		t.awaiting = false
+		t.keepalive.Reset(k.Time - silent)
+	case len(c.streams.table) == 0 && !k.PermitWithoutStreams:
+		t.dormant, t.awaiting = true, false
+	default:
+		t.awaiting = true
+		c.pings.addLocked(&c.control, ping{kind: pingKeepalive})
+		c.kickLocked()
+		t.keepalive.Reset(k.Timeout)
+	}
+}
+
+func (c *Conn) keepaliveFailed() {
+	var lane cq.Lane
+	c.shut(&shutdown{
+		code: frame.EnhanceYourCalm, debug: "keepalive_timeout", cause: c.blame(ErrKeepaliveTimeout),
+	}, &lane)
+	lane.Flush()
+}
+
+// occupiedLocked is called when the first stream opens.
+func (c *Conn) occupiedLocked() {
+	t := &c.timers
+	if t.idle != nil {
+		t.idle.Stop()
+	}
+	if t.dormant {
+		t.dormant = false
+		c.touch()
+		t.keepalive.Reset(c.cfg.Keepalive.Time)
+	}
+}
+
+// emptyLocked is called when the last stream ends.
+func (c *Conn) emptyLocked() {
+	c.armIdleLocked()
+	c.drainedLocked()
+}
+
+func (c *Conn) armIdleLocked() {
+	t := &c.timers
+	switch {
+	case c.side != Server || c.cfg.MaxIdle <= 0 || !t.started || len(c.streams.table) > 0:
+	case t.idle == nil:
+		t.idle = c.afterLocked(c.jittered(c.cfg.MaxIdle), func() {
+			if len(c.streams.table) == 0 {
+				c.laterLocked(c.Drain)
+			}
+		})
+	default:
+		t.idle.Reset(c.jittered(c.cfg.MaxIdle))
+	}
+}
+
+// agedLocked drains a connection that reached MaxAge and bounds the drain by MaxAgeGrace.
+func (c *Conn) agedLocked() {
+	c.laterLocked(c.Drain)
+	if c.cfg.MaxAgeGrace > 0 {
+		c.timers.age = c.afterLocked(c.cfg.MaxAgeGrace, func() { c.laterLocked(c.Close) })
+	}
+}
