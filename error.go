@@ -39,9 +39,9 @@ func (o Origin) String() string {
 // it, and the error behind it if there is one. Every error that a call returns
 // is or wraps one, so that
 //
-//	if e := (*cqrpc.Error)(nil); errors.As(err, &e) { … e.Origin … }
-//	switch cqrpc.CodeOf(err) { case cqrpc.CodeNotFound: … }
-//	if errors.Is(err, context.DeadlineExceeded) { … }
+//	if e, ok := errors.AsType[*cqrpc.Error](err); ok && e.Origin == cqrpc.OriginRemote { ... }
+//	switch cqrpc.CodeOf(err) { case cqrpc.CodeNotFound: ... }
+//	if errors.Is(err, context.DeadlineExceeded) { ... }
 //
 // all work on it, however deeply the application wrapped it. An Error is
 // read-only once returned.

@@ -5,7 +5,6 @@ import (
 	"net"
 	"strings"
 
-	"github.com/cqrpc/cqrpc"
 	"github.com/cqrpc/cqrpc/cq"
 	"github.com/cqrpc/cqrpc/frame"
 	"github.com/cqrpc/cqrpc/internal/mem"
@@ -92,12 +91,4 @@ func (p Peer) String() string {
 		}
 		return network + ":" + a.String()
 	}
-}
-
-// lameStream stands for a stream where none is bound.
-func (c *Call) failOpen(st cqrpc.Status, cause error) verdict {
-	if st.Code == cqrpc.CodeOK {
-		st = cqrpc.Status{Code: cqrpc.CodeUnknown, Message: "no stream, and no reason given"}
-	}
-	return verdict{status: st, origin: cqrpc.OriginTransport, cause: cause, gone: true}
 }

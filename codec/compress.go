@@ -77,8 +77,12 @@ func NewCompressors(cs ...Compressor) *Compressors {
 	return s
 }
 
-// DefaultCompressors returns the set of identity and gzip.
-func DefaultCompressors() *Compressors { return NewCompressors(Gzip()) }
+// defaultCompressors is shared, which its immutability allows.
+var defaultCompressors = NewCompressors(Gzip())
+
+// DefaultCompressors returns the set of identity and gzip. It does not
+// allocate, so it may be asked for per call.
+func DefaultCompressors() *Compressors { return defaultCompressors }
 
 func (s *Compressors) put(c Compressor) {
 	for i := range s.list {

@@ -28,12 +28,24 @@ func (q *Queue) pluck(tag Tag, p patience) Event {
 	if q.how != byPluck {
 		return misuse(ErrWrongKind)
 	}
-	// Comparing two values panics only if both are uncomparable, so one look at
-	// this tag makes comparing it with whatever completes later safe.
-	if !reflect.ValueOf(tag).Comparable() {
+	if !hasEquality(tag) {
 		return misuse(ErrUncomparableTag)
 	}
 	return q.harvest(selector{byTag: true, tag: tag}, p)
+}
+
+// hasEquality reports whether tag can be compared. Comparing two values panics
+// only if both are uncomparable, so one look at the tag wanted makes comparing
+// it with whatever completes later safe.
+func hasEquality(tag Tag) bool {
+	if tag == nil {
+		return true
+	}
+	t := reflect.TypeOf(tag)
+	if k := t.Kind(); k == reflect.Struct || k == reflect.Array {
+		return reflect.ValueOf(tag).Comparable() // depends on the interfaces inside
+	}
+	return t.Comparable()
 }
 
 // pluckLocked moves the oldest ready completion that is wanted to dst[0].

@@ -219,10 +219,10 @@ func (m *machine) stepShutdown() {
 
 var programs = [][]byte{
 	{},
-	{4, 5, 9, 5, 4},                            // post, harvest, shutdown, harvest, post
-	{0, 9, 0, 2, 12, 5, 5, 5, 0},               // begin, shutdown, begin again, both end, drain
-	{0, 32, 0, 2, 5, 4, 7},                     // a swallowed completion before one that is kept
-	{8, 18, 28, 38, 48, 19, 9, 5, 15, 25, 8},   // alarms due and armed, cancel, shutdown
+	{4, 5, 9, 5, 4},                          // post, harvest, shutdown, harvest, post
+	{0, 9, 0, 2, 12, 5, 5, 5, 0},             // begin, shutdown, begin again, both end, drain
+	{0, 32, 0, 2, 5, 4, 7},                   // a swallowed completion before one that is kept
+	{8, 18, 28, 38, 48, 19, 9, 5, 15, 25, 8}, // alarms due and armed, cancel, shutdown
 	{4, 14, 24, 34, 44, 26, 16, 6, 36, 46, 56}, // pluck in another order
 	{0, 1, 0, 1, 2, 3, 33, 32, 77, 9},          // harvest many across swallowed ones
 	{0, 9, 8, 18, 2, 8},                        // alarms on a queue shut down but not finished

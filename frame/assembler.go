@@ -231,7 +231,7 @@ func (a *Assembler) Partial() (got, want int) {
 
 // Close frees all that was pushed and not popped. It may be called again.
 func (a *Assembler) Close() {
-	a.closed = true
+	a.closed, a.err = true, nil
 	a.dropPart()
 	for a.Ready() {
 		a.dropRun()

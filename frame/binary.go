@@ -22,7 +22,11 @@ func AppendBinary(dst []byte, value string) []byte {
 // Split what may be several joined values with [SplitBinary] first. The error
 // tells where decoding stopped, not the value, which may be a secret.
 func DecodeBinary(s string) (string, error) {
-	out, err := base64.RawStdEncoding.DecodeString(strings.TrimRight(s, "="))
+	encoding := base64.RawStdEncoding
+	if len(s)%4 == 0 {
+		encoding = base64.StdEncoding // padded, or in no need of padding
+	}
+	out, err := encoding.DecodeString(s)
 	if err != nil {
 		return "", fmt.Errorf("binary header of %d octets: %w", len(s), err)
 	}

@@ -33,10 +33,14 @@ func (s fieldSink) Write(p []byte) (int, error) {
 }
 
 // setTableSize changes the table size; the encoder's own limit is 4,096.
-// Setting the size it has would cost an update in the next block.
+// Setting the size it has would cost an update in the next block. Any change
+// empties the table first, because decoders of x/net reject the second of two
+// updates, which RFC 7541 section 4.2 allows, unless their table is empty.
 func (e *fieldEncoder) setTableSize(n uint32) {
 	if n = min(n, defaultHeaderTable); n != e.enc.MaxDynamicTableSize() {
+		e.enc.SetMaxDynamicTableSize(0)
 		e.enc.SetMaxDynamicTableSize(n)
+		e.named = 0
 	}
 }
 

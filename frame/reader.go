@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 
 	"golang.org/x/net/http2"
 
@@ -134,8 +135,9 @@ func (c ReaderConfig) resolved() ReaderConfig {
 		c.MaxHeaderList = 16 << 10
 	}
 	if c.MaxHeaderBlock == 0 {
-		c.MaxHeaderBlock = uint32(min(2*uint64(c.MaxHeaderList)+16<<10, 1<<31-1))
+		c.MaxHeaderBlock = uint32(min(2*uint64(c.MaxHeaderList)+16<<10, math.MaxInt32))
 	}
+	c.MaxHeaderBlock = min(c.MaxHeaderBlock, math.MaxInt32)
 	if c.MaxContinuations == 0 {
 		c.MaxContinuations = max(8, int(c.MaxHeaderBlock/4096))
 	}
@@ -260,26 +262,27 @@ func (r *Reader) readHeader() (http2.FrameHeader, error) {
 		}
 		return http2.FrameHeader{}, err
 	}
-	words := foreign(p)
 	fh, err := r.framer.ReadFrameHeader()
-	if err == nil {
-		return fh, nil
+	if err != nil {
+		return fh, r.headerError(fh, err, p)
 	}
-	return fh, r.headerError(fh, err, words)
+	return fh, nil
 }
 
-// headerError puts an http2.Framer's error about fh in our words.
-func (r *Reader) headerError(fh http2.FrameHeader, err error, words string) error {
-	switch code, ok := err.(http2.ConnectionError); {
-	case ok:
+// headerError puts an http2.Framer's error about fh, received as p, in our
+// words.
+func (r *Reader) headerError(fh http2.FrameHeader, err error, p []byte) error {
+	if code, ok := err.(http2.ConnectionError); ok {
 		return connErrorf(ErrCode(code), "%v", r.framer.ErrorDetail())
-	case errors.Is(err, http2.ErrFrameTooLarge) && words != "":
-		return connErrorf(FrameSizeError, "the peer sent %s instead of HTTP/2 frames", words)
-	case errors.Is(err, http2.ErrFrameTooLarge):
-		return connErrorf(FrameSizeError, "%v on stream %d has a payload of %d octets, the limit is %d",
-			fh.Type, fh.StreamID, fh.Length, r.maxFrame)
 	}
-	return err
+	if !errors.Is(err, http2.ErrFrameTooLarge) {
+		return err
+	}
+	if words := foreign(p); words != "" {
+		return connErrorf(FrameSizeError, "the peer sent %s instead of HTTP/2 frames", words)
+	}
+	return connErrorf(FrameSizeError, "%v on stream %d has a payload of %d octets, the limit is %d",
+		fh.Type, fh.StreamID, fh.Length, r.maxFrame)
 }
 
 // checkStreamID tells the frames of streams from those of the connection

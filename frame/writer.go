@@ -21,9 +21,9 @@ const (
 	// writeBuffer is the capacity a Writer's buffer starts with.
 	writeBuffer = 4 << 10
 
-	// maxKept is the largest capacity kept after a flush: 64 KiB, one turn of
-	// the transport, and room for what frames it.
-	maxKept = 72 << 10
+	// maxKept is the largest capacity kept after a flush: what append makes of
+	// a turn of 64 KiB and the octets that frame it.
+	maxKept = 96 << 10
 )
 
 var writeBuffers = sync.Pool{New: func() any {

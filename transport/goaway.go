@@ -13,6 +13,17 @@ var (
 	errExhausted = errors.New("stream identifiers are used up")
 )
 
+// GoAwayError is the peer's GOAWAY as the cause of what ended because of it.
+type GoAwayError struct {
+	Code   frame.ErrCode
+	LastID uint32 // the highest stream that the peer may have acted on
+	Debug  string // its first 1024 bytes
+}
+
+func (e *GoAwayError) Error() string {
+	return fmt.Sprintf("GOAWAY %v, last stream %d, %.128q", e.Code, e.LastID, e.Debug)
+}
+
 // goawayState is how far a shutdown by GOAWAY has come (RFC 9113 section 6.8).
 // Guarded by Conn.mu.
 //
@@ -84,7 +95,7 @@ func (c *Conn) drainedLocked() {
 // onGoAway stops new streams here. Those above the last identifier were not
 // processed and may be retried elsewhere; the rest goes on.
 func (c *Conn) onGoAway(f *frame.Frame) error {
-	cause := c.blame(fmt.Errorf("GOAWAY %v, last stream %d, %.128q", f.ErrCode, f.LastStreamID, f.Debug))
+	cause := c.blame(&GoAwayError{Code: f.ErrCode, LastID: f.LastStreamID, Debug: string(f.Debug)})
 	if c.side == Server { // a client opens no pushed streams; what it asked for is still served
 		c.cfg.Logger.Debug("http2: client is leaving", "cause", cause)
 		return c.abuse.glitches.spend(c.cfg.Budgets.Glitches, "frames without effect")

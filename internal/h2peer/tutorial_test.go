@@ -16,16 +16,20 @@ import (
 )
 
 // TestTutorial demonstrates the harness. The subject is the HTTP/2 server of
-// x/net with a handler that behaves like a small gRPC service: it answers with
+// net/http with a handler that behaves like a small gRPC service: it answers with
 // headers at once, echoes one message and says status 0 in its trailers.
 func TestTutorial(t *testing.T) {
 	// Everything happens in a bubble: the clock is fake, and "nothing moves any
 	// more" is something a test can wait for.
 	synctest.Test(t, func(t *testing.T) {
 		// The subject gets one end of a connection, the peer plays the other.
-		client, server := memconn.Pipe()
-		serveHTTP2(server, http.HandlerFunc(echo))
-		p := h2peer.New(t, client, h2peer.Client)
+		l := memconn.Listen()
+		serveHTTP2(t, l)
+		conn, err := l.Dial(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		p := h2peer.New(t, conn, h2peer.Client)
 
 		// Greet is the opening exchange. Each step of it can also be done by
 		// hand: WritePreface, WriteSettings, WantSettings, WriteSettingsAck, ….
@@ -62,11 +66,16 @@ func TestTutorial(t *testing.T) {
 	})
 }
 
-// serveHTTP2 serves one connection until it ends.
-func serveHTTP2(conn net.Conn, h http.Handler) {
-	base, server := &http.Server{ErrorLog: log.New(io.Discard, "", 0)}, &http2.Server{}
-	http2.ConfigureServer(base, server)
-	go server.ServeConn(conn, &http2.ServeConnOpts{BaseConfig: base, Handler: h})
+// serveHTTP2 serves HTTP/2 without TLS on l until the test ends.
+func serveHTTP2(t *testing.T, l net.Listener) {
+	server := &http.Server{
+		Handler:   http.HandlerFunc(echo),
+		Protocols: new(http.Protocols),
+		ErrorLog:  log.New(io.Discard, "", 0),
+	}
+	server.Protocols.SetUnencryptedHTTP2(true)
+	go server.Serve(l)
+	t.Cleanup(func() { server.Close() })
 }
 
 func echo(w http.ResponseWriter, r *http.Request) {
@@ -93,12 +102,7 @@ func TestOverTCP(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
-	go func() {
-		if conn, err := l.Accept(); err == nil {
-			serveHTTP2(conn, http.HandlerFunc(echo))
-		}
-	}()
+	serveHTTP2(t, l)
 	conn, err := net.Dial("tcp", l.Addr().String())
 	if err != nil {
 		t.Fatal(err)

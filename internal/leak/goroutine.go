@@ -12,8 +12,9 @@ import (
 // module is what makes a stack ours: import paths begin with it.
 const module = "github.com/cqrpc/cqrpc"
 
-// grace is how long goroutines may take to end after the test has.
-const grace = 5 * time.Second
+// lastWait is the longest pause between two looks. Pauses double from 1 ms, so
+// what a test leaves behind has about two seconds to end.
+const lastWait = 1024 * time.Millisecond
 
 // goroutine is one entry of a stack dump.
 type goroutine struct {
@@ -70,7 +71,7 @@ func leftover(before map[string]bool) []goroutine {
 
 // eventually looks until ok holds or the grace is over.
 func eventually(ok func() bool) {
-	for wait := time.Millisecond; !ok() && wait < grace/2; wait *= 2 {
+	for wait := time.Millisecond; !ok() && wait <= lastWait; wait *= 2 {
 		time.Sleep(wait)
 	}
 }
@@ -91,6 +92,7 @@ func ours() []goroutine {
 func isOurs(stack string) bool {
 	return strings.Contains(stack, module) &&
 		!strings.Contains(stack, "testing.tRunner(") &&
+		!strings.Contains(stack, "testing.fRunner(") &&
 		!strings.Contains(stack, "testing.(*M).") &&
 		!strings.Contains(stack, "testing.(*T).Run(") &&
 		!strings.Contains(stack, "testing/synctest.")

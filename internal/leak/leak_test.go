@@ -73,7 +73,7 @@ func TestCheckWaitsForGoroutinesThatEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := &recorder{TB: t}
 		leak.Check(r)
-		go parkOnPurpose(after(2 * time.Second))
+		go parkOnPurpose(after(time.Second))
 		if errors := r.end(); len(errors) != 0 {
 			t.Errorf("errors %q, want none", errors)
 		}
@@ -115,7 +115,8 @@ func TestMainFailsThePackage(t *testing.T) {
 	cmd := exec.Command(os.Args[0], "-test.run=^TestBuffersFindsABuffer$")
 	cmd.Env = append(os.Environ(), leakyEnv+"=1")
 	out, err := cmd.CombinedOutput()
-	if err == nil || !strings.Contains(string(out), "leaked goroutine") || !strings.Contains(string(out), "parkOnPurpose") {
+	says := string(out)
+	if err == nil || !strings.Contains(says, "leaked goroutine") || !strings.Contains(says, "parkOnPurpose") {
 		t.Errorf("exit %v with output\n%s", err, out)
 	}
 }

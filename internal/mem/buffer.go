@@ -1,14 +1,7 @@
-// Package mem holds the reference-counted, pooled byte buffers that carry
-// message bytes from the socket to the application and back.
-//
-// A Buffer has one owner at a time; passing it to a function that documents
-// "takes ownership" transfers it. Ref adds an owner, Free drops one; the last
-// Free returns pooled memory. Bytes of a Buffer with more than one owner are
-// read-only. Buffers above 64 KiB are never pooled, so one large message does
-// not pin memory for the life of the process.
 package mem
 
 import (
+	"slices"
 	"sync"
 	"sync/atomic"
 )
@@ -21,12 +14,17 @@ var classes = [...]int{256, 1 << 10, 4 << 10, 16<<10 + 64, maxPooled}
 
 var pools [len(classes)]sync.Pool
 
+// views holds the idle headers of Sub: a message in a larger buffer costs no
+// allocation. Those of Wrap are left to the collector, for they go to
+// applications, and freeing one twice then panics for certain.
+var views sync.Pool
+
 // Buffer is a reference-counted slice of bytes. The zero value is not usable;
 // make one with Get or Wrap. Methods other than Ref and Free may not run
 // concurrently with a writer of the bytes.
 type Buffer struct {
 	data   []byte
-	parent *Buffer // Sub: the buffer whose memory this is a view of
+	parent *Buffer // Sub: the buffer whose memory this is a view of, no view itself
 	back   []byte  // the pooled backing array, nil if unpooled
 	refs   atomic.Int32
 	class  int8 // index into pools, -1 if unpooled
@@ -100,28 +98,43 @@ func (b *Buffer) SetLen(n int) { b.data = b.data[:n] }
 func (b *Buffer) TrimFront(n int) { b.data = b.data[n:] }
 
 // Adopt replaces the contents by data, which must lie in the buffer's own
-// memory or be newly allocated by an append that outgrew it.
+// memory or be newly allocated by an append that outgrew it. Pooled memory that
+// was outgrown still returns to its pool. Only the sole owner may call it.
 func (b *Buffer) Adopt(data []byte) { b.data = data }
 
-// Ref adds an owner and returns b.
+// Ref adds an owner and returns b. Only an owner may call it; a Ref of a freed
+// buffer panics unless the buffer is in use again.
 func (b *Buffer) Ref() *Buffer {
-	b.refs.Add(1)
+	if b.refs.Add(1) <= 1 {
+		panic("BUG: mem.Buffer used after Free")
+	}
 	return b
 }
 
 // Sub returns a new buffer viewing bytes [i, j) of b, keeping b's memory alive
-// until it is freed. The bytes are shared and so read-only.
+// until it is freed; i and j lie within Len, or Sub panics. The bytes are shared
+// and so read-only.
 func (b *Buffer) Sub(i, j int) *Buffer {
-	s := wrap(b.data[i:j:j])
-	s.parent = b.Ref()
+	memory := b
+	if b.parent != nil { // a view of a view: the one between may go any time
+		memory = b.parent
+	}
+	data := slices.Clip(b.data)[i:j:j] // past the length lies another message's past
+	memory.Ref()
+	s, _ := views.Get().(*Buffer)
+	if s == nil {
+		s = &Buffer{class: -1}
+	}
+	s.data, s.parent = data, memory
+	s.refs.Store(1)
 	if t := tracker.Load(); t != nil {
 		t.add(s)
 	}
 	return s
 }
 
-// Free drops one owner. Freeing a buffer nobody owns panics: it is always a
-// bug of the engine. Free of nil does nothing.
+// Free drops one owner. Freeing a buffer nobody owns panics unless the buffer
+// is in use again: it is always a bug of an owner. Free of nil does nothing.
 func (b *Buffer) Free() {
 	if b == nil {
 		return
@@ -135,14 +148,14 @@ func (b *Buffer) Free() {
 	if t := tracker.Load(); t != nil {
 		t.remove(b)
 	}
-	if b.parent != nil {
-		p := b.parent
-		b.parent, b.data = nil, nil
-		p.Free()
-		return
-	}
 	b.data = nil
-	if b.class >= 0 {
+	switch {
+	case b.parent != nil:
+		memory := b.parent
+		b.parent = nil
+		views.Put(b)
+		memory.Free()
+	case b.class >= 0:
 		pools[b.class].Put(b)
 	}
 }

@@ -1,6 +1,7 @@
 package memconn
 
 import (
+	"errors"
 	"io"
 	"net"
 	"sync"
@@ -123,7 +124,7 @@ func (c *Conn) SetWriteDeadline(at time.Time) error {
 // opError dresses err as package net does. io.EOF stays bare: io.Reader's
 // callers compare it.
 func (c *Conn) opError(op string, err error) error {
-	if err == nil || err == io.EOF {
+	if err == nil || errors.Is(err, io.EOF) {
 		return err
 	}
 	return &net.OpError{Op: op, Net: "mem", Source: c.LocalAddr(), Addr: c.RemoteAddr(), Err: err}

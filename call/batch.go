@@ -1,0 +1,220 @@
+package call
+
+import (
+	"sync"
+
+	"github.com/cqrpc/cqrpc"
+	"github.com/cqrpc/cqrpc/cq"
+	"github.com/cqrpc/cqrpc/frame"
+)
+
+// StartBatch starts ops; when the last of them has completed, tag comes out of
+// the call's completer, once. The order of ops does not matter. ops may be
+// reused when StartBatch returns.
+//
+// An error is a misuse, a *[BatchError] or cq.ErrShutdown, and then nothing was
+// started, no tag will come and the caller keeps its buffers. That the call has
+// failed is no error: its operations complete accordingly. No ops at all
+// complete at once, true, in any state of the call.
+func (c *Call) StartBatch(ops []Op, tag cq.Tag) error {
+	c.mu.Lock()
+	comp := c.cfg.Completer
+	c.mu.Unlock()
+	return c.StartBatchOn(comp, ops, tag)
+}
+
+// StartBatchOn is StartBatch with the tag coming out of comp.
+func (c *Call) StartBatchOn(comp cq.Completer, ops []Op, tag cq.Tag) error {
+	if comp == nil {
+		return &BatchError{Op: firstKind(ops), Reason: ErrCall, Cause: errNoCompleter}
+	}
+	set, err := c.check(ops)
+	if err != nil {
+		return err
+	}
+	if set == 0 {
+		return kick(comp, tag)
+	}
+	p := parcel{set: set}
+	if err := c.reserve(&p, ops); err != nil {
+		return err
+	}
+	if err := c.pack(&p, ops); err != nil {
+		c.release(&p)
+		return err
+	}
+	if !comp.Begin() {
+		p.discard()
+		c.release(&p)
+		return cq.ErrShutdown
+	}
+	c.start(newBatch(c, comp, tag, set, ops), &p)
+	return nil
+}
+
+const errNoCompleter = Reason("the call has no completer")
+
+func firstKind(ops []Op) OpKind {
+	if len(ops) == 0 {
+		return 0
+	}
+	return ops[0].kind
+}
+
+// kick completes an empty batch.
+func kick(comp cq.Completer, tag cq.Tag) error {
+	if !comp.Begin() {
+		return cq.ErrShutdown
+	}
+	comp.Complete(cq.Completion{Tag: tag, OK: true})
+	return nil
+}
+
+// check applies the rules that do not depend on the state of the call.
+func (c *Call) check(ops []Op) (set opSet, err error) {
+	for i := range ops {
+		o := &ops[i]
+		if reason, cause := c.checkOp(o); reason != "" {
+			return 0, &BatchError{Op: o.kind, Reason: reason, Cause: cause}
+		}
+		if set.has(o.kind) {
+			return 0, &BatchError{Op: o.kind, Reason: ErrTooManyOperations}
+		}
+		set |= 1 << o.kind
+	}
+	if set.has(SendStatusOp) && set.has(RecvMessageOp) {
+		return 0, &BatchError{Op: SendStatusOp, Reason: ErrCall}
+	}
+	return set, nil
+}
+
+func (c *Call) checkOp(o *Op) (Reason, error) {
+	kind := opSet(1) << o.kind
+	switch {
+	case c.isServer() && kind&clientOnly != 0:
+		return ErrNotOnServer, nil
+	case !c.isServer() && kind&serverOnly != 0:
+		return ErrNotOnClient, nil
+	case o.flags&^legalFlags[o.kind] != 0:
+		return ErrInvalidFlags, nil
+	case o.kind == SendMessageOp && o.buffer == nil && !o.isValue:
+		return ErrInvalidMessage, nil
+	case len(o.md) > 0:
+		if err := o.md.Validate(); err != nil {
+			return ErrInvalidMetadata, err
+		}
+	}
+	return "", nil
+}
+
+// reserve applies the rules that do depend on it and takes the kinds, so that
+// nothing can come between them and start.
+func (c *Call) reserve(p *parcel, ops []Op) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if clash := p.set & (c.busy | c.used&onceOps); clash != 0 {
+		return &BatchError{Op: clash.first(), Reason: ErrTooManyOperations}
+	}
+	p.reserved = p.set
+	if p.set.has(SendStatusOp) {
+		c.planResponseLocked(p, ops)
+	}
+	p.fresh = p.set &^ c.used
+	c.busy |= p.reserved
+	c.used |= p.set
+	return nil
+}
+
+// release undoes reserve.
+func (c *Call) release(p *parcel) {
+	c.mu.Lock()
+	c.busy &^= p.reserved
+	c.used &^= p.fresh
+	c.mu.Unlock()
+}
+
+// start occupies the slots and does what the operations ask for.
+func (c *Call) start(b *batch, p *parcel) {
+	lane := lanes.Get().(*cq.Lane)
+	var a after
+	c.mu.Lock()
+	c.busy &^= p.reserved &^ p.set
+	for k := range numOpKinds {
+		if p.set.has(k) {
+			c.slots[k] = b
+		}
+	}
+	c.sendLocked(p, &a, lane)
+	c.recvLocked(p.set, &a, lane)
+	c.mu.Unlock()
+	a.perform(c)
+	lane.Flush()
+	lanes.Put(lane)
+}
+
+// lanes are for goroutines that have none of their own.
+var lanes = sync.Pool{New: func() any { return new(cq.Lane) }}
+
+// batch is the operations of one tag. It lives from StartBatch to the harvest
+// of its event.
+type batch struct {
+	// immutable
+	call     *Call
+	to       cq.Completer
+	tag      cq.Tag
+	set      opSet
+	isValue  bool // RecvMessage unmarshals into value
+	initial  *cqrpc.Metadata
+	trailing *cqrpc.Metadata
+	status   *cqrpc.Status
+	message  **Buffer
+	value    any
+	got      *bool
+	dead     *bool // RecvClose: cancelled
+
+	// guarded by call.mu until the completion is posted, the harvester's then
+	pending uint8 // operations outstanding
+	failed  bool  // one of them did not succeed
+	in      frame.Message
+	credit  int // bytes to return when in is taken
+}
+
+var batches = sync.Pool{New: func() any { return new(batch) }}
+
+func newBatch(c *Call, comp cq.Completer, tag cq.Tag, set opSet, ops []Op) *batch {
+	b := batches.Get().(*batch)
+	b.call, b.to, b.tag, b.set, b.pending = c, comp, tag, set, uint8(len(ops))
+	for i := range ops {
+		switch o := &ops[i]; o.kind {
+		case RecvInitialMetadataOp:
+			b.initial = o.intoMD
+		case RecvMessageOp:
+			b.message, b.value, b.isValue, b.got = o.intoMsg, o.value, o.isValue, o.intoFlag
+		case RecvStatusOp:
+			b.status, b.trailing = o.intoStat, o.intoMD
+		case RecvCloseOp:
+			b.dead = o.intoFlag
+		}
+	}
+	return b
+}
+
+// settleLocked completes the outstanding operation of a kind, if there is one.
+func (c *Call) settleLocked(k OpKind, ok bool, lane *cq.Lane) {
+	b := c.slots[k]
+	if b == nil {
+		return
+	}
+	c.slots[k] = nil
+	c.busy &^= 1 << k
+	if !ok {
+		b.failed = true
+	}
+	if b.pending--; b.pending == 0 {
+		lane.Add(b.to, cq.Completion{Tag: b.tag, OK: b.succeeded(), Finalizer: b})
+	}
+}
+
+// succeeded is what the event reports: a batch with a final operation always
+// does, since that one says how the call ended.
+func (b *batch) succeeded() bool { return !b.failed || b.set&finalOps != 0 }

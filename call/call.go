@@ -1,0 +1,325 @@
+package call
+
+import (
+	"fmt"
+	"log/slog"
+	"math"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/cqrpc/cqrpc"
+	"github.com/cqrpc/cqrpc/codec"
+	"github.com/cqrpc/cqrpc/cq"
+	"github.com/cqrpc/cqrpc/frame"
+)
+
+// defaultMaxRecv is grpc.max_receive_message_length's default, in bytes.
+const defaultMaxRecv = 4 << 20
+
+// Config is what a call is made of. The zero value of every field but Method
+// is usable; NewServer takes Method, Authority, Scheme, UserAgent and Deadline
+// from the request.
+type Config struct {
+	// Completer is where StartBatch completes; see also StartBatchOn.
+	Completer cq.Completer
+	// Method is the full name, "/pkg.Service/Method".
+	Method string
+	// Authority is sent as :authority; Scheme as :scheme, default "http";
+	// UserAgent, if not empty, as user-agent.
+	Authority, Scheme, UserAgent string
+	// Deadline ends the call with DEADLINE_EXCEEDED. Zero: none.
+	Deadline time.Time
+	// Parent, if not nil, is the call on whose behalf this client call is made;
+	// Propagate says what it passes on.
+	Parent    *Call
+	Propagate Propagation
+	// MaxRecvMessage and MaxSendMessage bound one message, in bytes, when
+	// framed and when inflated. 0: 4 MiB to receive, unlimited to send;
+	// negative: unlimited.
+	MaxRecvMessage, MaxSendMessage int
+	// OneMessage says that the peer's side of the method is not a stream: a
+	// second message ends the call with UNIMPLEMENTED, and so does, on a client,
+	// an OK without any (gRPC statuscodes.md, cardinality violations).
+	OneMessage bool
+	// Codec marshals SendValue and RecvValue; default protobuf.
+	Codec codec.Codec
+	// Compressors are the encodings that messages may come in; default
+	// codec.DefaultCompressors, made anew for each call.
+	Compressors *codec.Compressors
+	// Compressor is the encoding to send messages in, one of Compressors;
+	// default none. A server uses it only if the client accepts it.
+	Compressor string
+	// WaitForReady is the default for SendInitialMetadata without WaitForReadySet.
+	WaitForReady bool
+	// Logger gets what goes wrong and no event tells; default: discarded.
+	Logger *slog.Logger
+}
+
+func (cfg *Config) fillIn() {
+	if cfg.Scheme == "" {
+		cfg.Scheme = "http"
+	}
+	if cfg.MaxRecvMessage == 0 {
+		cfg.MaxRecvMessage = defaultMaxRecv
+	}
+	if cfg.MaxSendMessage <= 0 {
+		cfg.MaxSendMessage = math.MaxUint32 // the prefix counts no further
+	}
+	if cfg.Codec == nil {
+		cfg.Codec = codec.Proto()
+	}
+	if cfg.Compressors == nil {
+		cfg.Compressors = codec.DefaultCompressors()
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+}
+
+// Call is one RPC, client or server side. Make one with NewClient or
+// NewServer. All methods may be called concurrently, in any state of the call.
+type Call struct {
+	// immutable
+	cfg        Config // Completer is guarded by mu
+	opener     Opener // nil on a server
+	compressor codec.Compressor
+	request    *request // nil on a client
+	first      Attempt
+
+	mu sync.Mutex
+
+	// guarded by mu
+	attempt *Attempt
+	stream  Stream // nil while none is bound
+	peer    Peer
+	timer   *time.Timer
+	family  *family
+
+	slots [numOpKinds]*batch
+	busy  opSet // outstanding, or being started
+	used  opSet // ever started; bars onceOps
+
+	phase        phase
+	asked        bool // Open awaits its answer
+	opened       bool // a stream was bound
+	closed       bool // Close was called
+	waitForReady bool
+	statusTaken  bool // RecvStatus was harvested: the status is final
+
+	send   sendSide
+	recv   recvSide
+	replay replay
+	end    verdict // meaningful from phase draining on
+}
+
+func (c *Call) isServer() bool { return c.opener == nil }
+
+// Method returns the full name, "/pkg.Service/Method".
+func (c *Call) Method() string { return c.cfg.Method }
+
+// Authority returns the :authority of the request, or its host.
+func (c *Call) Authority() string { return c.cfg.Authority }
+
+// Scheme returns the :scheme of the request.
+func (c *Call) Scheme() string { return c.cfg.Scheme }
+
+// Codec returns what marshals the call's values.
+func (c *Call) Codec() codec.Codec { return c.cfg.Codec }
+
+// Deadline returns when the call ends by itself, and whether it does.
+func (c *Call) Deadline() (time.Time, bool) { return c.cfg.Deadline, !c.cfg.Deadline.IsZero() }
+
+// IsServer tells a server call from a client call.
+func (c *Call) IsServer() bool { return c.isServer() }
+
+// RequestMetadata returns the custom metadata of a server call's request, to
+// be read only; nil on a client.
+func (c *Call) RequestMetadata() cqrpc.Metadata {
+	if c.request == nil {
+		return nil
+	}
+	return c.request.md
+}
+
+// ContentSubtype returns what follows "application/grpc+" in the request's
+// content-type, "" if nothing does; on a client the codec's name.
+func (c *Call) ContentSubtype() string {
+	if c.request == nil {
+		return c.cfg.Codec.Name()
+	}
+	return c.request.subtype
+}
+
+// SendEncoding returns the grpc-encoding of the messages this side sends,
+// "identity" for none.
+func (c *Call) SendEncoding() string { return encodingName(c.compressor) }
+
+// RecvEncoding returns the grpc-encoding of the messages the peer sends; on a
+// client it is "identity" until the initial metadata has arrived.
+func (c *Call) RecvEncoding() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return encodingName(c.recv.compressor)
+}
+
+func encodingName(comp codec.Compressor) string {
+	if comp == nil {
+		return "identity"
+	}
+	return comp.Name()
+}
+
+// Peer returns the other end; the zero Peer while a client call has none.
+func (c *Call) Peer() Peer {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.peer
+}
+
+// Finished reports whether the call is over: nothing more will be sent, and
+// received is at most what has already arrived.
+func (c *Call) Finished() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.phase == over
+}
+
+// WaitsForReady reports whether the call shall wait for a connection rather
+// than fail while there is none. For the Opener, meaningful from Open on.
+func (c *Call) WaitsForReady() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.waitForReady
+}
+
+// Receiver returns what the stream of the current attempt reports to. An
+// Opener asks for it anew in every Open.
+func (c *Call) Receiver() *Attempt {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.attempt
+}
+
+// BindCompleter sets where StartBatch completes: a server call gets its queue
+// when it is matched to a request for it. It implies Start.
+func (c *Call) BindCompleter(q cq.Completer) {
+	c.mu.Lock()
+	c.cfg.Completer = q
+	c.armLocked()
+	c.mu.Unlock()
+}
+
+// Cancel ends the call with CANCELLED, on both sides. A call that is over stays
+// as it is.
+func (c *Call) Cancel() { c.CancelWithStatus(cqrpc.CodeCanceled, "CANCELLED") }
+
+// CancelWithStatus ends the call with a status of the caller's choice. A
+// client's is local: the server sees a cancellation. A server's is sent as
+// trailers if none were sent before and no message stands in their way. CodeOK
+// is replaced by CodeUnknown.
+func (c *Call) CancelWithStatus(code cqrpc.Code, msg string) {
+	if code == cqrpc.CodeOK {
+		code = cqrpc.CodeUnknown
+	}
+	c.abandon(cqrpc.Status{Code: code, Message: msg}, nil)
+}
+
+// Close cancels the call if it is not over, and frees messages that arrived and
+// were not taken. It may be called again. Batches already started complete.
+func (c *Call) Close() {
+	c.Cancel()
+	c.mu.Lock()
+	var a after
+	c.closed = true
+	c.discardLocked(&a)
+	c.mu.Unlock()
+	a.perform(c)
+}
+
+// Err returns why the call failed: an *cqrpc.Error with code, origin and cause.
+// It is nil while the call runs and if it ended OK.
+func (c *Call) Err() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.phase == running || c.end.status.Code == cqrpc.CodeOK {
+		return nil
+	}
+	return c.end.err()
+}
+
+// abandon ends the call by a decision of this side.
+func (c *Call) abandon(st cqrpc.Status, cause error) {
+	v := verdict{how: byAbandon, status: st, origin: cqrpc.OriginLocal, cause: cause}
+	c.conclude(v)
+}
+
+// String is one line for humans; it shows no metadata.
+func (c *Call) String() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var b strings.Builder
+	side := "client"
+	if c.isServer() {
+		side = "server"
+	}
+	fmt.Fprintf(&b, "%s call %s %v", side, c.cfg.Method, c.phase)
+	if c.phase != running {
+		fmt.Fprintf(&b, " (%v)", c.end.status)
+	}
+	fmt.Fprintf(&b, " send=%v recv=%v peer=%v", c.send.state, c.recv.state, c.peer)
+	for k, slot := range c.slots {
+		if slot != nil {
+			fmt.Fprintf(&b, " +%v", OpKind(k))
+		}
+	}
+	return b.String()
+}
+
+// after is what was found out under mu and is left to be done without it.
+type after struct {
+	stream   Stream
+	out      frame.Outgoing
+	trailers *cqrpc.Status // server: end the response with this
+	bare     bool          // as Trailers-Only
+	reset    bool
+	code     frame.ErrCode
+	consume  int
+	open     bool
+	forget   bool
+	parent   *Call
+	children []*Call
+}
+
+// perform does it. No lock may be held.
+func (a *after) perform(c *Call) {
+	if a.stream != nil {
+		a.performStream(c)
+	}
+	switch {
+	case a.open:
+		c.opener.Open(c)
+	case a.forget:
+		c.opener.Forget(c)
+	}
+	if a.parent != nil {
+		a.parent.disown(c)
+	}
+	for _, child := range a.children {
+		child.CancelWithStatus(cqrpc.CodeCanceled, "parent call ended")
+	}
+}
+
+func (a *after) performStream(c *Call) {
+	if a.out != (frame.Outgoing{}) {
+		a.stream.Send(a.out)
+	}
+	if a.trailers != nil {
+		a.stream.Send(frame.Outgoing{Trailers: c.trailerList(a.trailers, nil, a.bare), End: true})
+	}
+	if a.reset {
+		a.stream.Reset(a.code)
+	} else if a.consume > 0 {
+		a.stream.Consume(a.consume)
+	}
+}

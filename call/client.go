@@ -1,0 +1,166 @@
+package call
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/cqrpc/cqrpc"
+	"github.com/cqrpc/cqrpc/frame"
+	"github.com/cqrpc/cqrpc/internal/mem"
+)
+
+// NewClient returns a client call. Its deadline runs from now on. Creation
+// never fails: what is wrong, a deadline in the past or a finished parent
+// included, ends the call and is its status. o is asked for a stream when
+// SendInitialMetadata is started.
+func NewClient(cfg Config, o Opener) *Call {
+	cfg.fillIn()
+	c := &Call{cfg: cfg, opener: o}
+	c.first.call = c
+	c.attempt = &c.first
+	if name := cfg.Compressor; name != "" && name != "identity" {
+		comp, ok := cfg.Compressors.Lookup(name)
+		if !ok {
+			c.abandon(cqrpc.Status{
+				Code: cqrpc.CodeInternal, Message: fmt.Sprintf("compressor %q is not installed", name),
+			}, nil)
+		}
+		c.compressor = comp
+	}
+	if cfg.Parent != nil {
+		c.inherit()
+	}
+	if c.hasExpired() {
+		c.expire()
+	}
+	c.mu.Lock()
+	c.armLocked()
+	c.mu.Unlock()
+	return c
+}
+
+// Bind answers Open: s is the stream, opened or about to be by the first Send;
+// it reports to the c.Receiver of the time of Open.
+func (c *Call) Bind(s Stream, p Peer) {
+	var a after
+	c.mu.Lock()
+	if c.phase != running || !c.asked {
+		c.mu.Unlock()
+		s.Reset(frame.Cancel) // Forget and the answer crossed
+		return
+	}
+	c.asked, c.opened = false, true
+	c.stream, c.peer = s, p
+	c.stampTimeoutLocked()
+	c.releaseLocked(&a)
+	c.mu.Unlock()
+	a.perform(c)
+}
+
+// Fail answers Open: there is no stream, and st says why. Sends that wait fail
+// and the call ends with st.
+func (c *Call) Fail(st cqrpc.Status, cause error) {
+	if st.Code == cqrpc.CodeOK {
+		st = cqrpc.Status{Code: cqrpc.CodeUnknown, Message: "no stream, and no reason given"}
+	}
+	c.mu.Lock()
+	c.asked = false
+	c.mu.Unlock()
+	c.conclude(verdict{how: byStream, status: st, origin: cqrpc.OriginTransport, cause: cause})
+}
+
+// replay is what a client call keeps of its first sends while they may have to
+// be repeated on another stream: until the server answers, or a second message
+// is sent (gRPC retry design, Transparent Retries).
+type replay struct {
+	headers   *frame.HeaderList
+	timeoutAt int // index of grpc-timeout in headers, 0 if there is none
+	message   *mem.Buffer
+	prefix    [frame.PrefixLen]byte
+	committed bool // nothing is kept any more
+	refused   bool // the one retry after a refusal by the server was used up
+}
+
+// keep holds on to what is about to be sent.
+func (r *replay) keep(o *frame.Outgoing, issued uint64) {
+	switch {
+	case r.committed:
+		return
+	case issued > 1:
+		r.commit()
+		return
+	}
+	if o.Message != nil && r.message == nil {
+		r.message, r.prefix = o.Message.Ref(), o.Prefix
+	}
+}
+
+// commit gives up repeating.
+func (r *replay) commit() {
+	if r.committed {
+		return
+	}
+	r.headers.Free()
+	r.message.Free()
+	*r = replay{committed: true}
+}
+
+// renew makes headers writable again: the old stream may still be reading it.
+func (r *replay) renew() *frame.HeaderList {
+	l := frame.NewHeaderList()
+	l.Fields = append(l.Fields, r.headers.Fields...)
+	r.headers.Free()
+	r.headers = l
+	return l
+}
+
+// allows reports whether e leaves the call unprocessed and not yet repeated
+// too often: without limit if nothing left this process, else once.
+func (r *replay) allows(e *frame.CloseError) bool {
+	if r.committed || r.headers == nil {
+		return false
+	}
+	if e.Unsent {
+		return true
+	}
+	if !e.Unprocessed || r.refused {
+		return false
+	}
+	r.refused = true
+	return true
+}
+
+// retryLocked begins another attempt. Sends that completed stay completed.
+func (c *Call) retryLocked(a *after) {
+	c.attempt = &Attempt{call: c}
+	c.stream = nil
+	c.send.sent = frame.Sent{}
+	o := frame.Outgoing{Headers: c.replay.renew().Ref()}
+	o.End = c.send.state == sendClosed && (c.send.held == nil || !c.send.held.End)
+	if c.replay.message != nil {
+		o.Message, o.Prefix = c.replay.message.Ref(), c.replay.prefix
+	}
+	c.send.queued = o
+	c.asked, a.open = true, true
+}
+
+// stampTimeoutLocked writes what is left of the deadline into the headers that
+// are about to be sent.
+func (c *Call) stampTimeoutLocked() {
+	if i := c.replay.timeoutAt; i > 0 && c.send.queued.Headers != nil {
+		var b [16]byte
+		left := time.Until(c.cfg.Deadline)
+		c.send.queued.Headers.Fields[i].Value = string(frame.AppendTimeout(b[:0], left))
+	}
+}
+
+// startLocked takes the request headers and asks for a stream.
+func (c *Call) startLocked(p *parcel) {
+	c.send.state.to(sendOpen)
+	c.send.queued.Headers = p.out.Headers
+	if c.isServer() {
+		return
+	}
+	c.replay.headers, c.replay.timeoutAt = p.out.Headers.Ref(), p.timeoutAt
+	c.waitForReady = p.waitForReady(c.cfg.WaitForReady)
+}

@@ -1,0 +1,131 @@
+package call
+
+import (
+	"github.com/cqrpc/cqrpc"
+	"github.com/cqrpc/cqrpc/cq"
+)
+
+// ending is how a call came to its end.
+type ending uint8
+
+const (
+	// byStatus: the server's status crossed the wire: the client received
+	// trailers, or the server's were framed. The stream closes by itself.
+	byStatus ending = iota + 1
+	// byStream: there is no stream, or it is gone.
+	byStream
+	// byViolation: the peer broke a rule of gRPC; we reset the stream.
+	byViolation
+	// byAbandon: this side gave up: cancel, deadline, a message that cannot be
+	// sent or decoded. As byViolation, and nobody wants what is still unread.
+	byAbandon
+)
+
+// isOurs reports whether the stream has to be told.
+func (e ending) isOurs() bool { return e == byViolation || e == byAbandon }
+
+// verdict is why a call ended. The first one stays, see concludeLocked.
+type verdict struct {
+	status     cqrpc.Status
+	trailing   cqrpc.Metadata
+	cause      error
+	how        ending
+	origin     cqrpc.Origin
+	isDecoding bool // found while a message was harvested
+}
+
+// conclude ends the call on a goroutine without a lane.
+func (c *Call) conclude(v verdict) {
+	lane := lanes.Get().(*cq.Lane)
+	var a after
+	c.mu.Lock()
+	c.concludeLocked(&v, &a, lane)
+	c.mu.Unlock()
+	a.perform(c)
+	lane.Flush()
+	lanes.Put(lane)
+}
+
+// concludeLocked is the only way to end a call. The first verdict stays, but
+// for an OK that the application has not been told or could not be told yet:
+// giving up makes it untrue.
+func (c *Call) concludeLocked(v *verdict, a *after, lane *cq.Lane) {
+	switch {
+	case c.phase == running:
+		c.end = *v
+		if v.how == byStatus && v.status.Code == cqrpc.CodeOK && !c.isServer() && c.recv.messages.Ready() {
+			c.phase.to(draining)
+			return
+		}
+	case c.phase == draining && v.how == byAbandon:
+		c.end = *v
+	case c.phase == over && v.isDecoding && c.end.how == byStatus && c.end.status.Code == cqrpc.CodeOK && !c.statusTaken:
+		c.end = *v
+		c.discardLocked(a)
+		return
+	default:
+		return
+	}
+	c.overLocked(a, lane)
+}
+
+// overLocked ends everything that is outstanding.
+func (c *Call) overLocked(a *after, lane *cq.Lane) {
+	c.phase.to(over)
+	if c.timer != nil {
+		c.timer.Stop()
+		c.timer = nil
+	}
+	c.replay.commit()
+	if c.end.how.isOurs() {
+		c.resetLocked(a)
+	}
+	c.endSendsLocked(lane)
+	c.endReceivesLocked(a, lane)
+	c.partLocked(a)
+}
+
+// resetLocked tells the stream that this side ends the call: a server by
+// trailers if they can go out at once, else by RST_STREAM.
+func (c *Call) resetLocked(a *after) {
+	switch {
+	case c.stream == nil:
+		a.forget, c.asked = c.asked, false
+		return
+	case c.isServer() && c.send.state <= sendOpen && !c.isSendingLocked():
+		a.trailers, a.bare = &c.end.status, c.send.state == sendIdle
+	default:
+		a.reset, a.code = true, resetCode(c.end.status.Code)
+	}
+	a.stream = c.stream
+}
+
+// endReceivesLocked completes what waits for the peer.
+func (c *Call) endReceivesLocked(a *after, lane *cq.Lane) {
+	r := &c.recv
+	if c.end.how == byAbandon || c.isServer() && c.end.how == byStatus || c.closed {
+		c.discardLocked(a)
+	}
+	if !r.state.isOver() {
+		r.state.to(recvDead)
+	}
+	c.settleLocked(RecvInitialMetadataOp, c.opened, lane)
+	c.deliverLocked(a, lane)
+	c.settleLocked(RecvStatusOp, true, lane)
+	c.settleLocked(RecvCloseOp, true, lane)
+}
+
+// discardLocked frees what was received and not taken. If that cuts off whole
+// messages, the sequence no longer ends in order.
+func (c *Call) discardLocked(a *after) {
+	r := &c.recv
+	if r.messages.Ready() && r.state == recvEnded {
+		r.state.to(recvDead)
+	}
+	r.messages.Close()
+	if c.stream != nil {
+		a.stream = c.stream
+		a.consume += r.unread - r.early
+	}
+	r.unread, r.early = 0, 0
+}

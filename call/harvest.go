@@ -1,0 +1,166 @@
+package call
+
+import (
+	"errors"
+
+	"github.com/cqrpc/cqrpc"
+	"github.com/cqrpc/cqrpc/codec"
+	"github.com/cqrpc/cqrpc/cq"
+	"github.com/cqrpc/cqrpc/frame"
+	"github.com/cqrpc/cqrpc/internal/mem"
+)
+
+// Finalize is run by the goroutine that harvests the event: it decodes the
+// message, returns its credit and writes all out-parameters. It implements
+// cq.Finalizer.
+func (b *batch) Finalize(ev *cq.Event) bool {
+	var undecodable *cqrpc.Error
+	if b.set.has(RecvMessageOp) {
+		undecodable = b.takeMessage()
+	}
+	verdict := b.takeResults()
+	ev.OK, ev.Err = b.succeeded(), nil
+	switch {
+	case ev.OK:
+	case undecodable != nil:
+		ev.Err = undecodable
+	default:
+		ev.Err = verdict.err()
+	}
+	*b = batch{}
+	batches.Put(b)
+	return true
+}
+
+// takeMessage hands the message, or that there is none, to the application.
+func (b *batch) takeMessage() (err *cqrpc.Error) {
+	body := b.in.Body
+	switch {
+	case body == nil:
+	case !b.accept():
+		body.Free()
+		body = nil
+	default:
+		body, err = b.decode(b.in)
+	}
+	if b.got != nil {
+		*b.got = body != nil
+	}
+	if b.message != nil {
+		*b.message = body
+	} else {
+		body.Free()
+	}
+	return err
+}
+
+// accept returns the message's credit and reports whether the application is
+// to get it: not if another operation of the batch failed, unless the batch
+// also says that the call succeeded.
+func (b *batch) accept() bool {
+	c := b.call
+	c.mu.Lock()
+	s := c.stream
+	isOK := b.set.has(RecvStatusOp) && c.end.status.Code == cqrpc.CodeOK
+	c.mu.Unlock()
+	if s != nil && b.credit > 0 {
+		s.Consume(b.credit)
+	}
+	return !b.failed || isOK
+}
+
+// decode inflates and unmarshals m, which it takes. A message that cannot be
+// decoded ends the call.
+func (b *batch) decode(m frame.Message) (*mem.Buffer, *cqrpc.Error) {
+	body, err := b.call.inflate(m)
+	if err == nil && b.isValue {
+		err = b.call.unmarshal(body, b.value)
+	}
+	if err == nil {
+		return body, nil
+	}
+	body.Free()
+	b.failed = true
+	b.call.conclude(verdict{
+		how: byAbandon, status: err.Status, origin: cqrpc.OriginLocal, cause: err.Cause, isDecoding: true,
+	})
+	return nil, err
+}
+
+// inflate takes m and returns its message as it was before compression.
+func (c *Call) inflate(m frame.Message) (*mem.Buffer, *cqrpc.Error) {
+	if !m.Compressed {
+		return m.Body, nil
+	}
+	c.mu.Lock()
+	comp := c.recv.compressor
+	c.mu.Unlock()
+	if comp == nil {
+		return m.Body, cqrpc.Errorf(cqrpc.CodeInternal, "compressed message without grpc-encoding")
+	}
+	size := 4 * m.Body.Len() // a guess, to be outgrown by what is really there
+	if limit := c.cfg.MaxRecvMessage; limit >= 0 {
+		size = min(size, limit)
+	}
+	out := mem.Get(size)
+	data, err := comp.Decompress(out.Bytes()[:0], m.Body.Bytes(), c.cfg.MaxRecvMessage)
+	m.Body.Free()
+	out.Adopt(data)
+	switch {
+	case errors.Is(err, codec.ErrTooLarge):
+		return out, cqrpc.Errorf(cqrpc.CodeResourceExhausted, "%sReceived message larger than max: %w", c.prefix(), err)
+	case err != nil:
+		return out, cqrpc.Errorf(cqrpc.CodeInternal, "cannot decompress message with %s: %w", comp.Name(), err)
+	}
+	return out, nil
+}
+
+func (c *Call) unmarshal(body *mem.Buffer, v any) *cqrpc.Error {
+	if err := c.cfg.Codec.Unmarshal(body.Bytes(), v); err != nil {
+		return cqrpc.Errorf(cqrpc.CodeInternal, "cannot unmarshal message into %T: %w", v, err)
+	}
+	return nil
+}
+
+// prefix says in a message whose limit was passed, as C-core does.
+func (c *Call) prefix() string {
+	if c.isServer() {
+		return "SERVER: "
+	}
+	return "CLIENT: "
+}
+
+// takeResults writes what the call knows by now, and returns how it ended.
+func (b *batch) takeResults() verdict {
+	c := b.call
+	c.mu.Lock()
+	v := c.end
+	initial := c.recv.initial
+	if b.set.has(RecvStatusOp) {
+		c.statusTaken = true
+	}
+	c.mu.Unlock()
+	if b.initial != nil {
+		*b.initial = initial
+	}
+	if b.status != nil {
+		*b.status = v.status
+	}
+	if b.trailing != nil {
+		*b.trailing = v.trailing
+	}
+	if b.dead != nil {
+		*b.dead = v.how != byStatus
+	}
+	return v
+}
+
+// err is the verdict as the reason why an operation failed.
+func (v *verdict) err() error {
+	if v.status.Code == cqrpc.CodeOK {
+		return ErrEnded
+	}
+	return &cqrpc.Error{Status: v.status, Origin: v.origin, Cause: v.cause}
+}
+
+var _ cq.Finalizer = (*batch)(nil)

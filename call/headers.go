@@ -1,0 +1,131 @@
+package call
+
+import (
+	"strconv"
+	"strings"
+
+	"github.com/cqrpc/cqrpc"
+	"github.com/cqrpc/cqrpc/frame"
+)
+
+// requestList builds the request headers. The value of grpc-timeout is left
+// open until they are sent; timeoutAt is its index, 0 without a deadline.
+func (c *Call) requestList(md cqrpc.Metadata) (l *frame.HeaderList, timeoutAt int) {
+	l = frame.NewHeaderList()
+	l.Add(":method", "POST")
+	l.Add(":scheme", c.cfg.Scheme)
+	l.Add(":path", c.cfg.Method)
+	l.Add(":authority", c.cfg.Authority)
+	l.Add("te", "trailers")
+	l.Add("content-type", contentTypeOf(c.cfg.Codec.Name()))
+	if c.cfg.UserAgent != "" {
+		l.Add("user-agent", c.cfg.UserAgent)
+	}
+	if !c.cfg.Deadline.IsZero() {
+		timeoutAt = len(l.Fields)
+		l.Fields = append(l.Fields, frame.Field{Name: "grpc-timeout", Sensitive: true})
+	}
+	if c.compressor != nil {
+		l.Add("grpc-encoding", c.compressor.Name())
+	}
+	l.Add("grpc-accept-encoding", c.cfg.Compressors.AcceptEncoding())
+	addMetadata(l, md)
+	return l, timeoutAt
+}
+
+// responseList builds the response headers.
+func (c *Call) responseList(md cqrpc.Metadata) *frame.HeaderList {
+	l := frame.NewHeaderList()
+	c.addResponse(l)
+	if c.compressor != nil {
+		l.Add("grpc-encoding", c.compressor.Name())
+	}
+	l.Add("grpc-accept-encoding", c.cfg.Compressors.AcceptEncoding())
+	addMetadata(l, md)
+	return l
+}
+
+// trailerList builds the trailers; bare makes them the whole response (gRPC
+// over HTTP/2, Trailers-Only).
+func (c *Call) trailerList(st *cqrpc.Status, md cqrpc.Metadata, bare bool) *frame.HeaderList {
+	l := frame.NewHeaderList()
+	if bare {
+		c.addResponse(l)
+	}
+	addStatus(l, st)
+	addMetadata(l, md)
+	return l
+}
+
+func (c *Call) addResponse(l *frame.HeaderList) {
+	l.Add(":status", "200")
+	l.Add("content-type", contentTypeOf(c.request.subtype))
+}
+
+// contentTypeOf spells a content-type; protobuf is what goes without saying.
+func contentTypeOf(subtype string) string {
+	if subtype == "" || subtype == "proto" {
+		return contentType
+	}
+	return contentType + "+" + subtype
+}
+
+// addStatus adds grpc-status and what belongs to it.
+func addStatus(l *frame.HeaderList, st *cqrpc.Status) {
+	l.Add("grpc-status", strconv.FormatUint(uint64(st.Code), 10))
+	if st.Message != "" {
+		addOnce(l, "grpc-message", frame.EncodePercent(st.Message))
+	}
+	if len(st.Details) == 0 {
+		return
+	}
+	// A detail that cannot be marshalled costs the details, not the status.
+	if raw, err := st.AppendDetails(nil); err == nil {
+		addOnce(l, "grpc-status-details-bin", encodeBinary(string(raw)))
+	}
+}
+
+// addOnce adds a field whose value hardly ever repeats: it would only push
+// others out of the HPACK table.
+func addOnce(l *frame.HeaderList, name, value string) {
+	l.Fields = append(l.Fields, frame.Field{Name: name, Value: value, Sensitive: true})
+}
+
+// addMetadata adds custom metadata, which is valid. Fields that belong to the
+// protocol are left out, as C-core does.
+func addMetadata(l *frame.HeaderList, md cqrpc.Metadata) {
+	for i := range md {
+		switch p := &md[i]; {
+		case isReserved(p.Key):
+		case strings.HasSuffix(p.Key, "-bin"):
+			addOnce(l, p.Key, encodeBinary(p.Value))
+		default:
+			l.Add(p.Key, p.Value)
+		}
+	}
+}
+
+func encodeBinary(raw string) string {
+	return string(frame.AppendBinary(make([]byte, 0, len(raw)*4/3+3), raw))
+}
+
+// isReserved reports fields that HTTP/2 (RFC 9113 section 8.2.2) or gRPC keeps
+// for itself.
+func isReserved(key string) bool {
+	switch key {
+	case "te", "content-length", "content-type", "user-agent", "host",
+		"connection", "keep-alive", "proxy-connection", "transfer-encoding", "upgrade",
+		"grpc-timeout", "grpc-encoding", "grpc-accept-encoding",
+		"grpc-status", "grpc-message", "grpc-status-details-bin":
+		return true
+	}
+	return false
+}
+
+// httpStatusText is an HTTP status as a field value, 0 meaning 200.
+func httpStatusText(status int) string {
+	if status == 0 {
+		return "200"
+	}
+	return strconv.Itoa(status)
+}

@@ -1,0 +1,257 @@
+package call
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/cqrpc/cqrpc"
+	"github.com/cqrpc/cqrpc/codec"
+	"github.com/cqrpc/cqrpc/cq"
+	"github.com/cqrpc/cqrpc/frame"
+	"github.com/cqrpc/cqrpc/internal/mem"
+)
+
+// recvSide is the state of the peer's half. Guarded by Call.mu.
+type recvSide struct {
+	state      recvState
+	messages   frame.Assembler
+	initial    cqrpc.Metadata   // client
+	compressor codec.Compressor // nil: none was announced
+
+	// Credit is owed for every byte that was received and not taken by the
+	// application. To let a message through that is larger than the window,
+	// what has arrived of it is returned early while somebody waits for it.
+	taken  uint64 // messages given to RecvMessage
+	unread int    // bytes received, of messages not yet taken
+	early  int    // of those, returned early: all of the first message
+}
+
+// recvLocked starts the receive operations.
+func (c *Call) recvLocked(set opSet, a *after, lane *cq.Lane) {
+	if set.has(RecvInitialMetadataOp) && (c.recv.state != recvHeaders || c.phase == over) {
+		c.settleLocked(RecvInitialMetadataOp, c.opened, lane)
+	}
+	if set.has(RecvMessageOp) {
+		c.deliverLocked(a, lane)
+	}
+	if c.phase == over {
+		c.settleLocked(RecvStatusOp, true, lane)
+		c.settleLocked(RecvCloseOp, true, lane)
+	}
+}
+
+// deliverLocked completes RecvMessage if there is a message or will be none.
+func (c *Call) deliverLocked(a *after, lane *cq.Lane) {
+	b, r := c.slots[RecvMessageOp], &c.recv
+	if b == nil {
+		return
+	}
+	if m, ok := r.messages.Pop(); ok {
+		size := frame.PrefixLen + m.Body.Len()
+		b.in, b.credit = m, size-r.early
+		r.unread, r.early = r.unread-size, 0
+		r.taken++
+		c.settleLocked(RecvMessageOp, true, lane)
+		c.checkCountLocked(a, lane)
+		if c.phase == draining && !r.messages.Ready() {
+			c.overLocked(a, lane)
+		}
+		return
+	}
+	if r.state.isOver() {
+		c.settleLocked(RecvMessageOp, r.state == recvEnded, lane)
+		return
+	}
+	if n := r.unread - r.early; n > 0 {
+		r.early = r.unread
+		a.stream, a.consume = c.stream, a.consume+n
+	}
+}
+
+// checkCountLocked holds the peer to the one message of a method that is not a
+// stream on its side.
+func (c *Call) checkCountLocked(a *after, lane *cq.Lane) {
+	if c.cfg.OneMessage && c.recv.taken > 0 && c.recv.messages.Ready() {
+		c.concludeLocked(cardinality("more than one message where the method has one"), a, lane)
+	}
+}
+
+func cardinality(what string) *verdict {
+	return &verdict{how: byAbandon, origin: cqrpc.OriginLocal, status: cqrpc.Status{
+		Code: cqrpc.CodeUnimplemented, Message: what,
+	}}
+}
+
+// onData is an event of the stream.
+func (c *Call) onData(t *Attempt, b *mem.Buffer, end bool, lane *cq.Lane) {
+	var a after
+	c.mu.Lock()
+	if t == c.attempt {
+		c.dataLocked(b, end, &a, lane)
+	} else {
+		b.Free()
+	}
+	c.mu.Unlock()
+	a.perform(c)
+}
+
+func (c *Call) dataLocked(b *mem.Buffer, end bool, a *after, lane *cq.Lane) {
+	r := &c.recv
+	n := 0
+	if b != nil {
+		n = b.Len()
+	}
+	switch {
+	case r.state.isOver() || c.phase == over:
+		b.Free()
+		a.stream, a.consume = c.stream, n
+		return
+	case r.state == recvHeaders:
+		b.Free()
+		c.violationLocked("DATA before response headers", a, lane)
+		return
+	}
+	r.unread += n
+	err := r.messages.Push(b, c.cfg.MaxRecvMessage)
+	if err == nil && end {
+		c.endOfDataLocked(a, lane)
+	}
+	c.deliverLocked(a, lane)
+	c.checkCountLocked(a, lane)
+	if err != nil {
+		c.concludeLocked(c.verdictOfMessage(err), a, lane)
+	}
+}
+
+// endOfDataLocked handles END_STREAM without trailers: a client's half-close,
+// a server's mistake.
+func (c *Call) endOfDataLocked(a *after, lane *cq.Lane) {
+	switch {
+	case c.recv.messages.Mid():
+		c.violationLocked(c.cutMessage(), a, lane)
+	case c.isServer():
+		c.recv.state.to(recvEnded)
+	default:
+		c.violationLocked("stream ended without trailers, so without a status", a, lane)
+	}
+}
+
+// cutMessage describes a stream's end inside a message.
+func (c *Call) cutMessage() string {
+	got, want := c.recv.messages.Partial()
+	return fmt.Sprintf("stream ended inside a message: %d of %d bytes arrived", got, want)
+}
+
+// violationLocked ends the call because the peer broke the protocol.
+func (c *Call) violationLocked(what string, a *after, lane *cq.Lane) {
+	c.concludeLocked(&verdict{how: byViolation, origin: cqrpc.OriginLocal, status: cqrpc.Status{
+		Code: cqrpc.CodeInternal, Message: what,
+	}}, a, lane)
+}
+
+// verdictOfMessage judges a message prefix.
+func (c *Call) verdictOfMessage(err error) *verdict {
+	st := cqrpc.Status{Code: cqrpc.CodeInternal, Message: err.Error()}
+	if e, ok := errors.AsType[*frame.MessageError](err); ok && e.Kind == frame.TooLarge {
+		st.Code = cqrpc.CodeResourceExhausted
+		st.Message = fmt.Sprintf("%sReceived message larger than max (%d vs. %d)", c.prefix(), e.Length, e.Limit)
+	}
+	return &verdict{how: byViolation, origin: cqrpc.OriginLocal, status: st, cause: err}
+}
+
+// onHeaders is an event of the stream.
+func (c *Call) onHeaders(t *Attempt, h *frame.Headers, lane *cq.Lane) {
+	var f fields
+	if !c.isServer() && h.Err == nil {
+		f.parse(h)
+	}
+	var a after
+	c.mu.Lock()
+	switch {
+	case t != c.attempt || c.phase != running || c.recv.state.isOver():
+	case h.Err != nil:
+		c.concludeLocked(verdictOfBlock(h.Err), &a, lane)
+	case c.isServer():
+		c.requestTrailersLocked(h.End, &a, lane)
+	default:
+		c.responseLocked(&f, h.End, &a, lane)
+	}
+	c.mu.Unlock()
+	a.perform(c)
+}
+
+// requestTrailersLocked: gRPC has no request trailers, but HTTP/2 has.
+func (c *Call) requestTrailersLocked(end bool, a *after, lane *cq.Lane) {
+	if !end {
+		c.violationLocked("second header block in a request", a, lane)
+		return
+	}
+	c.endOfDataLocked(a, lane)
+	c.deliverLocked(a, lane)
+}
+
+// responseLocked takes one header block of a response.
+func (c *Call) responseLocked(f *fields, end bool, a *after, lane *cq.Lane) {
+	r := &c.recv
+	switch {
+	case end:
+		c.trailersLocked(f, a, lane)
+	case r.state == recvMessages:
+		c.violationLocked("second header block in a response, without END_STREAM", a, lane)
+	case f.isInformational():
+	default:
+		comp, v := f.checkResponse(c.cfg.Compressors)
+		if v != nil {
+			c.concludeLocked(v, a, lane)
+			return
+		}
+		r.state.to(recvMessages)
+		r.initial, r.compressor = f.md, comp
+		c.replay.commit()
+		c.settleLocked(RecvInitialMetadataOp, true, lane)
+	}
+}
+
+// trailersLocked takes the status, alone or after messages.
+func (c *Call) trailersLocked(f *fields, a *after, lane *cq.Lane) {
+	r := &c.recv
+	v := f.verdict(r.state == recvHeaders)
+	if v.status.Code == cqrpc.CodeOK && r.messages.Mid() {
+		v.status = cqrpc.Status{Code: cqrpc.CodeInternal, Message: c.cutMessage()}
+		v.origin = cqrpc.OriginLocal
+	}
+	if v.status.Code == cqrpc.CodeOK && c.cfg.OneMessage && r.taken == 0 && !r.messages.Ready() {
+		v = cardinality("OK without the message that the method has")
+	}
+	c.settleLocked(RecvInitialMetadataOp, true, lane)
+	if r.messages.Mid() {
+		r.state.to(recvDead)
+	} else {
+		r.state.to(recvEnded)
+	}
+	c.deliverLocked(a, lane)
+	c.concludeLocked(v, a, lane)
+}
+
+// onClosed is the last event of the stream.
+func (c *Call) onClosed(t *Attempt, e *frame.CloseError, sent frame.Sent, lane *cq.Lane) {
+	var a after
+	c.mu.Lock()
+	if t == c.attempt {
+		c.closedLocked(e, sent, &a, lane)
+	}
+	c.mu.Unlock()
+	a.perform(c)
+}
+
+func (c *Call) closedLocked(e *frame.CloseError, sent frame.Sent, a *after, lane *cq.Lane) {
+	c.sentLocked(sent, a, lane)
+	switch {
+	case c.phase != running:
+		c.failSendsLocked(^opSet(0), true, lane)
+	case e != nil && c.recv.state == recvHeaders && c.replay.allows(e):
+		c.retryLocked(a)
+	default:
+		c.concludeLocked(c.verdictOfClose(e), a, lane)
+	}
+}

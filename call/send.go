@@ -1,0 +1,341 @@
+package call
+
+import (
+	"fmt"
+
+	"github.com/cqrpc/cqrpc"
+	"github.com/cqrpc/cqrpc/cq"
+	"github.com/cqrpc/cqrpc/frame"
+	"github.com/cqrpc/cqrpc/internal/mem"
+)
+
+// sendSide is the state of this side's half. Guarded by Call.mu.
+type sendSide struct {
+	state  sendState
+	queued frame.Outgoing // accepted, not handed to a stream yet
+	issued uint64         // messages accepted
+	sent   frame.Sent     // what the current stream has reported
+	// held is the second message, and the end after it, while the first is
+	// being repeated on another stream; nil nearly always.
+	held *frame.Outgoing
+}
+
+// accept queues a message. The stream takes one at a time.
+func (s *sendSide) accept(o *frame.Outgoing) {
+	if s.sent.Messages < s.issued {
+		s.held = &frame.Outgoing{Message: o.Message, Prefix: o.Prefix}
+	} else {
+		s.queued.Message, s.queued.Prefix = o.Message, o.Prefix
+	}
+	s.issued++
+}
+
+// acceptEnd queues the end of this half, behind what is held.
+func (s *sendSide) acceptEnd(o *frame.Outgoing) {
+	if s.held != nil {
+		s.held.End = true
+	} else {
+		s.queued.End, s.queued.Trailers = true, o.Trailers
+	}
+}
+
+// isEnding reports whether the end of this half was accepted.
+func (s *sendSide) isEnding() bool { return s.state >= sendClosed || s.queued.End }
+
+// drop frees what was accepted and not handed to a stream.
+func (s *sendSide) drop() {
+	s.queued.Headers.Free()
+	s.queued.Message.Free()
+	s.queued.Trailers.Free()
+	s.queued = frame.Outgoing{}
+	if s.held != nil {
+		s.held.Message.Free()
+		s.held = nil
+	}
+}
+
+// isSendingLocked reports whether a message is with the stream: what follows it
+// may have to wait for flow control.
+func (c *Call) isSendingLocked() bool {
+	return c.slots[SendMessageOp] != nil && c.send.queued.Message == nil
+}
+
+// parcel is what the send operations of a batch become on the goroutine that
+// starts it.
+type parcel struct {
+	set      opSet
+	reserved opSet // set, and what must not be started meanwhile
+	fresh    opSet // kinds not started before
+
+	out       frame.Outgoing
+	timeoutAt int
+	flags     Flags       // of SendInitialMetadata
+	spent     *mem.Buffer // the application's buffer, if out holds another
+	borrowed  bool        // out.Message is the application's until the batch is accepted
+	tooLarge  int         // length of a message over the limit, else 0
+
+	bare    bool // the status goes out as Trailers-Only
+	implied bool // initial metadata goes out without being asked for
+}
+
+func (p *parcel) waitForReady(byDefault bool) bool {
+	if p.flags&WaitForReadySet != 0 || p.flags&WaitForReady != 0 {
+		return p.flags&WaitForReady != 0
+	}
+	return byDefault
+}
+
+// planResponseLocked decides in which form a status goes out. Until the batch
+// has started, initial metadata must not come in between.
+func (c *Call) planResponseLocked(p *parcel, ops []Op) {
+	if c.used.has(SendInitialMetadataOp) {
+		return
+	}
+	hasMessage := p.set.has(SendMessageOp) || c.busy.has(SendMessageOp)
+	hasMetadata := false
+	for i := range ops {
+		hasMetadata = hasMetadata || ops[i].kind == SendInitialMetadataOp && len(ops[i].md) > 0
+	}
+	p.bare = !hasMessage && !hasMetadata
+	p.implied = !p.bare && !p.set.has(SendInitialMetadataOp)
+	p.reserved |= 1 << SendInitialMetadataOp
+	if p.bare {
+		p.reserved |= 1 << SendMessageOp
+	}
+}
+
+// pack encodes the sends. On error nothing of the caller's was taken.
+func (c *Call) pack(p *parcel, ops []Op) error {
+	for i := range ops {
+		o := &ops[i]
+		switch o.kind {
+		case SendInitialMetadataOp:
+			p.flags = o.flags
+			if !p.bare {
+				c.packHeaders(p, o.md)
+			}
+		case SendMessageOp:
+			if err := c.packMessage(p, o); err != nil {
+				p.discard()
+				return &BatchError{Op: o.kind, Reason: ErrInvalidMessage, Cause: err}
+			}
+		case SendCloseOp:
+			p.out.End = true
+		case SendStatusOp:
+			p.out.Trailers, p.out.End = c.trailerList(&o.status, o.md, p.bare), true
+		}
+	}
+	if p.implied {
+		c.packHeaders(p, nil)
+	}
+	return nil
+}
+
+func (c *Call) packHeaders(p *parcel, md cqrpc.Metadata) {
+	if c.isServer() {
+		p.out.Headers = c.responseList(md)
+		return
+	}
+	p.out.Headers, p.timeoutAt = c.requestList(md)
+}
+
+// packMessage marshals, checks and compresses one message.
+func (c *Call) packMessage(p *parcel, o *Op) error {
+	body := o.buffer
+	p.borrowed = !o.isValue
+	if o.isValue {
+		var err error
+		if body, err = c.marshal(o.value); err != nil {
+			return err
+		}
+	}
+	p.out.Message = body
+	if body.Len() > c.cfg.MaxSendMessage {
+		p.tooLarge = body.Len()
+		return nil
+	}
+	compressed := false
+	if c.compressor != nil && o.flags&NoCompress == 0 && body.Len() > 0 {
+		small, err := c.compress(body)
+		if err != nil {
+			return err
+		}
+		if compressed = small != nil; compressed {
+			p.out.Message, p.spent = small, body
+		}
+	}
+	frame.PutPrefix(&p.out.Prefix, compressed, p.out.Message.Len())
+	return nil
+}
+
+func (c *Call) marshal(v any) (*mem.Buffer, error) {
+	b := mem.Get(max(c.cfg.Codec.Size(v), 0))
+	data, err := c.cfg.Codec.Append(b.Bytes()[:0], v)
+	if err != nil {
+		b.Free()
+		return nil, err
+	}
+	b.Adopt(data)
+	return b, nil
+}
+
+// compress returns nil if the message does not get smaller.
+func (c *Call) compress(body *mem.Buffer) (*mem.Buffer, error) {
+	b := mem.Get(body.Len())
+	data, err := c.compressor.Compress(b.Bytes()[:0], body.Bytes())
+	if err != nil {
+		b.Free()
+		return nil, fmt.Errorf("compress with %s: %w", c.compressor.Name(), err)
+	}
+	b.Adopt(data)
+	if b.Len() >= body.Len() {
+		b.Free()
+		return nil, nil
+	}
+	return b, nil
+}
+
+// discard frees what pack made; the application keeps its buffer.
+func (p *parcel) discard() {
+	switch {
+	case !p.borrowed:
+		p.out.Message.Free()
+		p.spent.Free()
+	case p.spent != nil:
+		p.out.Message.Free()
+	}
+	p.out.Headers.Free()
+	p.out.Trailers.Free()
+	p.out = frame.Outgoing{}
+}
+
+// take makes everything the call's own: the batch is accepted.
+func (p *parcel) take() {
+	p.spent.Free()
+	p.spent, p.borrowed = nil, false
+}
+
+// sendLocked starts the send operations, in the order they go out.
+func (c *Call) sendLocked(p *parcel, a *after, lane *cq.Lane) {
+	p.take()
+	if p.tooLarge > 0 && c.phase == running {
+		c.concludeLocked(&verdict{how: byAbandon, origin: cqrpc.OriginLocal, status: cqrpc.Status{
+			Code:    cqrpc.CodeResourceExhausted,
+			Message: fmt.Sprintf("Sent message larger than max (%d vs. %d)", p.tooLarge, c.cfg.MaxSendMessage),
+		}}, a, lane)
+	}
+	if c.phase != running {
+		p.discard()
+		c.failSendsLocked(p.set, true, lane)
+		return
+	}
+	s := &c.send
+	switch {
+	case p.out.Headers == nil:
+	case s.state == sendIdle:
+		c.startLocked(p)
+	default: // they went out by implication
+		p.out.Headers.Free()
+		c.settleLocked(SendInitialMetadataOp, false, lane)
+	}
+	switch {
+	case p.out.Message == nil:
+	case s.isEnding(): // fails its batch, not the call
+		p.out.Message.Free()
+		c.settleLocked(SendMessageOp, false, lane)
+	default:
+		s.accept(&p.out)
+	}
+	if p.out.End {
+		s.acceptEnd(&p.out)
+	}
+	c.closeLocked(p)
+	c.releaseLocked(a)
+}
+
+// closeLocked notes that the end of this half is on its way out.
+func (c *Call) closeLocked(p *parcel) {
+	s := &c.send
+	isEnding := s.queued.End || s.held != nil && s.held.End
+	if p.bare || isEnding && s.state == sendOpen {
+		s.state.to(sendClosed)
+	}
+}
+
+// releaseLocked hands what may go out now to the stream, or asks for one.
+func (c *Call) releaseLocked(a *after) {
+	s := &c.send
+	switch {
+	case s.state == sendIdle:
+		return
+	case c.stream == nil:
+		if !c.asked {
+			c.asked, a.open = true, true
+		}
+		return
+	case !c.isServer():
+		c.replay.keep(&s.queued, s.issued)
+	}
+	a.stream, a.out = c.stream, s.queued
+	s.queued = frame.Outgoing{}
+}
+
+// onSent is an event of the stream.
+func (c *Call) onSent(t *Attempt, sent frame.Sent, lane *cq.Lane) {
+	var a after
+	c.mu.Lock()
+	if t == c.attempt {
+		c.sentLocked(sent, &a, lane)
+	}
+	c.mu.Unlock()
+	a.perform(c)
+}
+
+// sentLocked completes the sends that the stream has accepted. Reports may be
+// late: counts never go back.
+func (c *Call) sentLocked(sent frame.Sent, a *after, lane *cq.Lane) {
+	s := &c.send
+	s.sent.Headers = s.sent.Headers || sent.Headers || sent.End // Trailers-Only is headers too
+	s.sent.Messages = max(s.sent.Messages, sent.Messages)
+	s.sent.End = s.sent.End || sent.End
+	if s.sent.Headers {
+		c.settleLocked(SendInitialMetadataOp, true, lane)
+	}
+	if s.sent.Messages >= s.issued {
+		c.settleLocked(SendMessageOp, true, lane)
+	} else if s.held != nil && s.sent.Messages == s.issued-1 {
+		s.queued, s.held = *s.held, nil
+		c.releaseLocked(a)
+	}
+	if !s.sent.End {
+		return
+	}
+	c.settleLocked(SendCloseOp, true, lane)
+	if c.isServer() && c.phase == running {
+		c.settleLocked(SendStatusOp, true, lane)
+		c.concludeLocked(&verdict{how: byStatus, origin: cqrpc.OriginLocal}, a, lane)
+	}
+}
+
+// endSendsLocked fails what the stream will not send any more. After the
+// server's status has come, the stream still tells what it had sent: OnClosed.
+func (c *Call) endSendsLocked(lane *cq.Lane) {
+	s := &c.send
+	s.drop()
+	if s.state != sendDead {
+		s.state.to(sendDead)
+	}
+	if c.isServer() || c.end.how != byStatus {
+		c.failSendsLocked(^opSet(0), false, lane)
+	}
+}
+
+// failSendsLocked completes outstanding sends of a call that is over. A
+// half-close that came too late to matter has done what it should.
+func (c *Call) failSendsLocked(set opSet, isLate bool, lane *cq.Lane) {
+	for k := SendInitialMetadataOp; k <= SendStatusOp; k++ {
+		if set.has(k) {
+			c.settleLocked(k, k == SendCloseOp && isLate, lane)
+		}
+	}
+}

@@ -1,0 +1,153 @@
+package call
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/cqrpc/cqrpc"
+	"github.com/cqrpc/cqrpc/codec"
+	"github.com/cqrpc/cqrpc/frame"
+)
+
+// request is what a server call knows from its request headers. Immutable.
+type request struct {
+	md      cqrpc.Metadata
+	subtype string
+}
+
+// NewServer returns a server call for a request whose headers are h, which are
+// lent. s is its stream, which must report to the call's Receiver before it
+// handles another frame; tell the call by Start. The time until the request's
+// deadline runs from now on.
+//
+// The error, a *[RequestError], says what to answer instead.
+func NewServer(cfg Config, s Stream, h *frame.Headers, p Peer) (*Call, error) {
+	cfg.fillIn()
+	if h.Err != nil {
+		return nil, refuseBlock(h.Err)
+	}
+	var f fields
+	f.parse(h)
+	subtype, err := f.checkRequest()
+	if err != nil {
+		return nil, err
+	}
+	comp, err := f.checkEncoding(&cfg, subtype)
+	if err != nil {
+		return nil, err
+	}
+	if cfg.Deadline, err = f.deadline(); err != nil {
+		return nil, err
+	}
+	cfg.Method, cfg.Scheme, cfg.UserAgent = f.path, f.scheme, f.userAgent
+	cfg.Authority = f.authority
+	if cfg.Authority == "" {
+		cfg.Authority = f.host
+	}
+	c := &Call{cfg: cfg, stream: s, peer: p, opened: true, request: &request{md: f.md, subtype: subtype}}
+	c.first.call = c
+	c.attempt = &c.first
+	c.compressor = f.chooseCompressor(&cfg)
+	c.recv.compressor = comp
+	c.recv.state = recvMessages
+	if h.End {
+		c.recv.state.to(recvEnded)
+	}
+	return c, nil
+}
+
+// Start says that the stream reports to the call's Receiver from now on: the
+// deadline of the request may end the call, which sends and is reported back.
+// For the server, once NewServer has returned; BindCompleter implies it.
+func (c *Call) Start() {
+	c.mu.Lock()
+	c.armLocked()
+	c.mu.Unlock()
+}
+
+func refuseBlock(err error) error {
+	st := verdictOfBlock(err).status
+	if st.Code == cqrpc.CodeResourceExhausted {
+		return &RequestError{HTTPStatus: http.StatusRequestHeaderFieldsTooLarge, Status: st}
+	}
+	return refuseHTTP(http.StatusBadRequest, "%s", st.Message)
+}
+
+func refuseHTTP(status int, format string, args ...any) *RequestError {
+	return &RequestError{HTTPStatus: status, Status: cqrpc.Status{
+		Code: codeOfHTTP(httpStatusText(status)), Message: fmt.Sprintf(format, args...),
+	}}
+}
+
+func refuse(code cqrpc.Code, format string, args ...any) *RequestError {
+	return &RequestError{Status: cqrpc.Status{Code: code, Message: fmt.Sprintf(format, args...)}}
+}
+
+// checkRequest judges whether this is a gRPC request at all (gRPC over HTTP/2,
+// Request-Headers).
+func (f *fields) checkRequest() (subtype string, err error) {
+	subtype, isGRPC := f.isGRPC()
+	switch {
+	case f.method != http.MethodPost:
+		return "", refuseHTTP(http.StatusMethodNotAllowed, "request has method %.64q, not POST", f.method)
+	case !isGRPC:
+		return "", refuseHTTP(http.StatusUnsupportedMediaType,
+			"request has content-type %.64q, not %s", f.contentType, contentType)
+	case f.te != "trailers":
+		// The sender, or a proxy in between, would lose the status.
+		return "", refuseHTTP(http.StatusUnsupportedMediaType, "request has te %.64q, not trailers", f.te)
+	case f.hosts > 1:
+		return "", refuseHTTP(http.StatusBadRequest, "request has %d host fields", f.hosts)
+	case f.authority == "" && f.host == "":
+		return "", refuseHTTP(http.StatusBadRequest, "request has neither :authority nor host")
+	case !strings.HasPrefix(f.path, "/"):
+		// Never routed: a policy may have matched another spelling.
+		return "", refuse(cqrpc.CodeUnimplemented, "malformed method name %.64q", f.path)
+	case f.err != nil:
+		return "", refuse(cqrpc.CodeInternal, "%v", f.err)
+	}
+	return subtype, nil
+}
+
+// checkEncoding judges whether the request's messages can be read.
+func (f *fields) checkEncoding(cfg *Config, subtype string) (codec.Compressor, error) {
+	comp, ok := f.compressor(cfg.Compressors)
+	if !ok {
+		e := refuse(cqrpc.CodeUnimplemented, "grpc-encoding %.64q is not supported", f.encoding)
+		e.Accept = cfg.Compressors.AcceptEncoding()
+		return nil, e
+	}
+	if subtype != "" && subtype != cfg.Codec.Name() {
+		return nil, refuse(cqrpc.CodeUnimplemented, "content-subtype %.64q is not supported", subtype)
+	}
+	return comp, nil
+}
+
+// deadline is when the client stops waiting; the way here is not counted.
+func (f *fields) deadline() (time.Time, error) {
+	if f.timeout == "" {
+		return time.Time{}, nil
+	}
+	d, err := frame.ParseTimeout(f.timeout)
+	if err != nil {
+		return time.Time{}, refuse(cqrpc.CodeInternal, "%v", err)
+	}
+	return time.Now().Add(d), nil
+}
+
+// chooseCompressor returns what to compress responses with: nothing that the
+// client did not list.
+func (f *fields) chooseCompressor(cfg *Config) codec.Compressor {
+	if cfg.Compressor == "" || cfg.Compressor == "identity" {
+		return nil
+	}
+	for name := range strings.SplitSeq(f.accept, ",") {
+		if strings.TrimSpace(name) == cfg.Compressor {
+			comp, _ := cfg.Compressors.Lookup(cfg.Compressor)
+			return comp
+		}
+	}
+	return nil
+}

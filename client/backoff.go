@@ -1,0 +1,53 @@
+package client
+
+import (
+	"math"
+	"time"
+)
+
+// Backoff says how long to wait between connection attempts
+// (gRPC connection-backoff.md). Zero fields take the defaults.
+type Backoff struct {
+	// Initial is the delay after the first failure. Default 1 s.
+	Initial time.Duration
+	// Multiplier is applied for each further failure. Default 1.6.
+	Multiplier float64
+	// Jitter randomises the delay by this fraction both ways. Default 0.2; negative: none.
+	Jitter float64
+	// Max bounds the delay before jitter. Default 120 s.
+	Max time.Duration
+	// MinConnectTimeout is the least time an attempt is given. Default 20 s.
+	MinConnectTimeout time.Duration
+}
+
+func (b Backoff) resolved() Backoff {
+	if b.Initial <= 0 {
+		b.Initial = time.Second
+	}
+	if b.Multiplier < 1 {
+		b.Multiplier = 1.6
+	}
+	switch {
+	case b.Jitter == 0:
+		b.Jitter = 0.2
+	case b.Jitter < 0:
+		b.Jitter = 0
+	}
+	if b.Max <= 0 {
+		b.Max = 120 * time.Second
+	}
+	if b.MinConnectTimeout <= 0 {
+		b.MinConnectTimeout = 20 * time.Second
+	}
+	return b
+}
+
+// delay is how long after the start of the failures-th failed attempt in a row
+// the next may start. random is in [0,1).
+func (b Backoff) delay(failures int, random float64) time.Duration {
+	if failures <= 0 {
+		return 0
+	}
+	d := min(float64(b.Initial)*math.Pow(b.Multiplier, float64(failures-1)), float64(b.Max))
+	return time.Duration(d * (1 + b.Jitter*(2*random-1)))
+}

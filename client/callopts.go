@@ -1,0 +1,98 @@
+package client
+
+import (
+	"time"
+
+	"github.com/cqrpc/cqrpc"
+	"github.com/cqrpc/cqrpc/call"
+	"github.com/cqrpc/cqrpc/codec"
+)
+
+// CallOption configures one call, or with WithDefaultCallOptions every call of
+// a channel.
+type CallOption interface{ applyCall(*callConfig) }
+
+type callOptionFunc func(*callConfig)
+
+func (f callOptionFunc) applyCall(c *callConfig) { f(c) }
+
+// callConfig is a call's resolved options.
+type callConfig struct {
+	call.Config
+	headers   cqrpc.Metadata
+	headerTo  *cqrpc.Metadata
+	trailerTo *cqrpc.Metadata
+	peerTo    *call.Peer
+}
+
+// WithMetadata sends md as the call's initial metadata, after that of earlier options.
+func WithMetadata(md cqrpc.Metadata) CallOption {
+	return callOptionFunc(func(c *callConfig) { c.headers = append(c.headers[:len(c.headers):len(c.headers)], md...) })
+}
+
+// HeaderTo sets *md to the response's initial metadata when a unary or
+// client-stream call returns. Other shapes have a Header method.
+func HeaderTo(md *cqrpc.Metadata) CallOption {
+	return callOptionFunc(func(c *callConfig) { c.headerTo = md })
+}
+
+// TrailerTo sets *md to the response's trailing metadata when the call ends.
+func TrailerTo(md *cqrpc.Metadata) CallOption {
+	return callOptionFunc(func(c *callConfig) { c.trailerTo = md })
+}
+
+// PeerTo sets *p to the server's address when the call ends.
+func PeerTo(p *call.Peer) CallOption {
+	return callOptionFunc(func(c *callConfig) { c.peerTo = p })
+}
+
+// WaitForReady makes the call wait for a connection instead of failing with
+// UNAVAILABLE while the channel is in TransientFailure (gRPC wait-for-ready.md).
+func WaitForReady(wait bool) CallOption {
+	return callOptionFunc(func(c *callConfig) { c.WaitForReady = wait })
+}
+
+// WithDeadline ends the call with DEADLINE_EXCEEDED at t. A context's deadline
+// does the same; the earlier wins.
+func WithDeadline(t time.Time) CallOption {
+	return callOptionFunc(func(c *callConfig) { c.deadline(t) })
+}
+
+func (c *callConfig) deadline(t time.Time) {
+	if c.Deadline.IsZero() || t.Before(c.Deadline) {
+		c.Deadline = t
+	}
+}
+
+// WithParent makes the call a child of a server call: mask says what it
+// inherits.
+func WithParent(parent *call.Call, mask call.Propagation) CallOption {
+	return callOptionFunc(func(c *callConfig) { c.Parent, c.Propagate = parent, mask })
+}
+
+// WithCallAuthority sends another :authority than the channel's.
+func WithCallAuthority(authority string) CallOption {
+	return callOptionFunc(func(c *callConfig) { c.Authority = authority })
+}
+
+// WithCompressor sends messages in the named encoding, one of the channel's
+// compressors; "identity" for none.
+func WithCompressor(name string) CallOption {
+	return callOptionFunc(func(c *callConfig) { c.Compressor = name })
+}
+
+// WithCallCodec marshals the call's messages with k.
+func WithCallCodec(k codec.Codec) CallOption {
+	return callOptionFunc(func(c *callConfig) { c.Codec = k })
+}
+
+// MaxRecvMessageSize bounds one received message, in bytes. Default 4 MiB;
+// negative: unlimited.
+func MaxRecvMessageSize(n int) CallOption {
+	return callOptionFunc(func(c *callConfig) { c.MaxRecvMessage = n })
+}
+
+// MaxSendMessageSize bounds one sent message, in bytes. Default unlimited.
+func MaxSendMessageSize(n int) CallOption {
+	return callOptionFunc(func(c *callConfig) { c.MaxSendMessage = n })
+}

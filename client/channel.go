@@ -1,0 +1,287 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/cqrpc/cqrpc"
+	"github.com/cqrpc/cqrpc/call"
+	"github.com/cqrpc/cqrpc/cq"
+	"github.com/cqrpc/cqrpc/transport"
+)
+
+// ErrChannelClosed is why calls fail on a channel after Close.
+var ErrChannelClosed = errors.New("channel is closed")
+
+var errIdle = errors.New("channel is idle")
+
+// Channel is a logical connection to a target, on which calls are made. It
+// connects when the first call, or Connect, wants it, and again after a loss.
+type Channel struct {
+	// immutable
+	cfg       config
+	target    target
+	authority string
+	scheme    string
+	sub       *subchannel // one for now: a balancer will choose among several
+
+	mu sync.Mutex
+	// guarded by mu
+	state   State
+	conn    *transport.Conn // Ready
+	err     error           // TransientFailure: the last connect error
+	seq     uint64          // of the latest update from sub
+	waiting waitList
+	watch   watchList
+	methods map[methodKey]*RegisteredMethod
+	idle    *time.Timer
+
+	calls atomic.Uint64 // made so far: the idle timer looks whether it moved
+}
+
+// NewChannel makes a channel to target: "host:port", "dns:///host:port",
+// "ipv4:…", "ipv6:…", "passthrough:///…" or "unix:path" (gRPC naming.md). It
+// does not connect. WithInsecure or WithTLS must be among the options.
+func NewChannel(target string, opts ...Option) (*Channel, error) {
+	t, err := parseTarget(target)
+	if err != nil {
+		return nil, err
+	}
+	ch := &Channel{cfg: newConfig(opts), target: t, authority: t.authority, scheme: "http"}
+	switch {
+	case ch.cfg.insecure == (ch.cfg.tls != nil):
+		return nil, fmt.Errorf("channel to %q: one of WithInsecure and WithTLS must be given", target)
+	case ch.cfg.tls != nil:
+		ch.scheme = "https"
+	}
+	if ch.cfg.authority != "" {
+		ch.authority = ch.cfg.authority
+	}
+	ch.waiting.init()
+	ch.sub = newSubchannel(t, &ch.cfg, ch.onUpdate)
+	return ch, nil
+}
+
+// Target is the target as it was given.
+func (ch *Channel) Target() string { return ch.target.text }
+
+// Connect leaves Idle, if the channel is idle, without waiting.
+func (ch *Channel) Connect() {
+	ch.mu.Lock()
+	ch.connectLocked()
+	told := ch.watch.takeLocked(ch.state)
+	ch.mu.Unlock()
+	told.tell()
+	ch.sub.connect()
+}
+
+func (ch *Channel) connectLocked() {
+	if ch.state == Idle {
+		ch.state = Connecting
+	}
+}
+
+// ResetBackoff makes the next connection attempt without further delay.
+func (ch *Channel) ResetBackoff() { ch.sub.resetBackoff() }
+
+// Close ends the channel and its connection. Calls in progress and calls that
+// wait fail. Idempotent.
+func (ch *Channel) Close() error {
+	ch.mu.Lock()
+	if ch.state == Shutdown {
+		ch.mu.Unlock()
+		return nil
+	}
+	ch.state, ch.conn, ch.err = Shutdown, nil, ErrChannelClosed
+	waiting := ch.waiting.takeAll()
+	told := ch.watch.takeLocked(Shutdown)
+	if ch.idle != nil {
+		ch.idle.Stop()
+	}
+	ch.mu.Unlock()
+	told.tell()
+	ch.sub.close(ErrChannelClosed)
+	for _, c := range waiting {
+		c.Fail(unavailable(ErrChannelClosed))
+	}
+	return nil
+}
+
+func unavailable(cause error) (cqrpc.Status, error) {
+	return cqrpc.Status{Code: cqrpc.CodeUnavailable, Message: cause.Error()}, cause
+}
+
+// onUpdate follows the subchannel. It runs on its goroutines.
+func (ch *Channel) onUpdate(u update) {
+	ch.mu.Lock()
+	if u.seq <= ch.seq || ch.state == Shutdown {
+		ch.mu.Unlock()
+		return
+	}
+	ch.seq = u.seq
+	ch.conn = u.conn
+	var ready, failed []*call.Call
+	again := false
+	switch u.state {
+	case Ready:
+		ch.state, ch.err = Ready, nil
+		ready = ch.waiting.takeAll()
+		ch.armIdleLocked()
+	case TransientFailure:
+		ch.state, ch.err = TransientFailure, u.err
+		failed = ch.waiting.takeFailFast()
+	case Idle:
+		ch.state = Idle
+		if again = ch.waiting.len() > 0; again {
+			ch.state = Connecting
+		}
+	}
+	told := ch.watch.takeLocked(ch.state)
+	ch.mu.Unlock()
+
+	told.tell()
+	if again {
+		ch.sub.connect()
+	}
+	for _, c := range ready {
+		ch.Open(c)
+	}
+	for _, c := range failed {
+		c.Fail(unavailable(u.err))
+	}
+}
+
+// Open finds a stream for a call, now or when there is a connection. It is
+// part of [call.Opener]: applications use NewCall.
+func (ch *Channel) Open(c *call.Call) {
+	for {
+		conn, cause := ch.pick(c)
+		if cause != nil {
+			c.Fail(unavailable(cause))
+			return
+		}
+		if conn == nil {
+			return // it waits
+		}
+		s, err := conn.NewStream(c.Receiver())
+		if err == nil {
+			c.Bind(s, call.Peer{Addr: conn.RemoteAddr(), LocalAddr: conn.LocalAddr(), TLS: conn.TLS()})
+			return
+		}
+		ch.sub.release(conn, err) // it will tell us so itself, a little later
+	}
+}
+
+// pick returns a connection, or the reason why the call must fail, or neither:
+// then the call waits.
+func (ch *Channel) pick(c *call.Call) (*transport.Conn, error) {
+	ch.mu.Lock()
+	if ch.conn != nil {
+		defer ch.mu.Unlock()
+		return ch.conn, nil
+	}
+	if ch.state == Shutdown || ch.state == TransientFailure && !c.WaitsForReady() {
+		defer ch.mu.Unlock()
+		return nil, ch.err
+	}
+	ch.waiting.add(c)
+	ch.connectLocked()
+	told := ch.watch.takeLocked(ch.state)
+	ch.mu.Unlock()
+	told.tell()
+	ch.sub.connect()
+	return nil, nil
+}
+
+// Forget drops a call that ended while it waited. Part of [call.Opener].
+func (ch *Channel) Forget(c *call.Call) {
+	ch.mu.Lock()
+	ch.waiting.remove(c)
+	ch.mu.Unlock()
+}
+
+// armIdleLocked looks, an idle timeout from now, whether the channel was used.
+func (ch *Channel) armIdleLocked() {
+	if ch.cfg.idleTimeout <= 0 {
+		return
+	}
+	if ch.idle != nil {
+		ch.idle.Stop()
+	}
+	seen := ch.calls.Load()
+	ch.idle = time.AfterFunc(ch.cfg.idleTimeout, func() { ch.checkIdle(seen) })
+}
+
+func (ch *Channel) checkIdle(seen uint64) {
+	ch.mu.Lock()
+	conn := ch.conn
+	ch.mu.Unlock()
+	if conn == nil {
+		return
+	}
+	if ch.calls.Load() == seen && conn.NumStreams() == 0 {
+		ch.sub.idle()
+		return
+	}
+	ch.mu.Lock()
+	if ch.conn != nil {
+		ch.armIdleLocked()
+	}
+	ch.mu.Unlock()
+}
+
+// Ping measures one HTTP/2 round trip on the channel's connection. Without one
+// it fails at once: it does not connect.
+func (ch *Channel) Ping(ctx context.Context) (time.Duration, error) {
+	type answer struct {
+		rtt time.Duration
+		err error
+	}
+	got := make(chan answer, 1)
+	if err := ch.ping(func(rtt time.Duration, err error) { got <- answer{rtt, err} }); err != nil {
+		return 0, err
+	}
+	select {
+	case a := <-got:
+		return a.rtt, a.err
+	case <-ctx.Done():
+		return 0, ctx.Err()
+	}
+}
+
+// PingTo is Ping for a queue: tag comes back with OK=true when the answer
+// arrives, false if there is no connection or it ended (ccore 4.1).
+func (ch *Channel) PingTo(q cq.Completer, tag cq.Tag) error {
+	if !q.Begin() {
+		return cq.ErrShutdown
+	}
+	done := func(_ time.Duration, err error) { q.Complete(cq.Completion{Tag: tag, OK: err == nil}) }
+	if err := ch.ping(done); err != nil {
+		done(0, err)
+	}
+	return nil
+}
+
+func (ch *Channel) ping(done func(time.Duration, error)) error {
+	ch.mu.Lock()
+	conn, state := ch.conn, ch.state
+	ch.mu.Unlock()
+	if conn == nil {
+		return fmt.Errorf("ping: channel to %s is %v", ch.target.text, state)
+	}
+	conn.Ping(done)
+	return nil
+}
+
+// String is one line for humans.
+func (ch *Channel) String() string {
+	ch.mu.Lock()
+	state, err, waiting, conn := ch.state, ch.err, ch.waiting.len(), ch.conn
+	ch.mu.Unlock()
+	return fmt.Sprintf("channel{%s %v waiting=%d calls=%d err=%v %v}",
+		ch.target.text, state, waiting, ch.calls.Load(), err, conn)
+}

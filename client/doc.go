@@ -1,0 +1,17 @@
+// Package client opens calls: a [Channel] finds or makes the connection, the
+// sync style ([Unary], [ServerStream], [ClientStream], [BidiStream]) makes the
+// calls that most users want, and [Channel.NewCall] gives the batch-level call
+// for completion queues.
+//
+//	Unary, ServerStream, …        cq.Queue
+//	        |                        |
+//	        v                        v
+//	  Channel.NewCall -----------> call.Call
+//	        | Open: pick, or wait       ^ Bind
+//	        v                           |
+//	   subchannel ---- dial ----> transport.Conn
+//
+// Concurrency: a Channel is safe for concurrent use by any number of
+// goroutines; one is enough for a target. Stream objects say for themselves
+// which of their methods may run concurrently.
+package client

@@ -1,0 +1,92 @@
+package client
+
+import (
+	"fmt"
+
+	"github.com/cqrpc/cqrpc/call"
+	"github.com/cqrpc/cqrpc/cq"
+)
+
+// NewCall makes a batch-level call of method, "/pkg.Service/Method", whose tags
+// come out of q. It never fails: what is wrong shows in the call's status. The
+// call takes effect, and the channel connects if need be, when
+// SendInitialMetadata is started. WithMetadata, HeaderTo, TrailerTo and PeerTo
+// do not apply: batches say these.
+func (ch *Channel) NewCall(q cq.Completer, method string, opts ...CallOption) *call.Call {
+	cfg := ch.callConfig(method, opts)
+	cfg.Completer = q
+	return ch.newCall(cfg.Config)
+}
+
+func (ch *Channel) newCall(cfg call.Config) *call.Call {
+	ch.calls.Add(1)
+	return call.NewClient(cfg, ch)
+}
+
+// callConfig resolves a call's options over the channel's.
+func (ch *Channel) callConfig(method string, opts []CallOption) callConfig {
+	cfg := callConfig{Config: call.Config{
+		Method: method, Authority: ch.authority, Scheme: ch.scheme, UserAgent: ch.cfg.userAgent,
+		Codec: ch.cfg.codec, Compressors: ch.cfg.compressors, Logger: ch.cfg.logger,
+	}}
+	if len(ch.cfg.defaults) == 0 && len(opts) == 0 {
+		return cfg
+	}
+	return applied(cfg, ch.cfg.defaults, opts)
+}
+
+// applied is apart so that a call without options keeps its configuration off
+// the heap.
+func applied(cfg callConfig, lists ...[]CallOption) callConfig {
+	c := &cfg
+	for _, opts := range lists {
+		for _, o := range opts {
+			o.applyCall(c)
+		}
+	}
+	return *c
+}
+
+// RegisteredMethod is a method and authority that a channel was told of in
+// advance (ccore 2.1). Calls of it are like any other.
+type RegisteredMethod struct {
+	channel   *Channel
+	method    string
+	authority string
+}
+
+type methodKey struct{ method, authority string }
+
+// RegisterMethod returns the handle of a method; authority "" means the
+// channel's. The same pair gives the same handle. The method must look like
+// "/pkg.Service/Method".
+func (ch *Channel) RegisterMethod(method, authority string) (*RegisteredMethod, error) {
+	if _, _, ok := call.SplitMethod(method); !ok {
+		return nil, fmt.Errorf("register method %q: want /pkg.Service/Method", method)
+	}
+	if authority == "" {
+		authority = ch.authority
+	}
+	key := methodKey{method, authority}
+	ch.mu.Lock()
+	defer ch.mu.Unlock()
+	if m := ch.methods[key]; m != nil {
+		return m, nil
+	}
+	m := &RegisteredMethod{channel: ch, method: method, authority: authority}
+	if ch.methods == nil {
+		ch.methods = make(map[methodKey]*RegisteredMethod)
+	}
+	ch.methods[key] = m
+	return m, nil
+}
+
+// NewCall is Channel.NewCall for the registered method.
+func (m *RegisteredMethod) NewCall(q cq.Completer, opts ...CallOption) *call.Call {
+	cfg := m.channel.callConfig(m.method, opts)
+	cfg.Completer, cfg.Authority = q, m.authority
+	return m.channel.newCall(cfg.Config)
+}
+
+// String is the method's full name.
+func (m *RegisteredMethod) String() string { return m.method }

@@ -1,0 +1,129 @@
+package client
+
+import (
+	"context"
+	"crypto/tls"
+	"log/slog"
+	"net"
+	"time"
+
+	"github.com/cqrpc/cqrpc/codec"
+	"github.com/cqrpc/cqrpc/transport"
+)
+
+// Option configures a [Channel].
+type Option interface{ apply(*config) }
+
+type optionFunc func(*config)
+
+func (f optionFunc) apply(c *config) { f(c) }
+
+// config is a channel's resolved options.
+type config struct {
+	insecure    bool
+	tls         *tls.Config
+	dial        func(ctx context.Context, network, address string) (net.Conn, error)
+	authority   string
+	userAgent   string
+	transport   transport.Config
+	backoff     Backoff
+	idleTimeout time.Duration
+	compressors *codec.Compressors
+	codec       codec.Codec
+	logger      *slog.Logger
+	defaults    []CallOption
+}
+
+func newConfig(opts []Option) config {
+	cfg := config{idleTimeout: 30 * time.Minute, userAgent: userAgent}
+	for _, o := range opts {
+		o.apply(&cfg)
+	}
+	cfg.backoff = cfg.backoff.resolved()
+	if cfg.dial == nil {
+		cfg.dial = new(net.Dialer).DialContext
+	}
+	if cfg.compressors == nil {
+		cfg.compressors = codec.DefaultCompressors()
+	}
+	if cfg.codec == nil {
+		cfg.codec = codec.Proto()
+	}
+	if cfg.logger == nil {
+		cfg.logger = slog.New(slog.DiscardHandler)
+	}
+	if cfg.transport.Logger == nil {
+		cfg.transport.Logger = cfg.logger
+	}
+	return cfg
+}
+
+// userAgent follows gRPC over HTTP/2, User-Agent.
+const userAgent = "grpc-go-cqrpc/0.1"
+
+// WithInsecure connects without TLS. Plaintext is never a default.
+func WithInsecure() Option { return optionFunc(func(c *config) { c.insecure = true }) }
+
+// WithTLS connects with TLS, offering h2 by ALPN. The server's name is the
+// target's host unless cfg names another. A nil cfg uses the system's roots.
+func WithTLS(cfg *tls.Config) Option {
+	return optionFunc(func(c *config) {
+		if cfg == nil {
+			cfg = &tls.Config{}
+		}
+		c.tls = cfg
+	})
+}
+
+// WithDialer replaces net.Dialer for making connections; network is "tcp" or
+// "unix", address what the target names. It must obey ctx.
+func WithDialer(dial func(ctx context.Context, network, address string) (net.Conn, error)) Option {
+	return optionFunc(func(c *config) { c.dial = dial })
+}
+
+// WithAuthority sets the :authority of requests, and with TLS the name that the
+// server must prove. Default: the target's host and port.
+func WithAuthority(authority string) Option {
+	return optionFunc(func(c *config) { c.authority = authority })
+}
+
+// WithUserAgent puts a product name before the library's in user-agent.
+func WithUserAgent(product string) Option {
+	return optionFunc(func(c *config) { c.userAgent = product + " " + userAgent })
+}
+
+// WithTransport sets windows, limits, keepalive and time-outs of connections.
+func WithTransport(t transport.Config) Option {
+	return optionFunc(func(c *config) { c.transport = t })
+}
+
+// WithKeepalive sets when a silent server is pinged. Default: never.
+func WithKeepalive(k transport.Keepalive) Option {
+	return optionFunc(func(c *config) { c.transport.Keepalive = k })
+}
+
+// WithBackoff sets the delays between connection attempts.
+func WithBackoff(b Backoff) Option { return optionFunc(func(c *config) { c.backoff = b }) }
+
+// WithIdleTimeout closes the connection after so long without a call. Default
+// 30 min; zero or negative: never.
+func WithIdleTimeout(d time.Duration) Option {
+	return optionFunc(func(c *config) { c.idleTimeout = d })
+}
+
+// WithCompressors sets the message encodings accepted and available for
+// sending. Default: gzip.
+func WithCompressors(s *codec.Compressors) Option {
+	return optionFunc(func(c *config) { c.compressors = s })
+}
+
+// WithCodec sets the codec of messages. Default: protobuf.
+func WithCodec(k codec.Codec) Option { return optionFunc(func(c *config) { c.codec = k }) }
+
+// WithLogger receives connection events. Default: silent.
+func WithLogger(l *slog.Logger) Option { return optionFunc(func(c *config) { c.logger = l }) }
+
+// WithDefaultCallOptions applies opts to every call, before its own.
+func WithDefaultCallOptions(opts ...CallOption) Option {
+	return optionFunc(func(c *config) { c.defaults = append(c.defaults, opts...) })
+}

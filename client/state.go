@@ -1,0 +1,39 @@
+package client
+
+import "fmt"
+
+// State is the connectivity of a channel (gRPC connectivity-semantics-and-api.md).
+//
+//	Idle --call or Connect--> Connecting --SETTINGS received--> Ready
+//	  ^                         |    ^                            |
+//	  |                  failed |    | (stays TransientFailure    |
+//	  |                         v    |  while it tries again)     |
+//	  |                   TransientFailure --connected--> Ready   |
+//	  +----- idle timeout, GOAWAY, connection lost ---------------+
+//
+//	any --Close--> Shutdown
+type State uint8
+
+const (
+	// Idle: no connection and none wanted.
+	Idle State = iota
+	// Connecting: the first attempt is being made; calls wait.
+	Connecting
+	// Ready: connected.
+	Ready
+	// TransientFailure: the last attempt failed. Another follows after a
+	// back-off; meanwhile calls fail unless they wait for ready.
+	TransientFailure
+	// Shutdown: Close was called.
+	Shutdown
+)
+
+var stateNames = [...]string{"IDLE", "CONNECTING", "READY", "TRANSIENT_FAILURE", "SHUTDOWN"}
+
+// String is the state's name in the gRPC documents.
+func (s State) String() string {
+	if int(s) < len(stateNames) {
+		return stateNames[s]
+	}
+	return fmt.Sprintf("State(%d)", uint8(s))
+}

@@ -1,0 +1,255 @@
+package client
+
+import (
+	"context"
+	"io"
+	"iter"
+	"sync"
+
+	"github.com/cqrpc/cqrpc"
+	"github.com/cqrpc/cqrpc/call"
+	"github.com/cqrpc/cqrpc/cq"
+)
+
+// stream is a streaming call of the sync style: one waiter per direction, each
+// used by one goroutine at a time.
+type stream struct {
+	call *call.Call
+	cfg  callConfig
+	stop func() bool // ends the watch over the context
+
+	send cq.Waiter // sending goroutine
+	recv cq.Waiter // receiving goroutine
+	got  bool      // receiving goroutine
+
+	headerOnce sync.Once
+	header     cq.Waiter
+	headerMD   cqrpc.Metadata
+
+	finishOnce sync.Once
+	finish     cq.Waiter
+	status     cqrpc.Status
+	trailer    cqrpc.Metadata
+	err        error // how the call ended; valid after finishOnce
+}
+
+// open starts a stream with ops sent at once.
+func (ch *Channel) open(ctx context.Context, s *stream, method string, opts []CallOption, ops ...call.Op) error {
+	if ctx.Err() != nil {
+		return contextError(ctx)
+	}
+	one := s.cfg.OneMessage
+	s.cfg = ch.callConfig(method, opts)
+	s.cfg.OneMessage = one
+	if t, ok := ctx.Deadline(); ok {
+		s.cfg.deadline(t)
+	}
+	s.call = ch.newCall(s.cfg.Config)
+	ops = append(ops, call.SendInitialMetadata(s.cfg.headers))
+	if err := s.call.StartBatchOn(cq.Discard, ops, nil); err != nil {
+		s.call.Close()
+		return batchError(err)
+	}
+	if err := s.call.StartBatchOn(&s.header, []call.Op{call.RecvInitialMetadata(&s.headerMD)}, nil); err != nil {
+		s.call.Close()
+		return batchError(err)
+	}
+	s.stop = context.AfterFunc(ctx, func() { cancelFor(ctx, s.call) })
+	return nil
+}
+
+// sendValue sends one message and waits until flow control has taken it.
+func (s *stream) sendValue(v any) error {
+	if err := s.call.StartBatchOn(&s.send, []call.Op{call.SendValue(v)}, nil); err != nil {
+		return batchError(err)
+	}
+	if ev, _ := s.send.Wait(context.Background()); !ev.OK {
+		return io.EOF
+	}
+	return nil
+}
+
+// closeSend half-closes.
+func (s *stream) closeSend() error {
+	if err := s.call.StartBatchOn(&s.send, []call.Op{call.SendClose()}, nil); err != nil {
+		return batchError(err)
+	}
+	s.send.Wait(context.Background())
+	return nil
+}
+
+// recvValue receives one message into v, or returns io.EOF, or the call's error.
+func (s *stream) recvValue(v any) error {
+	if err := s.call.StartBatchOn(&s.recv, []call.Op{call.RecvValue(v, &s.got)}, nil); err != nil {
+		return batchError(err)
+	}
+	s.recv.Wait(context.Background())
+	if s.got {
+		return nil
+	}
+	if err := s.finished(); err != nil {
+		return err
+	}
+	return io.EOF
+}
+
+// finished waits for the end of the call and returns its error.
+func (s *stream) finished() error {
+	s.finishOnce.Do(func() {
+		err := s.call.StartBatchOn(&s.finish, []call.Op{call.RecvStatus(&s.status, &s.trailer)}, nil)
+		if err != nil {
+			s.err = batchError(err)
+			return
+		}
+		s.finish.Wait(context.Background())
+		s.err = s.call.Err()
+		s.stop()
+		s.tell()
+		s.call.Close()
+	})
+	return s.err
+}
+
+func (s *stream) tell() {
+	if s.cfg.headerTo != nil {
+		*s.cfg.headerTo, _ = s.Header()
+	}
+	if s.cfg.trailerTo != nil {
+		*s.cfg.trailerTo = s.trailer
+	}
+	if s.cfg.peerTo != nil {
+		*s.cfg.peerTo = s.call.Peer()
+	}
+}
+
+// Header waits for the response's initial metadata. It is empty if the server
+// answered with a status only. Safe for concurrent use.
+func (s *stream) Header() (cqrpc.Metadata, error) {
+	s.headerOnce.Do(func() { s.header.Wait(context.Background()) })
+	return s.headerMD, s.call.Err()
+}
+
+// Trailer is the trailing metadata; call it after the stream has ended, that
+// is, after Recv returned an error.
+func (s *stream) Trailer() cqrpc.Metadata { return s.trailer }
+
+// Peer is the server's address, once the call has a connection.
+func (s *stream) Peer() call.Peer { return s.call.Peer() }
+
+// Close ends the call if it has not ended and frees what it holds. A stream
+// that was not read to its end must be closed, or its context cancelled.
+// Idempotent, safe for concurrent use.
+func (s *stream) Close() {
+	s.stop()
+	s.call.Close()
+}
+
+// ServerStreamCall is a call with one request and many responses. Its methods
+// are for one goroutine, but for Close, Header and Peer.
+type ServerStreamCall[Res any] struct{ stream }
+
+// ServerStream starts a call of a method with one request and many responses.
+// req may be reused when it returns.
+func ServerStream[Req, Res any](
+	ctx context.Context, ch *Channel, m call.Method[Req, Res], req *Req, opts ...CallOption,
+) (*ServerStreamCall[Res], error) {
+	s := new(ServerStreamCall[Res])
+	if err := ch.open(ctx, &s.stream, m.Name, opts, call.SendValue(req), call.SendClose()); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// Recv waits for the next message. It returns io.EOF after the last one if the
+// call ended OK, else the call's *cqrpc.Error.
+func (s *ServerStreamCall[Res]) Recv() (*Res, error) { return recv[Res](&s.stream) }
+
+// All yields the messages until the end; an error, if any, comes last. Leaving
+// the loop early closes the stream.
+func (s *ServerStreamCall[Res]) All() iter.Seq2[*Res, error] { return all[Res](&s.stream) }
+
+func recv[Res any](s *stream) (*Res, error) {
+	res := new(Res)
+	if err := s.recvValue(res); err != nil {
+		return nil, err
+	}
+	return res, nil
+}
+
+func all[Res any](s *stream) iter.Seq2[*Res, error] {
+	return func(yield func(*Res, error) bool) {
+		defer s.Close()
+		for {
+			res, err := recv[Res](s)
+			if err == io.EOF || !yield(res, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// ClientStreamCall is a call with many requests and one response. Its methods
+// are for one goroutine, but for Close, Header and Peer.
+type ClientStreamCall[Req, Res any] struct{ stream }
+
+// ClientStream starts a call of a method with many requests and one response.
+func ClientStream[Req, Res any](
+	ctx context.Context, ch *Channel, m call.Method[Req, Res], opts ...CallOption,
+) (*ClientStreamCall[Req, Res], error) {
+	s := new(ClientStreamCall[Req, Res])
+	s.cfg.OneMessage = true
+	if err := ch.open(ctx, &s.stream, m.Name, opts); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// Send sends one message and waits until flow control has taken it; req may
+// then be reused. io.EOF means that the call has ended: CloseAndRecv says how.
+func (s *ClientStreamCall[Req, Res]) Send(req *Req) error { return s.sendValue(req) }
+
+// CloseAndRecv ends the requests and waits for the response.
+func (s *ClientStreamCall[Req, Res]) CloseAndRecv() (*Res, error) {
+	if err := s.closeSend(); err != nil {
+		return nil, err
+	}
+	res := new(Res)
+	err := s.recvValue(res)
+	if err == nil {
+		err = s.finished()
+	}
+	if err != nil {
+		return nil, err
+	}
+	return res, nil
+}
+
+// BidiStreamCall is a call with many requests and many responses. One
+// goroutine may send while another receives.
+type BidiStreamCall[Req, Res any] struct{ stream }
+
+// BidiStream starts a call of a method with many requests and many responses.
+func BidiStream[Req, Res any](
+	ctx context.Context, ch *Channel, m call.Method[Req, Res], opts ...CallOption,
+) (*BidiStreamCall[Req, Res], error) {
+	s := new(BidiStreamCall[Req, Res])
+	if err := ch.open(ctx, &s.stream, m.Name, opts); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// Send sends one message and waits until flow control has taken it; req may
+// then be reused. io.EOF means that the call has ended: Recv says how.
+func (s *BidiStreamCall[Req, Res]) Send(req *Req) error { return s.sendValue(req) }
+
+// CloseSend ends the requests. The responses go on.
+func (s *BidiStreamCall[Req, Res]) CloseSend() error { return s.closeSend() }
+
+// Recv waits for the next message. It returns io.EOF after the last one if the
+// call ended OK, else the call's *cqrpc.Error.
+func (s *BidiStreamCall[Req, Res]) Recv() (*Res, error) { return recv[Res](&s.stream) }
+
+// All yields the messages until the end; an error, if any, comes last. Leaving
+// the loop early closes the stream.
+func (s *BidiStreamCall[Req, Res]) All() iter.Seq2[*Res, error] { return all[Res](&s.stream) }

@@ -1,0 +1,291 @@
+package client
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/cqrpc/cqrpc/cq"
+	"github.com/cqrpc/cqrpc/frame"
+	"github.com/cqrpc/cqrpc/transport"
+)
+
+// subchannel makes and keeps one connection to one address, with back-off. It
+// knows nothing of calls; the channel that watches it may have several.
+type subchannel struct {
+	// immutable
+	addr    target
+	cfg     *config
+	watcher func(update)  // called with no lock held
+	hurry   chan struct{} // capacity 1: cuts a back-off short
+
+	mu sync.Mutex
+	// guarded by mu
+	attempt   context.CancelFunc // of the attempt or back-off in progress, nil if none
+	conn      *transport.Conn    // ready, and not yet lost or drained
+	failures  int                // attempts in a row that brought no lasting connection
+	started   time.Time          // of the latest attempt
+	keepalive time.Duration      // grown when a server asks for fewer pings
+	seq       uint64             // of the latest update
+	closed    bool
+}
+
+// update is what a subchannel tells its watcher. Updates may overtake each
+// other on their way; one with a lower seq than seen before is out of date.
+type update struct {
+	seq   uint64
+	state State
+	conn  *transport.Conn // Ready: the connection; otherwise nil
+	err   error           // TransientFailure, Idle: why
+}
+
+func newSubchannel(addr target, cfg *config, watcher func(update)) *subchannel {
+	return &subchannel{
+		addr: addr, cfg: cfg, watcher: watcher,
+		hurry: make(chan struct{}, 1), keepalive: cfg.transport.Keepalive.Time,
+	}
+}
+
+// updateLocked numbers an update; the caller passes it on after unlocking.
+func (s *subchannel) updateLocked(u update) update {
+	s.seq++
+	u.seq = s.seq
+	return u
+}
+
+// connect starts attempts unless one is in progress or a connection exists.
+// An attempt that comes too soon after the last one waits for the back-off.
+func (s *subchannel) connect() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed || s.attempt != nil || s.conn != nil {
+		return
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	s.attempt = cancel
+	go func() {
+		defer cancel()
+		s.run(ctx)
+	}()
+}
+
+// resetBackoff lets a waiting attempt start now.
+func (s *subchannel) resetBackoff() {
+	s.mu.Lock()
+	s.failures = 0
+	s.mu.Unlock()
+	select {
+	case s.hurry <- struct{}{}:
+	default:
+	}
+}
+
+// run makes attempts until one succeeds or ctx ends. It is the subchannel's
+// only goroutine, and lives only while there is no connection.
+func (s *subchannel) run(ctx context.Context) {
+	for s.sleep(ctx) {
+		err := s.try(ctx)
+		if err == nil || ctx.Err() != nil {
+			return
+		}
+		s.cfg.logger.Warn("channel: connection attempt failed", "target", s.addr.text, "error", err)
+		s.mu.Lock()
+		u := s.updateLocked(update{state: TransientFailure, err: err})
+		s.mu.Unlock()
+		s.watcher(u)
+	}
+}
+
+// sleep waits for the back-off and reports whether to go on.
+func (s *subchannel) sleep(ctx context.Context) bool {
+	d := s.untilNext()
+	if d <= 0 {
+		return ctx.Err() == nil
+	}
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-s.hurry:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// untilNext is how long the back-off still lasts, measured from the start of
+// the last attempt.
+func (s *subchannel) untilNext() time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return time.Until(s.started.Add(s.cfg.backoff.delay(s.failures, rand.Float64())))
+}
+
+// try makes one attempt: dial, TLS, HTTP/2 handshake. On success the
+// connection has been adopted.
+func (s *subchannel) try(ctx context.Context) error {
+	s.mu.Lock()
+	s.started = time.Now()
+	s.failures++
+	tc := s.cfg.transport
+	tc.Keepalive.Time = s.keepalive
+	timeout := max(s.cfg.backoff.MinConnectTimeout, s.cfg.backoff.delay(s.failures, 0.5))
+	s.mu.Unlock()
+
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	nc, err := s.dial(ctx)
+	if err != nil {
+		return err
+	}
+	h := &connHandler{sub: s, made: make(chan struct{}), result: make(chan error, 1)}
+	h.conn = transport.New(transport.Client, nc, tc, h)
+	close(h.made)
+	select {
+	case err := <-h.result:
+		return err
+	case <-ctx.Done():
+		h.conn.Close()
+	}
+	if err := <-h.result; err != nil {
+		return fmt.Errorf("no HTTP/2 SETTINGS from %v within %v: %w", nc.RemoteAddr(), timeout, ctx.Err())
+	}
+	return nil // it became ready at the last moment
+}
+
+func (s *subchannel) dial(ctx context.Context) (net.Conn, error) {
+	nc, err := s.cfg.dial(ctx, s.addr.network, s.addr.address)
+	if err != nil {
+		return nil, fmt.Errorf("dial %s: %w", s.addr.address, err)
+	}
+	if s.cfg.tls == nil {
+		return nc, nil
+	}
+	return transport.ClientTLS(ctx, nc, s.tlsConfig())
+}
+
+func (s *subchannel) tlsConfig() *tls.Config {
+	cfg := s.cfg.tls
+	if cfg.ServerName != "" {
+		return cfg
+	}
+	cfg = cfg.Clone()
+	name := s.addr.authority
+	if s.cfg.authority != "" {
+		name = s.cfg.authority
+	}
+	cfg.ServerName = name
+	if host, _, err := net.SplitHostPort(name); err == nil {
+		cfg.ServerName = host
+	}
+	return cfg
+}
+
+// adopt takes over a connection that is ready.
+func (s *subchannel) adopt(conn *transport.Conn) {
+	s.mu.Lock()
+	if s.closed {
+		s.mu.Unlock()
+		conn.Close()
+		return
+	}
+	s.conn, s.attempt = conn, nil
+	u := s.updateLocked(update{state: Ready, conn: conn})
+	s.mu.Unlock()
+	s.cfg.logger.Info("channel: connected", "target", s.addr.text, "peer", conn.RemoteAddr())
+	s.watcher(u)
+}
+
+// release forgets a connection that takes no more streams. One that outlived
+// the back-off of its attempt proves the address good and ends the count of
+// failures; one that was lost at once adds to it, so that a server which
+// accepts and hangs up is not called in a loop.
+func (s *subchannel) release(conn *transport.Conn, cause error) {
+	s.mu.Lock()
+	if s.conn != conn {
+		s.mu.Unlock()
+		return
+	}
+	s.conn = nil
+	if time.Since(s.started) >= s.cfg.backoff.delay(s.failures, 0.5) {
+		s.failures = 0
+	}
+	if isTooManyPings(cause) {
+		s.keepalive *= 2 // gRFC A8: ping later connections half as often
+	}
+	u := s.updateLocked(update{state: Idle, err: cause})
+	s.mu.Unlock()
+	s.cfg.logger.Info("channel: connection gone", "target", s.addr.text, "cause", cause)
+	s.watcher(u)
+}
+
+func isTooManyPings(err error) bool {
+	var g *transport.GoAwayError
+	return errors.As(err, &g) && g.Code == frame.EnhanceYourCalm && g.Debug == "too_many_pings"
+}
+
+// idle drains the connection; the next call makes a new one.
+func (s *subchannel) idle() {
+	s.mu.Lock()
+	conn := s.conn
+	s.mu.Unlock()
+	if conn != nil {
+		s.release(conn, errIdle)
+		conn.Drain()
+	}
+}
+
+// close ends the connection and all attempts.
+func (s *subchannel) close(cause error) {
+	s.mu.Lock()
+	s.closed = true
+	conn, cancel := s.conn, s.attempt
+	s.conn, s.attempt = nil, nil
+	s.mu.Unlock()
+	if cancel != nil {
+		cancel()
+	}
+	if conn != nil {
+		conn.CloseWith(cause)
+	}
+}
+
+// connHandler receives one connection's events.
+type connHandler struct {
+	sub    *subchannel
+	conn   *transport.Conn
+	made   chan struct{} // closed when conn is set
+	result chan error    // capacity 1: how the attempt ended
+}
+
+// OnStream never happens: servers open no streams.
+func (h *connHandler) OnStream(*transport.Stream, *frame.Headers, *cq.Lane) {}
+
+// OnReady adopts the connection.
+func (h *connHandler) OnReady() {
+	<-h.made
+	h.sub.adopt(h.conn)
+	h.result <- nil
+}
+
+// OnDrain releases the connection; its streams go on.
+func (h *connHandler) OnDrain(err error) { h.sub.release(h.conn, err) }
+
+// OnClosed releases the connection, or fails the attempt.
+func (h *connHandler) OnClosed(err error) {
+	<-h.made
+	if err == nil {
+		err = transport.ErrClosed
+	}
+	select {
+	case h.result <- err:
+	default:
+	}
+	h.sub.release(h.conn, err)
+}

@@ -1,0 +1,158 @@
+package client
+
+import (
+	"context"
+	"time"
+
+	"github.com/cqrpc/cqrpc/cq"
+)
+
+// watchList is who wants to know when the state differs from the one they saw.
+type watchList struct{ watchers []*watcher }
+
+type watcher struct {
+	seen State
+	fire func(changed bool) // called once, with no lock held
+	stop func() bool        // of the deadline, may be nil
+}
+
+// watched are watchers taken out of the list, to be told after unlocking.
+type watched []*watcher
+
+// takeLocked removes the watchers whose state is over.
+func (l *watchList) takeLocked(now State) watched {
+	if len(l.watchers) == 0 {
+		return nil
+	}
+	var taken watched
+	kept := l.watchers[:0]
+	for _, w := range l.watchers {
+		if w.seen != now {
+			taken = append(taken, w)
+		} else {
+			kept = append(kept, w)
+		}
+	}
+	clear(l.watchers[len(kept):])
+	l.watchers = kept
+	return taken
+}
+
+func (l *watchList) removeLocked(w *watcher) bool {
+	for i, other := range l.watchers {
+		if other == w {
+			l.watchers = append(l.watchers[:i], l.watchers[i+1:]...)
+			return true
+		}
+	}
+	return false
+}
+
+func (ws watched) tell() {
+	for _, w := range ws {
+		if w.stop != nil {
+			w.stop()
+		}
+		w.fire(true)
+	}
+}
+
+// State is the channel's connectivity now.
+func (ch *Channel) State() State {
+	ch.mu.Lock()
+	defer ch.mu.Unlock()
+	return ch.state
+}
+
+// WaitForStateChange waits until the state differs from seen and reports true,
+// or false when ctx ends first. It does not connect by itself.
+func (ch *Channel) WaitForStateChange(ctx context.Context, seen State) bool {
+	changed := make(chan struct{})
+	w := &watcher{seen: seen, fire: func(bool) { close(changed) }}
+	if !ch.addWatcher(w) {
+		return true
+	}
+	select {
+	case <-changed:
+		return true
+	case <-ctx.Done():
+		ch.mu.Lock()
+		pending := ch.watch.removeLocked(w)
+		ch.mu.Unlock()
+		return !pending
+	}
+}
+
+// addWatcher lists w, or reports false because its state is already over.
+func (ch *Channel) addWatcher(w *watcher) bool {
+	ch.mu.Lock()
+	defer ch.mu.Unlock()
+	if ch.state != w.seen {
+		return false
+	}
+	ch.watch.watchers = append(ch.watch.watchers, w)
+	return true
+}
+
+// NotifyOnStateChange is WaitForStateChange for a queue: tag comes back once,
+// with OK=true when the state differs from seen, OK=false at the deadline.
+// The zero deadline is none. It fails with cq.ErrShutdown if q is shut down.
+func (ch *Channel) NotifyOnStateChange(seen State, deadline time.Time, q cq.Completer, tag cq.Tag) error {
+	if !q.Begin() {
+		return cq.ErrShutdown
+	}
+	w := &watcher{seen: seen, fire: func(changed bool) { q.Complete(cq.Completion{Tag: tag, OK: changed}) }}
+	if !deadline.IsZero() {
+		t := time.AfterFunc(time.Until(deadline), func() { ch.expire(w) })
+		w.stop = t.Stop
+	}
+	if !ch.addWatcher(w) {
+		watched{w}.tell()
+	}
+	return nil
+}
+
+func (ch *Channel) expire(w *watcher) {
+	ch.mu.Lock()
+	pending := ch.watch.removeLocked(w)
+	ch.mu.Unlock()
+	if pending {
+		w.fire(false)
+	}
+}
+
+// AwaitReady connects and waits until the channel is ready. It fails with
+// ctx's error, or when the channel is closed.
+func (ch *Channel) AwaitReady(ctx context.Context) error {
+	for {
+		switch s := ch.State(); s {
+		case Ready:
+			return nil
+		case Shutdown:
+			return ErrChannelClosed
+		case Idle:
+			ch.Connect()
+		default:
+			if !ch.WaitForStateChange(ctx, s) {
+				return ch.notReady(ctx)
+			}
+		}
+	}
+}
+
+func (ch *Channel) notReady(ctx context.Context) error {
+	ch.mu.Lock()
+	defer ch.mu.Unlock()
+	if ch.err != nil {
+		return &notReadyError{ctx.Err(), ch.err}
+	}
+	return ctx.Err()
+}
+
+// notReadyError is a context's error with the last connect error beside it.
+type notReadyError struct{ ctx, last error }
+
+func (e *notReadyError) Error() string {
+	return e.ctx.Error() + "; last connect error: " + e.last.Error()
+}
+func (e *notReadyError) Unwrap() []error { return []error{e.ctx, e.last} }

@@ -1,0 +1,329 @@
+package frame
+
+import (
+	"bytes"
+	"errors"
+	"math"
+	"strings"
+	"testing"
+
+	"github.com/cqrpc/cqrpc/internal/mem"
+)
+
+// message returns a message with its prefix.
+func message(compressed bool, body string) string {
+	return string(AppendPrefix(nil, compressed, len(body))) + body
+}
+
+// popAll takes all messages out of a as text.
+func popAll(a *Assembler) []string {
+	var all []string
+	for m, ok := a.Pop(); ok; m, ok = a.Pop() {
+		all = append(all, message(m.Compressed, string(m.Body.Bytes())))
+		m.Body.Free()
+	}
+	return all
+}
+
+func checkMessages(t *testing.T, got, want []string) {
+	t.Helper()
+	if len(got) != len(want) {
+		t.Fatalf("%d messages, want %d", len(got), len(want))
+	}
+	for i := range got {
+		if got[i] != want[i] {
+			t.Errorf("message %d has %d octets, want %d, or other ones", i, len(got[i]), len(want[i]))
+		}
+	}
+}
+
+// Every way of cutting a stream in two or into equal parts gives the same
+// messages.
+func TestAssemblerSplits(t *testing.T) {
+	trackBuffers(t)
+	want := []string{
+		message(false, ""), message(true, "x"), message(false, strings.Repeat("a", 300)), message(true, ""),
+		message(false, strings.Repeat("b", copyBelow)), message(false, strings.Repeat("c", 3000)), message(false, "y"),
+	}
+	stream := strings.Join(want, "")
+	for cut := range stream {
+		checkMessages(t, assemble(t, stream[:cut], stream[cut:]), want)
+	}
+	for _, size := range []int{1, 2, 3, 4, 5, 6, 7, 64, 257, 1000, 1029, 4096} {
+		var parts []string
+		for rest := stream; rest != ""; rest = rest[min(size, len(rest)):] {
+			parts = append(parts, rest[:min(size, len(rest))])
+		}
+		checkMessages(t, assemble(t, parts...), want)
+	}
+}
+
+// assemble pushes parts, popping what there is after every second one.
+func assemble(t *testing.T, parts ...string) []string {
+	t.Helper()
+	var a Assembler
+	defer a.Close()
+	var got []string
+	for i, part := range parts {
+		if err := a.Push(mem.Copy([]byte(part)), -1); err != nil {
+			t.Fatal(err)
+		}
+		if i%2 == 1 {
+			got = append(got, popAll(&a)...)
+		}
+	}
+	if a.Mid() {
+		t.Error("the stream's end is inside a message")
+	}
+	return append(got, popAll(&a)...)
+}
+
+func TestAssemblerZeroCopy(t *testing.T) {
+	trackBuffers(t)
+	body := strings.Repeat("z", 2000)
+	tests := []struct {
+		name, payload string
+		shared        []bool // whether each body lies in the payload
+	}{
+		{"alone", message(false, body), []bool{true}},
+		{"small, alone in a small buffer", message(false, "abc"), []bool{true}},
+		{"two", message(false, body) + message(false, body), []bool{true, true}},
+		{"small ones are copied", message(false, "abc") + message(false, body) + message(false, "abc"), []bool{false, true, false}},
+		{"large after small", message(false, "abc") + message(false, body), []bool{false, true}},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			b := mem.Copy([]byte(test.payload))
+			memory := b.Bytes()
+			var a Assembler
+			defer a.Close()
+			if err := a.Push(b, -1); err != nil {
+				t.Fatal(err)
+			}
+			for i, want := range test.shared {
+				m, ok := a.Pop()
+				if !ok {
+					t.Fatalf("no message %d", i)
+				}
+				if got := inside(m.Body.Bytes(), memory); got != want {
+					t.Errorf("message %d lies in the payload: %v, want %v", i, got, want)
+				}
+				defer m.Body.Free()
+			}
+		})
+	}
+}
+
+// inside reports whether part lies in memory.
+func inside(part, memory []byte) bool {
+	for i := range memory {
+		if &memory[i] == &part[0] {
+			return true
+		}
+	}
+	return false
+}
+
+// A claim costs nothing: memory follows the octets that have arrived.
+func TestAssemblerTrustsNoClaim(t *testing.T) {
+	trackBuffers(t)
+	for _, claim := range []uint32{4 << 20, 1<<31 - 1 - PrefixLen} {
+		var a Assembler
+		prefix := AppendPrefix(nil, false, int(claim))
+		if err := a.Push(mem.Copy(append(prefix, 'x')), -1); err != nil {
+			t.Fatal(err)
+		}
+		if got := a.part.Cap(); got > 256 {
+			t.Errorf("claim of %d octets: memory of %d taken for 6 octets", claim, got)
+		}
+		for received := 6; received < 300<<10; received += 1000 {
+			if err := a.Push(mem.Get(1000), -1); err != nil {
+				t.Fatal(err)
+			}
+			// Twice what is needed, rounded up to a pool's size.
+			if got := a.part.Cap(); got > max(16<<10+64, 5*received) {
+				t.Fatalf("claim of %d octets: memory of %d taken for %d octets", claim, got, received)
+			}
+		}
+		a.Close()
+	}
+}
+
+// Frames of one octet do not cost a buffer each.
+func TestAssemblerSmallFrames(t *testing.T) {
+	tracker := mem.Track()
+	defer tracker.Stop()
+	var a Assembler
+	prefix := AppendPrefix(nil, false, 100000)
+	for i := range 10000 {
+		b := mem.Copy([]byte{0})
+		if i < len(prefix) {
+			b.Bytes()[0] = prefix[i]
+		}
+		if err := a.Push(b, -1); err != nil {
+			t.Fatal(err)
+		}
+		if n := len(tracker.Leaks()); n > 1 {
+			t.Fatalf("%d buffers alive after %d frames", n, i+1)
+		}
+	}
+	if got, want := a.Partial(); got != 10000 || want != 100005 {
+		t.Errorf("Partial() = %d, %d, want 10000, 100005", got, want)
+	}
+	a.Close()
+	if leaks := tracker.Leaks(); len(leaks) > 0 {
+		t.Errorf("not freed: %v", leaks)
+	}
+}
+
+func TestAssemblerPartial(t *testing.T) {
+	trackBuffers(t)
+	var a Assembler
+	defer a.Close()
+	steps := []struct {
+		push      string
+		got, want int
+		ready     bool
+	}{
+		{"", 0, 0, false},
+		{"\x00", 1, 5, false},
+		{"\x00\x00\x00", 4, 5, false},
+		{"\x03", 5, 8, false},
+		{"ab", 7, 8, false},
+		{"c", 0, 0, true},
+		{"\x01\x00", 2, 5, true},
+		{"\x00\x00\x00" + "\x00", 1, 5, true},
+	}
+	for i, s := range steps {
+		if err := a.Push(mem.Copy([]byte(s.push)), -1); err != nil {
+			t.Fatal(err)
+		}
+		if got, want := a.Partial(); got != s.got || want != s.want {
+			t.Errorf("step %d: Partial() = %d, %d, want %d, %d", i, got, want, s.got, s.want)
+		}
+		if a.Mid() != (s.want > 0) || a.Ready() != s.ready {
+			t.Errorf("step %d: Mid() = %v, Ready() = %v", i, a.Mid(), a.Ready())
+		}
+	}
+	checkMessages(t, popAll(&a), []string{message(false, "abc"), message(true, "")})
+}
+
+func TestAssemblerErrors(t *testing.T) {
+	first := message(false, "first")
+	tests := []struct {
+		name, bad string
+		limit     int
+		want      MessageError
+		text      string
+	}{
+		{"flag", "\x02\x00\x00\x00\x01", -1, MessageError{Kind: BadFlag, Flag: 2, Length: 1}, "compressed flag 2"},
+		{"flag of a large one", "\xff\xff\xff\xff\xff", 5, MessageError{Kind: BadFlag, Flag: 255, Length: math.MaxUint32}, "flag 255"},
+		{"over the limit", "\x01\x00\x00\x00\x06", 5, MessageError{Kind: TooLarge, Flag: 1, Length: 6, Limit: 5}, "larger than max (6 vs. 5)"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			trackBuffers(t)
+			stream := first + test.bad + "rest"
+			for cut := range stream {
+				var a Assembler
+				err := a.Push(mem.Copy([]byte(stream[:cut])), test.limit)
+				if cut >= len(first)+PrefixLen && err == nil {
+					t.Fatalf("cut at %d: the error is not found on the prefix", cut)
+				}
+				if err == nil {
+					err = a.Push(mem.Copy([]byte(stream[cut:])), test.limit)
+				}
+				var me *MessageError
+				if !errors.As(err, &me) || *me != test.want {
+					t.Fatalf("cut at %d: got %v, want %v", cut, err, &test.want)
+				}
+				checkText(t, err, test.text)
+				if again := a.Push(mem.Copy([]byte("more")), test.limit); again != err {
+					t.Errorf("later pushes return %v, want %v", again, err)
+				}
+				checkMessages(t, popAll(&a), []string{first})
+				if a.Mid() {
+					t.Error("the bad message is half there")
+				}
+				a.Close()
+			}
+		})
+	}
+}
+
+func TestAssemblerLimit(t *testing.T) {
+	trackBuffers(t)
+	var a Assembler
+	defer a.Close()
+	if err := a.Push(mem.Copy([]byte(message(false, "12345")+message(false, ""))), 5); err != nil {
+		t.Errorf("messages within the limit: %v", err)
+	}
+	if err := a.Push(mem.Copy([]byte(message(false, ""))), 0); err != nil {
+		t.Errorf("an empty message with limit 0: %v", err)
+	}
+	if err := a.Push(mem.Copy([]byte(message(false, "x"))), 0); err == nil {
+		t.Error("limit 0 lets a message of one octet through")
+	}
+}
+
+func TestAssemblerClose(t *testing.T) {
+	trackBuffers(t)
+	var a Assembler
+	for _, b := range []*mem.Buffer{nil, mem.Copy([]byte(message(false, "abc") + message(true, "d") + "\x00"))} {
+		if err := a.Push(b, -1); err != nil {
+			t.Error(err)
+		}
+	}
+	a.Close()
+	a.Close()
+	if err := a.Push(mem.Copy([]byte(message(false, "abc"))), -1); err != nil {
+		t.Errorf("Push after Close: %v", err)
+	}
+	if a.Ready() || a.Mid() {
+		t.Error("something is left after Close")
+	}
+}
+
+// A reader that never quite catches up must not make the queue grow.
+func TestAssemblerQueueIsBounded(t *testing.T) {
+	trackBuffers(t)
+	var a Assembler
+	defer a.Close()
+	for i := range 1000 {
+		if err := a.Push(mem.Copy([]byte(message(false, "abc"))), -1); err != nil {
+			t.Fatal(err)
+		}
+		if i < 3 {
+			continue
+		}
+		m, ok := a.Pop()
+		if !ok {
+			t.Fatal("no message")
+		}
+		m.Body.Free()
+	}
+	if cap(a.runs) > 16 {
+		t.Errorf("room for %d buffers, never more than 4 were queued", cap(a.runs))
+	}
+}
+
+func TestAppendPrefix(t *testing.T) {
+	tests := []struct {
+		compressed bool
+		n          int
+		want       string
+	}{
+		{false, 0, "\x00\x00\x00\x00\x00"}, {true, 1, "\x01\x00\x00\x00\x01"}, {false, 0x01020304, "\x00\x01\x02\x03\x04"},
+	}
+	for _, test := range tests {
+		if got := AppendPrefix([]byte("x"), test.compressed, test.n); !bytes.Equal(got, []byte("x"+test.want)) {
+			t.Errorf("AppendPrefix(%v, %d) = %x", test.compressed, test.n, got)
+		}
+	}
+	defer func() {
+		if recover() == nil {
+			t.Error("a negative length is framed")
+		}
+	}()
+	AppendPrefix(nil, false, -1)
+}
