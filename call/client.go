@@ -82,16 +82,13 @@ type replay struct {
 }
 
 // keep holds on to what is about to be sent.
-func (r *replay) keep(o *frame.Outgoing, issued uint64) {
+func (r *replay) keep(o *frame.Outgoing) {
 	switch {
-	case r.committed:
-		return
-	case issued > 1:
-		r.commit()
-		return
-	}
-	if o.Message != nil && r.message == nil {
+	case r.committed || o.Message == nil || o.Message == r.message:
+	case r.message == nil:
 		r.message, r.prefix = o.Message.Ref(), o.Prefix
+	default:
+		r.commit()
 	}
 }
 

@@ -274,7 +274,7 @@ func (c *Call) releaseLocked(a *after) {
 		}
 		return
 	case !c.isServer():
-		c.replay.keep(&s.queued, s.issued)
+		c.replay.keep(&s.queued)
 	}
 	a.stream, a.out = c.stream, s.queued
 	s.queued = frame.Outgoing{}

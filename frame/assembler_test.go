@@ -88,7 +88,8 @@ func TestAssemblerZeroCopy(t *testing.T) {
 		{"alone", message(false, body), []bool{true}},
 		{"small, alone in a small buffer", message(false, "abc"), []bool{true}},
 		{"two", message(false, body) + message(false, body), []bool{true, true}},
-		{"small ones are copied", message(false, "abc") + message(false, body) + message(false, "abc"), []bool{false, true, false}},
+		{"small ones are copied",
+			message(false, "abc") + message(false, body) + message(false, "abc"), []bool{false, true, false}},
 		{"large after small", message(false, "abc") + message(false, body), []bool{false, true}},
 	}
 	for _, test := range tests {
@@ -217,8 +218,10 @@ func TestAssemblerErrors(t *testing.T) {
 		text      string
 	}{
 		{"flag", "\x02\x00\x00\x00\x01", -1, MessageError{Kind: BadFlag, Flag: 2, Length: 1}, "compressed flag 2"},
-		{"flag of a large one", "\xff\xff\xff\xff\xff", 5, MessageError{Kind: BadFlag, Flag: 255, Length: math.MaxUint32}, "flag 255"},
-		{"over the limit", "\x01\x00\x00\x00\x06", 5, MessageError{Kind: TooLarge, Flag: 1, Length: 6, Limit: 5}, "larger than max (6 vs. 5)"},
+		{"flag of a large one",
+			"\xff\xff\xff\xff\xff", 5, MessageError{Kind: BadFlag, Flag: 255, Length: math.MaxUint32}, "flag 255"},
+		{"over the limit",
+			"\x01\x00\x00\x00\x06", 5, MessageError{Kind: TooLarge, Flag: 1, Length: 6, Limit: 5}, "larger than max (6 vs. 5)"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

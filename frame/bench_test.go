@@ -50,7 +50,9 @@ func benchmarkReader(b *testing.B, wire string) {
 
 func BenchmarkReaderData(b *testing.B) {
 	for _, size := range []int{16, 1024, 16384} {
-		b.Run(fmt.Sprint(size), func(b *testing.B) { benchmarkReader(b, rawFrame(0, 0, 1, string(make([]byte, size)))) })
+		b.Run(fmt.Sprint(size), func(b *testing.B) {
+			benchmarkReader(b, rawFrame(0, 0, 1, string(make([]byte, size))))
+		})
 	}
 }
 

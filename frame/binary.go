@@ -11,11 +11,7 @@ import (
 // base64 with the standard alphabet and no padding (gRPC over HTTP/2,
 // Binary-Header).
 func AppendBinary(dst []byte, value string) []byte {
-	n := len(dst)
-	size := base64.RawStdEncoding.EncodedLen(len(value))
-	dst = append(dst, make([]byte, size)...)
-	base64.RawStdEncoding.Encode(dst[n:], []byte(value))
-	return dst
+	return base64.RawStdEncoding.AppendEncode(dst, []byte(value))
 }
 
 // DecodeBinary returns the raw octets of one "-bin" value, padded or not.

@@ -58,7 +58,10 @@ func TestParseTimeout(t *testing.T) {
 			t.Errorf("ParseTimeout(%q) = %v, %v, want %v", test.in, got, err, test.want)
 		}
 	}
-	for _, in := range []string{"", "S", "1", "1s", "1h", "-1S", "+1S", " 1S", "1 S", "1S ", "1.5S", "123456789S", "1SS", "١S"} {
+	malformed := []string{
+		"", "S", "1", "1s", "1h", "-1S", "+1S", " 1S", "1 S", "1S ", "1.5S", "123456789S", "1SS", "١S",
+	}
+	for _, in := range malformed {
 		_, err := ParseTimeout(in)
 		checkText(t, err, fmt.Sprintf("malformed grpc-timeout %q", in))
 	}

@@ -127,7 +127,8 @@ func (r *Reader) readSettings(f *Frame) error {
 	case f.Ack && f.Length > 0:
 		return connErrorf(FrameSizeError, "SETTINGS acknowledgement has a payload of %d octets instead of 0", f.Length)
 	case f.Length%settingLen != 0:
-		return connErrorf(FrameSizeError, "SETTINGS has a payload of %d octets, not a multiple of %d", f.Length, settingLen)
+		return connErrorf(FrameSizeError, "SETTINGS has a payload of %d octets, not a multiple of %d",
+			f.Length, settingLen)
 	}
 	r.settings = r.settings[:0]
 	for range f.Length / settingLen {

@@ -138,7 +138,7 @@ func (c ReaderConfig) resolved() ReaderConfig {
 		c.MaxHeaderBlock = uint32(min(2*uint64(c.MaxHeaderList)+16<<10, math.MaxInt32))
 	}
 	c.MaxHeaderBlock = min(c.MaxHeaderBlock, math.MaxInt32)
-	if c.MaxContinuations == 0 {
+	if c.MaxContinuations <= 0 {
 		c.MaxContinuations = max(8, int(c.MaxHeaderBlock/4096))
 	}
 	if c.ReadBuffer == 0 {
@@ -342,7 +342,8 @@ func (r *Reader) readPadLength(f *Frame) (content, pad int, err error) {
 }
 
 func tooShort(f *Frame, least int) error {
-	return connErrorf(FrameSizeError, "%v on stream %d has a payload of %d octets, too short for its flags, which need %d",
+	return connErrorf(FrameSizeError,
+		"%v on stream %d has a payload of %d octets, too short for its flags, which need %d",
 		f.Type, f.StreamID, f.Length, least)
 }
 

@@ -57,7 +57,8 @@ func TestReaderLegalFrames(t *testing.T) {
 			[]string{`RST_STREAM stream=1 len=4 code=unknown error code 0xff000008`}},
 		{"settings, empty", rawFrame(4, 0, 0, ""), []string{`SETTINGS stream=0 len=0`}},
 		{"settings, ack", rawFrame(4, 1, 0, ""), []string{`SETTINGS stream=0 len=0 ack`}},
-		{"settings, unknown and repeated", rawFrame(4, 0, 0, "\xfe\x03\x00\x00\x00\x01"+"\x00\x05\x00\x00\x40\x00"+"\x00\x05\x00\xff\xff\xff"),
+		{"settings, unknown and repeated",
+			rawFrame(4, 0, 0, "\xfe\x03\x00\x00\x00\x01"+"\x00\x05\x00\x00\x40\x00"+"\x00\x05\x00\xff\xff\xff"),
 			[]string{`SETTINGS stream=0 len=18 UNKNOWN_SETTING_65027=1 MAX_FRAME_SIZE=16384 MAX_FRAME_SIZE=16777215`}},
 		{"ping", rawFrame(6, 0, 0, "12345678"), []string{`PING stream=0 len=8 data=3132333435363738`}},
 		{"ping, ack", rawFrame(6, 1, 0, "12345678"), []string{`PING stream=0 len=8 data=3132333435363738 ack`}},
@@ -69,7 +70,8 @@ func TestReaderLegalFrames(t *testing.T) {
 			[]string{`GOAWAY stream=0 len=3008 last=5 code=NO_ERROR debug="` + strings.Repeat("x", maxDebug) + `"`}},
 		{"window_update, connection", rawFrame(8, 0, 0, "\xff\xff\xff\xff"),
 			[]string{`WINDOW_UPDATE stream=0 len=4 increment=2147483647`}},
-		{"window_update, stream", rawFrame(8, 0, 7, "\x00\x00\x00\x01"), []string{`WINDOW_UPDATE stream=7 len=4 increment=1`}},
+		{"window_update, stream",
+			rawFrame(8, 0, 7, "\x00\x00\x00\x01"), []string{`WINDOW_UPDATE stream=7 len=4 increment=1`}},
 		{"priority_update", rawFrame(16, 0, 0, "\x00\x00\x00\x03u=1"), []string{`PRIORITY_UPDATE stream=0 len=7`}},
 		{"unknown type", rawFrame(0xee, 0xff, 9, "whatever"), []string{`UNKNOWN_FRAME_TYPE_238 stream=9 len=8`}},
 	}
@@ -120,32 +122,43 @@ func TestReaderIllegalFrames(t *testing.T) {
 	}{
 		{"data on stream 0", rawFrame(0, 0, 0, "x"), ProtocolError, 0, "DATA on stream 0"},
 		{"data, no pad length", rawFrame(0, padded, 1, ""), FrameSizeError, 0, "DATA on stream 1"},
-		{"data, padding as long as payload", rawFrame(0, padded, 1, "\x03abc"[:3]), ProtocolError, 0, "3 octets of padding"},
+		{"data, padding as long as payload",
+			rawFrame(0, padded, 1, "\x03abc"[:3]), ProtocolError, 0, "3 octets of padding"},
 		{"data, padding longer", rawFrame(0, padded, 1, "\xffabc"), ProtocolError, 0, "255 octets of padding"},
-		{"data, too large", rawFrame(0, 0, 1, strings.Repeat("x", 16385)), FrameSizeError, 0, "16385 octets, the limit is 16384"},
+		{"data, too large",
+			rawFrame(0, 0, 1, strings.Repeat("x", 16385)), FrameSizeError, 0, "16385 octets, the limit is 16384"},
 
 		{"headers on stream 0", rawFrame(1, whole, 0, get), ProtocolError, 0, "HEADERS on stream 0"},
 		{"headers, no pad length", rawFrame(1, whole|padded, 1, ""), FrameSizeError, 0, "too short"},
-		{"headers, padding too long", rawFrame(1, whole|padded, 1, "\x02"+get), ProtocolError, 0, "2 octets of padding"},
+		{"headers, padding too long",
+			rawFrame(1, whole|padded, 1, "\x02"+get), ProtocolError, 0, "2 octets of padding"},
 		{"headers, priority cut", rawFrame(1, whole|prio, 1, "\x00\x00\x00\x03"), FrameSizeError, 0, "need 5"},
-		{"headers, priority in padding", rawFrame(1, whole|prio|padded, 1, "\x02\x00\x00\x00\x03\x10\x00"), FrameSizeError, 0, "need 8"},
+		{"headers, priority in padding",
+			rawFrame(1, whole|prio|padded, 1, "\x02\x00\x00\x00\x03\x10\x00"), FrameSizeError, 0, "need 8"},
 		{"headers, block cut", rawFrame(1, whole, 1, "\x40\x01a\x05b"), CompressionError, 0, "truncated"},
 		{"headers, bad index", rawFrame(1, whole, 1, "\xbe"), CompressionError, 0, "index 62"},
 		{"headers, index 0", rawFrame(1, whole, 1, "\x80"), CompressionError, 0, "index 0"},
 		{"headers, table too large", rawFrame(1, whole, 1, "\x3f\xe2\x1f"), CompressionError, 0, "too large"},
 		{"headers, bad huffman", rawFrame(1, whole, 1, "\x40\x81\xff\x01b"), CompressionError, 0, "uffman"},
-		{"headers, then data", rawFrame(1, 0, 1, get) + rawFrame(0, 0, 1, "x"), ProtocolError, 0, "expected CONTINUATION"},
-		{"headers, then unknown", rawFrame(1, 0, 1, get) + rawFrame(99, 0, 1, "x"), ProtocolError, 0, "expected CONTINUATION"},
-		{"headers, continued on another stream", rawFrame(1, 0, 1, get) + rawFrame(9, 0, 3, ""), ProtocolError, 0, "stream 3"},
-		{"headers, too large", rawFrame(1, whole, 1, strings.Repeat(get, 16385)), FrameSizeError, 0, "HEADERS on stream 1"},
+		{"headers, then data",
+			rawFrame(1, 0, 1, get) + rawFrame(0, 0, 1, "x"), ProtocolError, 0, "expected CONTINUATION"},
+		{"headers, then unknown",
+			rawFrame(1, 0, 1, get) + rawFrame(99, 0, 1, "x"), ProtocolError, 0, "expected CONTINUATION"},
+		{"headers, continued on another stream",
+			rawFrame(1, 0, 1, get) + rawFrame(9, 0, 3, ""), ProtocolError, 0, "stream 3"},
+		{"headers, too large",
+			rawFrame(1, whole, 1, strings.Repeat(get, 16385)), FrameSizeError, 0, "HEADERS on stream 1"},
 		{"continuation alone", rawFrame(9, whole, 1, ""), ProtocolError, 0, "CONTINUATION"},
-		{"continuation after end", rawFrame(1, whole, 1, get) + rawFrame(9, whole, 1, ""), ProtocolError, 0, "CONTINUATION"},
-		{"continuation, too large", rawFrame(1, 0, 1, get) + rawFrame(9, 0, 1, strings.Repeat("x", 16385)), FrameSizeError, 0, "CONTINUATION"},
+		{"continuation after end",
+			rawFrame(1, whole, 1, get) + rawFrame(9, whole, 1, ""), ProtocolError, 0, "CONTINUATION"},
+		{"continuation, too large",
+			rawFrame(1, 0, 1, get) + rawFrame(9, 0, 1, strings.Repeat("x", 16385)), FrameSizeError, 0, "CONTINUATION"},
 
 		{"priority on stream 0", rawFrame(2, 0, 0, "\x00\x00\x00\x03\x10"), ProtocolError, 0, "PRIORITY on stream 0"},
 		{"priority, short", rawFrame(2, 0, 5, "1234"), FrameSizeError, 5, "4 octets"},
 		{"priority, long", rawFrame(2, 0, 5, "123456"), FrameSizeError, 5, "6 octets"},
-		{"priority, depending on itself", rawFrame(2, 0, 5, "\x80\x00\x00\x05\x10"), ProtocolError, 5, "depend on itself"},
+		{"priority, depending on itself",
+			rawFrame(2, 0, 5, "\x80\x00\x00\x05\x10"), ProtocolError, 5, "depend on itself"},
 
 		{"rst_stream on stream 0", rawFrame(3, 0, 0, "\x00\x00\x00\x08"), ProtocolError, 0, "RST_STREAM on stream 0"},
 		{"rst_stream, short", rawFrame(3, 0, 1, "\x00\x00\x08"), FrameSizeError, 0, "3 octets instead of 4"},
@@ -154,8 +167,10 @@ func TestReaderIllegalFrames(t *testing.T) {
 		{"settings on a stream", rawFrame(4, 0, 1, ""), ProtocolError, 0, "SETTINGS on stream 1"},
 		{"settings, ack with payload", rawFrame(4, 1, 0, "\x00\x05\x00\x00\x40\x00"), FrameSizeError, 0, "6 octets"},
 		{"settings, not a multiple of 6", rawFrame(4, 0, 0, "\x00\x05\x00\x00\x40"), FrameSizeError, 0, "5 octets"},
-		{"settings, ENABLE_PUSH 2", rawFrame(4, 0, 0, "\x00\x02\x00\x00\x00\x02"), ProtocolError, 0, "ENABLE_PUSH is 2"},
-		{"settings, ENABLE_CONNECT_PROTOCOL 2", rawFrame(4, 0, 0, "\x00\x08\x00\x00\x00\x02"), ProtocolError, 0, "is 2"},
+		{"settings, ENABLE_PUSH 2",
+			rawFrame(4, 0, 0, "\x00\x02\x00\x00\x00\x02"), ProtocolError, 0, "ENABLE_PUSH is 2"},
+		{"settings, ENABLE_CONNECT_PROTOCOL 2",
+			rawFrame(4, 0, 0, "\x00\x08\x00\x00\x00\x02"), ProtocolError, 0, "is 2"},
 		{"settings, window 2^31", rawFrame(4, 0, 0, "\x00\x04\x80\x00\x00\x00"), FlowControlError, 0, "2147483648"},
 		{"settings, frame size low", rawFrame(4, 0, 0, "\x00\x05\x00\x00\x3f\xff"), ProtocolError, 0, "16383"},
 		{"settings, frame size high", rawFrame(4, 0, 0, "\x00\x05\x01\x00\x00\x00"), ProtocolError, 0, "16777216"},
@@ -171,7 +186,8 @@ func TestReaderIllegalFrames(t *testing.T) {
 		{"goaway, short", rawFrame(7, 0, 0, "1234567"), FrameSizeError, 0, "7 octets"},
 
 		{"window_update, short", rawFrame(8, 0, 1, "\x00\x00\x01"), FrameSizeError, 0, "3 octets instead of 4"},
-		{"window_update, long", rawFrame(8, 0, 0, "\x00\x00\x00\x00\x01"), FrameSizeError, 0, "5 octets instead of 4"},
+		{"window_update, long",
+			rawFrame(8, 0, 0, "\x00\x00\x00\x00\x01"), FrameSizeError, 0, "5 octets instead of 4"},
 		{"window_update of 0, connection", rawFrame(8, 0, 0, "\x80\x00\x00\x00"), ProtocolError, 0, "increment of 0"},
 		{"window_update of 0, stream", rawFrame(8, 0, 7, "\x00\x00\x00\x00"), ProtocolError, 7, "increment of 0"},
 	}
@@ -344,94 +360,19 @@ func TestReaderBuffered(t *testing.T) {
 }
 
 func TestReaderRelease(t *testing.T) {
-	r := NewReader(strings.NewReader(rawFrame(6, 0, 0, "12345678")), ReaderConfig{})
-	r.Release()
-	if _, err := r.Next(); err == nil {
-		t.Error("Next succeeds after Release")
-	}
-	r.Release()
-}
-
-func TestReadPreface(t *testing.T) {
-	const preface = http2.ClientPreface
-	tests := []struct {
-		name, in, want string
-	}{
-		{"preface", preface, ""},
-		{"preface and frames", preface + rawFrame(4, 0, 0, ""), ""},
-		{"nothing", "", "EOF"},
-		{"cut", preface[:23], "unexpected EOF"},
-		{"http/1.1", "GET /health HTTP/1.1\r\nHost: x\r\n\r\n", `the HTTP/1 request line "GET /health HTTP/1.1"`},
-		{"http/1.1, first letter alike", "POST / HTTP/1.1\r\n", `the HTTP/1 request line "POST / HTTP/1.1"`},
-		{"http/2 in name only", "PRI * HTTP/2.0\r\n\r\nXX\r\n\r\n", `received "PRI * HTTP/2.0\r\n\r\nXX`},
-		{"tls", "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", "a TLS handshake (is this a plaintext port?)"},
-		{"noise", "\x00\x01\x02", `received "\x00\x01\x02"`},
-		{"long noise", strings.Repeat("z", 1000), `z"...`},
-	}
-	for _, test := range tests {
-		t.Run(test.name, func(t *testing.T) {
-			r := NewReader(strings.NewReader(test.in), ReaderConfig{})
-			err := r.ReadPreface()
-			checkText(t, err, test.want)
-			var ce *ConnError
-			if errors.As(err, &ce) && ce.Code != ProtocolError {
-				t.Errorf("code %v, want %v", ce.Code, ProtocolError)
-			}
-			if _, next := r.Next(); err != nil && next != err {
-				t.Errorf("after %v, Next returns %v", err, next)
-			}
-		})
-	}
-}
-
-// checkText checks that err's text holds want, or that it is nil if want is "".
-func checkText(t *testing.T, err error, want string) {
-	t.Helper()
-	switch {
-	case want == "" && err != nil:
-		t.Errorf("error %v", err)
-	case want != "" && (err == nil || !strings.Contains(err.Error(), want)):
-		t.Errorf("error %v, want one that says %q", err, want)
-	}
-}
-
-// A client that waits for an answer must get one although it sent less than a
-// preface.
-func TestReadPrefaceDoesNotWaitForAll(t *testing.T) {
-	server, client := net.Pipe()
-	defer server.Close()
-	defer client.Close()
-	go client.Write([]byte("GET / HTTP"))
-	checkText(t, NewReader(server, ReaderConfig{}).ReadPreface(), "expected the HTTP/2 client preface")
-}
-
-func TestReadPrefaceOctetByOctet(t *testing.T) {
-	in := http2.ClientPreface + rawFrame(4, 0, 0, "")
-	r := NewReader(iotest.OneByteReader(strings.NewReader(in)), ReaderConfig{})
-	if err := r.ReadPreface(); err != nil {
+	ping := rawFrame(6, 0, 0, "12345678")
+	r := NewReader(strings.NewReader(ping+ping), ReaderConfig{})
+	if _, err := r.Next(); err != nil {
 		t.Fatal(err)
 	}
-	if got := transcript(r); !slices.Equal(got, []string{"SETTINGS stream=0 len=0"}) {
-		t.Errorf("after the preface: %q", got)
+	r.Release()
+	if _, err := r.Next(); err == nil || r.Buffered() {
+		t.Error("Next succeeds after Release")
 	}
-}
-
-func TestReaderForeignProtocols(t *testing.T) {
-	tests := []struct {
-		in, want string
-		code     ErrCode
-	}{
-		{"HTTP/1.1 400 Bad Request\r\n\r\n", "an HTTP/1 response", FrameSizeError},
-		{"HTTP/1.1", "an HTTP/1 response", ProtocolError},
-		{"\x15\x03\x01\x00\x02\x02\x46", "a TLS alert (is this a TLS port?)", ProtocolError},
-		{"\x16\x03\x03\x00\x7a\x02\x00\x00\x76\x03\x03", "a TLS handshake", FrameSizeError},
+	if r.src.buf != nil {
+		t.Error("the buffer is still held")
 	}
-	for _, test := range tests {
-		r := NewReader(strings.NewReader(test.in), ReaderConfig{})
-		_, err := r.Next()
-		checkText(t, err, test.want)
-		checkConnError(t, r, err, test.code)
-	}
+	r.Release()
 }
 
 // Frames are read from what a connection delivers without waiting for more.
@@ -451,5 +392,16 @@ func TestReaderDoesNotReadAhead(t *testing.T) {
 	}
 	if !bytes.Equal(r.src.window(), nil) {
 		t.Errorf("%d octets left over", r.src.buffered())
+	}
+}
+
+// checkText checks that err's text holds want, or that it is nil if want is "".
+func checkText(t *testing.T, err error, want string) {
+	t.Helper()
+	switch {
+	case want == "" && err != nil:
+		t.Errorf("error %v", err)
+	case want != "" && (err == nil || !strings.Contains(err.Error(), want)):
+		t.Errorf("error %v, want one that says %q", err, want)
 	}
 }

@@ -18,11 +18,16 @@ type Budgets struct {
 	// Settings: SETTINGS received (CVE-2019-9515). Default 100, refilled by 10/s.
 	Settings Budget
 	// Glitches: legal but useless frames - empty DATA, PRIORITY, unknown types,
-	// frames on closed streams (CVE-2019-9513, CVE-2019-9518). Default 10000, refilled by 330/s.
+	// frames on closed streams (CVE-2019-9513, CVE-2019-9518). Default 10000,
+	// refilled by 330/s and by 8 for every stream that ends, for as many may
+	// have crossed its end in good faith.
 	Glitches Budget
 	// UnsentAcks is how many PING and SETTINGS acknowledgements may wait because
 	// the peer does not read (CVE-2019-9512). Default 1000.
 	UnsentAcks int
+	// UnsentResets is how many RST_STREAM may wait for the same reason, beyond
+	// MaxConcurrentStreams (CVE-2019-9514). Default 10000.
+	UnsentResets int
 }
 
 // Budget is a token bucket: Burst events at once, then PerSecond.
@@ -39,6 +44,9 @@ func (b Budgets) resolved() Budgets {
 	if b.UnsentAcks == 0 {
 		b.UnsentAcks = 1000
 	}
+	if b.UnsentResets == 0 {
+		b.UnsentResets = 10000
+	}
 	return b
 }
 
@@ -47,6 +55,49 @@ func (b Budget) or(burst int, perSecond float64) Budget {
 		return Budget{burst, perSecond}
 	}
 	return b
+}
+
+// abuseState is the budgets in use. Reader only.
+type abuseState struct {
+	peerResets, ownResets, settings, glitches bucket
+
+	refunded uint64 // streams whose end was credited to glitches
+}
+
+// latePerStream is how many frames that follow the end of a stream are taken to
+// have crossed it: a response, WINDOW_UPDATEs for the last DATA, RST_STREAM.
+const latePerStream = 8
+
+// glitch accounts a frame that is legal and useless.
+func (c *Conn) glitch(what string) error {
+	c.mu.Lock()
+	ended := c.streams.ended
+	c.mu.Unlock()
+	g := &c.abuse.glitches
+	g.spent = max(0, g.spent-latePerStream*float64(ended-c.abuse.refunded))
+	c.abuse.refunded = ended
+	return g.spend(c.cfg.Budgets.Glitches, what)
+}
+
+// unsentBudgetLocked bounds acknowledgements and resets that wait because the
+// peer sends and does not read (CVE-2019-9512, CVE-2019-9514, CVE-2019-9515).
+func (c *Conn) unsentBudgetLocked() error {
+	b, k := &c.cfg.Budgets, &c.control
+	if n := k.settingsAcks + len(k.pingAcks); n > b.UnsentAcks {
+		return unsentError(n, "acknowledgements", b.UnsentAcks)
+	}
+	limit := b.UnsentResets + max(c.cfg.MaxConcurrentStreams, 0)
+	if n := len(k.resets) + len(k.credits); n > limit {
+		return unsentError(n, "resets and credits", limit)
+	}
+	return nil
+}
+
+func unsentError(n int, what string, limit int) error {
+	return &frame.ConnError{
+		Code:   frame.EnhanceYourCalm,
+		Reason: fmt.Sprintf("%d %s wait to be read, limit %d", n, what, limit),
+	}
 }
 
 // bucket is a Budget in use. The zero value is full. Reader only.

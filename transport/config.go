@@ -38,8 +38,8 @@ type Config struct {
 	// Default 1 MiB. Bytes are credited as they are read, so it bounds what is
 	// in flight, not what is buffered.
 	InitialConnWindow int
-	// MaxWindow bounds BDP growth of both windows, in bytes. Default 16 MiB;
-	// negative: windows stay as configured.
+	// MaxWindow bounds BDP growth of a stream's window, in bytes; the connection's
+	// may become twice as large. Default 16 MiB; negative: windows stay as configured.
 	MaxWindow int
 	// MaxFrameSize is the largest frame accepted, 16384 to 16777215 bytes. Default 16384.
 	MaxFrameSize int
@@ -106,6 +106,7 @@ const (
 	minFrameSize      = 16 << 10
 	maxFrameSize      = 1<<24 - 1
 	maxStreamID       = 1<<31 - 1
+	maxWindowSize     = 1<<31 - 1
 )
 
 // resolved returns the configuration with defaults filled in.
@@ -113,14 +114,9 @@ func (c Config) resolved(side Side) Config {
 	if c.MaxConcurrentStreams == 0 {
 		c.MaxConcurrentStreams = 1000
 	}
-	c.InitialWindow = orDefault(c.InitialWindow, defaultWindow, 1, maxStreamID)
-	c.InitialConnWindow = orDefault(c.InitialConnWindow, defaultConnWindow, defaultWindow, maxStreamID)
-	switch {
-	case c.MaxWindow == 0:
-		c.MaxWindow = defaultMaxWindow
-	case c.MaxWindow < 0:
-		c.MaxWindow = 0
-	}
+	c.InitialWindow = orDefault(c.InitialWindow, defaultWindow, defaultWindow, maxWindowSize)
+	c.InitialConnWindow = orDefault(c.InitialConnWindow, defaultConnWindow, defaultWindow, maxWindowSize)
+	c.MaxWindow = orDefault(c.MaxWindow, defaultMaxWindow, 0, maxWindowSize)
 	c.MaxFrameSize = orDefault(c.MaxFrameSize, minFrameSize, minFrameSize, maxFrameSize)
 	c.MaxHeaderList = orDefault(c.MaxHeaderList, 16<<10, 256, 1<<30)
 	c.HeaderTableSize = orDefault(c.HeaderTableSize, 4096, 0, 1<<20)

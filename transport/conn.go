@@ -35,7 +35,9 @@ type Conn struct {
 	// guarded by mu
 	state    connState
 	cause    error // why it is closing; nil for a local or drained close
+	writeErr error // why nothing can be written any more
 	flushing bool  // a flusher runs
+	holders  int   // goroutines with something to tell: see leave
 	streams  streamTableState
 	out      outgoingState
 	control  controlState
@@ -45,6 +47,7 @@ type Conn struct {
 	timers   timerState
 
 	stopped atomic.Bool // closing: the reader drops what comes
+	broken  atomic.Bool // writeErr is set
 
 	// reader only, but for the windows, which are atomic
 	r     *frame.Reader
@@ -77,6 +80,7 @@ func New(side Side, nc net.Conn, cfg Config, h Handler) *Conn {
 		_ = nc.SetReadDeadline(time.Now().Add(c.cfg.HandshakeTimeout))
 	}
 	c.mu.Lock()
+	c.holders++ // the reader
 	c.kickLocked()
 	c.mu.Unlock()
 	go c.read()
@@ -128,7 +132,6 @@ func (c *Conn) CloseWith(cause error) {
 	}
 	var lane cq.Lane
 	c.shut(&shutdown{code: frame.NoError, cause: cause, local: true}, &lane)
-	lane.Flush()
 }
 
 // shutdown is a decision to end the connection.
@@ -141,7 +144,8 @@ type shutdown struct {
 }
 
 // shut begins the end: closing state, final GOAWAY, all streams closed. The
-// reader then lingers and closes the socket. Only the first call acts.
+// reader then lingers, and the last to leave closes the socket. Only the first
+// call acts.
 func (c *Conn) shut(s *shutdown, lane *cq.Lane) {
 	c.mu.Lock()
 	if c.state >= closing {
@@ -149,6 +153,7 @@ func (c *Conn) shut(s *shutdown, lane *cq.Lane) {
 		return
 	}
 	c.state.to(closing)
+	c.holders++
 	c.stopped.Store(true)
 	c.cause = s.cause
 	c.goaway.local = s.local
@@ -156,13 +161,14 @@ func (c *Conn) shut(s *shutdown, lane *cq.Lane) {
 	gone := c.takeAllLocked()
 	pings := c.pings.takeLocked()
 	if !s.mute {
-		c.control.finalGoAway(goAwayFrame{lastID: c.streams.lastPeerID, code: s.code, debug: s.debug})
+		c.control.finalGoAway(goAwayFrame{lastID: c.goaway.accepted, code: s.code, debug: s.debug})
 		c.kickLocked()
 	}
 	c.mu.Unlock()
 
-	// Wakes a reader blocked in Read; it finds the closing state and lingers.
-	_ = c.nc.SetReadDeadline(time.Now().Add(c.cfg.LingerTimeout))
+	// Bounds a flusher blocked in Write and a reader blocked in Read, which the
+	// next frame also makes find the closing state and linger.
+	_ = c.nc.SetDeadline(time.Now().Add(c.cfg.LingerTimeout))
 	if s.mute {
 		_ = c.nc.Close()
 	}
@@ -173,6 +179,8 @@ func (c *Conn) shut(s *shutdown, lane *cq.Lane) {
 	for _, p := range pings {
 		p.done(0, s.cause)
 	}
+	lane.Flush()
+	c.leave()
 }
 
 func (c *Conn) log(s *shutdown) {
@@ -215,17 +223,34 @@ func (c *Conn) causeLocked() error {
 	return ErrClosed
 }
 
-// finish closes the socket; the reader's last act.
+// leave is the last act of a goroutine that works for the connection: reader,
+// flusher, whoever shuts. The last of them closes the socket, so that the final
+// GOAWAY is not cut off, and tells the handler, so that nothing comes after.
+func (c *Conn) leave() {
+	c.mu.Lock()
+	isLast := c.leaveLocked()
+	c.mu.Unlock()
+	if isLast {
+		c.finish()
+	}
+}
+
+func (c *Conn) leaveLocked() bool {
+	c.holders--
+	if c.holders > 0 {
+		return false
+	}
+	c.state.to(closed)
+	return true
+}
+
 func (c *Conn) finish() {
 	_ = c.nc.Close()
-	c.mu.Lock()
-	c.state.to(closed)
-	err := c.cause
-	if c.goaway.local {
-		err = nil
+	if c.goaway.local { // nobody else is left to change it, or cause
+		c.handler.OnClosed(nil)
+		return
 	}
-	c.mu.Unlock()
-	c.handler.OnClosed(err)
+	c.handler.OnClosed(c.cause)
 }
 
 // String is one line for humans: side, peer, state, streams, windows.

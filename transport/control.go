@@ -70,12 +70,12 @@ func (k *controlState) addCredit(s *Stream) {
 	}
 }
 
-// finalGoAway replaces everything that has not been sent yet: the connection is over.
+// finalGoAway replaces everything that has not been sent yet, but for what must
+// come first: the connection is over.
 func (k *controlState) finalGoAway(g goAwayFrame) {
-	preface, settings := k.preface, k.settings
-	*k = controlState{preface: preface, goAways: append(k.goAways[:0], g), final: true}
-	if preface {
-		k.settings = settings // a GOAWAY may not be the first frame
+	*k = controlState{
+		preface: k.preface, settings: k.settings, // a GOAWAY may not be the first frame
+		goAways: append(k.goAways[:0], g), final: true,
 	}
 }
 
@@ -107,6 +107,9 @@ func (k *controlState) encode(w *frame.Writer, grants []grant) {
 	for _, p := range k.pingAcks {
 		w.Ping(true, p)
 	}
+	if !k.final { // before PING: its answer shows that the peer has seen GOAWAY
+		k.encodeGoAways(w)
+	}
 	for _, p := range k.pings {
 		w.Ping(false, p)
 	}
@@ -116,6 +119,12 @@ func (k *controlState) encode(w *frame.Writer, grants []grant) {
 	for _, r := range k.resets {
 		w.RSTStream(r.id, r.code)
 	}
+	if k.final {
+		k.encodeGoAways(w)
+	}
+}
+
+func (k *controlState) encodeGoAways(w *frame.Writer) {
 	for _, g := range k.goAways {
 		w.GoAway(g.lastID, g.code, g.debug)
 	}

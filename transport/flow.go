@@ -74,15 +74,15 @@ func (c *Conn) onWindowUpdate(f *frame.Frame) error {
 	c.mu.Lock()
 	s := c.streams.table[f.StreamID]
 	if s == nil {
-		idle := c.isIdleLocked(f.StreamID)
+		isIdle := c.isIdleLocked(f.StreamID)
 		c.mu.Unlock()
-		if idle {
+		if isIdle {
 			return idleError(f)
 		}
-		return c.abuse.glitches.spend(c.cfg.Budgets.Glitches, "frames on closed streams")
+		return c.glitch("frames on closed streams")
 	}
 	defer c.mu.Unlock()
-	if s.sendWindow+int64(f.Increment) > maxStreamID {
+	if s.sendWindow+int64(f.Increment) > maxWindowSize {
 		return &frame.StreamError{
 			StreamID: f.StreamID, Code: frame.FlowControlError,
 			Reason: fmt.Sprintf("WINDOW_UPDATE of %d takes the stream window past 2^31-1", f.Increment),
@@ -96,7 +96,7 @@ func (c *Conn) onWindowUpdate(f *frame.Frame) error {
 func (c *Conn) widenConn(n int64) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.out.window+n > maxStreamID {
+	if c.out.window+n > maxWindowSize {
 		return &frame.ConnError{
 			Code:   frame.FlowControlError,
 			Reason: fmt.Sprintf("WINDOW_UPDATE of %d takes the connection window past 2^31-1", n),
@@ -112,7 +112,7 @@ func (c *Conn) widenConn(n int64) error {
 
 // scheduleLocked puts s in the queue in which it waits for the flusher.
 func (c *Conn) scheduleLocked(s *Stream) {
-	if s.queued || !s.sendable() {
+	if s.queue != nil || !s.sendable() {
 		return
 	}
 	if s.id != 0 {
@@ -139,7 +139,7 @@ func (c *Conn) growWindows(n int64) {
 		}
 		c.control.setInitialWindow(uint32(n))
 	}
-	if delta := 2*n - c.in.connTarget; delta > 0 {
+	if delta := min(2*n, maxWindowSize) - c.in.connTarget; delta > 0 {
 		c.in.connTarget += delta
 		c.control.connCredit += delta
 	}

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/cqrpc/cqrpc/cq"
 	"github.com/cqrpc/cqrpc/frame"
 )
 
@@ -49,7 +48,8 @@ func (g *goawayState) refuses(id uint32) bool { return g.stage == goawayFixed &&
 // the highest possible stream identifier, so that requests on their way are
 // still served, then, a round trip later, with the real one. Streams in
 // progress continue; the connection closes with the last of them. A client
-// just opens no more. Idempotent.
+// just opens no more: its streams that wait to be opened are closed as Unsent,
+// by another goroutine. Idempotent.
 func (c *Conn) Drain() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -62,6 +62,8 @@ func (c *Conn) Drain() {
 	if c.side == Client || !c.peer.received {
 		c.goaway.stage = goawayFixed
 		c.goaway.last = c.goaway.accepted
+		gone := c.takeOpeningLocked(nil)
+		c.laterLocked(func() { deliverAll(gone, ErrDraining) })
 		c.drainedLocked()
 		return
 	}
@@ -98,7 +100,7 @@ func (c *Conn) onGoAway(f *frame.Frame) error {
 	cause := c.blame(&GoAwayError{Code: f.ErrCode, LastID: f.LastStreamID, Debug: string(f.Debug)})
 	if c.side == Server { // a client opens no pushed streams; what it asked for is still served
 		c.cfg.Logger.Debug("http2: client is leaving", "cause", cause)
-		return c.abuse.glitches.spend(c.cfg.Budgets.Glitches, "frames without effect")
+		return c.glitch("GOAWAY frames")
 	}
 	c.mu.Lock()
 	if c.state >= closing {
@@ -126,7 +128,10 @@ func (c *Conn) onGoAway(f *frame.Frame) error {
 	for _, g := range gone {
 		g.deliver(cause, &c.lane)
 	}
-	return nil
+	if first {
+		return nil
+	}
+	return c.glitch("GOAWAY frames")
 }
 
 // exhaustedLocked drains a client connection whose identifiers are used up
@@ -137,11 +142,7 @@ func (c *Conn) exhaustedLocked() {
 	gone := c.takeOpeningLocked(nil)
 	c.drainedLocked()
 	c.laterLocked(func() {
-		var lane cq.Lane
 		c.handler.OnDrain(errExhausted)
-		for _, g := range gone {
-			g.deliver(errExhausted, &lane)
-		}
-		lane.Flush()
+		deliverAll(gone, errExhausted)
 	})
 }

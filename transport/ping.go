@@ -112,7 +112,7 @@ func (c *Conn) onPing(f *frame.Frame) error {
 	}
 	c.control.pingAcks = append(c.control.pingAcks, f.Ping)
 	c.kickLocked()
-	return c.ackBudgetLocked()
+	return c.unsentBudgetLocked()
 }
 
 // strikeLocked judges one PING of a client: sooner than the minimum interval after the
@@ -144,9 +144,12 @@ func (c *Conn) onPingAck(payload [8]byte) error {
 	p, ok := c.pings.answerLocked(payload)
 	if !ok {
 		c.mu.Unlock()
-		return c.abuse.glitches.spend(c.cfg.Budgets.Glitches, "frames without effect")
+		return c.glitch("frames without effect")
 	}
-	if p.kind == pingDrain {
+	switch p.kind {
+	case pingKeepalive:
+		c.timers.awaiting = false
+	case pingDrain:
 		c.fixGoAwayLocked()
 	}
 	c.mu.Unlock()

@@ -89,11 +89,15 @@ func (c *Conn) planLocked(t *turn) {
 		c.peer.changed = false
 		p := c.peer
 		t.peer = &p
+		c.peer.leastTable = c.peer.headerTable
 	}
-	c.planGrantsLocked(t)
-	if c.state >= closing {
+	if c.state >= closing || c.writeErr != nil {
+		if !t.control.final || c.writeErr != nil {
+			t.control.clear() // the last GOAWAY is written, or cannot be
+		}
 		return
 	}
+	c.planGrantsLocked(t)
 	c.planOpeningsLocked(t)
 	c.planReadyLocked(t)
 	if c.side == Server && len(t.steps)+len(t.grants) > 0 {
@@ -123,9 +127,6 @@ func (c *Conn) planGrantsLocked(t *turn) {
 func (c *Conn) planOpeningsLocked(t *turn) {
 	for !t.full() && c.canOpenLocked() {
 		s := c.streams.opening.pop()
-		if s.dead {
-			continue
-		}
 		c.streams.waiting--
 		s.id = c.streams.nextID
 		c.streams.nextID += 2
@@ -133,7 +134,7 @@ func (c *Conn) planOpeningsLocked(t *turn) {
 		s.state.must(sendHeaders)
 		c.planStreamLocked(t, s)
 	}
-	if c.streams.waiting > 0 && c.streams.nextID > maxStreamID && c.state == open {
+	if c.side == Client && c.streams.nextID > maxStreamID && c.state < draining {
 		c.exhaustedLocked()
 	}
 }
@@ -159,9 +160,6 @@ func (c *Conn) planReadyLocked(t *turn) {
 		if s == nil {
 			return
 		}
-		if s.state == ended {
-			continue
-		}
 		c.planStreamLocked(t, s)
 	}
 }
@@ -180,7 +178,7 @@ func (c *Conn) planStreamLocked(t *turn, s *Stream) {
 	if s.sent != before {
 		t.notices = append(t.notices, notice{s: s, sent: s.sent, closed: s.state == ended})
 	}
-	if s.state == ended || s.queued || !s.sendable() {
+	if s.state == ended || s.queue != nil || !s.sendable() {
 		return
 	}
 	switch {

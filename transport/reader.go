@@ -17,11 +17,6 @@ import (
 // delivered, when more are already buffered.
 const maxBatch = 64
 
-// abuseState is the budgets in use. Reader only.
-type abuseState struct {
-	peerResets, ownResets, settings, glitches bucket
-}
-
 // read is the reader: frames in, callbacks out, until the connection ends. It
 // blocks only in Read.
 func (c *Conn) read() {
@@ -34,10 +29,10 @@ func (c *Conn) read() {
 	}
 	if err != errStopped {
 		c.fail(c.explain(err), &c.lane)
-		c.lane.Flush()
 	}
+	c.r.Release()
 	c.linger()
-	c.finish()
+	c.leave()
 }
 
 // errStopped ends the read loop of a connection that is already closing.
@@ -95,11 +90,11 @@ func (c *Conn) handshake() error {
 	return c.onSettings(&f)
 }
 
-// endHandshakeDeadline lets reads wait for ever, unless shut has just set its
-// own deadline.
+// endHandshakeDeadline lets reads wait for ever, unless shut or writeFailed has
+// just set its own deadline.
 func (c *Conn) endHandshakeDeadline() {
 	_ = c.nc.SetReadDeadline(time.Time{})
-	if c.stopped.Load() {
+	if c.stopped.Load() || c.broken.Load() {
 		_ = c.nc.SetReadDeadline(time.Now().Add(c.cfg.LingerTimeout))
 	}
 }
@@ -115,6 +110,8 @@ func (c *Conn) ready() {
 // explain puts a read error in words.
 func (c *Conn) explain(err error) error {
 	switch {
+	case c.broken.Load(): // it came first
+		return c.writeError()
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		if !c.greeted() {
 			return fmt.Errorf("closed by the peer before its SETTINGS: %w", err)
@@ -133,8 +130,8 @@ func (c *Conn) greeted() bool {
 }
 
 // linger reads and drops input after the last GOAWAY, until the peer closes or
-// the deadline set by shut, so that closing the socket does not destroy the
-// GOAWAY in the peer's receive queue.
+// the deadline set by shut, so that closing the socket with input unread does
+// not destroy the GOAWAY in the peer's receive queue.
 func (c *Conn) linger() {
 	var buf [4096]byte
 	for {
@@ -164,7 +161,7 @@ func (c *Conn) onFrame(f *frame.Frame) error {
 	}
 	// PRIORITY is deprecated (RFC 9113 section 5.3) and unknown types are
 	// ignored (section 5.5); neither is free.
-	return c.abuse.glitches.spend(c.cfg.Budgets.Glitches, "frames without effect")
+	return c.glitch("frames without effect")
 }
 
 // idleError is the answer to a frame on a stream that was never opened.
@@ -176,23 +173,17 @@ func idleError(f *frame.Frame) error {
 
 // onHeaders begins a request, or brings headers or trailers of an open stream.
 func (c *Conn) onHeaders(f *frame.Frame) error {
-	h := f.Headers
-	s := c.lookup(f.StreamID)
-	if s != nil {
-		return c.onMoreHeaders(s, h)
-	}
-	c.mu.Lock()
-	isIdle := c.isIdleLocked(f.StreamID)
-	how := c.streams.recent.find(f.StreamID)
-	c.mu.Unlock()
+	at := c.lookup(f.StreamID)
 	switch {
-	case isIdle && c.side == Server && !c.ours(f.StreamID):
-		return c.onRequest(h)
-	case isIdle:
+	case at.s != nil:
+		return c.onMoreHeaders(at, f.Headers)
+	case at.isIdle && c.side == Server && !c.ours(f.StreamID):
+		return c.onRequest(f.Headers)
+	case at.isIdle:
 		return idleError(f)
-	case how == resetByUs:
-		return c.abuse.glitches.spend(c.cfg.Budgets.Glitches, "frames on closed streams")
-	case how == unknownEnd:
+	case at.how.isOurs(), at.how == unknownEnd && c.ours(f.StreamID):
+		return c.glitch("frames on closed streams")
+	case at.how == unknownEnd:
 		return &frame.ConnError{
 			Code: frame.ProtocolError, Reason: fmt.Sprintf("HEADERS on stream %d, already used", f.StreamID),
 		}
@@ -205,8 +196,11 @@ func (c *Conn) onHeaders(f *frame.Frame) error {
 // onRequest opens a stream on the server.
 func (c *Conn) onRequest(h *frame.Headers) error {
 	s, refusal := c.admit(h)
-	if refusal != nil || s == nil {
+	switch {
+	case refusal != nil:
 		return refusal
+	case s == nil:
+		return c.glitch("requests after GOAWAY")
 	}
 	if h.Err == nil {
 		h.Err = frame.CheckRequest(h)
@@ -245,8 +239,11 @@ func (c *Conn) admit(h *frame.Headers) (*Stream, error) {
 	defer c.mu.Unlock()
 	c.streams.lastPeerID = h.StreamID
 	if c.state >= closing || c.goaway.refuses(h.StreamID) {
-		c.streams.recent.add(h.StreamID, resetByUs)
+		c.streams.recent.add(h.StreamID, violated)
 		return nil, nil
+	}
+	if err := c.unsentBudgetLocked(); err != nil {
+		return nil, err
 	}
 	s := &Stream{conn: c, id: h.StreamID, contentLength: -1}
 	c.openLocked(s)
@@ -282,11 +279,9 @@ func (s *Stream) readContentLength(h *frame.Headers) error {
 
 // onMoreHeaders handles a header block on an open stream: a response, informational or
 // final, or trailers.
-func (c *Conn) onMoreHeaders(s *Stream, h *frame.Headers) error {
-	c.mu.Lock()
-	canRecv := s.state.canRecv()
-	c.mu.Unlock()
-	if !canRecv {
+func (c *Conn) onMoreHeaders(at place, h *frame.Headers) error {
+	s := at.s
+	if !at.canRecv {
 		return &frame.StreamError{StreamID: s.id, Code: frame.StreamClosed, Reason: "HEADERS after END_STREAM"}
 	}
 	if h.Err == nil {
@@ -299,8 +294,11 @@ func (c *Conn) onMoreHeaders(s *Stream, h *frame.Headers) error {
 		return s.lengthError()
 	}
 	s.recv.OnHeaders(h, &c.lane)
-	if h.End {
+	switch {
+	case h.End:
 		c.recvEnd(s)
+	case !s.gotHeaders:
+		return c.glitch("informational responses")
 	}
 	return nil
 }
@@ -331,20 +329,21 @@ func (c *Conn) onData(f *frame.Frame) error {
 		return err
 	}
 	c.countBytes(int64(f.Length))
-	s := c.lookup(f.StreamID)
-	if s == nil {
+	at := c.lookup(f.StreamID)
+	if at.s == nil {
 		f.Data.Free()
-		return c.onStrayData(f)
+		return c.onStrayData(at, f)
 	}
-	if err := c.checkData(s, f); err != nil {
+	if err := checkData(at, f); err != nil {
 		f.Data.Free()
 		return err
 	}
+	s := at.s
 	if padding := int(f.Length) - f.Data.Len(); padding > 0 {
 		s.Consume(padding)
 	}
 	if f.Data == nil && !f.End {
-		return c.abuse.glitches.spend(c.cfg.Budgets.Glitches, "empty DATA frames")
+		return c.glitch("empty DATA frames")
 	}
 	s.recv.OnData(f.Data, f.End, &c.lane)
 	if f.End {
@@ -353,12 +352,13 @@ func (c *Conn) onData(f *frame.Frame) error {
 	return nil
 }
 
-func (c *Conn) checkData(s *Stream, f *frame.Frame) error {
-	c.mu.Lock()
-	canRecv := s.state.canRecv()
-	c.mu.Unlock()
-	if !canRecv {
+func checkData(at place, f *frame.Frame) error {
+	s := at.s
+	switch {
+	case !at.canRecv:
 		return &frame.StreamError{StreamID: s.id, Code: frame.StreamClosed, Reason: "DATA after END_STREAM"}
+	case !s.gotHeaders:
+		return &frame.StreamError{StreamID: s.id, Code: frame.ProtocolError, Reason: "DATA before HEADERS"}
 	}
 	if err := s.takeStream(int64(f.Length)); err != nil {
 		return err
@@ -380,16 +380,17 @@ func (s *Stream) lengthError() error {
 }
 
 // onStrayData answers DATA on a stream that is not open (RFC 9113 section 5.1).
-func (c *Conn) onStrayData(f *frame.Frame) error {
-	c.mu.Lock()
-	isIdle := c.isIdleLocked(f.StreamID)
-	how := c.streams.recent.find(f.StreamID)
-	c.mu.Unlock()
+// Where a reset of ours may be on its way, a window full of small frames is no
+// fault; it costs less than it would on an open stream.
+func (c *Conn) onStrayData(at place, f *frame.Frame) error {
 	switch {
-	case isIdle:
+	case at.isIdle:
 		return idleError(f)
-	case how == resetByUs:
-		return c.abuse.glitches.spend(c.cfg.Budgets.Glitches, "frames on closed streams")
+	case !at.how.isOurs() && at.how != unknownEnd:
+	case f.Data == nil:
+		return c.glitch("frames on closed streams")
+	default:
+		return nil
 	}
 	return &frame.StreamError{StreamID: f.StreamID, Code: frame.StreamClosed, Reason: "DATA on a closed stream"}
 }
@@ -429,7 +430,7 @@ func (c *Conn) onReset(f *frame.Frame) error {
 		if isIdle {
 			return idleError(f)
 		}
-		return c.abuse.glitches.spend(c.cfg.Budgets.Glitches, "frames on closed streams")
+		return c.glitch("frames on closed streams")
 	}
 	sent := s.sent
 	c.endStreamLocked(s, resetByPeer)
@@ -444,18 +445,31 @@ func (c *Conn) onReset(f *frame.Frame) error {
 // onStreamError resets a stream on which the peer broke a rule.
 func (c *Conn) onStreamError(e *frame.StreamError) error {
 	c.cfg.Logger.Debug("http2: stream error", "side", c.side, "peer", c.RemoteAddr(), "error", e)
-	s := c.lookup(e.StreamID)
-	if s == nil {
-		c.mu.Lock()
-		c.control.addReset(e.StreamID, e.Code)
-		c.streams.recent.add(e.StreamID, resetByUs)
-		c.kickLocked()
-		c.mu.Unlock()
-	} else if sent, was := c.closeViolation(s, e); was && s.recv != nil {
-		s.recv.OnClosed(&frame.CloseError{Kind: frame.Violation, Code: e.Code, Err: c.blame(e)}, sent, &c.lane)
+	at := c.lookup(e.StreamID)
+	switch {
+	case at.isIdle: // it cannot be reset (RFC 9113 section 5.1)
+		return &frame.ConnError{Code: e.Code, Reason: e.Reason + ", on an idle stream"}
+	case at.s == nil:
+		if err := c.resetClosed(e); err != nil {
+			return err
+		}
+	default:
+		if sent, was := c.closeViolation(at.s, e); was && at.s.recv != nil {
+			at.s.recv.OnClosed(&frame.CloseError{Kind: frame.Violation, Code: e.Code, Err: c.blame(e)}, sent, &c.lane)
+		}
 	}
 	if e.Code == frame.RefusedStream { // costs nothing here, and a client may not know the limit yet
-		return c.abuse.glitches.spend(c.cfg.Budgets.Glitches, "refused streams")
+		return c.glitch("refused streams")
 	}
 	return c.abuse.ownResets.spend(c.cfg.Budgets.OwnResets, "frames that force a stream reset")
+}
+
+// resetClosed answers a frame that a closed stream forbids.
+func (c *Conn) resetClosed(e *frame.StreamError) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.control.addReset(e.StreamID, e.Code)
+	c.streams.recent.add(e.StreamID, violated)
+	c.kickLocked()
+	return c.unsentBudgetLocked()
 }

@@ -18,7 +18,8 @@ type Receiver interface {
 	// late, even after OnClosed; then it brings nothing new.
 	OnSent(s frame.Sent, lane *cq.Lane)
 	// OnClosed is the end of the stream, once: nil if both sides ended it
-	// cleanly. It does not come after the owner's own Reset.
+	// cleanly. It does not come because of the owner's own Reset, but may be on
+	// its way when Reset is called.
 	OnClosed(err *frame.CloseError, s frame.Sent, lane *cq.Lane)
 }
 
@@ -30,7 +31,8 @@ type Handler interface {
 	// OnReady reports the peer's first SETTINGS: the connection is usable.
 	OnReady()
 	// OnDrain reports that no new stream can be opened here any more: GOAWAY was
-	// received or stream identifiers ran out. Streams in progress continue.
+	// received, stream identifiers ran out or the socket takes no more bytes.
+	// Streams in progress continue. Client side only.
 	OnDrain(err error)
 	// OnClosed is the end of the connection, once, last, after every stream's
 	// OnClosed. The error is nil if it was closed by Close or drained.

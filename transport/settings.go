@@ -15,6 +15,7 @@ type peerSettings struct {
 	initialWindow uint32
 	maxFrame      uint32
 	headerTable   uint32
+	leastTable    uint32 // the least headerTable since the flusher last saw it
 	maxHeaderList uint32
 	received      bool
 	changed       bool // the flusher has not seen it yet
@@ -23,15 +24,15 @@ type peerSettings struct {
 func defaultPeerSettings() peerSettings {
 	return peerSettings{
 		maxConcurrent: math.MaxUint32, initialWindow: defaultWindow, maxFrame: minFrameSize,
-		headerTable: 4096, maxHeaderList: math.MaxUint32,
+		headerTable: 4096, leastTable: 4096, maxHeaderList: math.MaxUint32,
 	}
 }
 
 // onSettings applies the peer's SETTINGS and queues the acknowledgement. The
 // frame reader has validated the values.
 func (c *Conn) onSettings(f *frame.Frame) error {
-	if f.Ack {
-		return nil
+	if f.Ack { // one for each of our few
+		return c.glitch("SETTINGS acknowledgements")
 	}
 	if err := c.abuse.settings.spend(c.cfg.Budgets.Settings, "SETTINGS frames"); err != nil {
 		return err
@@ -49,7 +50,7 @@ func (c *Conn) onSettings(f *frame.Frame) error {
 	}
 	c.peer.changed = true
 	c.control.settingsAcks++
-	err := c.ackBudgetLocked()
+	err := c.unsentBudgetLocked()
 	if first && c.state == handshaking {
 		c.state.to(open)
 	}
@@ -63,12 +64,17 @@ func (c *Conn) onSettings(f *frame.Frame) error {
 
 func (c *Conn) applyLocked(s http2.Setting) error {
 	switch s.ID {
+	case http2.SettingEnablePush:
+		if c.side == Client && s.Val != 0 {
+			return &frame.ConnError{Code: frame.ProtocolError, Reason: "a server sent SETTINGS_ENABLE_PUSH 1"}
+		}
 	case http2.SettingMaxConcurrentStreams:
 		c.peer.maxConcurrent = s.Val
 	case http2.SettingMaxFrameSize:
 		c.peer.maxFrame = s.Val
 	case http2.SettingHeaderTableSize:
 		c.peer.headerTable = s.Val
+		c.peer.leastTable = min(c.peer.leastTable, s.Val)
 	case http2.SettingMaxHeaderListSize:
 		c.peer.maxHeaderList = s.Val
 	case http2.SettingInitialWindowSize:
@@ -83,7 +89,7 @@ func (c *Conn) applyInitialWindowLocked(n uint32) error {
 	delta := int64(n) - int64(c.peer.initialWindow)
 	c.peer.initialWindow = n
 	for _, s := range c.streams.table {
-		if s.sendWindow+delta > maxStreamID {
+		if s.sendWindow+delta > maxWindowSize {
 			return &frame.ConnError{
 				Code:   frame.FlowControlError,
 				Reason: fmt.Sprintf("SETTINGS_INITIAL_WINDOW_SIZE %d takes the window of stream %d past 2^31-1", n, s.id),
@@ -106,17 +112,4 @@ func (k *controlState) setInitialWindow(n uint32) {
 		}
 	}
 	k.settings = append(k.settings, http2.Setting{ID: http2.SettingInitialWindowSize, Val: n})
-}
-
-// ackBudgetLocked bounds acknowledgements that wait because the peer sends and
-// does not read (CVE-2019-9512, CVE-2019-9515).
-func (c *Conn) ackBudgetLocked() error {
-	n := c.control.settingsAcks + len(c.control.pingAcks)
-	if n <= c.cfg.Budgets.UnsentAcks {
-		return nil
-	}
-	return &frame.ConnError{
-		Code:   frame.EnhanceYourCalm,
-		Reason: fmt.Sprintf("%d acknowledgements wait to be read, limit %d", n, c.cfg.Budgets.UnsentAcks),
-	}
 }

@@ -19,14 +19,16 @@ type Stream struct {
 	recv       Receiver
 	id         uint32 // 0 until opened
 	state      streamState
-	queued     bool // linked into a queue through next
-	dead       bool // closed before it was opened; skipped when its turn comes
+	dead       bool // closed before it was opened
 	crediting  bool // listed in control.credits
 	lost       bool // the connection ended before Accept
 	sent       frame.Sent
 	out        pending
 	sendWindow int64
-	next       *Stream
+
+	// guarded by conn.mu: the queue it waits in, nil if none, and its neighbours
+	queue      *fifo
+	prev, next *Stream
 
 	// reader only
 	contentLength int64 // bytes of DATA still announced by content-length, -1 if unknown
@@ -67,16 +69,17 @@ func (s *Stream) Accept(r Receiver) {
 }
 
 // Send queues headers, a message, an end. It takes ownership of the lists and
-// the buffer, on a dead stream too. What was accepted comes back through
+// the buffer, also where it ignores them: after an end that was sent, and on a
+// stream that is over. What was accepted comes back through
 // Receiver.OnSent. A second item of a kind whose first has not been accepted
 // yet is a bug of the caller and panics.
 func (s *Stream) Send(o frame.Outgoing) {
 	c := s.conn
 	c.mu.Lock()
-	if c.state >= draining && s.id == 0 && !s.queued && !s.dead {
+	if c.state >= draining && s.id == 0 && s.queue == nil && !s.dead {
 		s.orphanLocked()
 	}
-	if s.state == ended || s.dead {
+	if s.dead || s.id != 0 && !s.state.canSend() {
 		c.mu.Unlock()
 		free(o)
 		return
@@ -150,7 +153,8 @@ func (s *Stream) Reset(code frame.ErrCode) {
 	case s.id == 0:
 		s.out.drop()
 		s.dead = true
-		if s.queued {
+		if s.queue != nil {
+			s.unqueue()
 			c.streams.waiting--
 		}
 	default:
@@ -182,15 +186,13 @@ func (s *Stream) Consume(n int) {
 // its receiver.
 func (s *Stream) orphanLocked() {
 	s.dead = true
+	s.out.drop()
 	cause := ErrDraining
 	if s.conn.state >= closing {
 		cause = s.conn.causeLocked()
 	}
-	go func() { // rare, and Send must not call back
-		var lane cq.Lane
-		goneStream{recv: s.recv, unsent: true}.deliver(cause, &lane)
-		lane.Flush()
-	}()
+	gone := []goneStream{{recv: s.recv, unsent: true}}
+	s.conn.laterLocked(func() { deliverAll(gone, cause) }) // Send must not call back
 }
 
 // goneStream is a stream that ended with its connection or by a GOAWAY.
@@ -211,6 +213,15 @@ func (g goneStream) deliver(cause error, lane *cq.Lane) {
 	g.recv.OnClosed(&frame.CloseError{
 		Kind: kind, Code: g.code, Unsent: g.unsent, Unprocessed: g.unprocessed || g.unsent, Err: cause,
 	}, g.sent, lane)
+}
+
+// deliverAll is deliver for a goroutine without a lane.
+func deliverAll(gone []goneStream, cause error) {
+	var lane cq.Lane
+	for _, g := range gone {
+		g.deliver(cause, &lane)
+	}
+	lane.Flush()
 }
 
 // String is one line for humans.

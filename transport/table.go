@@ -6,11 +6,12 @@ import "github.com/cqrpc/cqrpc/frame"
 type streamTableState struct {
 	table   map[uint32]*Stream // opened and not ended
 	opening fifo               // client streams with headers to send, waiting for a slot
-	waiting int                // live streams in opening
+	waiting int                // streams in opening
 	nextID  uint32             // client: the next identifier to give
 	// lastPeerID is the highest identifier the peer has used.
 	lastPeerID uint32
 	recent     recentlyEnded
+	ended      uint64 // streams that ended other than by a fault of the peer
 }
 
 func (t *streamTableState) init(side Side, first uint32) {
@@ -31,19 +32,37 @@ func (c *Conn) isIdleLocked(id uint32) bool {
 // ours reports whether id is one that this side gives.
 func (c *Conn) ours(id uint32) bool { return (c.side == Client) == (id%2 == 1) }
 
-func (c *Conn) lookup(id uint32) *Stream {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.streams.table[id]
+// place is what the tables know of the stream that a frame names.
+type place struct {
+	s       *Stream
+	canRecv bool     // s: the peer has not ended it
+	isIdle  bool     // no s: never opened
+	how     endedHow // no s: how it ended
 }
 
-// endStreamLocked takes a stream out of every table; how is remembered for the
-// frames that may still come for it.
+func (c *Conn) lookup(id uint32) place {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if s := c.streams.table[id]; s != nil {
+		return place{s: s, canRecv: s.state.canRecv()}
+	}
+	if c.isIdleLocked(id) {
+		return place{isIdle: true}
+	}
+	return place{how: c.streams.recent.find(id)}
+}
+
+// endStreamLocked takes a stream out of every table and queue; how is
+// remembered for the frames that may still come for it.
 func (c *Conn) endStreamLocked(s *Stream, how endedHow) {
 	s.state.must(reset)
 	s.out.drop()
+	s.unqueue()
 	delete(c.streams.table, s.id)
 	c.streams.recent.add(s.id, how)
+	if how != violated {
+		c.streams.ended++
+	}
 	if len(c.streams.table) == 0 {
 		c.emptyLocked()
 	}
@@ -63,19 +82,15 @@ func (c *Conn) takeAllLocked() []goneStream {
 		}
 		s.state.must(reset)
 		s.out.drop()
+		s.unqueue()
 	}
 	clear(c.streams.table)
-	gone = c.takeOpeningLocked(gone)
-	c.out.ready, c.out.stalled = fifo{}, fifo{}
-	return gone
+	return c.takeOpeningLocked(gone)
 }
 
 // takeOpeningLocked empties the queue of streams that were never sent.
 func (c *Conn) takeOpeningLocked(gone []goneStream) []goneStream {
 	for s := c.streams.opening.pop(); s != nil; s = c.streams.opening.pop() {
-		if s.dead {
-			continue
-		}
 		s.dead = true
 		s.out.drop()
 		gone = append(gone, goneStream{recv: s.recv, unsent: true})
@@ -84,11 +99,13 @@ func (c *Conn) takeOpeningLocked(gone []goneStream) []goneStream {
 	return gone
 }
 
-// fifo is an intrusive queue of streams. A stream is in one queue at a time.
+// fifo is an intrusive queue of streams. A stream is in one queue at a time and
+// leaves it when it ends: a peer that keeps a queue from moving must not make it
+// grow with the dead.
 type fifo struct{ head, tail *Stream }
 
 func (q *fifo) push(s *Stream) {
-	s.queued, s.next = true, nil
+	s.queue, s.prev, s.next = q, q.tail, nil
 	if q.tail == nil {
 		q.head = s
 	} else {
@@ -99,29 +116,36 @@ func (q *fifo) push(s *Stream) {
 
 func (q *fifo) pop() *Stream {
 	s := q.head
-	if s == nil {
-		return nil
+	if s != nil {
+		s.unqueue()
 	}
-	q.head = s.next
-	if q.head == nil {
-		q.tail = nil
-	}
-	s.queued, s.next = false, nil
 	return s
+}
+
+// unqueue takes s out of the queue it is in, if any.
+func (s *Stream) unqueue() {
+	q := s.queue
+	if q == nil {
+		return
+	}
+	if s.prev == nil {
+		q.head = s.next
+	} else {
+		s.prev.next = s.next
+	}
+	if s.next == nil {
+		q.tail = s.prev
+	} else {
+		s.next.prev = s.prev
+	}
+	s.queue, s.prev, s.next = nil, nil, nil
 }
 
 // splice moves all of other to the end of q.
 func (q *fifo) splice(other *fifo) {
-	if other.head == nil {
-		return
+	for s := other.pop(); s != nil; s = other.pop() {
+		q.push(s)
 	}
-	if q.tail == nil {
-		*q = *other
-	} else {
-		q.tail.next = other.head
-		q.tail = other.tail
-	}
-	*other = fifo{}
 }
 
 // endedHow says how a stream ended, which decides what a late frame means.
@@ -132,11 +156,15 @@ const (
 	endedBoth            // END_STREAM both ways: a late frame breaks the protocol
 	resetByPeer          // likewise
 	resetByUs            // the peer may not know yet: late frames are ignored
+	violated             // likewise, and it was the peer's fault
 )
 
+// isOurs reports whether the peer may still be sending in good faith.
+func (how endedHow) isOurs() bool { return how == resetByUs || how == violated }
+
 // recentlyEnded remembers the latest streams that ended, in bounded space
-// (RFC 9113 section 5.1, "closed"). A late frame for an older one is treated as
-// a protocol error, which a peer that far behind deserves.
+// (RFC 9113 section 5.1, "closed"). Of older ones it is not known whether a
+// late frame is a fault; only what cannot be anything else is treated as one.
 type recentlyEnded struct {
 	ring []endedStream // grown up to recentStreams
 	next int
@@ -147,7 +175,7 @@ type endedStream struct {
 	how endedHow
 }
 
-const recentStreams = 128
+const recentStreams = 512
 
 func (r *recentlyEnded) add(id uint32, how endedHow) {
 	if len(r.ring) < recentStreams {
@@ -175,7 +203,7 @@ func (c *Conn) closeViolation(s *Stream, err *frame.StreamError) (frame.Sent, bo
 		return s.sent, false
 	}
 	c.control.addReset(s.id, err.Code)
-	c.endStreamLocked(s, resetByUs)
+	c.endStreamLocked(s, violated)
 	c.kickLocked()
 	return s.sent, true
 }

@@ -34,7 +34,17 @@ func (c *Conn) afterLocked(d time.Duration, f func()) *time.Timer {
 
 // laterLocked runs f without mu, soon. For the few decisions that are taken
 // under mu and must be carried out without it.
-func (c *Conn) laterLocked(f func()) { go f() }
+func (c *Conn) laterLocked(f func()) {
+	if c.state == closed {
+		go f()
+		return
+	}
+	c.holders++
+	go func() {
+		defer c.leave()
+		f()
+	}()
+}
 
 func (t *timerState) stopLocked() {
 	for _, timer := range []*time.Timer{t.keepalive, t.idle, t.age, t.drain} {
@@ -96,7 +106,6 @@ func (c *Conn) keepaliveFailed() {
 	c.shut(&shutdown{
 		code: frame.EnhanceYourCalm, debug: "keepalive_timeout", cause: c.blame(ErrKeepaliveTimeout),
 	}, &lane)
-	lane.Flush()
 }
 
 // occupiedLocked is called when the first stream opens.

@@ -2,7 +2,9 @@ package transport
 
 import (
 	"runtime"
+	"time"
 
+	"github.com/cqrpc/cqrpc/cq"
 	"github.com/cqrpc/cqrpc/frame"
 )
 
@@ -13,6 +15,7 @@ func (c *Conn) kickLocked() {
 		return
 	}
 	c.flushing = true
+	c.holders++
 	c.out.yield = len(c.streams.table)+c.streams.waiting > 1
 	go c.flush()
 }
@@ -21,6 +24,7 @@ func (c *Conn) kickLocked() {
 // send. The only user of c.w.
 func (c *Conn) flush() {
 	t := turns.Get().(*turn)
+	isLast := false
 	yield := c.out.yield // written before the go statement, by whoever started us
 	for {
 		if yield {
@@ -31,7 +35,9 @@ func (c *Conn) flush() {
 		c.mu.Lock()
 		c.planLocked(t)
 		if t.empty() {
+			c.w.Release() // an idle connection holds no buffer
 			c.flushing = false
+			isLast = c.leaveLocked()
 			c.mu.Unlock()
 			break
 		}
@@ -42,8 +48,7 @@ func (c *Conn) flush() {
 		final := t.control.final
 		c.turnTell(t)
 		if err != nil {
-			c.fail(err, &t.lane)
-			t.lane.Flush()
+			c.writeFailed(err, &t.lane)
 		} else if final {
 			c.closeWrite()
 		}
@@ -51,6 +56,44 @@ func (c *Conn) flush() {
 	}
 	t.reset()
 	turns.Put(t)
+	if isLast {
+		c.finish()
+	}
+}
+
+// writeFailed ends sending, and with it the opening of streams. What the peer
+// said before it closed is still read, for LingerTimeout at most: it may well be
+// the end of a stream, or a GOAWAY with the reason. Then the reader fails too.
+func (c *Conn) writeFailed(err error, lane *cq.Lane) {
+	c.mu.Lock()
+	if c.state >= closing || c.writeErr != nil {
+		c.mu.Unlock()
+		return
+	}
+	c.writeErr = err
+	c.broken.Store(true)
+	isFirst := c.state < draining
+	if isFirst {
+		c.state.to(draining)
+	}
+	gone := c.takeOpeningLocked(nil)
+	c.mu.Unlock()
+
+	_ = c.nc.SetReadDeadline(time.Now().Add(c.cfg.LingerTimeout))
+	cause := c.blame(err)
+	if isFirst && c.side == Client {
+		c.handler.OnDrain(cause)
+	}
+	for _, g := range gone {
+		g.deliver(cause, lane)
+	}
+	lane.Flush()
+}
+
+func (c *Conn) writeError() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.writeErr
 }
 
 // turnEncode appends the turn's frames to the writer, HPACK included, with no
@@ -58,6 +101,8 @@ func (c *Conn) flush() {
 func (c *Conn) turnEncode(t *turn) {
 	if t.peer != nil { // before the acknowledgement that promises it
 		c.w.SetMaxFrameSize(t.peer.maxFrame)
+		// Both: the peer may have dropped entries meanwhile (RFC 7541 section 4.2).
+		c.w.SetHeaderTableSize(t.peer.leastTable)
 		c.w.SetHeaderTableSize(t.peer.headerTable)
 	}
 	t.control.encode(c.w, t.grants)

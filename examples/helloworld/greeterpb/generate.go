@@ -1,0 +1,3 @@
+package greeterpb
+
+//go:generate env GOWORK=off go -C ../../../internal/tools run ./genproto ../.. examples/helloworld/greeterpb/greeter.proto

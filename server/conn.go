@@ -1,0 +1,187 @@
+package server
+
+import (
+	"errors"
+	"io"
+	"strings"
+	"sync/atomic"
+
+	"github.com/cqrpc/cqrpc"
+	"github.com/cqrpc/cqrpc/call"
+	"github.com/cqrpc/cqrpc/codec"
+	"github.com/cqrpc/cqrpc/cq"
+	"github.com/cqrpc/cqrpc/frame"
+	"github.com/cqrpc/cqrpc/transport"
+)
+
+// conn is one connection of the server and what its transport reports to.
+type conn struct {
+	// immutable once the transport runs
+	server *Server
+	ended  chan error // capacity 1; nil if nobody waits
+	home   int        // queues taken in turn begin here
+	limit  int64      // handlers at once, negative: unlimited
+	peer   call.Peer
+
+	// guarded by server.mu
+	securing  io.Closer       // the socket, until HTTP/2 begins
+	transport *transport.Conn // nil before
+	cut       bool            // CancelAllCalls met it
+
+	// atomic
+	handling atomic.Int64 // calls of handlers that have not returned
+	closed   atomic.Bool
+}
+
+var _ transport.Handler = (*conn)(nil)
+
+// OnReady implements transport.Handler.
+func (c *conn) OnReady() {}
+
+// OnDrain implements transport.Handler; clients only.
+func (c *conn) OnDrain(error) {}
+
+// OnStream takes a request to whom it is for. Not to accept the stream refuses
+// it as unprocessed.
+func (c *conn) OnStream(st *transport.Stream, h *frame.Headers, lane *cq.Lane) {
+	s := c.server
+	r, isKnown := s.router.routes[h.Value(":path")]
+	switch {
+	case r.handler != nil:
+		c.handle(r.handler, st, h)
+	case r.method != nil:
+		c.enqueue(r.method, r.method.matcher, st, h, lane)
+	case s.router.generic != nil:
+		c.handle(s.router.generic, st, h)
+	case s.asked.Load():
+		c.enqueue(&genericMethod, s.generic, st, h, lane)
+	case !isKnown:
+		c.refuseUnknown(st, h)
+	}
+}
+
+// newCall makes the call of a request, or answers what is wrong with it and
+// returns nil.
+func (c *conn) newCall(st *transport.Stream, h *frame.Headers, isGeneric, hasOneMessage bool) *call.Call {
+	s := c.server
+	cfg := s.callConfig
+	cfg.OneMessage = hasOneMessage
+	if subtype := contentSubtype(h.Value("content-type")); subtype != "" {
+		cfg.Codec = s.codec(subtype, isGeneric)
+	} else if isGeneric {
+		cfg.Codec = codec.Bytes()
+	}
+	k, err := call.NewServer(cfg, st, h, c.peer)
+	if err != nil {
+		refuse(st, err)
+		return nil
+	}
+	return k
+}
+
+// refuse answers a request that is no call.
+func refuse(st *transport.Stream, err error) {
+	var e *call.RequestError
+	if !errors.As(err, &e) {
+		e = &call.RequestError{Status: cqrpc.StatusOf(err)}
+	}
+	st.Accept(transport.Discard)
+	st.Send(frame.Outgoing{Trailers: e.Headers(), End: true})
+}
+
+// refuseUnknown answers a call of a method that nobody serves, unless even more
+// is wrong with the request.
+func (c *conn) refuseUnknown(st *transport.Stream, h *frame.Headers) {
+	k := c.newCall(st, h, true, false)
+	if k == nil {
+		return
+	}
+	st.Accept(k.Receiver())
+	status := c.server.router.unknown(k.Method())
+	k.CancelWithStatus(status.Code, status.Message)
+}
+
+// codec returns the codec for a content-subtype. For generic calls there always
+// is one: bytes, by any name. Else the default does, and the call is refused
+// for not having its name.
+func (s *Server) codec(subtype string, isGeneric bool) codec.Codec {
+	if isGeneric {
+		return namedBytes{Codec: codec.Bytes(), name: subtype}
+	}
+	for _, c := range s.cfg.codecs {
+		if c.Name() == subtype {
+			return c
+		}
+	}
+	return s.callConfig.Codec
+}
+
+// namedBytes passes messages of any content-subtype through.
+type namedBytes struct {
+	codec.Codec
+	name string
+}
+
+func (b namedBytes) Name() string { return b.name }
+
+// contentSubtype returns what follows "application/grpc+", without parameters.
+// Whether the rest is right is for package call to say.
+func contentSubtype(contentType string) string {
+	_, subtype, _ := strings.Cut(contentType, "+")
+	subtype, _, _ = strings.Cut(subtype, ";")
+	return strings.TrimRight(subtype, " \t")
+}
+
+// reserve counts a call for a handler, unless there are too many: a call that
+// was reset still has its handler, so streams are the wrong thing to count
+// (CVE-2023-44487).
+func (c *conn) reserve() bool {
+	s := c.server
+	n := c.handling.Add(1)
+	total := s.handling.Add(1)
+	if c.limit >= 0 && n > c.limit || s.cfg.maxHandlers > 0 && total > int64(s.cfg.maxHandlers) {
+		c.unreserve()
+		return false
+	}
+	return true
+}
+
+// unreserve counts a handler as returned. The last one of a closed connection
+// may be what the server's end waits for.
+func (c *conn) unreserve() {
+	c.server.handling.Add(-1)
+	if c.handling.Add(-1) == 0 && c.closed.Load() {
+		c.server.forget(c)
+	}
+}
+
+// OnClosed implements transport.Handler: the connection has ended, and all its
+// calls with it.
+func (c *conn) OnClosed(err error) {
+	s := c.server
+	s.mu.Lock()
+	s.open--
+	s.mu.Unlock()
+	c.closed.Store(true)
+	if c.ended != nil {
+		c.ended <- err
+	}
+	if c.handling.Load() == 0 {
+		s.forget(c)
+		return
+	}
+	s.mu.Lock()
+	s.endLocked()
+	s.mu.Unlock()
+	s.notify()
+}
+
+// forget drops a connection that has ended and has no handler. It may be found
+// to be so twice at the same time.
+func (s *Server) forget(c *conn) {
+	s.mu.Lock()
+	delete(s.conns, c)
+	s.endLocked()
+	s.mu.Unlock()
+	s.notify()
+}

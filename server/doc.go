@@ -1,0 +1,33 @@
+// Package server takes connections and gives their calls to the application:
+// to completion queues that asked for them, or to handlers in the sync style.
+//
+//	Serve ─► conn ─► OnStream ─► router ─┬─► Handler: a goroutine per call, once
+//	                                     │   the first message is there
+//	                                     ├─► matcher ◄── RequestCall, RequestRegisteredCall
+//	                                     │   calls and requests pair up, tags come out of queues
+//	                                     └─► UNIMPLEMENTED
+//
+// The life of a [Server]:
+//
+//	building ──Serve──► serving ──Shutdown, ShutdownAndNotify, Close──► stopping ──► drained ──► idle
+//	methods and         calls come                  calls in progress end   no connection  no handler
+//	queues are added                                nothing new is taken    shutdown tags  queues are shut down
+//
+// # Concurrency
+//
+// Every method of Server is safe for concurrent use; methods and queues can be
+// added until the first Serve. Serve and ServeConn block, Shutdown and Close
+// wait for a bounded time, nothing else does. Server.mu, a matcher's lock and
+// the locks of the packages below are never held together, nor over I/O,
+// decoding or the application's code. Matching runs on the connection's reader;
+// payloads are decoded by whoever harvests the tag, or by the handler's
+// goroutine.
+//
+// # Queues
+//
+// A queue given to AddQueue is the server's: Shutdown and Close shut it down
+// when the server has ended, so that a poller sees the Shutdown event last and
+// nothing is ever asked of a queue that is gone. To shut such a queue down
+// earlier is harmless and has no effect on the server, but the queue is not
+// finished before the server's requests for calls have come back.
+package server

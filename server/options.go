@@ -1,0 +1,158 @@
+package server
+
+import (
+	"crypto/tls"
+	"log/slog"
+	"time"
+
+	"github.com/cqrpc/cqrpc/codec"
+	"github.com/cqrpc/cqrpc/transport"
+)
+
+// Option is a setting of New.
+type Option interface{ apply(*config) }
+
+type option func(*config)
+
+func (o option) apply(c *config) { o(c) }
+
+// config is what the options add up to.
+type config struct {
+	tls          *tls.Config
+	transport    transport.Config
+	maxRecv      int
+	maxSend      int
+	compressors  *codec.Compressors
+	compressor   string
+	codecs       []codec.Codec
+	pending      PendingLimits
+	maxHandlers  int
+	sticky       bool
+	logger       *slog.Logger
+	panicHandler func(method string, v any, stack []byte)
+}
+
+const (
+	defaultMaxStreams       = 1000 // per connection; transport's default, spelled out because handlers are held to it
+	defaultHandshakeTimeout = 20 * time.Second
+	defaultPendingCalls     = 1000
+	defaultPendingBytes     = 64 << 20
+	defaultPendingAge       = 30 * time.Second
+)
+
+func newConfig(opts []Option) config {
+	var c config
+	for _, o := range opts {
+		o.apply(&c)
+	}
+	if c.logger == nil {
+		c.logger = slog.New(slog.DiscardHandler)
+	}
+	if c.transport.Logger == nil {
+		c.transport.Logger = c.logger
+	}
+	if c.transport.MaxConcurrentStreams == 0 {
+		c.transport.MaxConcurrentStreams = defaultMaxStreams
+	}
+	if c.transport.HandshakeTimeout == 0 {
+		c.transport.HandshakeTimeout = defaultHandshakeTimeout
+	}
+	if c.compressors == nil {
+		c.compressors = codec.DefaultCompressors()
+	}
+	if len(c.codecs) == 0 {
+		c.codecs = []codec.Codec{codec.Proto()}
+	}
+	c.pending = c.pending.resolved()
+	return c
+}
+
+// WithTLS serves TLS, offering ALPN h2 only and nothing older than TLS 1.2.
+// cfg needs a certificate. Default: plaintext. A listener whose connections
+// are *tls.Conn already needs no option.
+func WithTLS(cfg *tls.Config) Option { return option(func(c *config) { c.tls = cfg }) }
+
+// WithTransport sets what concerns connections: limits, windows, keepalive and
+// its enforcement, idle time and age. Its HandshakeTimeout bounds the TLS
+// handshake and then HTTP/2's; its MaxConcurrentStreams bounds the handlers
+// that run for one connection, too: a call that was reset counts until its
+// handler has returned. Its Logger defaults to that of WithLogger.
+func WithTransport(cfg transport.Config) Option {
+	return option(func(c *config) { c.transport = cfg })
+}
+
+// WithMaxRecvMessage bounds a request message in bytes, framed and inflated.
+// Default 4 MiB; negative: unlimited. Beyond it calls end with
+// RESOURCE_EXHAUSTED.
+func WithMaxRecvMessage(n int) Option { return option(func(c *config) { c.maxRecv = n }) }
+
+// WithMaxSendMessage bounds a response message in bytes before compression.
+// Default unlimited.
+func WithMaxSendMessage(n int) Option { return option(func(c *config) { c.maxSend = n }) }
+
+// WithCompressors sets the encodings in which messages may come. Default
+// identity and gzip. A call in another ends with UNIMPLEMENTED.
+func WithCompressors(set *codec.Compressors) Option {
+	return option(func(c *config) { c.compressors = set })
+}
+
+// WithCompressor names the encoding of responses, one of the compressors; it
+// is used where the client accepts it. Default none.
+func WithCompressor(name string) Option { return option(func(c *config) { c.compressor = name }) }
+
+// WithCodecs sets the codecs by their names, the content-subtypes. The first
+// serves requests without one. Default protobuf. A call of a registered method
+// in another content-subtype ends with UNIMPLEMENTED; unregistered methods take
+// any, and bytes.
+func WithCodecs(codecs ...codec.Codec) Option { return option(func(c *config) { c.codecs = codecs }) }
+
+// WithPendingLimits bounds the calls that arrived before anyone asked for them.
+func WithPendingLimits(l PendingLimits) Option { return option(func(c *config) { c.pending = l }) }
+
+// WithMaxHandlers bounds the calls in the hands of handlers, over all
+// connections; more are refused with REFUSED_STREAM, so that the client knows
+// that they were not processed. Default and n <= 0: unlimited.
+func WithMaxHandlers(n int) Option { return option(func(c *config) { c.maxHandlers = n }) }
+
+// WithHomeQueue gives a call to the home queue of its connection if that has a
+// request waiting, else to the next that has, as C-core does. Connections get
+// homes in turn. Default: calls go to the queues in turn, whatever their
+// connection, so that one busy connection can occupy all.
+func WithHomeQueue() Option { return option(func(c *config) { c.sticky = true }) }
+
+// WithLogger sets where connections' faults and handlers' panics are reported.
+// No metadata is logged. Default: nowhere.
+func WithLogger(l *slog.Logger) Option { return option(func(c *config) { c.logger = l }) }
+
+// WithPanicHandler sets who is told, on the handler's goroutine, of a panic in
+// a handler: the method, what was given to panic, and the stack. The call has
+// already ended with INTERNAL and the process lives. Default: the logger.
+func WithPanicHandler(f func(method string, v any, stack []byte)) Option {
+	return option(func(c *config) { c.panicHandler = f })
+}
+
+// PendingLimits bounds the calls that wait for somebody to ask for them. In
+// every field zero means the default and a negative value no limit.
+type PendingLimits struct {
+	// Calls is how many may wait, default 1000. One more is refused with
+	// RESOURCE_EXHAUSTED.
+	Calls int
+	// Bytes is how much they may have sent in all, default 64 MiB. The call that
+	// goes beyond ends with RESOURCE_EXHAUSTED.
+	Bytes int64
+	// Age is how long one may wait, default 30 s; then it ends with UNAVAILABLE.
+	Age time.Duration
+}
+
+func (l PendingLimits) resolved() PendingLimits {
+	if l.Calls == 0 {
+		l.Calls = defaultPendingCalls
+	}
+	if l.Bytes == 0 {
+		l.Bytes = defaultPendingBytes
+	}
+	if l.Age == 0 {
+		l.Age = defaultPendingAge
+	}
+	return l
+}

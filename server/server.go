@@ -1,0 +1,160 @@
+package server
+
+import (
+	"fmt"
+	"net"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"github.com/cqrpc/cqrpc/call"
+	"github.com/cqrpc/cqrpc/cq"
+)
+
+// Server serves gRPC calls. Make one with New.
+type Server struct {
+	// immutable
+	cfg        config
+	callConfig call.Config // what all calls have in common
+	generic    *matcher    // requests for calls of methods nobody registered
+	pending    pendingBudget
+	workers    workers
+	stopping   chan struct{} // closed by the first stop
+	drained    chan struct{} // closed: stopped and no connection is open
+	idle       chan struct{} // closed: drained and no handler runs
+
+	// guarded by mu until the first Serve, immutable from then on
+	router router
+
+	// atomic
+	queues   atomic.Pointer[[]*cq.Queue] // replaced under mu
+	asked    atomic.Bool                 // RequestCall was used: unknown methods are its
+	handling atomic.Int64                // calls of handlers
+
+	mu sync.Mutex
+
+	// guarded by mu
+	phase     phase
+	listeners map[net.Listener]struct{}
+	conns     map[*conn]struct{} // open, or closed with handlers that still run
+	open      int                // connections that have not ended
+	homes     int                // given so far
+	notices   []shutdownNotice
+}
+
+// phase is how far the life of a server has come; see the drawing in the
+// package documentation. What follows stopping is told by channels.
+type phase uint8
+
+const (
+	building phase = iota
+	serving
+	stopping
+)
+
+func (p phase) String() string { return [...]string{"building", "serving", "stopping"}[p] }
+
+// New returns a server without methods, queues and listeners.
+func New(opts ...Option) *Server {
+	s := &Server{
+		cfg:       newConfig(opts),
+		stopping:  make(chan struct{}),
+		drained:   make(chan struct{}),
+		idle:      make(chan struct{}),
+		listeners: make(map[net.Listener]struct{}),
+		conns:     make(map[*conn]struct{}),
+	}
+	s.callConfig = call.Config{
+		MaxRecvMessage: s.cfg.maxRecv, MaxSendMessage: s.cfg.maxSend,
+		Codec: s.cfg.codecs[0], Compressors: s.cfg.compressors, Compressor: s.cfg.compressor,
+		Logger: s.cfg.logger,
+	}
+	s.pending.limits = s.cfg.pending
+	s.generic = newMatcher(s)
+	s.queues.Store(new([]*cq.Queue))
+	return s
+}
+
+// AddQueue gives q to the server: requests for calls can be notified there.
+// Adding it again does nothing. The server shuts it down at its own end, see
+// the package documentation. The error is ErrServing once Serve was called.
+func (s *Server) AddQueue(q *cq.Queue) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.phase != building {
+		return ErrServing
+	}
+	old := *s.queues.Load()
+	if slices.Contains(old, q) {
+		return nil
+	}
+	list := append(slices.Clip(old), q)
+	s.queues.Store(&list)
+	return nil
+}
+
+// queueIndex finds a queue of AddQueue, of which there are a handful.
+func (s *Server) queueIndex(q *cq.Queue) (int, bool) {
+	i := slices.Index(*s.queues.Load(), q)
+	return i, i >= 0
+}
+
+// Register adds methods in the sync style. It adds all or, on error, none: a
+// name is malformed or taken, or Serve was called (ErrServing).
+func (s *Server) Register(handlers ...Handler) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.phase != building {
+		return ErrServing
+	}
+	return s.router.addHandlers(handlers)
+}
+
+// RegisterMethod adds a method whose calls are asked for with
+// RequestRegisteredCall. The errors are those of Register.
+func (s *Server) RegisterMethod(name string, payload PayloadHandling) (*Method, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.phase != building {
+		return nil, ErrServing
+	}
+	m := &Method{name: name, payload: payload, matcher: newMatcher(s)}
+	if err := s.router.addMethod(m); err != nil {
+		return nil, err
+	}
+	return m, nil
+}
+
+// String is one line for humans: phase, queues, methods, connections, calls of
+// handlers, and what waits.
+func (s *Server) String() string {
+	s.mu.Lock()
+	phase, methods, conns := s.phase, len(s.router.routes), s.open
+	matchers := s.matchersLocked()
+	s.mu.Unlock()
+	state := phase.String()
+	if isClosed(s.drained) {
+		state = "drained"
+	}
+	if isClosed(s.idle) {
+		state = "idle"
+	}
+	requests := 0
+	for _, m := range matchers {
+		requests += m.requests()
+	}
+	return fmt.Sprintf("server.Server(%s, queues %d, methods %d, connections %d, handling %d, requests %d, pending %d calls %d bytes)",
+		state, len(*s.queues.Load()), methods, conns, s.handling.Load(), requests,
+		s.pending.calls.Load(), s.pending.bytes.Load())
+}
+
+func (s *Server) matchersLocked() []*matcher { return append(s.router.matchers(), s.generic) }
+
+func isClosed(c <-chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	default:
+		return false
+	}
+}
