@@ -15,6 +15,9 @@ import (
 	"github.com/cqrpc/cqrpc/internal/mem"
 )
 
+// past makes a queue say at once that it has nothing.
+var past = time.Unix(1, 0)
+
 // fakeStream is a transport stream that writes nothing: it notes what it is
 // given and reports it as sent when the test says so.
 type fakeStream struct {
@@ -210,7 +213,7 @@ func (r *rig) finish() {
 	r.lane.Flush()
 	r.q.Shutdown()
 	for {
-		ev := r.q.NextUntil(time.Time{})
+		ev := r.q.NextUntil(past)
 		if ev.Kind == cq.Shutdown {
 			break
 		}
@@ -259,7 +262,7 @@ func (r *rig) want(why string, tags ...string) []cq.Event {
 	var events []cq.Event
 	var got []string
 	for {
-		ev := r.q.NextUntil(time.Time{})
+		ev := r.q.NextUntil(past)
 		if ev.Kind != cq.OpComplete {
 			break
 		}

@@ -158,43 +158,62 @@ func (ch *Channel) onUpdate(u update) {
 // Open finds a stream for a call, now or when there is a connection. It is
 // part of [call.Opener]: applications use NewCall.
 func (ch *Channel) Open(c *call.Call) {
+	w := waiting{call: c, forReady: c.WaitsForReady()}
 	for {
-		conn, cause := ch.pick(c)
+		conn, cause := ch.pick(w)
 		if cause != nil {
 			c.Fail(unavailable(cause))
 			return
 		}
 		if conn == nil {
-			return // it waits
+			if c.Finished() { // its Forget may have come before it was listed
+				ch.Forget(c)
+			}
+			return
 		}
 		s, err := conn.NewStream(c.Receiver())
 		if err == nil {
 			c.Bind(s, call.Peer{Addr: conn.RemoteAddr(), LocalAddr: conn.LocalAddr(), TLS: conn.TLS()})
 			return
 		}
-		ch.sub.release(conn, err) // it will tell us so itself, a little later
+		ch.drop(conn)
+		ch.sub.release(conn, err) // it will report so itself, a little later
 	}
 }
 
 // pick returns a connection, or the reason why the call must fail, or neither:
 // then the call waits.
-func (ch *Channel) pick(c *call.Call) (*transport.Conn, error) {
+func (ch *Channel) pick(w waiting) (*transport.Conn, error) {
 	ch.mu.Lock()
 	if ch.conn != nil {
 		defer ch.mu.Unlock()
 		return ch.conn, nil
 	}
-	if ch.state == Shutdown || ch.state == TransientFailure && !c.WaitsForReady() {
+	if ch.state == Shutdown || ch.state == TransientFailure && !w.forReady {
 		defer ch.mu.Unlock()
 		return nil, ch.err
 	}
-	ch.waiting.add(c)
+	ch.waiting.add(w)
 	ch.connectLocked()
 	told := ch.watch.takeLocked(ch.state)
 	ch.mu.Unlock()
 	told.tell()
 	ch.sub.connect()
 	return nil, nil
+}
+
+// drop stops using a connection that refuses streams. The subchannel may have
+// released it already, with the update that says so still on its way.
+func (ch *Channel) drop(conn *transport.Conn) {
+	ch.mu.Lock()
+	if ch.conn != conn {
+		ch.mu.Unlock()
+		return
+	}
+	ch.conn, ch.state = nil, Idle
+	told := ch.watch.takeLocked(Idle)
+	ch.mu.Unlock()
+	told.tell()
 }
 
 // Forget drops a call that ended while it waited. Part of [call.Opener].

@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/cqrpc/cqrpc/cq"
@@ -45,11 +46,19 @@ type update struct {
 }
 
 func newSubchannel(addr target, cfg *config, watcher func(update)) *subchannel {
-	return &subchannel{
+	s := &subchannel{
 		addr: addr, cfg: cfg, watcher: watcher,
 		hurry: make(chan struct{}, 1), keepalive: cfg.transport.Keepalive.Time,
 	}
+	if s.keepalive > 0 {
+		s.keepalive = max(s.keepalive, minKeepalive)
+	}
+	return s
 }
+
+// minKeepalive is the least time between a client's keepalive PINGs (gRFC A8).
+// Doubling a lesser value would change nothing.
+const minKeepalive = 10 * time.Second
 
 // updateLocked numbers an update; the caller passes it on after unlocking.
 func (s *subchannel) updateLocked(u update) update {
@@ -103,6 +112,10 @@ func (s *subchannel) run(ctx context.Context) {
 
 // sleep waits for the back-off and reports whether to go on.
 func (s *subchannel) sleep(ctx context.Context) bool {
+	select {
+	case <-s.hurry: // meant for an earlier back-off
+	default:
+	}
 	d := s.untilNext()
 	if d <= 0 {
 		return ctx.Err() == nil
@@ -203,9 +216,9 @@ func (s *subchannel) adopt(conn *transport.Conn) {
 }
 
 // release forgets a connection that takes no more streams. One that outlived
-// the back-off of its attempt proves the address good and ends the count of
-// failures; one that was lost at once adds to it, so that a server which
-// accepts and hangs up is not called in a loop.
+// the initial back-off proves the address good and ends the count of failures;
+// one that was lost at once adds to it, so that a server which accepts and
+// hangs up is not called in a loop.
 func (s *subchannel) release(conn *transport.Conn, cause error) {
 	s.mu.Lock()
 	if s.conn != conn {
@@ -213,7 +226,7 @@ func (s *subchannel) release(conn *transport.Conn, cause error) {
 		return
 	}
 	s.conn = nil
-	if time.Since(s.started) >= s.cfg.backoff.delay(s.failures, 0.5) {
+	if time.Since(s.started) >= s.cfg.backoff.Initial {
 		s.failures = 0
 	}
 	if isTooManyPings(cause) {
@@ -262,6 +275,8 @@ type connHandler struct {
 	conn   *transport.Conn
 	made   chan struct{} // closed when conn is set
 	result chan error    // capacity 1: how the attempt ended
+
+	drained atomic.Bool // OnDrain came, maybe before OnReady
 }
 
 // OnStream never happens: servers open no streams.
@@ -272,10 +287,18 @@ func (h *connHandler) OnReady() {
 	<-h.made
 	h.sub.adopt(h.conn)
 	h.result <- nil
+	if h.drained.Load() {
+		h.sub.release(h.conn, transport.ErrDraining)
+	}
 }
 
-// OnDrain releases the connection; its streams go on.
-func (h *connHandler) OnDrain(err error) { h.sub.release(h.conn, err) }
+// OnDrain releases the connection; its streams go on. It may come while the
+// connection is still being adopted: OnReady then looks again.
+func (h *connHandler) OnDrain(err error) {
+	<-h.made
+	h.drained.Store(true)
+	h.sub.release(h.conn, err)
+}
 
 // OnClosed releases the connection, or fails the attempt.
 func (h *connHandler) OnClosed(err error) {

@@ -8,8 +8,15 @@ import (
 
 // waitList is the calls that wait for a connection, first come first served.
 type waitList struct {
-	order *list.List // of *call.Call
+	order *list.List // of waiting
 	index map[*call.Call]*list.Element
+}
+
+// waiting is one of them. What it waits for is noted here because asking the
+// call takes its lock, and locks do not nest.
+type waiting struct {
+	call     *call.Call
+	forReady bool
 }
 
 func (w *waitList) init() {
@@ -19,9 +26,9 @@ func (w *waitList) init() {
 
 func (w *waitList) len() int { return w.order.Len() }
 
-func (w *waitList) add(c *call.Call) {
-	if _, there := w.index[c]; !there {
-		w.index[c] = w.order.PushBack(c)
+func (w *waitList) add(c waiting) {
+	if _, there := w.index[c.call]; !there {
+		w.index[c.call] = w.order.PushBack(c)
 	}
 }
 
@@ -34,22 +41,22 @@ func (w *waitList) remove(c *call.Call) {
 
 // takeAll empties the list.
 func (w *waitList) takeAll() []*call.Call {
-	return w.take(func(*call.Call) bool { return true })
+	return w.take(func(waiting) bool { return true })
 }
 
 // takeFailFast takes the calls that do not wait for ready.
 func (w *waitList) takeFailFast() []*call.Call {
-	return w.take(func(c *call.Call) bool { return !c.WaitsForReady() })
+	return w.take(func(c waiting) bool { return !c.forReady })
 }
 
-func (w *waitList) take(want func(*call.Call) bool) []*call.Call {
+func (w *waitList) take(want func(waiting) bool) []*call.Call {
 	var taken []*call.Call
 	for e := w.order.Front(); e != nil; {
 		next := e.Next()
-		if c := e.Value.(*call.Call); want(c) {
-			taken = append(taken, c)
+		if c := e.Value.(waiting); want(c) {
+			taken = append(taken, c.call)
 			w.order.Remove(e)
-			delete(w.index, c)
+			delete(w.index, c.call)
 		}
 		e = next
 	}

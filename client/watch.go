@@ -69,7 +69,7 @@ func (ch *Channel) State() State {
 func (ch *Channel) WaitForStateChange(ctx context.Context, seen State) bool {
 	changed := make(chan struct{})
 	w := &watcher{seen: seen, fire: func(bool) { close(changed) }}
-	if !ch.addWatcher(w) {
+	if !ch.addWatcher(w, time.Time{}) {
 		return true
 	}
 	select {
@@ -83,12 +83,16 @@ func (ch *Channel) WaitForStateChange(ctx context.Context, seen State) bool {
 	}
 }
 
-// addWatcher lists w, or reports false because its state is already over.
-func (ch *Channel) addWatcher(w *watcher) bool {
+// addWatcher lists w until the deadline, if there is one, or reports false
+// because its state is already over.
+func (ch *Channel) addWatcher(w *watcher, deadline time.Time) bool {
 	ch.mu.Lock()
 	defer ch.mu.Unlock()
 	if ch.state != w.seen {
 		return false
+	}
+	if !deadline.IsZero() { // under mu, so that it cannot fire before w is listed
+		w.stop = time.AfterFunc(time.Until(deadline), func() { ch.expire(w) }).Stop
 	}
 	ch.watch.watchers = append(ch.watch.watchers, w)
 	return true
@@ -102,11 +106,7 @@ func (ch *Channel) NotifyOnStateChange(seen State, deadline time.Time, q cq.Comp
 		return cq.ErrShutdown
 	}
 	w := &watcher{seen: seen, fire: func(changed bool) { q.Complete(cq.Completion{Tag: tag, OK: changed}) }}
-	if !deadline.IsZero() {
-		t := time.AfterFunc(time.Until(deadline), func() { ch.expire(w) })
-		w.stop = t.Stop
-	}
-	if !ch.addWatcher(w) {
+	if !ch.addWatcher(w, deadline) {
 		watched{w}.tell()
 	}
 	return nil

@@ -45,17 +45,16 @@ func (c *conn) OnDrain(error) {}
 // it as unprocessed.
 func (c *conn) OnStream(st *transport.Stream, h *frame.Headers, lane *cq.Lane) {
 	s := c.server
-	r, isKnown := s.router.routes[h.Value(":path")]
-	switch {
+	switch r := s.router.routes[h.Value(":path")]; {
 	case r.handler != nil:
 		c.handle(r.handler, st, h)
 	case r.method != nil:
-		c.enqueue(r.method, r.method.matcher, st, h, lane)
+		c.enqueue(r.method, st, h, lane)
 	case s.router.generic != nil:
 		c.handle(s.router.generic, st, h)
 	case s.asked.Load():
-		c.enqueue(&genericMethod, s.generic, st, h, lane)
-	case !isKnown:
+		c.enqueue(s.unregistered, st, h, lane)
+	default:
 		c.refuseUnknown(st, h)
 	}
 }
@@ -159,25 +158,22 @@ func (c *conn) unreserve() {
 // calls with it.
 func (c *conn) OnClosed(err error) {
 	s := c.server
+	c.closed.Store(true)
 	s.mu.Lock()
 	s.open--
-	s.mu.Unlock()
-	c.closed.Store(true)
-	if c.ended != nil {
-		c.ended <- err
-	}
 	if c.handling.Load() == 0 {
-		s.forget(c)
-		return
+		delete(s.conns, c)
 	}
-	s.mu.Lock()
 	s.endLocked()
 	s.mu.Unlock()
 	s.notify()
+	if c.ended != nil {
+		c.ended <- err
+	}
 }
 
-// forget drops a connection that has ended and has no handler. It may be found
-// to be so twice at the same time.
+// forget drops a connection that has ended and has no handler any more.
+// Both who closed it and who returned last may find that out.
 func (s *Server) forget(c *conn) {
 	s.mu.Lock()
 	delete(s.conns, c)

@@ -16,12 +16,13 @@ type Server struct {
 	// immutable
 	cfg        config
 	callConfig call.Config // what all calls have in common
-	generic    *matcher    // requests for calls of methods nobody registered
-	pending    pendingBudget
-	workers    workers
-	stopping   chan struct{} // closed by the first stop
-	drained    chan struct{} // closed: stopped and no connection is open
-	idle       chan struct{} // closed: drained and no handler runs
+	// unregistered is the method of all calls whose method nobody registered.
+	unregistered *Method
+	pending      pendingBudget
+	workers      workers
+	stopping     chan struct{} // closed by the first stop
+	drained      chan struct{} // closed: stopped and no connection is open
+	idle         chan struct{} // closed: drained and no handler runs
 
 	// guarded by mu until the first Serve, immutable from then on
 	router router
@@ -70,7 +71,7 @@ func New(opts ...Option) *Server {
 		Logger: s.cfg.logger,
 	}
 	s.pending.limits = s.cfg.pending
-	s.generic = newMatcher(s)
+	s.unregistered = &Method{matcher: newMatcher(s)}
 	s.queues.Store(new([]*cq.Queue))
 	return s
 }
@@ -143,12 +144,13 @@ func (s *Server) String() string {
 	for _, m := range matchers {
 		requests += m.requests()
 	}
-	return fmt.Sprintf("server.Server(%s, queues %d, methods %d, connections %d, handling %d, requests %d, pending %d calls %d bytes)",
-		state, len(*s.queues.Load()), methods, conns, s.handling.Load(), requests,
-		s.pending.calls.Load(), s.pending.bytes.Load())
+	return fmt.Sprintf("server.Server(%s, queues %d, methods %d, connections %d, handling %d, requests %d, pending %d)",
+		state, len(*s.queues.Load()), methods, conns, s.handling.Load(), requests, s.pending.calls.Load())
 }
 
-func (s *Server) matchersLocked() []*matcher { return append(s.router.matchers(), s.generic) }
+func (s *Server) matchersLocked() []*matcher {
+	return append(s.router.matchers(), s.unregistered.matcher)
+}
 
 func isClosed(c <-chan struct{}) bool {
 	select {

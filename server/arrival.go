@@ -1,0 +1,174 @@
+package server
+
+import (
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"github.com/cqrpc/cqrpc"
+	"github.com/cqrpc/cqrpc/call"
+	"github.com/cqrpc/cqrpc/cq"
+	"github.com/cqrpc/cqrpc/frame"
+	"github.com/cqrpc/cqrpc/internal/mem"
+	"github.com/cqrpc/cqrpc/transport"
+)
+
+// arrival is a call on its way to a request.
+//
+//	            payload here             request here
+//	reading ──────────────────► offered ──────────────► matched: the application's
+//	   │  PayloadNone: at once     │  ▲
+//	   │                           ▼  │ request comes
+//	   └── the call died ──►    pending ──► refused: too many, too old, server ends
+//
+// It stands between the call and its stream, to see how much arrives and
+// whether the stream ends while the call waits. Afterwards it only passes on.
+type arrival struct {
+	*call.Attempt
+
+	// immutable
+	call   *call.Call
+	method *Method
+	home   int      // of its connection
+	lane   *cq.Lane // the connection's
+
+	// reader only
+	received int64 // bytes of DATA
+
+	accounting atomic.Bool // pending: the matcher wants to know of every byte
+
+	// guarded by matcher.mu
+	prev, next *arrival
+	isPending  bool
+	held       int64     // bytes in the budget
+	expiry     time.Time // when it has waited too long
+
+	// the reader's until matched or refused, the harvester's then
+	payload cq.Completion // of the batch that received message
+	message *call.Buffer  // written when payload is finalized
+	event   cq.Event
+}
+
+var (
+	_ transport.Receiver = (*arrival)(nil)
+	_ cq.Completer       = (*arrival)(nil)
+)
+
+// enqueue makes a call of a request for a method of the queue style.
+func (c *conn) enqueue(m *Method, st *transport.Stream, h *frame.Headers, lane *cq.Lane) {
+	s := c.server
+	if isClosed(s.stopping) {
+		return // refused as unprocessed: another server can have it
+	}
+	k := c.newCall(st, h, m.name == "", m.payload == PayloadOnly)
+	if k == nil {
+		return
+	}
+	a := &arrival{Attempt: k.Receiver(), call: k, method: m, home: c.home, lane: lane}
+	st.Accept(a)
+	k.Start()
+	switch {
+	case m.payload == PayloadNone:
+		m.matcher.offer(a, lane)
+	case s.pending.isFull() && m.matcher.requests() == 0:
+		a.refuse(&statusTooManyCalls) // before its payload costs anything
+	default:
+		a.readPayload()
+	}
+}
+
+// readPayload starts to receive the first message.
+func (a *arrival) readPayload() {
+	op := [1]call.Op{call.RecvMessage(&a.message)}
+	if err := a.call.StartBatchOn(a, op[:], nil); err != nil {
+		panic("BUG: server: " + err.Error())
+	}
+}
+
+// Begin implements cq.Completer for readPayload.
+func (a *arrival) Begin() bool { return true }
+
+// Complete implements cq.Completer for readPayload. A call that died before
+// its payload was there never reaches the application.
+//
+// A message or the half-close comes from the connection's reader, and so does
+// this, which may use its lane; whatever else completes the batch fails it.
+func (a *arrival) Complete(c cq.Completion) {
+	a.payload = c
+	if !c.OK {
+		a.discard()
+		return
+	}
+	a.method.matcher.offer(a, a.lane)
+}
+
+// takePayload decodes the first message, on the goroutine of the harvester:
+// into v if v is not nil. It reports false if the call is no use to the
+// application; then it has been answered.
+func (a *arrival) takePayload(v any) (*call.Buffer, bool) {
+	if a.payload.Finalizer == nil {
+		return nil, true
+	}
+	a.finalize()
+	if !a.event.OK {
+		return nil, false // the call has ended because of that
+	}
+	message := a.message
+	a.message = nil
+	switch {
+	case message == nil && (v != nil || a.method.payload == PayloadOnly):
+		a.call.CancelWithStatus(statusNoMessage.Code, statusNoMessage.Message)
+		return nil, false
+	case v == nil:
+		return message, true
+	}
+	err := a.call.Codec().Unmarshal(message.Bytes(), v)
+	message.Free()
+	if err != nil {
+		a.call.CancelWithStatus(cqrpc.CodeInternal, fmt.Sprintf("cannot unmarshal request into %T: %v", v, err))
+		return nil, false
+	}
+	return nil, true
+}
+
+func (a *arrival) finalize() {
+	a.event.OK = a.payload.OK
+	a.payload.Finalizer.Finalize(&a.event)
+	a.payload.Finalizer = nil
+}
+
+// refuse ends a call that the application will not see.
+func (a *arrival) refuse(st *cqrpc.Status) {
+	a.call.CancelWithStatus(st.Code, st.Message)
+	a.discard()
+}
+
+// discard frees what has arrived of a call that has ended.
+func (a *arrival) discard() {
+	if a.payload.Finalizer != nil {
+		a.finalize()
+		a.message.Free()
+		a.message = nil
+	}
+	a.call.Close()
+}
+
+// OnData implements transport.Receiver.
+func (a *arrival) OnData(b *mem.Buffer, end bool, lane *cq.Lane) {
+	n := int64(b.Len())
+	a.received += n
+	if a.accounting.Load() && !a.method.matcher.grow(a, n) {
+		b.Free()
+		a.refuse(&statusTooManyBytes)
+		return
+	}
+	a.Attempt.OnData(b, end, lane)
+}
+
+// OnClosed implements transport.Receiver.
+func (a *arrival) OnClosed(err *frame.CloseError, sent frame.Sent, lane *cq.Lane) {
+	a.Attempt.OnClosed(err, sent, lane)
+	if a.accounting.Load() && a.method.matcher.drop(a) {
+		a.discard()
+	}
+}

@@ -1,0 +1,61 @@
+package server
+
+import (
+	"sync/atomic"
+
+	"github.com/cqrpc/cqrpc"
+)
+
+// pendingBudget counts the calls that wait for a request, over all methods.
+type pendingBudget struct {
+	// immutable
+	limits PendingLimits
+
+	// atomic
+	calls atomic.Int64
+	bytes atomic.Int64
+}
+
+var (
+	statusTooManyCalls = cqrpc.Status{
+		Code: cqrpc.CodeResourceExhausted, Message: "Too many pending requests for this server",
+	}
+	statusTooManyBytes = cqrpc.Status{
+		Code: cqrpc.CodeResourceExhausted, Message: "Too many bytes in pending requests for this server",
+	}
+	statusShutDown = cqrpc.Status{Code: cqrpc.CodeUnavailable, Message: "Server is shutting down"}
+)
+
+// isFull reports whether one more call would be refused.
+func (b *pendingBudget) isFull() bool {
+	return b.limits.Calls >= 0 && b.calls.Load() >= int64(b.limits.Calls)
+}
+
+// enter counts a call that has sent n bytes. It reports false, with the status
+// to refuse the call with, and counts nothing if that is too much.
+func (b *pendingBudget) enter(n int64) (*cqrpc.Status, bool) {
+	if total := b.calls.Add(1); b.limits.Calls >= 0 && total > int64(b.limits.Calls) {
+		b.calls.Add(-1)
+		return &statusTooManyCalls, false
+	}
+	if !b.grow(n) {
+		b.calls.Add(-1)
+		return &statusTooManyBytes, false
+	}
+	return nil, true
+}
+
+// grow counts n more bytes, unless they are too many.
+func (b *pendingBudget) grow(n int64) bool {
+	if total := b.bytes.Add(n); b.limits.Bytes >= 0 && total > b.limits.Bytes {
+		b.bytes.Add(-n)
+		return false
+	}
+	return true
+}
+
+// leave undoes enter and what has grown since.
+func (b *pendingBudget) leave(n int64) {
+	b.calls.Add(-1)
+	b.bytes.Add(-n)
+}

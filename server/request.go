@@ -1,0 +1,162 @@
+package server
+
+import (
+	"sync"
+	"time"
+
+	"github.com/cqrpc/cqrpc"
+	"github.com/cqrpc/cqrpc/call"
+	"github.com/cqrpc/cqrpc/cq"
+)
+
+// PayloadHandling says what must have arrived before a call is given out
+// (C-core grpc_server_register_method_payload_handling).
+type PayloadHandling uint8
+
+const (
+	// PayloadNone gives a call out when its headers have arrived.
+	PayloadNone PayloadHandling = iota
+	// PayloadFirst reads the first message before: the tag means that it is there.
+	PayloadFirst
+	// PayloadOnly is PayloadFirst for methods with one request message; a client
+	// that sends another gets UNIMPLEMENTED, whatever the application does.
+	PayloadOnly
+)
+
+func (p PayloadHandling) String() string {
+	return [...]string{"no payload", "first message", "only message"}[p]
+}
+
+// Method is a method registered with a server for RequestRegisteredCall.
+type Method struct {
+	// immutable
+	name    string // "" for all that are not registered
+	payload PayloadHandling
+	matcher *matcher
+}
+
+// Name returns the full name, "/package.Service/Method".
+func (m *Method) Name() string { return m.name }
+
+// IncomingCall is the answer to a request for a call. The server writes it while
+// the request's tag is being harvested; until then it must not be touched.
+type IncomingCall struct {
+	// Value, if set by the application and the method has a payload, is what the
+	// first message is unmarshalled into. Whose message does not fit is refused
+	// with INTERNAL, and the request waits for the next call.
+	Value any
+
+	// Call is bound to the queue of the request, nil if the tag is false. It may
+	// have ended already; its first batch tells.
+	Call *call.Call
+	// Method is the full name.
+	Method string
+	// Metadata of the request, to be read only.
+	Metadata cqrpc.Metadata
+	// Deadline is when the call ends by itself; zero: never.
+	Deadline time.Time
+	// Payload is the first message of a method with payload, nil if Value took
+	// it or the client half-closed without one. The application frees it.
+	Payload *call.Buffer
+}
+
+// RequestCall asks for one call of a method that is not registered. When one
+// has come, *slot is filled and tag comes out of notify, true; if the server
+// ends before, false, with ErrServerClosed. The call's batches complete on
+// bound, any queue; nil means notify. Once RequestCall was used, unknown
+// methods wait for it instead of being answered UNIMPLEMENTED, so the first
+// request comes before Serve.
+//
+// An error, ErrUnknownQueue or cq.ErrShutdown, means that no tag will come.
+func (s *Server) RequestCall(slot *IncomingCall, bound, notify *cq.Queue, tag cq.Tag) error {
+	s.asked.Store(true)
+	return s.request(s.unregistered, slot, bound, notify, tag)
+}
+
+// RequestRegisteredCall is RequestCall for a call of m, given out when the
+// payload that m was registered with has arrived. More errors: ErrUnknownMethod,
+// and ErrPayloadMismatch if slot.Value is set and m has no payload.
+func (s *Server) RequestRegisteredCall(m *Method, slot *IncomingCall, bound, notify *cq.Queue, tag cq.Tag) error {
+	switch {
+	case m == nil || m.matcher.server != s:
+		return ErrUnknownMethod
+	case slot.Value != nil && m.payload == PayloadNone:
+		return ErrPayloadMismatch
+	}
+	return s.request(m, slot, bound, notify, tag)
+}
+
+func (s *Server) request(m *Method, slot *IncomingCall, bound, notify *cq.Queue, tag cq.Tag) error {
+	i, ok := s.queueIndex(notify)
+	if !ok {
+		return ErrUnknownQueue
+	}
+	if !notify.Begin() {
+		return cq.ErrShutdown
+	}
+	if bound == nil {
+		bound = notify
+	}
+	r := requests.Get().(*request)
+	*r = request{slot: slot, matcher: m.matcher, bound: bound, notify: notify, tag: tag, queue: i}
+	m.matcher.ask(r)
+	return nil
+}
+
+// request is one wish for a call. It lives from RequestCall to the harvest of
+// its tag.
+type request struct {
+	// immutable
+	slot    *IncomingCall
+	matcher *matcher
+	bound   *cq.Queue
+	notify  *cq.Queue
+	tag     cq.Tag
+	queue   int // index of notify in the server
+
+	// guarded by matcher.mu until matched, the harvester's then
+	next    *request
+	arrival *arrival // nil: the server ended
+}
+
+var requests = sync.Pool{New: func() any { return new(request) }}
+
+// completion is the end of the request, with a call or without.
+func (r *request) completion() cq.Completion {
+	return cq.Completion{Tag: r.tag, OK: r.arrival != nil, Finalizer: r}
+}
+
+// Finalize is run by the goroutine that harvests the tag: it takes the payload
+// and fills the slot. A call whose payload is unusable was answered; the
+// request then waits for another one, and the application sees nothing of it.
+func (r *request) Finalize(ev *cq.Event) bool {
+	a := r.arrival
+	if a == nil {
+		*r.slot = IncomingCall{Value: r.slot.Value}
+		ev.OK, ev.Err = false, ErrServerClosed
+		r.recycle()
+		return true
+	}
+	payload, ok := a.takePayload(r.slot.Value)
+	if !ok && r.notify.Begin() {
+		r.arrival = nil
+		r.matcher.ask(r)
+		return false
+	}
+	if !ok { // the queue has finished meanwhile
+		r.arrival = nil
+		return r.Finalize(ev)
+	}
+	deadline, _ := a.call.Deadline()
+	*r.slot = IncomingCall{
+		Value: r.slot.Value, Call: a.call, Method: a.call.Method(), Metadata: a.call.RequestMetadata(),
+		Deadline: deadline, Payload: payload,
+	}
+	r.recycle()
+	return true
+}
+
+func (r *request) recycle() {
+	*r = request{}
+	requests.Put(r)
+}

@@ -1,0 +1,67 @@
+package server
+
+import (
+	"io"
+	"iter"
+
+	"github.com/cqrpc/cqrpc/call"
+)
+
+// Receiver is the requests of a call. It belongs to one goroutine at a time,
+// which may be another than the Sender's.
+type Receiver[Req any] struct{ rpc *rpc }
+
+// Recv waits for the next request. The error is io.EOF when the client has sent
+// all, else a *cqrpc.Error with the reason why the call has ended.
+func (r *Receiver[Req]) Recv() (*Req, error) {
+	req := new(Req)
+	if err := r.rpc.recvValue(req); err != nil {
+		return nil, err
+	}
+	return req, nil
+}
+
+// RecvInto is Recv into a message of the caller's, whose contents it replaces:
+// a loop needs but one.
+func (r *Receiver[Req]) RecvInto(req *Req) error { return r.rpc.recvValue(req) }
+
+// All ranges over Recv. It ends after the last request, or after it has yielded
+// an error once.
+func (r *Receiver[Req]) All() iter.Seq2[*Req, error] {
+	return func(yield func(*Req, error) bool) {
+		for {
+			req, err := r.Recv()
+			if err == io.EOF || !yield(req, err) || err != nil { //nolint:errorlint // io.EOF is never wrapped by Recv
+				return
+			}
+		}
+	}
+}
+
+// Sender is the responses of a call. It belongs to one goroutine at a time,
+// which may be another than the Receiver's.
+type Sender[Res any] struct{ rpc *rpc }
+
+// Send sends the next response. res is free for reuse when it returns; it
+// returns when flow control has accepted the response before, so a handler is
+// never more than two messages ahead of its client. The error, a *cqrpc.Error,
+// says why the call has ended; what was sent before may not have arrived.
+func (s *Sender[Res]) Send(res *Res) error { return s.rpc.send(call.SendValue(res)) }
+
+// RawStream is a call whose messages are bytes. One goroutine may receive and
+// another send.
+type RawStream struct{ rpc *rpc }
+
+// Recv waits for the next message, which the caller frees. The errors are those
+// of [Receiver.Recv].
+func (s *RawStream) Recv() (*call.Buffer, error) { return s.rpc.recvRaw() }
+
+// Send sends the next message and takes ownership of it, on error too. See
+// [Sender.Send].
+func (s *RawStream) Send(b *call.Buffer) error {
+	err := s.rpc.send(call.SendMessage(b))
+	if err != nil {
+		b.Free()
+	}
+	return err
+}

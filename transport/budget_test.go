@@ -1,0 +1,62 @@
+package transport
+
+import (
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/cqrpc/cqrpc/frame"
+)
+
+func TestBucket(t *testing.T) {
+	type spend struct {
+		wait time.Duration
+		ok   bool
+	}
+	for _, tc := range []struct {
+		name   string
+		limit  Budget
+		spends []spend
+	}{
+		{"burst, then nothing", Budget{2, 0}, []spend{{0, true}, {0, true}, {0, false}, {time.Hour, false}}},
+		{"refill", Budget{1, 1}, []spend{{0, true}, {time.Second, true}, {time.Second / 2, false}}},
+		{"refill stops at full", Budget{2, 10}, []spend{{time.Hour, true}, {time.Hour, true}, {0, true}, {0, false}}},
+		{"nothing allowed", Budget{0, 1}, []spend{{0, false}}},
+		{"a steady rate below the refill", Budget{1, 2}, []spend{{time.Second, true}, {time.Second, true}, {time.Second, true}}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var b bucket
+				for i, s := range tc.spends {
+					time.Sleep(s.wait)
+					err := b.spend(tc.limit, "tests")
+					if (err == nil) != s.ok {
+						t.Fatalf("spend %d: %v", i, err)
+					}
+					var ce *frame.ConnError
+					if err != nil && (!errors.As(err, &ce) || ce.Code != frame.EnhanceYourCalm) {
+						t.Fatalf("spend %d: %v is no ENHANCE_YOUR_CALM", i, err)
+					}
+				}
+			})
+		})
+	}
+}
+
+func TestBudgetDefaults(t *testing.T) {
+	got := Budgets{}.resolved()
+	want := Budgets{
+		PeerResets: Budget{1000, 33}, OwnResets: Budget{1000, 33}, Settings: Budget{100, 10},
+		Glitches: Budget{10000, 330}, UnsentAcks: 1000, UnsentResets: 10000,
+	}
+	if got != want {
+		t.Errorf("got %+v", got)
+	}
+	if got := want.resolved(); got != want {
+		t.Errorf("resolving twice gives %+v", got)
+	}
+	if own := (Budgets{Settings: Budget{Burst: 5}}).resolved(); own.Settings != (Budget{5, 0}) {
+		t.Errorf("a budget without refill became %+v", own.Settings)
+	}
+}

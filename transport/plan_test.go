@@ -1,0 +1,433 @@
+package transport
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/cqrpc/cqrpc/frame"
+	"github.com/cqrpc/cqrpc/internal/leak"
+	"github.com/cqrpc/cqrpc/internal/mem"
+)
+
+// planner is the tables of a Conn without a socket: planLocked is all that
+// happens, when the test says so.
+type planner struct {
+	*testing.T
+	c       *Conn
+	streams map[uint32]*Stream
+}
+
+func newPlanner(t *testing.T, side Side) *planner {
+	leak.Buffers(t)
+	c := &Conn{side: side, cfg: Config{}.resolved(side), state: open, flushing: true, holders: 1}
+	c.streams.init(side, 1)
+	c.in.init(&c.cfg)
+	c.out.window = defaultWindow
+	c.peer = defaultPeerSettings()
+	p := &planner{T: t, c: c, streams: make(map[uint32]*Stream)}
+	t.Cleanup(func() { c.takeAllLocked() })
+	return p
+}
+
+// request enters a stream as the reader of a server does.
+func (p *planner) request(id uint32, end bool) *Stream {
+	s := &Stream{conn: p.c, id: id}
+	p.c.openLocked(s)
+	s.state.must(recvHeaders)
+	if end {
+		s.state.must(recvEnd)
+	}
+	return s
+}
+
+// queue makes a client stream and sends o on it.
+func (p *planner) queue(o frame.Outgoing) *Stream {
+	s := &Stream{conn: p.c}
+	s.Send(o)
+	return s
+}
+
+// turn plans once and tells what would be written, in short:
+// "H1" HEADERS of stream 1, "D1:7" DATA of 7 bytes, "R1" RST_STREAM, "." END_STREAM.
+func (p *planner) turn() string {
+	var t turn
+	p.c.planLocked(&t)
+	var words []string
+	for _, g := range t.grants {
+		words = append(words, fmt.Sprintf("W%d:%d", g.id, g.n))
+	}
+	for _, st := range t.steps {
+		words = append(words, st.word())
+		st.list.Free()
+		st.owner.Free()
+	}
+	return strings.Join(words, " ")
+}
+
+func (st *step) word() string {
+	end := ""
+	if st.end {
+		end = "."
+	}
+	switch st.kind {
+	case stepHeaders:
+		return fmt.Sprintf("H%d%s", st.id, end)
+	case stepData:
+		return fmt.Sprintf("D%d:%d%s", st.id, int(st.prefixN)+len(st.payload), end)
+	}
+	return fmt.Sprintf("R%d", st.id)
+}
+
+func (p *planner) want(why, turn string) {
+	p.Helper()
+	if got := p.turn(); got != turn {
+		p.Fatalf("%s:\n got %q\nwant %q", why, got, turn)
+	}
+}
+
+func (p *planner) wantNothing(why string) { p.Helper(); p.want(why, "") }
+
+// sized is a message that takes n bytes of DATA.
+func sized(n int) frame.Outgoing {
+	o := frame.Outgoing{Message: mem.Get(n - frame.PrefixLen)}
+	clear(o.Message.Bytes())
+	frame.PutPrefix(&o.Prefix, false, n-frame.PrefixLen)
+	return o
+}
+
+// with adds to a message.
+func with(o frame.Outgoing, headers, trailers *frame.HeaderList, end bool) frame.Outgoing {
+	o.Headers, o.Trailers, o.End = headers, trailers, end
+	return o
+}
+
+func TestPlanShapes(t *testing.T) {
+	for _, tc := range []struct {
+		name string
+		side Side
+		end  bool // server: the request has ended
+		out  frame.Outgoing
+		want string
+	}{
+		{"a unary request ends on its last DATA", Client, false, with(sized(7), requestHeaders(), nil, true), "H1 D1:7."},
+		{"a request without message ends on HEADERS", Client, false, frame.Outgoing{Headers: requestHeaders(), End: true}, "H1."},
+		{"a streaming request stays open", Client, false, frame.Outgoing{Headers: requestHeaders()}, "H1"},
+		{"headers and message", Client, false, with(sized(100), requestHeaders(), nil, false), "H1 D1:100"},
+		{"an empty message is a prefix", Client, false, with(sized(5), requestHeaders(), nil, true), "H1 D1:5."},
+		{"a message larger than a frame", Client, false, with(sized(40000), requestHeaders(), nil, true), "H1 D1:16384 D1:16384 D1:7232."},
+		{"a message of exactly a frame", Client, false, with(sized(16384), requestHeaders(), nil, true), "H1 D1:16384."},
+		{"a whole response", Server, true, with(sized(7), responseHeaders(), statusOK(), false), "H1 D1:7 H1."},
+		{"headers and trailers", Server, true, frame.Outgoing{Headers: responseHeaders(), Trailers: statusOK()}, "H1 H1."},
+		{"trailers only", Server, true, frame.Outgoing{Trailers: list(":status", "200", "grpc-status", "5")}, "H1."},
+		{"trailers wait for headers", Server, true, frame.Outgoing{Trailers: statusOK()}, ""},
+		{"a message waits for headers", Server, true, sized(7), ""},
+		{"nothing", Server, true, frame.Outgoing{}, ""},
+		{"a response before the request's end stops it", Server, false, with(sized(7), responseHeaders(), statusOK(), false), "H1 D1:7 H1. R1"},
+		{"trailers only, likewise", Server, false, frame.Outgoing{Trailers: list(":status", "200")}, "H1. R1"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			p := newPlanner(t, tc.side)
+			if tc.side == Client {
+				p.queue(tc.out)
+			} else {
+				p.request(1, tc.end).Send(tc.out)
+			}
+			p.want("shape", tc.want)
+			p.wantNothing("all of it was planned")
+		})
+	}
+}
+
+func TestPlanOrderOfSends(t *testing.T) {
+	p := newPlanner(t, Server)
+	s := p.request(1, true)
+	s.Send(frame.Outgoing{Trailers: statusOK()})
+	s.Send(sized(9))
+	p.wantNothing("neither goes before the headers")
+	s.Send(frame.Outgoing{Headers: responseHeaders()})
+	p.want("HTTP/2 knows one order", "H1 D1:9 H1.")
+}
+
+func TestPlanEndAfterMessage(t *testing.T) {
+	p := newPlanner(t, Client)
+	s := p.queue(with(sized(8), requestHeaders(), nil, false))
+	p.want("no end yet", "H1 D1:8")
+	s.Send(frame.Outgoing{End: true})
+	p.want("an end alone is an empty DATA frame", "D1:0.")
+	s.Send(sized(8))
+	s.Send(frame.Outgoing{End: true})
+	p.wantNothing("nothing follows the end")
+}
+
+func TestPlanStreamWindow(t *testing.T) {
+	p := newPlanner(t, Client)
+	p.c.peer.initialWindow = 3
+	s := p.queue(with(sized(20), requestHeaders(), nil, true))
+	p.want("the prefix is split by a window of 3", "H1 D1:3")
+	p.wantNothing("the window is empty")
+	for _, step := range []struct {
+		credit int64
+		want   string
+	}{{1, "D1:1"}, {1, "D1:1"}, {1, "D1:1"}, {0, ""}, {10, "D1:10"}, {100, "D1:4."}} {
+		s.sendWindow += step.credit
+		p.c.scheduleLocked(s)
+		p.want(fmt.Sprintf("credit of %d", step.credit), step.want)
+	}
+}
+
+func TestPlanNegativeWindow(t *testing.T) {
+	p := newPlanner(t, Client)
+	p.queue(with(sized(70000), requestHeaders(), nil, true))
+	p.want("a whole window", "H1 D1:16384 D1:16384 D1:16384 D1:16383")
+	if err := p.c.applyInitialWindowLocked(100); err != nil {
+		t.Fatal(err)
+	}
+	p.c.out.window = 1 << 20
+	s := p.c.streams.table[1]
+	if s.sendWindow != 100-defaultWindow {
+		t.Fatalf("window is %d", s.sendWindow)
+	}
+	s.sendWindow += 65435
+	p.c.scheduleLocked(s)
+	p.wantNothing("the window is 0 again")
+	s.sendWindow++
+	p.c.scheduleLocked(s)
+	p.want("one byte", "D1:1")
+}
+
+func TestPlanConnWindowStallAndSplice(t *testing.T) {
+	p := newPlanner(t, Client)
+	p.c.out.window = 10
+	for range 3 {
+		p.queue(with(sized(8), requestHeaders(), nil, true))
+	}
+	p.want("headers need no window, DATA as far as it goes", "H1 D1:8. H3 D3:2 H5")
+	p.wantNothing("the others are stalled")
+	if err := p.c.widenConn(7); err != nil {
+		t.Fatal(err)
+	}
+	p.want("first come, first served", "D3:6. D5:1")
+	if err := p.c.widenConn(100); err != nil {
+		t.Fatal(err)
+	}
+	p.want("the rest", "D5:7.")
+	if p.c.out.stalled.head != nil || p.c.out.ready.head != nil {
+		t.Error("a stream is still queued")
+	}
+}
+
+// TestPlanForgetsDeadStreams: a queue that does not move must not keep what ended.
+func TestPlanForgetsDeadStreams(t *testing.T) {
+	p := newPlanner(t, Server)
+	p.c.out.window = 0
+	var kept *Stream
+	for id := uint32(1); id < 100; id += 2 {
+		s := p.request(id, true)
+		s.Send(with(sized(8), responseHeaders(), nil, false))
+		if id == 51 {
+			kept = s
+		}
+	}
+	p.turn()
+	for _, s := range p.c.streams.table {
+		if s != kept {
+			s.Reset(frame.Cancel)
+		}
+	}
+	if q := &p.c.out.stalled; q.head != kept || q.tail != kept {
+		t.Error("the queue of stalled streams holds others than the live one")
+	}
+	if err := p.c.widenConn(8); err != nil {
+		t.Fatal(err)
+	}
+	p.want("the live one goes on", "D51:8")
+}
+
+func TestPlanRoundRobin(t *testing.T) {
+	p := newPlanner(t, Client)
+	p.c.out.window = 1 << 20
+	for range 3 {
+		p.queue(with(sized(20000), requestHeaders(), nil, true))
+	}
+	p.want("a frame each", "H1 D1:16384 H3 D3:16384 H5 D5:16384 D1:3616. D3:3616. D5:3616.")
+}
+
+func TestPlanTurnLimits(t *testing.T) {
+	p := newPlanner(t, Client)
+	p.c.out.window = 1 << 30
+	p.c.peer.initialWindow = 1 << 30
+	p.queue(with(sized(200_000), requestHeaders(), nil, true))
+	p.want("64 KiB of DATA a turn", "H1"+strings.Repeat(" D1:16384", 4))
+	p.queue(frame.Outgoing{Headers: requestHeaders(), End: true})
+	p.want("a new stream goes first", "H3."+strings.Repeat(" D1:16384", 4))
+	p.want("and on", strings.TrimSpace(strings.Repeat(" D1:16384", 4)))
+	p.want("rest", "D1:3392.")
+
+	for range maxTurnSteps + 10 {
+		p.queue(frame.Outgoing{Headers: requestHeaders(), End: true})
+	}
+	if n := len(strings.Fields(p.turn())); n != maxTurnSteps {
+		t.Errorf("a turn of %d steps", n)
+	}
+	if n := len(strings.Fields(p.turn())); n != 10 {
+		t.Errorf("the second turn has %d steps", n)
+	}
+}
+
+func TestPlanMaxFrame(t *testing.T) {
+	p := newPlanner(t, Client)
+	p.c.peer.maxFrame = 1 << 20
+	p.queue(with(sized(50_000), requestHeaders(), nil, true))
+	p.want("one frame, since the peer takes it", "H1 D1:50000.")
+}
+
+func TestPlanMaxConcurrentStreams(t *testing.T) {
+	p := newPlanner(t, Client)
+	p.c.peer.maxConcurrent = 2
+	var all []*Stream
+	for range 5 {
+		all = append(all, p.queue(frame.Outgoing{Headers: requestHeaders()}))
+	}
+	p.want("two at once", "H1 H3")
+	if n := p.c.streams.waiting; n != 3 {
+		t.Fatalf("%d streams wait; want 3", n)
+	}
+	all[2].Reset(frame.Cancel)
+	if n := p.c.streams.waiting; n != 2 {
+		t.Fatalf("%d streams wait after a reset; want 2", n)
+	}
+	p.wantNothing("no slot")
+	p.c.endStreamLocked(all[0], endedBoth)
+	p.want("first come, first served, past the one reset", "H5")
+	if all[3].id != 5 {
+		t.Errorf("stream 5 is not the fourth made")
+	}
+	p.c.peer.maxConcurrent = 3
+	p.want("a higher limit", "H7")
+}
+
+// TestPlanResetsInQueue: streams that are made and reset while no slot is free
+// leave nothing behind.
+func TestPlanResetsInQueue(t *testing.T) {
+	p := newPlanner(t, Client)
+	p.c.peer.maxConcurrent = 0
+	for range 1000 {
+		p.queue(with(sized(10), requestHeaders(), nil, true)).Reset(frame.Cancel)
+	}
+	if p.c.streams.opening.head != nil || p.c.streams.waiting != 0 || len(p.c.control.resets) != 0 {
+		t.Errorf("%d wait, %d resets, queue %v", p.c.streams.waiting, len(p.c.control.resets), p.c.streams.opening)
+	}
+}
+
+func TestPlanCredit(t *testing.T) {
+	p := newPlanner(t, Server)
+	s := p.request(1, false)
+	s.recvWindow.Store(1000)
+	p.c.control.connCredit = 77
+	s.Consume(defaultWindow/4 - 1)
+	p.want("a stream's credit below a quarter of the window waits", "W0:77")
+	s.Consume(1)
+	s.Consume(5)
+	p.want("credit is merged", fmt.Sprintf("W1:%d", defaultWindow/4+5))
+	if got := s.recvWindow.Load(); got != 1000+defaultWindow/4+5 {
+		t.Errorf("the window is %d", got)
+	}
+	s.state.must(recvEnd)
+	s.Consume(defaultWindow)
+	p.wantNothing("a peer that has ended needs no credit")
+}
+
+func TestPlanNotices(t *testing.T) {
+	p := newPlanner(t, Client)
+	p.c.peer.initialWindow = 4
+	s := p.queue(with(sized(6), requestHeaders(), nil, true))
+	var turn turn
+	for i, want := range []frame.Sent{{Headers: true}, {Headers: true, Messages: 1, End: true}} {
+		p.c.planLocked(&turn)
+		if len(turn.notices) != 1 || turn.notices[0].sent != want || turn.notices[0].closed {
+			t.Fatalf("turn %d: notices %+v", i, turn.notices)
+		}
+		for _, st := range turn.steps {
+			st.list.Free()
+			st.owner.Free()
+		}
+		turn.reset()
+		s.sendWindow += 10
+		p.c.scheduleLocked(s)
+	}
+}
+
+func TestSendTwicePanics(t *testing.T) {
+	for name, o := range map[string]func() frame.Outgoing{
+		"headers":  func() frame.Outgoing { return frame.Outgoing{Headers: responseHeaders()} },
+		"message":  func() frame.Outgoing { return sized(6) },
+		"trailers": func() frame.Outgoing { return frame.Outgoing{Trailers: statusOK()} },
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := &pending{}
+			p.add(o())
+			second := o()
+			defer func() {
+				if recover() == nil {
+					t.Error("no panic")
+				}
+				free(second)
+				p.drop()
+			}()
+			p.add(second)
+		})
+	}
+}
+
+func TestFIFO(t *testing.T) {
+	var a, b fifo
+	s := make([]*Stream, 6)
+	for i := range s {
+		s[i] = &Stream{id: uint32(i)}
+	}
+	order := func(q *fifo) string {
+		var ids []string
+		for s := q.head; s != nil; s = s.next {
+			ids = append(ids, fmt.Sprint(s.id))
+			if s.queue != q || (s.next == nil) != (q.tail == s) {
+				t.Errorf("stream %d is linked wrongly", s.id)
+			}
+		}
+		return strings.Join(ids, "")
+	}
+	for i, q := range []*fifo{&a, &a, &a, &b, &b, &b} {
+		q.push(s[i])
+	}
+	s[1].unqueue()
+	s[3].unqueue()
+	s[3].unqueue()
+	s[5].unqueue()
+	a.splice(&b)
+	if got := order(&a) + "|" + order(&b); got != "024|" {
+		t.Errorf("queues are %q", got)
+	}
+	b.splice(&a)
+	a.splice(&fifo{})
+	if got := order(&a) + "|" + order(&b); got != "|024" {
+		t.Errorf("queues are %q", got)
+	}
+	for _, want := range []*Stream{s[0], s[2], s[4], nil} {
+		if got := b.pop(); got != want {
+			t.Errorf("popped %v; want %v", got, want)
+		}
+	}
+}
+
+func TestRecentlyEnded(t *testing.T) {
+	var r recentlyEnded
+	for id := uint32(1); id <= 2*recentStreams; id++ {
+		r.add(id, resetByUs)
+	}
+	if len(r.ring) != recentStreams {
+		t.Errorf("%d are remembered", len(r.ring))
+	}
+	if r.find(recentStreams) != unknownEnd || r.find(recentStreams+1) != resetByUs {
+		t.Error("not the latest are remembered")
+	}
+}
