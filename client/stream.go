@@ -5,6 +5,7 @@ import (
 	"io"
 	"iter"
 	"sync"
+	"sync/atomic"
 
 	"github.com/cqrpc/cqrpc"
 	"github.com/cqrpc/cqrpc/call"
@@ -17,6 +18,9 @@ type stream struct {
 	call *call.Call
 	cfg  callConfig
 	stop func() bool // ends the watch over the context
+
+	// atomic: a direction is in use; a second user is told so
+	isSending, isReceiving atomic.Bool
 
 	send cq.Waiter // sending goroutine
 	recv cq.Waiter // receiving goroutine
@@ -32,6 +36,13 @@ type stream struct {
 	trailer    cqrpc.Metadata
 	err        error // how the call ended; valid after finishOnce
 }
+
+// errSending and errReceiving are mistakes in the program: of two goroutines
+// that send, or receive, at the same time one would get the other's result.
+var (
+	errSending   = cqrpc.Errorf(cqrpc.CodeInternal, "another goroutine is sending on this stream")
+	errReceiving = cqrpc.Errorf(cqrpc.CodeInternal, "another goroutine is receiving on this stream")
+)
 
 // open starts a stream with ops sent at once.
 func (ch *Channel) open(ctx context.Context, s *stream, method string, opts []CallOption, ops ...call.Op) error {
@@ -60,6 +71,10 @@ func (ch *Channel) open(ctx context.Context, s *stream, method string, opts []Ca
 
 // sendValue sends one message and waits until flow control has taken it.
 func (s *stream) sendValue(v any) error {
+	if !s.isSending.CompareAndSwap(false, true) {
+		return errSending
+	}
+	defer s.isSending.Store(false)
 	if err := s.call.StartBatchOn(&s.send, []call.Op{call.SendValue(v)}, nil); err != nil {
 		return batchError(err)
 	}
@@ -71,6 +86,10 @@ func (s *stream) sendValue(v any) error {
 
 // closeSend half-closes.
 func (s *stream) closeSend() error {
+	if !s.isSending.CompareAndSwap(false, true) {
+		return errSending
+	}
+	defer s.isSending.Store(false)
 	if err := s.call.StartBatchOn(&s.send, []call.Op{call.SendClose()}, nil); err != nil {
 		return batchError(err)
 	}
@@ -80,6 +99,10 @@ func (s *stream) closeSend() error {
 
 // recvValue receives one message into v, or returns io.EOF, or the call's error.
 func (s *stream) recvValue(v any) error {
+	if !s.isReceiving.CompareAndSwap(false, true) {
+		return errReceiving
+	}
+	defer s.isReceiving.Store(false)
 	if err := s.call.StartBatchOn(&s.recv, []call.Op{call.RecvValue(v, &s.got)}, nil); err != nil {
 		return batchError(err)
 	}

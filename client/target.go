@@ -3,6 +3,7 @@ package client
 import (
 	"fmt"
 	"net"
+	"net/netip"
 	"strings"
 )
 
@@ -24,8 +25,10 @@ func parseTarget(text string) (target, error) {
 		return hostTarget(text, text)
 	}
 	switch scheme {
-	case "dns", "passthrough":
+	case "dns":
 		return hostTarget(text, strings.TrimPrefix(stripAuthority(rest), "/"))
+	case "passthrough":
+		return verbatimTarget(text, strings.TrimPrefix(stripAuthority(rest), "/"))
 	case "ipv4", "ipv6":
 		return hostTarget(text, rest)
 	case "unix":
@@ -51,19 +54,42 @@ func stripAuthority(rest string) string {
 	return rest
 }
 
+// verbatimTarget leaves the address to the dialer.
+func verbatimTarget(text, address string) (target, error) {
+	if address == "" {
+		return target{}, fmt.Errorf("target %q names no host", text)
+	}
+	return target{text: text, network: "tcp", address: address, authority: address}, nil
+}
+
+// hostTarget is a name or IP address and a port, by default 443. The authority
+// stays as it was given: a server may tell "host" from "host:443".
 func hostTarget(text, hostPort string) (target, error) {
 	if hostPort == "" {
 		return target{}, fmt.Errorf("target %q names no host", text)
 	}
+	authority := hostPort
 	host, port, err := net.SplitHostPort(hostPort)
-	if err != nil { // gRPC's default port, as for https
-		host, port = strings.Trim(hostPort, "[]"), "443"
-		hostPort = net.JoinHostPort(host, port)
+	if err != nil {
+		host, port = strings.TrimSuffix(strings.TrimPrefix(hostPort, "["), "]"), "443"
+		if strings.ContainsRune(host, ':') {
+			authority = "[" + host + "]"
+		}
 	}
-	if port == "" {
+	switch {
+	case strings.ContainsRune(host, ':') && !isIPv6(host):
+		return target{}, fmt.Errorf("target %q is no host and port", text)
+	case port == "":
 		return target{}, fmt.Errorf("target %q has an empty port", text)
+	case host == "": // net dials this machine
+		authority = "localhost" + hostPort
 	}
-	return target{text: text, network: "tcp", address: net.JoinHostPort(host, port), authority: hostPort}, nil
+	return target{text: text, network: "tcp", address: net.JoinHostPort(host, port), authority: authority}, nil
+}
+
+func isIPv6(host string) bool {
+	a, err := netip.ParseAddr(host)
+	return err == nil && a.Is6()
 }
 
 func unixTarget(text, path string) (target, error) {

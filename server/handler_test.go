@@ -3,12 +3,18 @@ package server_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
+	"log/slog"
+	"runtime"
+	"strconv"
 	"strings"
 	"testing"
 
+	"golang.org/x/net/http2"
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
+	"github.com/cqrpc/cqrpc"
 	"github.com/cqrpc/cqrpc/server"
 )
 
@@ -96,5 +102,249 @@ func TestShapes(t *testing.T) {
 		p.WriteData(5, true, nil)
 		p.WantTrailers("bidi: status", 5, 0)
 		p.WantIdle("nothing else")
+	})
+}
+
+var serverUnaryEcho = server.Unary(unary, echo)
+
+// TestOutcomes is what handlers can return, and how it looks on the wire.
+func TestOutcomes(t *testing.T) {
+	detailed, err := cqrpc.Status{Code: cqrpc.CodeAborted, Message: "a%b"}.WithDetails(wrapperspb.String("d"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	tests := []struct {
+		name    string
+		res     *text
+		err     error
+		status  int
+		message string
+	}{
+		{"an error with a code", nil, cqrpc.Errorf(cqrpc.CodeNotFound, "no such user"), 5, "no such user"},
+		{"one that was wrapped", nil, fmt.Errorf("looking: %w", cqrpc.Errorf(cqrpc.CodeNotFound, "gone")), 5, "gone"},
+		{"any other error", nil, errors.New("broken"), 2, "broken"},
+		{"a context's error", nil, context.DeadlineExceeded, 4, "context deadline exceeded"},
+		{"details and an odd message", nil, detailed.Err(), 10, "a%25b"},
+		{"an error beats a response", wrapperspb.String("x"), errors.New("broken"), 2, "broken"},
+		{"nothing at all", nil, nil, 13, "handler returned neither a response nor an error"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				x := serveHandlers(t, server.Unary(unary, func(context.Context, *text) (*text, error) {
+					return test.res, test.err
+				}))
+				p := x.dial()
+				p.Request(1, unary.Name)
+				p.WriteMessage(1, true, nil)
+				p.WantHeaders("Trailers-Only", 1, true, ":status", "200", "content-type", "application/grpc",
+					"grpc-status", strconv.Itoa(test.status), "grpc-message", test.message)
+				p.WantIdle("one block says it all")
+			})
+		})
+	}
+}
+
+// TestUnsendableResponse: strings of protobuf are UTF-8.
+func TestUnsendableResponse(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		x := serveHandlers(t, server.Unary(unary, func(ctx context.Context, _ *text) (*text, error) {
+			return wrapperspb.String("\xff"), server.SetHeader(ctx, cqrpc.Pairs("k", "v"))
+		}))
+		p := x.dial()
+		p.Request(1, unary.Name)
+		p.WriteMessage(1, true, nil)
+		p.WantResponse("the handler's metadata still goes out", 1, "k", "v")
+		f := p.WantTrailers("it cannot be marshalled", 1, 13)
+		if m := f.Value("grpc-message"); !strings.HasPrefix(m, "cannot marshal response") {
+			t.Errorf("message is %q", m)
+		}
+	})
+}
+
+// TestRequestCardinality: a method with one request gets exactly one.
+func TestRequestCardinality(t *testing.T) {
+	served := 0
+	handlers := []server.Handler{
+		server.Unary(unary, func(context.Context, *text) (*text, error) {
+			served++
+			return &text{}, nil
+		}),
+		server.ServerStream(serverStream, func(context.Context, *text, *server.Sender[text]) error {
+			served++
+			return nil
+		}),
+	}
+	for _, method := range []string{unary.Name, serverStream.Name} {
+		t.Run(method, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				p := serveHandlers(t, handlers...).dial()
+				p.Request(1, method)
+				p.WriteData(1, true, nil)
+				p.WantTrailers("no message", 1, 12)
+
+				p.WriteHeaders(3, true, ":method", "POST", ":scheme", "http", ":path", method, ":authority", "a",
+					"te", "trailers", "content-type", "application/grpc")
+				p.WantTrailers("no message, and no DATA at all", 3, 12)
+
+				p.Request(5, method)
+				p.WriteMessage(5, false, encoded("one"))
+				p.WantIdle("a second message may come until the half-close")
+				p.WriteMessage(5, true, encoded("two"))
+				p.WantTrailers("two messages", 5, 12)
+
+				p.Request(7, method)
+				p.WriteMessage(7, true, []byte{0xff})
+				p.WantTrailers("no message of this type", 7, 13)
+
+				p.Request(9, method)
+				p.WriteData(9, true, []byte{0, 0, 0, 0, 9, 'x'})
+				p.WantTrailers("a message that is cut off", 9, 13)
+			})
+		})
+	}
+	if served > 0 {
+		t.Errorf("handlers ran %d times", served)
+	}
+}
+
+func TestMetadata(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		var info server.Info
+		x := serveHandlers(t, server.Unary(unary, func(ctx context.Context, _ *text) (*text, error) {
+			info, _ = server.Incoming(context.WithValue(ctx, t, t))
+			return &text{}, errors.Join(
+				server.SetHeader(ctx, cqrpc.Pairs("h", "1")), server.SetHeader(ctx, cqrpc.Pairs("h-bin", "\x00")),
+				server.SetTrailer(ctx, cqrpc.Pairs("t", "2")),
+			)
+		}))
+		p := x.dial()
+		p.Request(1, unary.Name, "k", "v", "k-bin", "AAE", "grpc-timeout", "5S")
+		p.WriteMessage(1, true, nil)
+		p.WantResponse("initial metadata", 1, "h", "1", "h-bin", "AA")
+		p.WantMessage("the message", 1, false, nil)
+		p.WantTrailers("trailing metadata", 1, 0, "t", "2")
+		if info.Method != unary.Name || info.Authority != "h2peer.test" || info.Peer.String() != "mem:client-1" {
+			t.Errorf("info is %+v", info)
+		}
+		if got := info.Metadata.Get("k") + info.Metadata.Get("k-bin"); got != "v\x00\x01" {
+			t.Errorf("request metadata is %q", got)
+		}
+		if _, ok := info.Call.Deadline(); !ok {
+			t.Error("the deadline is lost")
+		}
+	})
+}
+
+func TestSendHeader(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		release := make(chan struct{})
+		x := serveHandlers(t, server.ServerStream(serverStream,
+			func(ctx context.Context, _ *text, out *server.Sender[text]) error {
+				if err := server.SetHeader(ctx, cqrpc.Pairs("Bad Key", "")); err == nil {
+					t.Error("illegal metadata was accepted")
+				}
+				if err := server.SendHeader(ctx, cqrpc.Pairs("h", "1")); err != nil {
+					t.Error(err)
+				}
+				<-release
+				if err := server.SendHeader(ctx, nil); !errors.Is(err, server.ErrHeaderSent) {
+					t.Errorf("second SendHeader: %v", err)
+				}
+				return out.Send(&text{})
+			}))
+		p := x.dial()
+		p.Request(1, serverStream.Name)
+		p.WriteMessage(1, true, nil)
+		p.WantResponse("headers go out at once", 1, "h", "1")
+		p.WantIdle("and nothing else")
+		close(release)
+		p.WantMessage("the message", 1, false, nil)
+		p.WantTrailers("the status", 1, 0)
+	})
+	for _, err := range []error{
+		server.SetHeader(context.Background(), nil), server.SendHeader(context.Background(), nil),
+		server.SetTrailer(context.Background(), nil),
+	} {
+		if !errors.Is(err, server.ErrNoCall) {
+			t.Errorf("without a call: %v", err)
+		}
+	}
+	if _, ok := server.Incoming(context.Background()); ok {
+		t.Error("Incoming found a call where there is none")
+	}
+}
+
+// TestPanic: the call fails, the client learns nothing of the reason, the
+// process and the connection live.
+func TestPanic(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		var method, stack string
+		var value any
+		s := server.New(server.WithPanicHandler(func(m string, v any, st []byte) {
+			method, value, stack = m, v, string(st)
+		}))
+		err := s.Register(
+			server.Unary(unary, func(_ context.Context, req *text) (*text, error) {
+				switch req.Value {
+				case "panic":
+					panic("secret")
+				case "exit":
+					runtime.Goexit()
+				}
+				return req, nil
+			}),
+			server.Bidi(bidi, func(_ context.Context, _ *server.Receiver[text], out *server.Sender[text]) error {
+				_ = out.Send(&text{})
+				panic(errors.New("late"))
+			}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		p := serve(t, s).dial()
+		p.Request(1, unary.Name)
+		p.WriteMessage(1, true, encoded("panic"))
+		p.WantTrailers("a panic is INTERNAL", 1, 13, "grpc-message", "panic in handler")
+		p.WantIdle("that is all")
+		if method != unary.Name || value != "secret" || !strings.Contains(stack, "TestPanic") {
+			t.Errorf("reported: %s, %v, %s", method, value, stack)
+		}
+		p.Request(3, unary.Name)
+		p.WriteMessage(3, true, encoded("exit"))
+		p.WantTrailers("so is the end of the goroutine", 3, 13, "grpc-message", "panic in handler")
+		p.Request(5, bidi.Name)
+		p.WantResponse("the handler's first answer", 5)
+		p.WantMessage("the handler's first answer", 5, false, nil)
+		p.WantTrailers("its end", 5, 13)
+		p.WantRST("the client was not done", 5, http2.ErrCodeNo)
+		if fmt.Sprint(value) != "late" {
+			t.Errorf("reported: %v", value)
+		}
+		p.Request(7, unary.Name)
+		p.WriteMessage(7, true, encoded("fine"))
+		p.WantResponse("life goes on", 7)
+	})
+}
+
+func TestPanicIsLogged(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		var log strings.Builder
+		s := server.New(server.WithLogger(slog.New(slog.NewTextHandler(&log, nil))))
+		err := s.Register(server.Unary(unary, func(context.Context, *text) (*text, error) { panic("boom") }))
+		if err != nil {
+			t.Fatal(err)
+		}
+		p := serve(t, s).dial()
+		p.Request(1, unary.Name, "authorization", "token")
+		p.WriteMessage(1, true, nil)
+		p.WantTrailers("a panic is INTERNAL", 1, 13)
+		for _, want := range []string{"level=ERROR", unary.Name, "panic=boom", "TestPanicIsLogged"} {
+			if !strings.Contains(log.String(), want) {
+				t.Errorf("the log lacks %q: %s", want, log.String())
+			}
+		}
+		if strings.Contains(log.String(), "token") {
+			t.Errorf("the log shows metadata: %s", log.String())
+		}
 	})
 }

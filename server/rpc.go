@@ -183,18 +183,25 @@ func (r *rpc) takeRequest(v any) bool {
 	return r.awaitHalfClose()
 }
 
-// statusNoMessage: the wrong number of messages is UNIMPLEMENTED on both sides
-// (gRPC, Status codes and their use).
-var statusNoMessage = cqrpc.Status{
-	Code: cqrpc.CodeUnimplemented, Message: "no request message where the method has one",
-}
+// The wrong number of messages is UNIMPLEMENTED on both sides (gRPC, Status
+// codes and their use).
+var (
+	statusNoMessage = cqrpc.Status{
+		Code: cqrpc.CodeUnimplemented, Message: "no request message where the method has one",
+	}
+	statusMoreMessages = cqrpc.Status{
+		Code: cqrpc.CodeUnimplemented, Message: "more than one request message where the method has one",
+	}
+)
 
-// awaitHalfClose reports whether the request ended after its one message. A
-// second one ends the call by itself.
+// awaitHalfClose reports whether the request ended after its one message.
 func (r *rpc) awaitHalfClose() bool {
 	extra, err := r.recvRaw()
-	extra.Free()
-	return extra == nil && errors.Is(err, io.EOF)
+	if err == nil {
+		extra.Free()
+		r.finish(statusMoreMessages)
+	}
+	return errors.Is(err, io.EOF)
 }
 
 // recvRaw receives one message; io.EOF is the client's half-close.

@@ -98,7 +98,7 @@ func TestHandshakeTimeout(t *testing.T) {
 					s.peer.WritePreface()
 				}
 				s.peer.Advance(5*time.Second - 1)
-				if len(s.handler.closed) != 0 {
+				if s.isOver() {
 					t.Fatal("too early")
 				}
 				s.peer.Advance(1)

@@ -211,6 +211,13 @@ func (s *scene) ended() error {
 	return s.handler.closed[0]
 }
 
+func (s *scene) isOver() bool {
+	synctest.Wait()
+	s.handler.mu.Lock()
+	defer s.handler.mu.Unlock()
+	return len(s.handler.closed) > 0
+}
+
 func (s *scene) drains() int {
 	synctest.Wait()
 	s.handler.mu.Lock()

@@ -1,0 +1,83 @@
+package server_test
+
+import (
+	"context"
+	"net"
+	"testing"
+
+	"github.com/cqrpc/cqrpc"
+	"github.com/cqrpc/cqrpc/call"
+	"github.com/cqrpc/cqrpc/cq"
+	"github.com/cqrpc/cqrpc/frame"
+	"github.com/cqrpc/cqrpc/transport"
+)
+
+// client is just enough of one to make calls: one connection, the engine, and
+// a pluck queue of one per call.
+type client struct{ conn *transport.Conn }
+
+func newClient(nc net.Conn) *client {
+	return &client{transport.New(transport.Client, nc, transport.Config{}, ignoreConn{})}
+}
+
+type ignoreConn struct{}
+
+func (ignoreConn) OnStream(*transport.Stream, *frame.Headers, *cq.Lane) {}
+func (ignoreConn) OnReady()                                             {}
+func (ignoreConn) OnDrain(error)                                        {}
+func (ignoreConn) OnClosed(error)                                       {}
+
+// Open implements call.Opener.
+func (c *client) Open(k *call.Call) {
+	st, err := c.conn.NewStream(k.Receiver())
+	if err != nil {
+		k.Fail(cqrpc.Status{Code: cqrpc.CodeUnavailable, Message: err.Error()}, err)
+		return
+	}
+	k.Bind(st, call.Peer{Addr: c.conn.RemoteAddr()})
+}
+
+// Forget implements call.Opener.
+func (c *client) Forget(*call.Call) {}
+
+// unary makes one unary call.
+func (c *client) unary(method string, req, res any) cqrpc.Status {
+	w := cq.NewWaiter()
+	k := call.NewClient(call.Config{Completer: w, Method: method, Authority: "test"}, c)
+	var st cqrpc.Status
+	var ops = [...]call.Op{
+		call.SendInitialMetadata(nil), call.SendValue(req), call.SendClose(),
+		call.RecvInitialMetadata(nil), call.RecvValue(res, nil), call.RecvStatus(&st, nil),
+	}
+	if err := k.StartBatch(ops[:], nil); err != nil {
+		return cqrpc.StatusOf(err)
+	}
+	w.Wait(context.Background())
+	return st
+}
+
+// client returns a client of the site.
+func (x *site) client() *client {
+	x.t.Helper()
+	nc, err := x.net.Dial(context.Background())
+	if err != nil {
+		x.t.Fatal(err)
+	}
+	c := newClient(nc)
+	x.t.Cleanup(c.conn.Close)
+	return c
+}
+
+// TestUnaryOfBothEngines has the same engine at both ends.
+func TestUnaryOfBothEngines(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		c := serveHandlers(t, serverUnaryEcho).client()
+		var res text
+		if st := c.unary(unary.Name, &text{Value: "hello"}, &res); st.Code != cqrpc.CodeOK || res.Value != "re: hello" {
+			t.Errorf("got %v, %q", st, res.Value)
+		}
+		if st := c.unary(bidi.Name, &text{}, &res); st.Code != cqrpc.CodeUnimplemented {
+			t.Errorf("got %v; want UNIMPLEMENTED", st)
+		}
+	})
+}

@@ -1,0 +1,210 @@
+package transport
+
+import (
+	"bytes"
+	"testing"
+	"time"
+
+	"golang.org/x/net/http2"
+
+	"github.com/cqrpc/cqrpc/frame"
+	"github.com/cqrpc/cqrpc/internal/h2peer"
+)
+
+func TestSendWindowOverflow(t *testing.T) {
+	for _, side := range []Side{Client, Server} {
+		greeted(t, side, Config{}, func(s *scene) {
+			if side == Client {
+				s.open(frame.Outgoing{})
+				s.peer.WantHeaders("request", 1, false)
+			} else {
+				s.peer.Request(1, "/s/m")
+				s.served(1)
+			}
+			s.peer.WriteWindowUpdate(1, 1<<31-1)
+			s.peer.WantRST("a stream's window past 2^31-1 (RFC 9113 section 6.9.1)", 1, http2.ErrCodeFlowControl)
+			s.wantAlive("costs the stream only")
+			s.peer.WriteWindowUpdate(0, 1<<31-1-65535)
+			s.wantAlive("the limit itself is legal")
+			s.peer.WriteWindowUpdate(0, 1)
+			s.wantDead("the connection's window", http2.ErrCodeFlowControl)
+		})
+	}
+}
+
+// TestStreamWindowViolation: one byte more than the window.
+func TestStreamWindowViolation(t *testing.T) {
+	play(t, Server, Config{MaxWindow: -1}, func(s *scene) {
+		s.handler.hold = true
+		s.peer.Greet()
+		s.peer.Ignore(http2.FrameWindowUpdate)
+		s.peer.Request(1, "/s/m")
+		call := s.served(1)
+		for range 3 {
+			s.peer.WriteData(1, false, make([]byte, 16384))
+		}
+		s.peer.WriteData(1, false, make([]byte, 16383))
+		s.wantAlive("65535 bytes are what the window allows")
+		s.peer.WriteData(1, false, []byte("x"))
+		s.peer.WantRST("one more is not", 1, http2.ErrCodeFlowControl)
+		call.wantClosed("violation", frame.Violation, frame.FlowControlError)
+		s.wantAlive("the connection's window is returned as bytes are read")
+	})
+}
+
+// TestPaddingFillsWindow: padding counts (RFC 9113 section 6.1), and comes back.
+func TestPaddingFillsWindow(t *testing.T) {
+	play(t, Server, Config{MaxWindow: -1}, func(s *scene) {
+		s.handler.hold = true // the application returns nothing, so all credit is for padding
+		s.peer.Greet()
+		s.peer.Request(1, "/s/m")
+		s.served(1)
+		for range 65 {
+			s.peer.WriteDataPadded(1, false, []byte("d"), make([]byte, 255))
+		}
+		s.peer.WantWindowUpdate("a quarter of the window was padding", 1, 64*256)
+		s.peer.WantIdle("the rest is below the threshold")
+	})
+}
+
+// TestConnWindowViolation: many streams, none of which exceeds its own window.
+func TestConnWindowViolation(t *testing.T) {
+	greeted(t, Server, Config{InitialConnWindow: 1 << 17, MaxWindow: -1}, func(s *scene) {
+		s.near.SetWriteLimit(1) // the credit stays with the Conn, and with it the window
+		s.far.Stall()
+		for id := uint32(1); id < 11; id += 2 {
+			s.peer.Request(id, "/s/m")
+			s.peer.WriteData(id, false, make([]byte, 16384))
+			s.peer.WriteData(id, false, make([]byte, 16384))
+		}
+		s.far.Resume()
+		s.near.SetWriteLimit(0)
+		s.wantAlive("what was read is credited")
+	})
+	c := &Conn{flushing: true, cfg: Config{InitialConnWindow: 1 << 17}.resolved(Server)}
+	c.in.init(&c.cfg)
+	if err := c.takeConn(65535); err != nil {
+		t.Error("within the window:", err)
+	}
+	if err := c.takeConn(1); err == nil {
+		t.Error("nothing is said about one byte too many")
+	}
+}
+
+func TestCreditOfConnection(t *testing.T) {
+	play(t, Server, Config{InitialConnWindow: 1 << 17, MaxWindow: -1}, func(s *scene) {
+		s.handler.hold = true // not even what nobody takes holds up the others
+		s.peer.Greet()
+		s.peer.Request(1, "/s/m")
+		s.peer.WriteData(1, false, make([]byte, 16384))
+		s.peer.WantIdle("an eighth of the window")
+		s.peer.WriteData(1, false, make([]byte, 16384))
+		s.peer.WantWindowUpdate("a quarter", 0, 32768)
+		s.peer.WantIdle("the stream's window is for the application to return")
+		s.served(1).stream.Consume(32768)
+		s.peer.WantWindowUpdate("which it does", 1, 32768)
+	})
+}
+
+// TestStrayDataIsCredited: the connection's window must not shrink by DATA of
+// streams that are gone.
+func TestStrayDataIsCredited(t *testing.T) {
+	play(t, Server, Config{InitialConnWindow: 65535, MaxWindow: -1}, func(s *scene) {
+		s.peer.Greet()
+		s.peer.Request(1, "/s/m")
+		s.served(1).stream.Reset(frame.Cancel)
+		s.peer.WantRST("reset", 1, http2.ErrCodeCancel)
+		for range 10 {
+			s.peer.WriteData(1, false, make([]byte, 16384))
+			s.peer.WantWindowUpdate("read and dropped", 0, 16384)
+		}
+	})
+}
+
+func TestLargeMessage(t *testing.T) {
+	body := bytes.Repeat([]byte("0123456789abcdef"), 100_000/16)
+	t.Run("sent", func(t *testing.T) {
+		greeted(t, Client, Config{}, func(s *scene) {
+			call := s.open(with(message(body), nil, nil, true))
+			s.peer.WantHeaders("request", 1, false)
+			got := s.peer.WantDataBytes("the whole window", 1, 65535)
+			s.peer.WantIdle("both windows are empty")
+			s.peer.WriteWindowUpdate(1, 50_000)
+			s.peer.WantIdle("the connection's still is")
+			s.peer.WriteWindowUpdate(0, 50_000)
+			got = append(got, s.peer.WantDataBytes("the rest", 1, len(body)+5-65535)...)
+			if !bytes.Equal(got, h2peer.Message(body)) {
+				t.Error("the bytes differ")
+			}
+			call.wantSent("through", frame.Sent{Headers: true, Messages: 1, End: true})
+		})
+	})
+	t.Run("received", func(t *testing.T) {
+		play(t, Server, Config{MaxWindow: -1}, func(s *scene) {
+			s.peer.Greet()
+			s.peer.Request(1, "/s/m")
+			m, window := h2peer.Message(body), 65535
+			for len(m) > 0 {
+				n := min(len(m), 16384, window)
+				s.peer.WriteData(1, n == len(m), m[:n])
+				m, window = m[n:], window-n
+				if window == 0 || n < 16384 && len(m) > 0 {
+					for _, f := range s.peer.Until("credit", func(f h2peer.Frame) bool { return f.StreamID == 1 }) {
+						if f.StreamID == 1 {
+							window += int(f.Increment)
+						}
+					}
+				}
+			}
+			if data, _, ended := s.served(1).received(); !bytes.Equal(data, h2peer.Message(body)) || !ended {
+				t.Errorf("received %d bytes, ended %v", len(data), ended)
+			}
+		})
+	})
+}
+
+// TestWindowGrowth: a peer that fills the window within a round trip gets a larger one.
+func TestWindowGrowth(t *testing.T) {
+	play(t, Server, Config{MaxWindow: 200_000}, func(s *scene) {
+		s.peer.Greet()
+		s.peer.Ignore(http2.FrameWindowUpdate)
+		s.peer.Request(1, "/s/m")
+		fill := func(n int) {
+			for ; n > 0; n -= 16000 {
+				s.peer.WriteData(1, false, make([]byte, min(n, 16000)))
+				s.served(1)
+			}
+		}
+		fill(16000)
+		s.peer.WantIdle("a little data costs no PING")
+		fill(32000)
+		ping := s.peer.WantPing("half a window: a sample begins")
+		fill(48000)
+		s.peer.WantIdle("one sample at a time")
+		time.Sleep(100 * time.Millisecond)
+		s.peer.WritePing(true, [8]byte(ping.Payload))
+		f := s.peer.WantSettings("more than two thirds of the window came within the round trip")
+		grown, ok := f.Setting(http2.SettingInitialWindowSize)
+		if !ok || grown < 2*65535 || grown > 200_000 {
+			t.Errorf("the window became %d", grown)
+		}
+		fill(64000)
+		ping = s.peer.WantPing("the next sample")
+		time.Sleep(time.Second)
+		s.peer.WritePing(true, [8]byte(ping.Payload))
+		s.wantAlive("little came in that round trip: the window is large enough")
+		s.peer.WriteWindowUpdate(1, 1)
+		if got := s.served(1).stream.recvWindow.Load(); got > 200_000 {
+			t.Errorf("the stream's window is %d", got)
+		}
+	})
+}
+
+func TestWindowGrowthStaysInProtocol(t *testing.T) {
+	c := &Conn{flushing: true, cfg: Config{MaxWindow: 1 << 31}.resolved(Server)}
+	c.in.init(&c.cfg)
+	c.growWindows(1<<31 - 1)
+	if c.in.connTarget != 1<<31-1 {
+		t.Errorf("the connection's window grew to %d", c.in.connTarget)
+	}
+}

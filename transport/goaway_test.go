@@ -1,0 +1,440 @@
+package transport
+
+import (
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"golang.org/x/net/http2"
+
+	"github.com/cqrpc/cqrpc/frame"
+)
+
+// wantGoAwayLast wants GOAWAY NO_ERROR with that last stream.
+func (s *scene) wantGoAwayLast(why string, last uint32) {
+	s.Helper()
+	if f := s.peer.WantGoAway(why, http2.ErrCodeNo); f.LastStreamID != last {
+		s.Fatalf("%s: last stream %d; want %d", why, f.LastStreamID, last)
+	}
+}
+
+func (p *probe) respond() {
+	p.stream.Send(frame.Outgoing{Headers: responseHeaders(), Trailers: statusOK()})
+}
+
+func (s *scene) wantResponse(why string, id uint32) {
+	s.Helper()
+	s.peer.WantResponse(why, id)
+	s.peer.WantTrailers(why, id, 0)
+}
+
+func (s *scene) endedRequest(id uint32) *probe {
+	s.Helper()
+	s.peer.Request(id, "/s/m")
+	s.peer.WriteData(id, true, nil)
+	return s.served(id)
+}
+
+func TestServerDrain(t *testing.T) {
+	greeted(t, Server, Config{}, func(s *scene) {
+		before := s.endedRequest(1)
+		s.conn.Drain()
+		s.conn.Drain()
+		s.wantGoAwayLast("first step: stop, but what is under way is served", 1<<31-1)
+		ping := s.peer.WantPing("its answer shows that GOAWAY was seen, so it follows GOAWAY")
+		between := s.endedRequest(3)
+		s.peer.WritePing(true, [8]byte(ping.Payload))
+		s.wantGoAwayLast("second step", 3)
+		s.peer.Request(5, "/s/m")
+		s.wantServed("after it, requests are dropped", 2)
+		s.peer.WriteData(5, false, []byte("x"))
+		s.peer.WriteData(5, true, nil)
+		s.wantAlive("silently (RFC 9113 section 6.8)")
+		before.respond()
+		s.wantResponse("streams in progress go on", 1)
+		s.wantAlive("until the last has ended")
+		between.respond()
+		s.wantResponse("also the one between", 3)
+		s.wantGoAwayLast("the last stream identifier never grows", 3)
+		s.peer.WantClosed("nothing left to do")
+		before.wantClean("served")
+		between.wantClean("served")
+		if err := s.ended(); err != nil {
+			t.Errorf("OnClosed(%v) after a drain", err)
+		}
+	})
+}
+
+func TestServerDrainTimeout(t *testing.T) {
+	greeted(t, Server, Config{DrainTimeout: 3 * time.Second}, func(s *scene) {
+		call := s.endedRequest(1)
+		s.conn.Drain()
+		s.wantGoAwayLast("first step", 1<<31-1)
+		s.peer.WantPing("for the second")
+		s.peer.Advance(3*time.Second - 1)
+		s.peer.WantIdle("the answer may still come")
+		s.peer.Advance(1)
+		s.wantGoAwayLast("a client that does not answer cannot hold it up", 1)
+		call.respond()
+		s.wantResponse("served", 1)
+		s.wantGoAwayLast("the end", 1)
+		s.peer.WantClosed("drained")
+	})
+}
+
+func TestServerDrainIdle(t *testing.T) {
+	greeted(t, Server, Config{}, func(s *scene) {
+		s.conn.Drain()
+		s.wantGoAwayLast("first step", 1<<31-1)
+		ping := s.peer.WantPing("for the second")
+		s.peer.WritePing(true, [8]byte(ping.Payload))
+		s.wantGoAwayLast("second step", 0)
+		s.wantGoAwayLast("the end", 0)
+		s.peer.WantClosed("no stream, no reason to stay")
+	})
+}
+
+func TestServerDrainInHandshake(t *testing.T) {
+	play(t, Server, Config{}, func(s *scene) {
+		s.conn.Drain()
+		s.peer.WantSettings("first")
+		s.peer.Ignore(http2.FrameWindowUpdate)
+		s.wantDead("there is nothing to wait for", http2.ErrCodeNo)
+	})
+}
+
+// TestServerDrainOfReset: the last stream ends by a reset.
+func TestServerDrainOfReset(t *testing.T) {
+	greeted(t, Server, Config{}, func(s *scene) {
+		s.endedRequest(1)
+		s.conn.Drain()
+		s.wantGoAwayLast("first step", 1<<31-1)
+		ping := s.peer.WantPing("for the second")
+		s.peer.WritePing(true, [8]byte(ping.Payload))
+		s.wantGoAwayLast("second step", 1)
+		s.peer.WriteRST(1, http2.ErrCodeCancel)
+		s.wantGoAwayLast("the end", 1)
+		s.peer.WantClosed("drained")
+	})
+}
+
+func TestClientGoAway(t *testing.T) {
+	greeted(t, Client, Config{}, func(s *scene) {
+		kept, refused, waiting := s.open(frame.Outgoing{}), s.open(frame.Outgoing{}), s.open(frame.Outgoing{})
+		unsent := s.unopened()
+		s.peer.WantHeaders("first", 1, false)
+		s.peer.WantHeaders("second", 3, false)
+		s.peer.WantIdle("two at a time")
+		s.peer.WriteGoAway(1, http2.ErrCodeEnhanceYourCalm, "too_many_pings")
+		if n := s.drains(); n != 1 {
+			t.Errorf("OnDrain came %d times", n)
+		}
+		var ga *GoAwayError
+		if err := s.handler.drained[0]; !errors.As(err, &ga) || ga.Code != frame.EnhanceYourCalm || ga.LastID != 1 || ga.Debug != "too_many_pings" {
+			t.Errorf("OnDrain(%v)", err)
+		}
+		if err := refused.wantClosed("not processed", frame.GoneAway, frame.EnhanceYourCalm); !err.Unprocessed || err.Unsent {
+			t.Errorf("second: %+v", err)
+		}
+		if err := waiting.wantClosed("not even sent", frame.ConnLost, 0); !err.Unprocessed || !err.Unsent {
+			t.Errorf("third: %+v", err)
+		}
+		kept.wantOpen("the server goes on with it")
+		if _, err := s.conn.NewStream(kept); !errors.Is(err, ErrDraining) {
+			t.Errorf("NewStream: %v", err)
+		}
+		unsent.stream.Send(frame.Outgoing{Headers: requestHeaders()})
+		if err := unsent.wantClosed("made before, sent after", frame.ConnLost, 0); !err.Unsent {
+			t.Errorf("fourth: %+v", err)
+		}
+		s.peer.WriteGoAway(1, http2.ErrCodeNo, "again")
+		if n := s.drains(); n != 1 {
+			t.Errorf("OnDrain came %d times", n)
+		}
+		s.peer.TrailersOnly(1, 0)
+		kept.wantClean("served")
+		s.peer.WantRST("its request had not ended", 1, http2.ErrCodeNo)
+		s.wantDead("with the last stream, the connection", http2.ErrCodeNo)
+		if err := s.ended(); err != nil {
+			t.Errorf("OnClosed(%v)", err)
+		}
+	}, set(http2.SettingMaxConcurrentStreams, 2))
+}
+
+// TestClientTwoStepGoAway: the last identifier shrinks.
+func TestClientTwoStepGoAway(t *testing.T) {
+	greeted(t, Client, Config{}, func(s *scene) {
+		a, b := s.open(frame.Outgoing{End: true}), s.open(frame.Outgoing{End: true})
+		s.peer.WriteGoAway(1<<31-1, http2.ErrCodeNo, "graceful shutdown")
+		a.wantOpen("all go on")
+		b.wantOpen("all go on")
+		s.peer.WriteGoAway(1, http2.ErrCodeNo, "")
+		if err := b.wantClosed("not this one", frame.GoneAway, frame.NoError); !err.Unprocessed {
+			t.Errorf("%+v", err)
+		}
+		s.peer.TrailersOnly(1, 0)
+		a.wantClean("served")
+	})
+}
+
+// TestClientGoAwayThenClosed: the server leaves as it should, without streams.
+func TestClientGoAwayThenClosed(t *testing.T) {
+	greeted(t, Client, Config{}, func(s *scene) {
+		call := s.open(frame.Outgoing{End: true})
+		s.peer.WriteGoAway(1, http2.ErrCodeNo, "")
+		s.peer.Close()
+		call.wantClosed("cut off", frame.ConnLost, 0)
+		if err := s.ended(); err == nil {
+			t.Error("OnClosed(nil), but a stream was cut off")
+		}
+	})
+}
+
+func TestClientDrain(t *testing.T) {
+	greeted(t, Client, Config{}, func(s *scene) {
+		running, waiting := s.open(frame.Outgoing{End: true}), s.open(frame.Outgoing{End: true})
+		s.peer.WantHeaders("one at a time", 1, true)
+		s.conn.Drain()
+		if err := waiting.wantClosed("opened no more", frame.ConnLost, 0); !err.Unsent || !errors.Is(err, ErrDraining) {
+			t.Errorf("%+v", err)
+		}
+		running.wantOpen("in progress")
+		s.wantAlive("a client has nothing to announce")
+		s.peer.TrailersOnly(1, 0)
+		running.wantClean("served")
+		s.wantDead("and then it leaves", http2.ErrCodeNo)
+		if n := s.drains(); n != 0 {
+			t.Error("OnDrain is for what others decide")
+		}
+	}, set(http2.SettingMaxConcurrentStreams, 1))
+}
+
+// TestClientLeaves: a client's GOAWAY changes nothing for what it asked for.
+func TestClientLeaves(t *testing.T) {
+	greeted(t, Server, Config{}, func(s *scene) {
+		call := s.endedRequest(1)
+		s.peer.WriteGoAway(0, http2.ErrCodeNo, "bye")
+		s.wantAlive("a request is still open")
+		call.respond()
+		s.wantResponse("and served", 1)
+	})
+}
+
+func TestStreamIdentifiersRunOut(t *testing.T) {
+	greeted(t, Client, Config{FirstStreamID: 1<<31 - 3}, func(s *scene) {
+		first, last := s.open(frame.Outgoing{End: true}), s.unopened()
+		s.peer.WantHeaders("last but one", 1<<31-3, true)
+		s.peer.WantIdle("one identifier is left")
+		late := s.unopened()
+		last.stream.Send(frame.Outgoing{Headers: requestHeaders(), End: true})
+		s.peer.WantHeaders("the last one (RFC 9113 section 5.1.1)", 1<<31-1, true)
+		if n := s.drains(); n != 1 {
+			t.Fatalf("OnDrain came %d times", n)
+		}
+		late.stream.Send(frame.Outgoing{Headers: requestHeaders(), End: true})
+		if err := late.wantClosed("too late", frame.ConnLost, 0); !err.Unsent {
+			t.Errorf("%+v", err)
+		}
+		if _, err := s.conn.NewStream(late); !errors.Is(err, ErrDraining) {
+			t.Errorf("NewStream: %v", err)
+		}
+		s.peer.TrailersOnly(1<<31-3, 0)
+		s.peer.TrailersOnly(1<<31-1, 0)
+		first.wantClean("served")
+		last.wantClean("served")
+		s.wantDead("nothing left to do", http2.ErrCodeNo)
+	})
+}
+
+// TestStreamIdentifiersRunOutInQueue: more streams wait than identifiers are left.
+func TestStreamIdentifiersRunOutInQueue(t *testing.T) {
+	greeted(t, Client, Config{FirstStreamID: 1<<31 - 1}, func(s *scene) {
+		a, b := s.unopened(), s.unopened()
+		a.stream.Send(frame.Outgoing{Headers: requestHeaders(), End: true})
+		b.stream.Send(frame.Outgoing{Headers: requestHeaders(), End: true})
+		s.peer.WantHeaders("the last one", 1<<31-1, true)
+		if err := b.wantClosed("no identifier", frame.ConnLost, 0); !err.Unsent || !errors.Is(err, errExhausted) && !errors.Is(err, ErrDraining) {
+			t.Errorf("%+v", err)
+		}
+		a.wantOpen("in progress")
+	})
+}
+
+func TestMaxConcurrentStreamsQueue(t *testing.T) {
+	greeted(t, Client, Config{}, func(s *scene) {
+		var calls []*probe
+		for range 4 {
+			calls = append(calls, s.open(frame.Outgoing{End: true}))
+		}
+		s.peer.WantHeaders("one slot", 1, true)
+		s.peer.WantIdle("the others wait (RFC 9113 section 5.1.2)")
+		calls[1].stream.Reset(frame.Cancel)
+		s.peer.WantIdle("a stream that was never opened needs no reset")
+		s.peer.TrailersOnly(1, 0)
+		s.peer.WantHeaders("the next", 3, true)
+		if id := calls[2].stream.ID(); id != 3 {
+			t.Errorf("the third stream has identifier %d", id)
+		}
+		s.peer.WriteSettings(set(http2.SettingMaxConcurrentStreams, 2))
+		s.peer.WantSettingsAck("more room")
+		s.peer.WantHeaders("the last", 5, true)
+		if _, came := calls[1].close(); came {
+			t.Error("OnClosed after the owner's Reset")
+		}
+	}, set(http2.SettingMaxConcurrentStreams, 1))
+}
+
+func TestCloseEndsEverything(t *testing.T) {
+	greeted(t, Client, Config{}, func(s *scene) {
+		running, waiting, unsent := s.open(frame.Outgoing{}), s.open(frame.Outgoing{}), s.unopened()
+		cause := errors.New("the channel is closed")
+		var pinged error
+		s.conn.Ping(func(_ time.Duration, err error) { pinged = err })
+		s.conn.CloseWith(cause)
+		if err := running.wantClosed("closed", frame.ConnLost, 0); err.Unprocessed || !errors.Is(err, cause) {
+			t.Errorf("running: %+v", err)
+		}
+		if err := waiting.wantClosed("closed", frame.ConnLost, 0); !err.Unsent || !errors.Is(err, cause) {
+			t.Errorf("waiting: %+v", err)
+		}
+		unsent.stream.Send(frame.Outgoing{Headers: requestHeaders()})
+		if err := unsent.wantClosed("closed", frame.ConnLost, 0); !err.Unsent || !errors.Is(err, cause) {
+			t.Errorf("unsent: %+v", err)
+		}
+		if !errors.Is(pinged, cause) {
+			t.Errorf("PING: %v", pinged)
+		}
+		if _, err := s.conn.NewStream(running); !errors.Is(err, cause) {
+			t.Errorf("NewStream: %v", err)
+		}
+		running.stream.Send(message([]byte("x")))
+		running.stream.Consume(1 << 20)
+		running.stream.Reset(frame.Cancel)
+	}, set(http2.SettingMaxConcurrentStreams, 1))
+}
+
+// TestCloseInsideOnStream: the connection ends before the request has a receiver.
+func TestCloseInsideOnStream(t *testing.T) {
+	play(t, Server, Config{}, func(s *scene) {
+		s.peer.Greet()
+		s.handler.onStream = func(p *probe) { s.conn.Close() }
+		s.peer.Request(1, "/s/m")
+		s.served(1).wantClosed("accepted, then lost", frame.ConnLost, 0)
+	})
+}
+
+// TestLinger: a peer that goes on sending gets the GOAWAY and an orderly end, not
+// a reset by TCP, and cannot keep the connection from ending.
+func TestLinger(t *testing.T) {
+	greeted(t, Server, Config{LingerTimeout: 2 * time.Second}, func(s *scene) {
+		s.peer.WriteData(1, false, []byte("idle stream"))
+		for range 10 {
+			s.peer.WritePing(false, [8]byte{})
+		}
+		s.peer.WantGoAway("why", http2.ErrCodeProtocol)
+		s.peer.WantClosed("and no more")
+		for range 4 {
+			time.Sleep(499 * time.Millisecond)
+			s.peer.WritePing(false, [8]byte{})
+			synctest.Wait()
+			if s.isOver() {
+				t.Fatal("closed while the peer may still be reading")
+			}
+		}
+		time.Sleep(5 * time.Millisecond)
+		if !s.isOver() {
+			t.Error("still open after LingerTimeout")
+		}
+	})
+}
+
+// TestGoAwayReachesHalfClosedPeer: the peer has sent its last byte, and reads.
+func TestGoAwayReachesHalfClosedPeer(t *testing.T) {
+	greeted(t, Server, Config{}, func(s *scene) {
+		s.peer.WriteData(1, false, []byte("idle stream"))
+		s.far.CloseWrite()
+		s.wantDead("GOAWAY comes before the end", http2.ErrCodeProtocol)
+	})
+}
+
+// TestStalledPeer: the peer reads nothing at all; what is local still works.
+func TestStalledPeer(t *testing.T) {
+	greeted(t, Client, Config{}, func(s *scene) {
+		s.near.SetWriteLimit(10)
+		s.far.Stall()
+		stuck, other := s.open(message(make([]byte, 1000))), s.open(message(make([]byte, 1000)))
+		stuck.wantSent("held back by the socket", frame.Sent{})
+		stuck.stream.Reset(frame.Cancel)
+		s.conn.Close()
+		other.wantClosed("closed", frame.ConnLost, 0)
+		if err := s.ended(); err != nil {
+			t.Errorf("OnClosed(%v)", err)
+		}
+	})
+}
+
+// TestLostConnection: the wire breaks, at several points.
+func TestLostConnection(t *testing.T) {
+	for _, tc := range []struct {
+		name  string
+		reach func(s *scene)
+	}{
+		{"idle", func(s *scene) {}},
+		{"inside a frame", func(s *scene) { s.peer.WriteBytes([]byte{0, 0, 9, 0, 0}) }},
+		{"inside DATA", func(s *scene) { s.peer.Response(1); s.peer.WriteBytes([]byte{0, 0, 9, 0, 0, 0, 0, 0, 1, 'x'}) }},
+		{"inside a header block", func(s *scene) { s.peer.WriteHeadersRaw(1, false, false, []byte{0x88}) }},
+		{"after the response's headers", func(s *scene) { s.peer.Response(1) }},
+		{"while the socket is full", func(s *scene) {
+			s.near.SetWriteLimit(10)
+			s.far.Stall()
+			s.open(message(make([]byte, 100)))
+		}},
+	} {
+		for how, end := range map[string]func(*scene){
+			"fails":  func(s *scene) { s.near.Fail(errWire) },
+			"closes": func(s *scene) { s.far.Resume(); s.peer.Close() },
+		} {
+			t.Run(tc.name+", "+how, func(t *testing.T) {
+				greeted(t, Client, Config{}, func(s *scene) {
+					call := s.open(message([]byte("half")))
+					tc.reach(s)
+					synctest.Wait()
+					end(s)
+					call.wantClosed("lost", frame.ConnLost, 0)
+					err := s.ended()
+					if err == nil || how == "fails" && !errors.Is(err, errWire) {
+						t.Errorf("OnClosed(%v)", err)
+					}
+				})
+			})
+		}
+	}
+}
+
+// TestWriteFailsWithAnswerWaiting: the server has answered, said goodbye and
+// closed; our next write fails before the answer is read.
+func TestWriteFailsWithAnswerWaiting(t *testing.T) {
+	greeted(t, Client, Config{}, func(s *scene) {
+		answered, cut := s.open(frame.Outgoing{}), s.open(frame.Outgoing{})
+		s.near.Stall()
+		s.peer.TrailersOnly(1, 0)
+		s.peer.WriteGoAway(3, http2.ErrCodeNo, "bye")
+		s.near.FailWrite(errWire)
+		answered.stream.Send(message([]byte("to nobody")))
+		synctest.Wait()
+		if s.isOver() || s.drains() != 1 {
+			t.Fatal("given up with the answer unread, or still open for more")
+		}
+		s.near.Resume()
+		answered.wantClean("the answer counts")
+		cut.wantOpen("nothing is known of it yet")
+		time.Sleep(s.conn.cfg.LingerTimeout)
+		if err := cut.wantClosed("the connection is dead", frame.ConnLost, 0); !errors.Is(err, errWire) {
+			t.Errorf("%v", err)
+		}
+		if err := s.ended(); !errors.Is(err, errWire) {
+			t.Errorf("OnClosed(%v)", err)
+		}
+	})
+}
