@@ -166,4 +166,3 @@ func TestBatchErrorText(t *testing.T) {
 		t.Errorf("got %v\nwant %s", err, want)
 	}
 }
-

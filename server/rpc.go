@@ -50,6 +50,7 @@ type rpc struct {
 
 	// each of the goroutine that finalizes its batch
 	opened, closed, parted cq.Event
+	cancelled              bool // with closed
 }
 
 // handle starts a call of h.
@@ -66,7 +67,7 @@ func (c *conn) handle(h *Handler, st *transport.Stream, hs *frame.Headers) {
 	r.ctx.rpc = r
 	st.Accept(k.Receiver())
 	k.Start()
-	r.start((*closing)(r), call.RecvClose(nil))
+	r.start((*closing)(r), call.RecvClose(&r.cancelled))
 	if h.shape.ManyRequests() {
 		c.server.workers.hire(r)
 		return
@@ -90,6 +91,9 @@ func (r *closing) Begin() bool { return true }
 func (r *closing) Complete(c cq.Completion) {
 	c.Finalizer.Finalize(&r.closed)
 	r.ctx.end()
+	if r.cancelled {
+		r.call.Close() // nobody will read what has arrived
+	}
 }
 
 // opening completes the first RECV_MESSAGE of a method with one request: there

@@ -50,9 +50,9 @@ func TestDemonstration(t *testing.T) {
 	}
 	text := out.String()
 	for pattern, want := range map[string]int{
-		`async server, one queue and one poller`: 1,
-		`async server, three queues`:             1,
-		`sync server`:                            1,
+		`(?m)^async server, one queue and one poller`: 1,
+		`(?m)^async server, three queues`:             1,
+		`(?m)^sync server`:                            1,
 		`(?m)^  server: queue 0, tag 0x[0-9a-f]+ \(call data \d+\) answers "Hello test \d"$`: -1,
 		`(?m)^  server: queue [012], tag 0x[0-9a-f]+ \(call data \d+\) answers`:              2 * 2 * 4,
 		`(?m)^  async client: tag \d ok=true status OK reply "Hello test \d"$`:               3 * 4,

@@ -1,0 +1,33 @@
+package testservice
+
+import (
+	"github.com/cqrpc/cqrpc/call"
+	testpb "google.golang.org/grpc/interop/grpc_testing"
+)
+
+// Messages of the service, by what they are to it.
+type (
+	// OutputRequest is a request of the streaming calls that ask for output.
+	OutputRequest = testpb.StreamingOutputCallRequest
+	// OutputResponse is one response of these.
+	OutputResponse = testpb.StreamingOutputCallResponse
+	// InputRequest is one request of StreamingInputCall.
+	InputRequest = testpb.StreamingInputCallRequest
+	// InputResponse is the response of StreamingInputCall.
+	InputResponse = testpb.StreamingInputCallResponse
+)
+
+// methodOf is a shorter word for what generated code would spell out.
+type methodOf[Req, Res any] = call.Method[Req, Res]
+
+const prefix = "/grpc.testing.TestService/"
+
+// The methods of the service. Read only.
+var (
+	EmptyCall           = methodOf[testpb.Empty, testpb.Empty]{Name: prefix + "EmptyCall", Shape: call.Unary}
+	UnaryCall           = methodOf[testpb.SimpleRequest, testpb.SimpleResponse]{Name: prefix + "UnaryCall", Shape: call.Unary}
+	StreamingOutputCall = methodOf[OutputRequest, OutputResponse]{Name: prefix + "StreamingOutputCall", Shape: call.ServerStream}
+	StreamingInputCall  = methodOf[InputRequest, InputResponse]{Name: prefix + "StreamingInputCall", Shape: call.ClientStream}
+	FullDuplexCall      = methodOf[OutputRequest, OutputResponse]{Name: prefix + "FullDuplexCall", Shape: call.BidiStream}
+	HalfDuplexCall      = methodOf[OutputRequest, OutputResponse]{Name: prefix + "HalfDuplexCall", Shape: call.BidiStream}
+)
