@@ -51,7 +51,9 @@ func (k OpKind) String() string {
 type Flags uint32
 
 const (
-	// BufferHint (SendMessage): more is coming. Accepted, without effect.
+	// BufferHint (SendMessage): more is coming. Complete as soon as all that is
+	// not framed yet fits 64 KiB, usually at once and before a byte is sent.
+	// Nothing is held back: the next write takes what has gathered.
 	BufferHint Flags = 0x1
 	// NoCompress (SendMessage): send this message as it is.
 	NoCompress Flags = 0x2

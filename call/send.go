@@ -57,7 +57,7 @@ func (s *sendSide) drop() {
 // isSendingLocked reports whether a message is with the stream: what follows it
 // may have to wait for flow control.
 func (c *Call) isSendingLocked() bool {
-	return c.slots[SendMessageOp] != nil && c.send.queued.Message == nil
+	return c.send.sent.Messages < c.send.issued && c.send.queued.Message == nil
 }
 
 // parcel is what the send operations of a batch become on the goroutine that
@@ -70,6 +70,7 @@ type parcel struct {
 	out       frame.Outgoing
 	timeoutAt int
 	flags     Flags       // of SendInitialMetadata
+	hinted    bool        // SendMessage has BufferHint
 	spent     *mem.Buffer // the application's buffer, if out holds another
 	borrowed  bool        // out.Message is the application's until the batch is accepted
 	tooLarge  int         // length of a message over the limit, else 0
@@ -142,7 +143,7 @@ func (c *Call) packHeaders(p *parcel, md cqrpc.Metadata) {
 // packMessage marshals, checks and compresses one message.
 func (c *Call) packMessage(p *parcel, o *Op) error {
 	body := o.buffer
-	p.borrowed = !o.isValue
+	p.borrowed, p.hinted = !o.isValue, o.flags&BufferHint != 0
 	if o.isValue {
 		var err error
 		if body, err = c.marshal(o.value); err != nil {

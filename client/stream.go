@@ -227,8 +227,8 @@ func ClientStream[Req, Res any](
 	return s, nil
 }
 
-// Send sends one message and waits until flow control has taken it; req may
-// then be reused. io.EOF means that the call has ended: CloseAndRecv says how.
+// Send sends one message; req may be reused when it returns. It waits while
+// more than 64 KiB are buffered because the server does not take them. io.EOF means that the call has ended: CloseAndRecv says how.
 func (s *ClientStreamCall[Req, Res]) Send(req *Req) error { return s.sendValue(req) }
 
 // CloseAndRecv ends the requests and waits for the response.
@@ -262,8 +262,8 @@ func BidiStream[Req, Res any](
 	return s, nil
 }
 
-// Send sends one message and waits until flow control has taken it; req may
-// then be reused. io.EOF means that the call has ended: Recv says how.
+// Send sends one message; req may be reused when it returns. It waits while
+// more than 64 KiB are buffered because the server does not take them. io.EOF means that the call has ended: Recv says how.
 func (s *BidiStreamCall[Req, Res]) Send(req *Req) error { return s.sendValue(req) }
 
 // CloseSend ends the requests. The responses go on.

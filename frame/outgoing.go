@@ -58,8 +58,9 @@ func (l *HeaderList) Free() {
 }
 
 // Outgoing is what one Send hands to a stream: any of an initial header block,
-// one message, and an end, sent in that order whatever the order of Sends
-// (HTTP/2 knows no other). The stream takes ownership of all of it.
+// one message, and an end. Of several Sends, headers go first, messages in
+// their order, the end last (HTTP/2 knows no other order). The stream takes
+// ownership of all of it.
 type Outgoing struct {
 	// Headers is the initial header block (request or response headers).
 	Headers *HeaderList
@@ -79,6 +80,7 @@ type Outgoing struct {
 type Sent struct {
 	Headers  bool
 	Messages uint64
+	Bytes    uint64 // of messages, prefixes included
 	End      bool
 }
 

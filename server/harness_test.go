@@ -46,6 +46,9 @@ func decoded(t *testing.T, b []byte) string {
 	return m.Value
 }
 
+// peer is a scripted client.
+type peer = *h2peer.Peer
+
 // site is a server under test and the network to reach it.
 type site struct {
 	t      *testing.T
@@ -91,7 +94,7 @@ func serveHandlers(t *testing.T, handlers ...server.Handler) *site {
 }
 
 // dial returns a client that has shaken hands and has no eye for windows.
-func (x *site) dial() *h2peer.Peer {
+func (x *site) dial() peer {
 	x.t.Helper()
 	nc, err := x.net.Dial(context.Background())
 	if err != nil {

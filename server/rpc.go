@@ -239,10 +239,20 @@ func (r *rpc) receive(ops []call.Op) error {
 		return misuse(err)
 	}
 	ev, _ := r.in.Wait(context.Background()) // the end of the call ends it, too
-	if !ev.OK {
-		return ev.Err
+	return failure(ev)
+}
+
+// failure is why an operation of a handler failed, nil if it did not. A lost
+// connection has io.EOF among its causes, which must not be taken for the end
+// of the messages by a handler that looks with errors.Is.
+func failure(ev cq.Event) error {
+	if ev.OK {
+		return nil
 	}
-	return nil
+	if e, ok := errors.AsType[*cqrpc.Error](ev.Err); ok && errors.Is(e, io.EOF) {
+		return &cqrpc.Error{Status: e.Status, Origin: e.Origin}
+	}
+	return ev.Err
 }
 
 // send sends one message, with the initial metadata before the first, and
@@ -272,10 +282,7 @@ func (r *rpc) awaitSent() error {
 	}
 	r.sending = false
 	ev, _ := r.out.Wait(context.Background())
-	if !ev.OK {
-		return ev.Err
-	}
-	return nil
+	return failure(ev)
 }
 
 // beginResponse adds the initial metadata, if it is not out.

@@ -19,8 +19,8 @@ type Budgets struct {
 	Settings Budget
 	// Glitches: legal but useless frames - empty DATA, PRIORITY, unknown types,
 	// frames on closed streams (CVE-2019-9513, CVE-2019-9518). Default 10000,
-	// refilled by 330/s and by 8 for every stream that ends, for as many may
-	// have crossed its end in good faith.
+	// refilled by 330/s; 8 for every stream that ends are free, for as many may
+	// cross its end in good faith.
 	Glitches Budget
 	// UnsentAcks is how many PING and SETTINGS acknowledgements may wait because
 	// the peer does not read (CVE-2019-9512). Default 1000.
@@ -61,22 +61,31 @@ func (b Budget) or(burst int, perSecond float64) Budget {
 type abuseState struct {
 	peerResets, ownResets, settings, glitches bucket
 
-	refunded uint64 // streams whose end was credited to glitches
+	late  int    // glitches that are free, because streams ended
+	ended uint64 // streams that are accounted for in late
 }
 
-// latePerStream is how many frames that follow the end of a stream are taken to
-// have crossed it: a response, WINDOW_UPDATEs for the last DATA, RST_STREAM.
-const latePerStream = 8
+const (
+	// latePerStream is how many frames that follow the end of a stream are taken
+	// to have crossed it: a response, WINDOW_UPDATEs for its DATA, RST_STREAM.
+	latePerStream = 8
+	// maxLate bounds what a long life saves up: 2048 streams that end at once.
+	maxLate = 2048 * latePerStream
+)
 
 // glitch accounts a frame that is legal and useless.
 func (c *Conn) glitch(what string) error {
 	c.mu.Lock()
 	ended := c.streams.ended
 	c.mu.Unlock()
-	g := &c.abuse.glitches
-	g.spent = max(0, g.spent-latePerStream*float64(ended-c.abuse.refunded))
-	c.abuse.refunded = ended
-	return g.spend(c.cfg.Budgets.Glitches, what)
+	a := &c.abuse
+	a.late = int(min(uint64(a.late)+latePerStream*(ended-a.ended), maxLate))
+	a.ended = ended
+	if a.late > 0 {
+		a.late--
+		return nil
+	}
+	return a.glitches.spend(c.cfg.Budgets.Glitches, what)
 }
 
 // unsentBudgetLocked bounds acknowledgements and resets that wait because the

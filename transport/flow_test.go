@@ -59,10 +59,11 @@ func TestPaddingFillsWindow(t *testing.T) {
 		s.peer.Greet()
 		s.peer.Request(1, "/s/m")
 		s.served(1)
-		for range 65 {
+		for range 64 { // a byte of data, and 256 of padding with its length
 			s.peer.WriteDataPadded(1, false, []byte("d"), make([]byte, 255))
 		}
 		s.peer.WantWindowUpdate("a quarter of the window was padding", 1, 64*256)
+		s.peer.WriteDataPadded(1, false, []byte("d"), make([]byte, 255))
 		s.peer.WantIdle("the rest is below the threshold")
 	})
 }
@@ -188,7 +189,7 @@ func TestWindowGrowth(t *testing.T) {
 		if !ok || grown < 2*65535 || grown > 200_000 {
 			t.Errorf("the window became %d", grown)
 		}
-		fill(64000)
+		fill(int(grown)/2 + 16000)
 		ping = s.peer.WantPing("the next sample")
 		time.Sleep(time.Second)
 		s.peer.WritePing(true, [8]byte(ping.Payload))

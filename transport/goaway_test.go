@@ -89,8 +89,8 @@ func TestServerDrainIdle(t *testing.T) {
 		s.wantGoAwayLast("first step", 1<<31-1)
 		ping := s.peer.WantPing("for the second")
 		s.peer.WritePing(true, [8]byte(ping.Payload))
-		s.wantGoAwayLast("second step", 0)
-		s.wantGoAwayLast("the end", 0)
+		s.wantGoAwayLast("second step, perhaps one with the end", 0)
+		s.peer.Ignore(http2.FrameGoAway)
 		s.peer.WantClosed("no stream, no reason to stay")
 	})
 }
@@ -154,7 +154,7 @@ func TestClientGoAway(t *testing.T) {
 		}
 		s.peer.TrailersOnly(1, 0)
 		kept.wantClean("served")
-		s.peer.WantRST("its request had not ended", 1, http2.ErrCodeNo)
+		s.peer.Ignore(http2.FrameRSTStream) // its request had not ended
 		s.wantDead("with the last stream, the connection", http2.ErrCodeNo)
 		if err := s.ended(); err != nil {
 			t.Errorf("OnClosed(%v)", err)

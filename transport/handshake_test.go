@@ -134,7 +134,7 @@ func TestCloseInHandshake(t *testing.T) {
 		s.peer.WritePreface()
 		s.peer.WriteSettings()
 		s.peer.WantSettings("GOAWAY may not be the first frame")
-		s.peer.Ignore(http2.FrameWindowUpdate)
+		s.peer.Ignore(http2.FrameWindowUpdate, http2.FrameSettings)
 		s.wantDead("closed", http2.ErrCodeNo)
 		if err := s.ended(); err != nil {
 			t.Errorf("OnClosed(%v)", err)

@@ -164,18 +164,22 @@ func (c *Conn) planReadyLocked(t *turn) {
 	}
 }
 
-// planStreamLocked plans up to one frame of each kind for s and puts s back
-// into the queue in which it belongs.
+// planStreamLocked plans headers, DATA up to one full frame, and an end for s,
+// and puts s back into the queue in which it belongs.
 func (c *Conn) planStreamLocked(t *turn, s *Stream) {
 	before := s.sent
 	c.planHeadersLocked(t, s)
-	if s.sent.Headers && s.out.msg != nil {
-		c.planDataLocked(t, s)
+	for room := int64(c.peer.maxFrame); s.sent.Headers && s.out.msg != nil && room > 0; {
+		n := c.planDataLocked(t, s, room)
+		if n == 0 {
+			break
+		}
+		room -= n
 	}
 	if s.out.end && s.out.msg == nil && (s.sent.Headers || s.out.trailersOnly()) && !s.sent.End {
 		c.planEndLocked(t, s)
 	}
-	if s.sent != before {
+	if before.Bytes = s.sent.Bytes; s.sent != before { // bytes alone complete nothing
 		t.notices = append(t.notices, notice{s: s, sent: s.sent, closed: s.state == ended})
 	}
 	if s.state == ended || s.queue != nil || !s.sendable() {
@@ -205,13 +209,13 @@ func (c *Conn) planHeadersLocked(t *turn, s *Stream) {
 	}
 }
 
-// planDataLocked plans one DATA frame of the outstanding message, as large as
-// frame size and both windows allow.
-func (c *Conn) planDataLocked(t *turn, s *Stream) {
+// planDataLocked plans one DATA frame of the first message, as large as room
+// and both windows allow, and returns its length; 0 if there is no window.
+func (c *Conn) planDataLocked(t *turn, s *Stream, room int64) int64 {
 	size := s.out.size()
-	n := min(int64(size-s.out.offset), int64(c.peer.maxFrame), s.sendWindow, c.out.window)
+	n := min(int64(size-s.out.offset), room, s.sendWindow, c.out.window)
 	if n <= 0 {
-		return
+		return 0
 	}
 	st := step{kind: stepData, id: s.id}
 	from, to := s.out.offset, s.out.offset+int(n)
@@ -224,20 +228,22 @@ func (c *Conn) planDataLocked(t *turn, s *Stream) {
 	s.out.offset = to
 	s.sendWindow -= n
 	c.out.window -= n
+	s.sent.Bytes += uint64(n)
 	t.bytes += int(n)
 	if to < size {
 		st.owner = s.out.msg.Ref()
 		t.steps = append(t.steps, st)
-		return
+		return n
 	}
 	st.owner = s.out.msg
-	s.out.msg = nil
+	s.out.popMessage()
 	s.sent.Messages++
-	st.end = s.out.end && s.out.trailers == nil
+	st.end = s.out.end && s.out.trailers == nil && s.out.msg == nil
 	t.steps = append(t.steps, st)
 	if st.end {
 		c.sentEndLocked(t, s)
 	}
+	return n
 }
 
 // planEndLocked plans trailers, or an empty DATA frame with END_STREAM.

@@ -343,7 +343,7 @@ func TestPlanNotices(t *testing.T) {
 	p.c.peer.initialWindow = 4
 	s := p.queue(with(sized(6), requestHeaders(), nil, true))
 	var turn turn
-	for i, want := range []frame.Sent{{Headers: true}, {Headers: true, Messages: 1, End: true}} {
+	for i, want := range []frame.Sent{{Headers: true, Bytes: 4}, {Headers: true, Messages: 1, Bytes: 6, End: true}} {
 		p.c.planLocked(&turn)
 		if len(turn.notices) != 1 || turn.notices[0].sent != want || turn.notices[0].closed {
 			t.Fatalf("turn %d: notices %+v", i, turn.notices)
@@ -361,7 +361,6 @@ func TestPlanNotices(t *testing.T) {
 func TestSendTwicePanics(t *testing.T) {
 	for name, o := range map[string]func() frame.Outgoing{
 		"headers":  func() frame.Outgoing { return frame.Outgoing{Headers: responseHeaders()} },
-		"message":  func() frame.Outgoing { return sized(6) },
 		"trailers": func() frame.Outgoing { return frame.Outgoing{Trailers: statusOK()} },
 	} {
 		t.Run(name, func(t *testing.T) {

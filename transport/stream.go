@@ -39,15 +39,22 @@ type Stream struct {
 	credit     atomic.Int64 // taken by the application, not yet announced
 }
 
-// pending is what a stream has still to send: one of each kind, in this order.
-// C-core's rule of one outstanding operation per kind makes a longer queue impossible.
+// pending is what a stream has still to send, in this order. How many messages
+// may wait is for the sender to bound: a call lets 64 KiB wait, and one message
+// beyond (C-core's write buffer).
 type pending struct {
-	headers  *frame.HeaderList
-	msg      *mem.Buffer
-	trailers *frame.HeaderList
+	headers *frame.HeaderList
+	outMessage
 	offset   int // bytes of prefix and msg already planned
-	prefix   [frame.PrefixLen]byte
+	more     []outMessage
+	trailers *frame.HeaderList
 	end      bool
+}
+
+// outMessage is one message with its prefix.
+type outMessage struct {
+	msg    *mem.Buffer // nil: none
+	prefix [frame.PrefixLen]byte
 }
 
 // ID is the stream identifier, 0 while a client stream has not been opened.
@@ -71,8 +78,8 @@ func (s *Stream) Accept(r Receiver) {
 // Send queues headers, a message, an end. It takes ownership of the lists and
 // the buffer, also where it ignores them: after an end that was sent, and on a
 // stream that is over. What was accepted comes back through
-// Receiver.OnSent. A second item of a kind whose first has not been accepted
-// yet is a bug of the caller and panics.
+// Receiver.OnSent. Messages go out in the order of Sends; headers or trailers a
+// second time are a bug of the caller and panic.
 func (s *Stream) Send(o frame.Outgoing) {
 	c := s.conn
 	c.mu.Lock()
@@ -91,21 +98,40 @@ func (s *Stream) Send(o frame.Outgoing) {
 
 func (p *pending) add(o frame.Outgoing) {
 	switch {
-	case o.Headers != nil && p.headers != nil,
-		o.Message != nil && p.msg != nil,
-		o.Trailers != nil && p.trailers != nil:
-		panic("BUG: transport: second Send of a kind while one is outstanding")
+	case o.Headers != nil && p.headers != nil, o.Trailers != nil && p.trailers != nil:
+		panic("BUG: transport: headers or trailers were sent twice")
 	}
 	if o.Headers != nil {
 		p.headers = o.Headers
 	}
 	if o.Message != nil {
-		p.msg, p.prefix, p.offset = o.Message, o.Prefix, 0
+		p.addMessage(outMessage{o.Message, o.Prefix})
 	}
 	if o.Trailers != nil {
 		p.trailers = o.Trailers
 	}
 	p.end = p.end || o.End || o.Trailers != nil
+}
+
+func (p *pending) addMessage(m outMessage) {
+	if p.msg == nil {
+		p.outMessage = m
+		return
+	}
+	p.more = append(p.more, m)
+}
+
+// popMessage moves on to the next message.
+func (p *pending) popMessage() {
+	p.outMessage, p.offset = outMessage{}, 0
+	if len(p.more) == 0 {
+		return
+	}
+	p.outMessage = p.more[0]
+	p.more[0] = outMessage{}
+	if p.more = p.more[1:]; len(p.more) == 0 {
+		p.more = nil // an idle stream holds no queue
+	}
 }
 
 func free(o frame.Outgoing) {
@@ -118,6 +144,9 @@ func free(o frame.Outgoing) {
 func (p *pending) drop() {
 	p.headers.Free()
 	p.msg.Free()
+	for _, m := range p.more {
+		m.msg.Free()
+	}
 	p.trailers.Free()
 	*p = pending{}
 }

@@ -119,8 +119,9 @@ func (d *desk) open(name string, payload server.PayloadHandling, serve func(c *q
 	return nil
 }
 
-// ask requests a call. Where it goes is a queue of its own, as only the call's
-// goroutine will take events from it.
+// ask requests a call. It is bound to the queue of its request for want of a
+// better one: only the goroutine that serves it will start batches, on a queue
+// of its own.
 func (d *desk) ask(e *errand) error {
 	e.slot = server.IncomingCall{}
 	return d.server.RequestRegisteredCall(e.method, &e.slot, e.queue, e.queue, e)

@@ -1,0 +1,93 @@
+package client
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestParseTarget(t *testing.T) {
+	for _, tt := range []struct{ text, network, address, authority string }{
+		{"example.org:50051", "tcp", "example.org:50051", "example.org:50051"},
+		{"example.org", "tcp", "example.org:443", "example.org"},
+		{"dns:example.org", "tcp", "example.org:443", "example.org"},
+		{"dns:example.org:80", "tcp", "example.org:80", "example.org:80"},
+		{"dns:///example.org:80", "tcp", "example.org:80", "example.org:80"},
+		{"dns://192.0.2.53/example.org:80", "tcp", "example.org:80", "example.org:80"},
+		{"127.0.0.1:80", "tcp", "127.0.0.1:80", "127.0.0.1:80"},
+		{"ipv4:127.0.0.1:80", "tcp", "127.0.0.1:80", "127.0.0.1:80"},
+		{"ipv4:127.0.0.1", "tcp", "127.0.0.1:443", "127.0.0.1"},
+		{"ipv6:[2001:db8::1]:80", "tcp", "[2001:db8::1]:80", "[2001:db8::1]:80"},
+		{"ipv6:[2001:db8::1]", "tcp", "[2001:db8::1]:443", "[2001:db8::1]"},
+		{"ipv6:2001:db8::1", "tcp", "[2001:db8::1]:443", "[2001:db8::1]"},
+		{"[::1]:80", "tcp", "[::1]:80", "[::1]:80"},
+		{"::1", "tcp", "[::1]:443", "[::1]"},
+		{"[fe80::1%eth0]:80", "tcp", "[fe80::1%eth0]:80", "[fe80::1%eth0]:80"},
+		{":80", "tcp", ":80", "localhost:80"},
+		{"passthrough:///any thing", "tcp", "any thing", "any thing"},
+		{"passthrough:any", "tcp", "any", "any"},
+		{"unix:run/x.sock", "unix", "run/x.sock", "localhost"},
+		{"unix:/run/x.sock", "unix", "/run/x.sock", "localhost"},
+		{"unix:///run/x.sock", "unix", "/run/x.sock", "localhost"},
+		{"unix-abstract:x", "unix", "@x", "localhost"},
+	} {
+		got, err := parseTarget(tt.text)
+		want := target{text: tt.text, network: tt.network, address: tt.address, authority: tt.authority}
+		if err != nil || got != want {
+			t.Errorf("parseTarget(%q) = %+v, %v; want %+v", tt.text, got, err, want)
+		}
+	}
+}
+
+func TestParseTargetRefuses(t *testing.T) {
+	for _, tt := range []struct{ text, why string }{
+		{"", "names no host"},
+		{"dns:///", "names no host"},
+		{"dns:", "names no host"},
+		{"passthrough:///", "names no host"},
+		{"example.org:", "empty port"},
+		{"a:b:c", "no host and port"},
+		{"ipv4:127.0.0.1:80,127.0.0.2:80", "no host and port"},
+		{"https://example.org", "unknown scheme"},
+		{"xds:///service", "unknown scheme"},
+		{"unix:", "names no socket"},
+		{"unix://", "names no socket"},
+		{"unix-abstract:", "names no socket"},
+	} {
+		if got, err := parseTarget(tt.text); err == nil || !strings.Contains(err.Error(), tt.why) {
+			t.Errorf("parseTarget(%q) = %+v, %v; want an error with %q", tt.text, got, err, tt.why)
+		}
+	}
+}
+
+// FuzzParseTarget holds parsing to what dialing relies on: whatever is accepted
+// names a network, an address and an authority.
+func FuzzParseTarget(f *testing.F) {
+	for _, seed := range []string{
+		"example.org:80", "dns://8.8.8.8/h:1", "[::1]", "::1%", "unix:///a", "unix-abstract:@", "ipv6:[::]:0", "//", "x:", "]:1",
+	} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		got, err := parseTarget(text)
+		if err != nil {
+			return
+		}
+		if got.text != text || got.address == "" || got.authority == "" || got.network != "tcp" && got.network != "unix" {
+			t.Errorf("parseTarget(%q) = %+v", text, got)
+		}
+	})
+}
+
+func TestNewChannelWantsOneKindOfSecurity(t *testing.T) {
+	for name, opts := range map[string][]Option{
+		"none": nil,
+		"both": {WithInsecure(), WithTLS(nil)},
+	} {
+		if ch, err := NewChannel("example.org", opts...); err == nil || !strings.Contains(err.Error(), "WithInsecure") {
+			t.Errorf("%s: NewChannel = %v, %v", name, ch, err)
+		}
+	}
+	if ch, err := NewChannel("", WithInsecure()); err == nil {
+		t.Errorf("NewChannel without a target = %v", ch)
+	}
+}

@@ -1,0 +1,130 @@
+package server_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"golang.org/x/net/http2"
+
+	"github.com/cqrpc/cqrpc/call"
+	"github.com/cqrpc/cqrpc/codec"
+	"github.com/cqrpc/cqrpc/server"
+)
+
+// request is the fields of a good request, to be spoilt.
+func request(path string, change ...string) []string {
+	fields := []string{
+		":method", "POST", ":scheme", "http", ":path", path, ":authority", "a",
+		"te", "trailers", "content-type", "application/grpc",
+	}
+next:
+	for i := 0; i < len(change); i += 2 {
+		for j := 0; j < len(fields); j += 2 {
+			if fields[j] == change[i] {
+				fields[j+1] = change[i+1]
+				continue next
+			}
+		}
+		fields = append(fields, change[i], change[i+1])
+	}
+	return fields
+}
+
+// TestRefusals: what is answered without any handler.
+func TestRefusals(t *testing.T) {
+	tests := []struct {
+		name   string
+		fields []string
+		want   []string
+	}{
+		{"unknown service", request("/no.Service/Method"),
+			[]string{":status", "200", "grpc-status", "12", "grpc-message", "unknown service no.Service"}},
+		{"unknown method", request("/test.Echo/Nope"),
+			[]string{":status", "200", "grpc-status", "12", "grpc-message", "unknown method Nope for service test.Echo"}},
+		{"path without slash", request("test.Echo/Unary"), []string{":status", "200", "grpc-status", "12"}},
+		{"path of one part", request("/test.Echo"), []string{":status", "200", "grpc-status", "12"}},
+		{"not gRPC", request(unary.Name, "content-type", "application/json"), []string{":status", "415"}},
+		{"not gRPC and no such method", request("/x/y", "content-type", "text/html"), []string{":status", "415"}},
+		{"GET", request("/", ":method", "GET", "content-type", ""), []string{":status", "405"}},
+		{"unknown encoding", request(unary.Name, "grpc-encoding", "lzma"),
+			[]string{"grpc-status", "12", "grpc-accept-encoding", "identity,gzip"}},
+		{"unknown codec", request(unary.Name, "content-type", "application/grpc+json"),
+			[]string{"grpc-status", "12"}},
+		{"malformed timeout", request(unary.Name, "grpc-timeout", "soon"), []string{"grpc-status", "13"}},
+		{"timeout of nothing", request(unary.Name, "grpc-timeout", "0n"), []string{"grpc-status", "4"}},
+		{"timeout of next to nothing", request(unary.Name, "grpc-timeout", "1n"), []string{"grpc-status", "4"}},
+		{"binary metadata that is none", request(unary.Name, "k-bin", "%"), []string{"grpc-status", "13"}},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				p := serveHandlers(t, server.Unary(unary, echo)).dial()
+				p.WriteHeaders(1, false, test.fields...)
+				p.Advance(time.Millisecond)
+				p.WantHeaders("the answer is one block", 1, true, test.want...)
+				p.WantRST("the client was not done", 1, http2.ErrCodeNo)
+				p.WriteData(1, true, []byte("on its way"))
+				p.Request(3, unary.Name, "user-agent", "next")
+				p.WriteMessage(3, true, nil)
+				p.WantResponse("the connection is fine", 3)
+			})
+		})
+	}
+}
+
+// TestCodecs: the content-subtype of the request selects the codec and comes
+// back in the response.
+func TestCodecs(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := server.New(server.WithCodecs(codec.Proto(), codec.Bytes()))
+		method := call.Method[[]byte, []byte]{Name: "/test.Echo/Bytes"}
+		err := s.Register(server.Unary(unary, echo),
+			server.Unary(method, func(_ context.Context, req *[]byte) (*[]byte, error) { return req, nil }))
+		if err != nil {
+			t.Fatal(err)
+		}
+		p := serve(t, s).dial()
+		p.WriteHeaders(1, false, request(method.Name, "content-type", "application/grpc+bytes")...)
+		p.WriteMessage(1, true, []byte("anything"))
+		p.WantResponse("the codec of the request", 1, "content-type", "application/grpc+bytes")
+		p.WantMessage("as it came", 1, false, []byte("anything"))
+		p.WantTrailers("fine", 1, 0)
+		p.WriteHeaders(3, false, request(unary.Name, "content-type", "application/grpc+proto; charset=utf-8")...)
+		p.WriteMessage(3, true, encoded("x"))
+		p.WantResponse("proto goes without saying", 3, "content-type", "application/grpc")
+		p.WantMessage("the answer", 3, false, encoded("re: x"))
+	})
+}
+
+// TestGenericHandler: what is not registered goes to it, bytes by any name.
+func TestGenericHandler(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		x := serveHandlers(t, server.Unary(unary, echo),
+			server.Generic(func(ctx context.Context, s *server.RawStream) error {
+				info, _ := server.Incoming(ctx)
+				if err := s.Send(call.CopyBuffer([]byte(info.Method))); err != nil {
+					return err
+				}
+				for {
+					b, err := s.Recv()
+					if err != nil {
+						return nil
+					}
+					if err := s.Send(b); err != nil {
+						return err
+					}
+				}
+			}))
+		p := x.dial()
+		p.WriteHeaders(1, false, request("/any.Thing/AtAll", "content-type", "application/grpc+thrift")...)
+		p.WantResponse("a response of the same kind", 1, "content-type", "application/grpc+thrift")
+		p.WantMessage("the method is known", 1, false, []byte("/any.Thing/AtAll"))
+		p.WriteMessage(1, true, []byte{0xff})
+		p.WantMessage("bytes pass", 1, false, []byte{0xff})
+		p.WantTrailers("fine", 1, 0)
+		p.Request(3, unary.Name)
+		p.WriteMessage(3, true, encoded("x"))
+		p.WantResponse("registered methods come first", 3)
+	})
+}

@@ -1,0 +1,231 @@
+package transport
+
+import (
+	"strings"
+	"testing"
+
+	"golang.org/x/net/http2"
+
+	"github.com/cqrpc/cqrpc/frame"
+	"github.com/cqrpc/cqrpc/internal/h2peer"
+)
+
+// small budgets keep the floods short.
+var small = Budgets{
+	PeerResets: Budget{20, 1}, OwnResets: Budget{20, 1}, Settings: Budget{20, 1},
+	Glitches: Budget{50, 1}, UnsentAcks: 30, UnsentResets: 40,
+}
+
+// TestFloods: work that brings the peer nothing ends the connection, and soon.
+func TestFloods(t *testing.T) {
+	request := func(p *h2peer.Peer, i int) uint32 { p.Request(uint32(2*i+1), "/s/m"); return uint32(2*i + 1) }
+	for _, tc := range []struct {
+		name  string
+		side  Side
+		limit int // attempts that must be enough
+		once  func(p *h2peer.Peer)
+		write func(p *h2peer.Peer, i int)
+		words string
+	}{
+		{"rapid reset, CVE-2023-44487", Server, 21, nil, func(p *h2peer.Peer, i int) {
+			p.WriteRST(request(p, i), http2.ErrCodeCancel)
+		}, "RST_STREAM"},
+		{"made you reset by WINDOW_UPDATE, CVE-2025-8671", Server, 21, nil, func(p *h2peer.Peer, i int) {
+			p.WriteWindowUpdate(request(p, i), 0)
+		}, "reset"},
+		{"made you reset by overflow", Server, 21, nil, func(p *h2peer.Peer, i int) {
+			p.WriteWindowUpdate(request(p, i), 1<<31-1)
+		}, "reset"},
+		{"made you reset by DATA after the end", Server, 21, nil, func(p *h2peer.Peer, i int) {
+			id := request(p, i)
+			p.WriteData(id, true, nil)
+			p.WriteData(id, true, []byte("x"))
+		}, "reset"},
+		{"malformed requests, CVE-2019-9514", Server, 21, nil, func(p *h2peer.Peer, i int) {
+			p.WriteHeaders(uint32(2*i+1), false, "", "")
+		}, "reset"},
+		{"SETTINGS, CVE-2019-9515", Server, 21, nil, func(p *h2peer.Peer, i int) { p.WriteSettings() }, "SETTINGS"},
+		{"SETTINGS acknowledgements", Client, 52, nil, func(p *h2peer.Peer, i int) { p.WriteSettingsAck() }, "SETTINGS"},
+		{"PRIORITY, CVE-2019-9513", Server, 52, nil, func(p *h2peer.Peer, i int) {
+			p.WritePriority(uint32(2*i+1), http2.PriorityParam{})
+		}, "without effect"},
+		{"unknown frames", Client, 52, nil, func(p *h2peer.Peer, i int) { p.WriteRaw(0x20, 0, 0, []byte("x")) }, "without effect"},
+		{"empty DATA, CVE-2019-9518", Server, 52, func(p *h2peer.Peer) { p.Request(1, "/s/m") }, func(p *h2peer.Peer, i int) {
+			p.WriteData(1, false, nil)
+		}, "empty DATA"},
+		{"padding only", Server, 52, func(p *h2peer.Peer) { p.Request(1, "/s/m") }, func(p *h2peer.Peer, i int) {
+			p.WriteDataPadded(1, false, nil, []byte("pad"))
+		}, "empty DATA"},
+		{"PING answers", Client, 52, nil, func(p *h2peer.Peer, i int) { p.WritePing(true, [8]byte{1}) }, "without effect"},
+		{"GOAWAY from a client", Server, 52, nil, func(p *h2peer.Peer, i int) { p.WriteGoAway(0, 0, "") }, "GOAWAY"},
+		{"refused streams", Server, 1100, nil, func(p *h2peer.Peer, i int) { request(p, i) }, "refused"},
+		{"frames on a closed stream", Server, 70, func(p *h2peer.Peer) {
+			p.Request(1, "/s/m")
+			p.WriteRST(1, http2.ErrCodeCancel)
+		}, func(p *h2peer.Peer, i int) { p.WriteWindowUpdate(1, 1) }, "closed streams"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			greeted(t, tc.side, Config{Budgets: small, Enforcement: Enforcement{MaxStrikes: -1}}, func(s *scene) {
+				s.peer.Ignore(http2.FrameRSTStream, http2.FramePing, http2.FrameSettings)
+				if tc.once != nil {
+					tc.once(s.peer)
+				}
+				for i := range tc.limit {
+					tc.write(s.peer, i)
+				}
+				f := s.peer.WantGoAway("enough", http2.ErrCodeEnhanceYourCalm)
+				if !strings.Contains(string(f.Payload), tc.words) {
+					t.Errorf("debug data %q; want %q in it", f.Payload, tc.words)
+				}
+				s.peer.WantClosed("and closed")
+			})
+		})
+	}
+}
+
+// TestClientFloods: floods by a server that need an open stream.
+func TestClientFloods(t *testing.T) {
+	for name, write := range map[string]func(p *h2peer.Peer){
+		"informational responses": func(p *h2peer.Peer) { p.WriteHeaders(1, false, ":status", "103") },
+		"empty DATA":              func(p *h2peer.Peer) { p.WriteData(1, false, nil) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			greeted(t, Client, Config{Budgets: small}, func(s *scene) {
+				s.open(frame.Outgoing{End: true})
+				s.peer.WantHeaders("request", 1, true)
+				if name == "empty DATA" {
+					s.peer.Response(1)
+				}
+				for range 60 {
+					write(s.peer)
+				}
+				s.wantDead("enough", http2.ErrCodeEnhanceYourCalm)
+			})
+		})
+	}
+}
+
+// TestUnreadFloods: the peer does not read, so what it makes us say piles up, to
+// a limit.
+func TestUnreadFloods(t *testing.T) {
+	for _, tc := range []struct {
+		name    string
+		budgets Budgets
+		write   func(s *scene, i int)
+	}{
+		{"PING, CVE-2019-9512", small, func(s *scene, i int) { s.peer.WritePing(false, [8]byte{}) }},
+		{"SETTINGS", Budgets{Settings: Budget{1 << 20, 0}, UnsentAcks: 30}, func(s *scene, i int) { s.peer.WriteSettings() }},
+		{"malformed requests", Budgets{OwnResets: Budget{1 << 20, 0}, UnsentResets: 40}, func(s *scene, i int) {
+			s.peer.WriteHeaders(uint32(2*i+1), false, "", "")
+		}},
+		{"DATA on closed streams", Budgets{OwnResets: Budget{1 << 20, 0}, UnsentResets: 40, PeerResets: Budget{1 << 20, 0}}, func(s *scene, i int) {
+			s.peer.Request(uint32(2*i+1), "/s/m")
+			s.peer.WriteRST(uint32(2*i+1), http2.ErrCodeCancel)
+			s.peer.WriteData(uint32(2*i+1), false, []byte("x"))
+		}},
+		{"requests that the server resets", Budgets{UnsentResets: 40}, func(s *scene, i int) {
+			s.peer.Request(uint32(2*i+1), "/s/m")
+			if !s.isClosing() {
+				s.served(uint32(2*i + 1)).stream.Reset(frame.Cancel)
+			}
+		}},
+		{"credit for streams that are gone", Budgets{PeerResets: Budget{1 << 20, 0}, UnsentResets: 40}, func(s *scene, i int) {
+			s.peer.Request(uint32(2*i+1), "/s/m")
+			s.peer.WriteData(uint32(2*i+1), false, make([]byte, 16384))
+			s.peer.WriteRST(uint32(2*i+1), http2.ErrCodeCancel)
+		}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			cfg := Config{Budgets: tc.budgets, MaxConcurrentStreams: 10, MaxWindow: -1, Enforcement: Enforcement{MaxStrikes: -1}}
+			greeted(t, Server, cfg, func(s *scene) {
+				s.far.Stall()
+				s.near.SetWriteLimit(1)
+				s.peer.WritePing(false, [8]byte{}) // the flusher is stuck on its answer
+				s.wait()
+				for i := 0; i < 100 && !s.isClosing(); i++ {
+					tc.write(s, i)
+				}
+				if !s.isClosing() {
+					t.Fatalf("100 times and still open: %v", s.conn)
+				}
+				if err := s.ended(); err == nil || !strings.Contains(err.Error(), "ENHANCE_YOUR_CALM") {
+					t.Errorf("OnClosed(%v)", err)
+				}
+			})
+		})
+	}
+}
+
+// isClosing reports whether the connection has been given up.
+func (s *scene) isClosing() bool {
+	s.wait()
+	return s.conn.stopped.Load()
+}
+
+// TestGoodFaith: what crosses the end of a stream on the wire is no flood, at any
+// rate of streams.
+func TestGoodFaith(t *testing.T) {
+	t.Run("client", func(t *testing.T) {
+		greeted(t, Client, Config{Budgets: small}, func(s *scene) {
+			s.peer.Ignore(http2.FrameHeaders, http2.FrameRSTStream)
+			for i := range 200 {
+				id := uint32(2*i + 1)
+				call := s.open(frame.Outgoing{End: true})
+				call.stream.Reset(frame.Cancel)
+				s.peer.Response(id)
+				s.peer.WriteMessage(id, false, []byte("a message"))
+				s.peer.Trailers(id, 0)
+				s.peer.WriteRST(id, http2.ErrCodeNo)
+			}
+			s.wantAlive("200 cancelled calls whose answers came too late")
+			call := s.open(frame.Outgoing{End: true})
+			s.peer.Response(401)
+			call.stream.Reset(frame.Cancel)
+			for range 1000 {
+				s.peer.WriteMessage(401, false, nil)
+			}
+			s.wantAlive("a window full of small messages for one cancelled call")
+		})
+	})
+	t.Run("client, all at once", func(t *testing.T) {
+		greeted(t, Client, Config{Budgets: small}, func(s *scene) {
+			s.peer.Ignore(http2.FrameHeaders, http2.FrameRSTStream)
+			var calls []*probe
+			for range 2 * recentStreams {
+				calls = append(calls, s.open(frame.Outgoing{End: true}))
+			}
+			for _, c := range calls {
+				c.stream.Reset(frame.Cancel)
+			}
+			for i := range calls {
+				s.peer.Response(uint32(2*i + 1))
+				s.peer.WriteMessage(uint32(2*i+1), false, nil)
+				s.peer.Trailers(uint32(2*i+1), 0)
+			}
+			s.wantAlive("more cancelled calls than are remembered")
+		})
+	})
+	t.Run("server", func(t *testing.T) {
+		greeted(t, Server, Config{Budgets: small}, func(s *scene) {
+			s.peer.Ignore(http2.FrameHeaders, http2.FrameData)
+			for i := range 200 {
+				id := uint32(2*i + 1)
+				s.endedRequest(id).respond()
+				for range 4 {
+					s.peer.WriteWindowUpdate(id, 1000)
+				}
+			}
+			s.wantAlive("200 clients' worth of credit for responses that had ended")
+		})
+	})
+}
+
+func TestStrikesOfFloodOfPings(t *testing.T) {
+	greeted(t, Server, Config{}, func(s *scene) {
+		for range 4 {
+			s.peer.WritePing(false, [8]byte{})
+		}
+		s.peer.Ignore(http2.FramePing)
+		s.wantDead("too_many_pings", http2.ErrCodeEnhanceYourCalm)
+	})
+}
