@@ -43,7 +43,8 @@ var responseTrailers = frame.Headers{End: true, Fields: []frame.Field{{Name: "gr
 
 // A unary call on a stream that costs nothing: what the engine itself takes.
 func BenchmarkUnaryClient(b *testing.B) {
-	cfg := Config{Method: "/pkg.Service/Method", Authority: "host", Codec: codec.Bytes(), Compressors: codec.DefaultCompressors()}
+	cfg := Config{Method: "/pkg.Service/Method", Authority: "host", Codec: codec.Bytes(),
+		Compressors: codec.DefaultCompressors()}
 	payload := make([]byte, 128)
 	packed := []byte(wire(string(payload)))
 	var (
@@ -89,7 +90,8 @@ func BenchmarkStreamMessage(b *testing.B) {
 		s    nullStream
 		out  []byte
 	)
-	c, err := NewServer(Config{Codec: codec.Bytes(), Compressors: codec.DefaultCompressors()}, &s, &frame.Headers{Fields: requestFields()}, Peer{})
+	c, err := NewServer(Config{Codec: codec.Bytes(), Compressors: codec.DefaultCompressors()}, &s,
+		&frame.Headers{Fields: requestFields()}, Peer{})
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -52,7 +52,7 @@ type Config struct {
 	Compressor string
 	// WaitForReady is the default for SendInitialMetadata without WaitForReadySet.
 	WaitForReady bool
-	// Logger gets what goes wrong and no event tells; default: discarded.
+	// Logger gets what goes wrong and no event tells; nil: nobody does.
 	Logger *slog.Logger
 }
 
@@ -71,9 +71,6 @@ func (cfg *Config) fillIn() {
 	}
 	if cfg.Compressors == nil {
 		cfg.Compressors = codec.DefaultCompressors()
-	}
-	if cfg.Logger == nil {
-		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
 }
 

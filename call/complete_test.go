@@ -22,11 +22,14 @@ func TestClientCompletions(t *testing.T) {
 	}{
 		{"initial metadata framed", func(r *rig) { r.start("init", SendInitialMetadata(nil)); r.accept() }, []string{"init"}},
 		{"initial metadata not framed yet", func(r *rig) { r.start("init", SendInitialMetadata(nil)) }, nil},
-		{"cancelled before initial metadata", func(r *rig) { r.c.Cancel(); r.start("init", SendInitialMetadata(nil)) }, []string{"!init"}},
-		{"cancelled with initial metadata outstanding", func(r *rig) { r.start("init", SendInitialMetadata(nil)); r.c.Cancel() }, []string{"!init"}},
+		{"cancelled before initial metadata", func(r *rig) { r.c.Cancel(); r.start("init", SendInitialMetadata(nil)) },
+			[]string{"!init"}},
+		{"cancelled with initial metadata outstanding",
+			func(r *rig) { r.start("init", SendInitialMetadata(nil)); r.c.Cancel() }, []string{"!init"}},
 
 		{"message waits for initial metadata", func(r *rig) { r.start("msg", SendValue("m")) }, nil},
-		{"message sent", func(r *rig) { r.start("msg", SendInitialMetadata(nil), SendValue("m")); r.accept() }, []string{"msg"}},
+		{"message sent", func(r *rig) { r.start("msg", SendInitialMetadata(nil), SendValue("m")); r.accept() },
+			[]string{"msg"}},
 		{"message after close fails alone", func(r *rig) {
 			r.start("close", SendInitialMetadata(nil), SendClose())
 			r.start("msg", SendValue("m"))
@@ -39,7 +42,8 @@ func TestClientCompletions(t *testing.T) {
 			r.trailers(append([]string{":status", "200", "content-type", "application/grpc"}, ok...)...)
 		}, []string{"init", "!msg"}},
 
-		{"close framed", func(r *rig) { r.start("close", SendInitialMetadata(nil), SendClose()); r.accept() }, []string{"close"}},
+		{"close framed", func(r *rig) { r.start("close", SendInitialMetadata(nil), SendClose()); r.accept() },
+			[]string{"close"}},
 		{"close outstanding when the server finishes", func(r *rig) {
 			r.start("init", SendInitialMetadata(nil))
 			r.accept()
@@ -98,7 +102,8 @@ func TestClientCompletions(t *testing.T) {
 		}, []string{"init", "!recv"}},
 		{"receive message: cancelled", func(r *rig) { r.start("recv", RecvMessage(nil)); r.c.Cancel() }, []string{"!recv"}},
 
-		{"receive status of a cancelled call", func(r *rig) { r.start("st", RecvStatus(nil, nil)); r.c.Cancel() }, []string{"st"}},
+		{"receive status of a cancelled call", func(r *rig) { r.start("st", RecvStatus(nil, nil)); r.c.Cancel() },
+			[]string{"st"}},
 		{"receive status makes its batch true", func(r *rig) {
 			r.start("all", SendInitialMetadata(nil), SendValue("m"), RecvMessage(nil), RecvStatus(nil, nil))
 			r.closed(lost)
@@ -136,8 +141,10 @@ func TestServerCompletions(t *testing.T) {
 			r.accept()
 		}, []string{"st", "close"}},
 		{"status not framed yet", func(r *rig) { r.start("st", RecvClose(nil), SendStatus(cqrpc.Status{}, nil)) }, nil},
-		{"status on a dead call", func(r *rig) { r.closed(lost); r.start("st", SendStatus(cqrpc.Status{}, nil)) }, []string{"!st"}},
-		{"status outstanding when the stream dies", func(r *rig) { r.start("st", SendStatus(cqrpc.Status{}, nil)); r.closed(lost) }, []string{"!st"}},
+		{"status on a dead call", func(r *rig) { r.closed(lost); r.start("st", SendStatus(cqrpc.Status{}, nil)) },
+			[]string{"!st"}},
+		{"status outstanding when the stream dies",
+			func(r *rig) { r.start("st", SendStatus(cqrpc.Status{}, nil)); r.closed(lost) }, []string{"!st"}},
 		{"message without initial metadata waits", func(r *rig) { r.start("msg", SendValue("m")); r.accept() }, nil},
 		{"message then initial metadata", func(r *rig) {
 			r.start("msg", SendValue("m"))
@@ -186,10 +193,14 @@ func TestRecvCloseCancelled(t *testing.T) {
 			sent := r.server.accept()
 			r.c.Receiver().OnClosed(&frame.CloseError{Kind: frame.ResetByPeer, Code: frame.Cancel}, sent, &r.lane)
 		}, false},
-		{"reset by the client", func(r *rig) { r.closed(&frame.CloseError{Kind: frame.ResetByPeer, Code: frame.Cancel}) }, true},
+		{"reset by the client", func(r *rig) {
+			r.closed(&frame.CloseError{Kind: frame.ResetByPeer,
+				Code: frame.Cancel})
+		}, true},
 		{"connection lost", func(r *rig) { r.closed(lost) }, true},
 		{"server cancels", func(r *rig) { r.c.Cancel() }, true},
-		{"server cancels after queueing a status", func(r *rig) { r.start("st", SendStatus(cqrpc.Status{}, nil)); r.c.Cancel() }, true},
+		{"server cancels after queueing a status",
+			func(r *rig) { r.start("st", SendStatus(cqrpc.Status{}, nil)); r.c.Cancel() }, true},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -42,7 +42,8 @@ func TestPastDeadline(t *testing.T) {
 		t.Error("not finished")
 	}
 	var st cqrpc.Status
-	r.start("all", SendInitialMetadata(nil), SendValue("m"), SendClose(), RecvInitialMetadata(nil), RecvMessage(nil), RecvStatus(&st, nil))
+	r.start("all", SendInitialMetadata(nil), SendValue("m"), SendClose(), RecvInitialMetadata(nil), RecvMessage(nil),
+		RecvStatus(&st, nil))
 	r.want("complete", "all")
 	if st.Code != cqrpc.CodeDeadlineExceeded || r.opener.opened != 0 {
 		t.Errorf("%v, opened %d", st, r.opener.opened)
@@ -82,7 +83,8 @@ func TestServerDeadline(t *testing.T) {
 func TestServerDeadlineWaitsForStart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &fakeStream{}
-		c, err := NewServer(Config{Codec: textCodec{}}, s, &frame.Headers{Fields: requestFields("grpc-timeout", "1n")}, Peer{})
+		c, err := NewServer(Config{Codec: textCodec{}}, s, &frame.Headers{Fields: requestFields("grpc-timeout", "1n")},
+			Peer{})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -88,6 +88,6 @@ func (e *RequestError) Headers() *frame.HeaderList {
 	if e.Accept != "" {
 		l.Add("grpc-accept-encoding", e.Accept)
 	}
-	addStatus(l, &e.Status)
+	_ = addStatus(l, &e.Status) // has no details
 	return l
 }

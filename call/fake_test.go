@@ -392,7 +392,8 @@ func TestUnary(t *testing.T) {
 	if s.isReset() {
 		t.Error("a clean call was reset")
 	}
-	if text := r.c.String(); !strings.Contains(text, "over") || strings.Contains(text, "v") && strings.Contains(text, "k:") {
+	if text := r.c.String(); !strings.Contains(text, "over") || strings.Contains(text, "v") && strings.Contains(text,
+		"k:") {
 		t.Errorf("String() = %q", text)
 	}
 }

@@ -135,51 +135,54 @@ func (f *fields) compressor(set *codec.Compressors) (codec.Compressor, bool) {
 
 // checkResponse judges response headers that messages or trailers follow; a
 // grpc-status among them does not count.
-func (f *fields) checkResponse(set *codec.Compressors) (codec.Compressor, *verdict) {
-	if v := f.checkHTTP(); v != nil {
-		return nil, v
+func (f *fields) checkResponse(set *codec.Compressors) (comp codec.Compressor, v verdict, ok bool) {
+	if v, ok = f.checkHTTP(); !ok {
+		return nil, v, false
 	}
-	comp, ok := f.compressor(set)
+	comp, ok = f.compressor(set)
 	switch {
 	case f.err != nil:
-		return nil, brokenRule(cqrpc.CodeInternal, f.err.Error())
+		return nil, brokenRule(cqrpc.CodeInternal, f.err.Error()), false
 	case !ok:
-		return nil, brokenRule(cqrpc.CodeInternal, fmt.Sprintf("grpc-encoding %.64q is not supported", f.encoding))
+		what := fmt.Sprintf("grpc-encoding %.64q is not supported", f.encoding)
+		return nil, brokenRule(cqrpc.CodeInternal, what), false
 	}
-	return comp, nil
+	return comp, verdict{}, true
 }
 
 // checkHTTP judges whether this is a gRPC response at all.
-func (f *fields) checkHTTP() *verdict {
+func (f *fields) checkHTTP() (v verdict, ok bool) {
 	if f.httpStatus != "200" {
-		return brokenRule(codeOfHTTP(f.httpStatus), "Received http2 header with status: "+f.httpStatus)
+		what := "Received http2 header with status: " + f.httpStatus
+		return brokenRule(codeOfHTTP(f.httpStatus), what), false
 	}
 	if _, ok := f.isGRPC(); !ok {
-		return brokenRule(cqrpc.CodeUnknown, fmt.Sprintf("response has content-type %.64q, not %s", f.contentType, contentType))
+		what := fmt.Sprintf("response has content-type %.64q, not %s", f.contentType, contentType)
+		return brokenRule(cqrpc.CodeUnknown, what), false
 	}
-	return nil
+	return verdict{}, true
 }
 
-func brokenRule(code cqrpc.Code, what string) *verdict {
-	return &verdict{how: byViolation, origin: cqrpc.OriginLocal, status: cqrpc.Status{Code: code, Message: what}}
+func brokenRule(code cqrpc.Code, what string) verdict {
+	return verdict{how: byViolation, origin: cqrpc.OriginLocal, status: cqrpc.Status{Code: code, Message: what}}
 }
 
 // verdict reads the status off trailers; alone means that they are the whole
 // response. The stream has ended, so that nothing remains to be reset.
-func (f *fields) verdict(alone bool) *verdict {
+func (f *fields) verdict(alone bool) verdict {
 	v := f.judge(alone)
 	v.how, v.trailing = byStatus, f.md
 	return v
 }
 
-func (f *fields) judge(alone bool) *verdict {
+func (f *fields) judge(alone bool) verdict {
 	switch {
 	case f.err != nil:
 		return brokenRule(cqrpc.CodeInternal, f.err.Error())
 	case f.hasStatus:
-		return &verdict{origin: cqrpc.OriginRemote, status: f.grpcStatus()}
+		return verdict{origin: cqrpc.OriginRemote, status: f.grpcStatus()}
 	case alone:
-		if v := f.checkHTTP(); v != nil {
+		if v, ok := f.checkHTTP(); !ok {
 			return v
 		}
 	}

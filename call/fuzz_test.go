@@ -22,13 +22,15 @@ func fieldsOf(text string) (fields []frame.Field) {
 // Any request headers make a call or a refusal that can be answered.
 func FuzzRequest(f *testing.F) {
 	f.Add(lines(requestFields()), false)
-	f.Add(lines(requestFields("grpc-timeout", "99999999H", "grpc-encoding", "gzip", "x-bin", "AA,AA==", "grpc-accept-encoding", "gzip")), true)
+	f.Add(lines(requestFields("grpc-timeout", "99999999H", "grpc-encoding", "gzip", "x-bin", "AA,AA==",
+		"grpc-accept-encoding", "gzip")), true)
 	f.Add(lines(requestFields("content-type", "application/grpc+", "te", "")), false)
 	f.Add("host: a\nhost: b\n", true)
 	f.Fuzz(func(t *testing.T, text string, end bool) {
 		q := cq.New()
 		s := &fakeStream{}
-		c, err := NewServer(Config{Completer: q, Compressor: "gzip"}, s, &frame.Headers{Fields: fieldsOf(text), End: end}, Peer{})
+		c, err := NewServer(Config{Completer: q, Compressor: "gzip"}, s,
+			&frame.Headers{Fields: fieldsOf(text), End: end}, Peer{})
 		if err != nil {
 			var re *RequestError
 			if !errors.As(err, &re) || re.Status.Code == cqrpc.CodeOK {
@@ -51,7 +53,8 @@ func FuzzRequest(f *testing.F) {
 func FuzzResponse(f *testing.F) {
 	const good = ":status: 200\ncontent-type: application/grpc\n"
 	f.Add(good, "grpc-status: 0\n")
-	f.Add(good+"grpc-encoding: gzip\nx-bin: AAA\n", "grpc-status: 5\ngrpc-message: a%20b%\ngrpc-status-details-bin: CAUSAWE\n")
+	f.Add(good+"grpc-encoding: gzip\nx-bin: AAA\n",
+		"grpc-status: 5\ngrpc-message: a%20b%\ngrpc-status-details-bin: CAUSAWE\n")
 	f.Add(":status: 103\n", good+"grpc-status: 17\n")
 	f.Add(":status: 503\n", "")
 	f.Fuzz(func(t *testing.T, first, last string) {

@@ -52,7 +52,9 @@ func (c *Call) trailerList(st *cqrpc.Status, md cqrpc.Metadata, bare bool) *fram
 	if bare {
 		c.addResponse(l)
 	}
-	addStatus(l, st)
+	if err := addStatus(l, st); err != nil && c.cfg.Logger != nil {
+		c.cfg.Logger.Warn("call: status sent without its details", "method", c.cfg.Method, "error", err)
+	}
 	addMetadata(l, md)
 	return l
 }
@@ -70,19 +72,22 @@ func contentTypeOf(subtype string) string {
 	return contentType + "+" + subtype
 }
 
-// addStatus adds grpc-status and what belongs to it.
-func addStatus(l *frame.HeaderList, st *cqrpc.Status) {
+// addStatus adds grpc-status and what belongs to it. An error is a detail that
+// cannot be marshalled: it costs the details, not the status.
+func addStatus(l *frame.HeaderList, st *cqrpc.Status) error {
 	l.Add("grpc-status", strconv.FormatUint(uint64(st.Code), 10))
 	if st.Message != "" {
 		addOnce(l, "grpc-message", frame.EncodePercent(st.Message))
 	}
 	if len(st.Details) == 0 {
-		return
+		return nil
 	}
-	// A detail that cannot be marshalled costs the details, not the status.
-	if raw, err := st.AppendDetails(nil); err == nil {
-		addOnce(l, "grpc-status-details-bin", encodeBinary(string(raw)))
+	raw, err := st.AppendDetails(nil)
+	if err != nil {
+		return err
 	}
+	addOnce(l, "grpc-status-details-bin", encodeBinary(string(raw)))
+	return nil
 }
 
 // addOnce adds a field whose value hardly ever repeats: it would only push

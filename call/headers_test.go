@@ -88,14 +88,22 @@ func TestResponses(t *testing.T) {
 		trailers string
 		messages int
 	}{
-		{"Trailers-Only", [][]Op{{SendStatus(notFound, md)}}, "\n", head + "grpc-status: 5\n!grpc-message: no %C3%BC\nk: v\n", 0},
-		{"Trailers-Only with empty initial metadata", [][]Op{{SendInitialMetadata(nil), SendStatus(cqrpc.Status{}, nil)}}, "\n", head + "grpc-status: 0\n", 0},
-		{"custom initial metadata", [][]Op{{SendInitialMetadata(md), SendStatus(cqrpc.Status{}, nil)}}, head + accept + "k: v\n", "\ngrpc-status: 0\n", 0},
-		{"initial metadata went out before", [][]Op{{SendInitialMetadata(nil)}, {SendStatus(cqrpc.Status{}, nil)}}, head + accept, "\ngrpc-status: 0\n", 0},
-		{"message", [][]Op{{SendInitialMetadata(nil), SendValue("m"), SendStatus(cqrpc.Status{}, nil)}}, head + accept, "\ngrpc-status: 0\n", 1},
-		{"message without initial metadata", [][]Op{{SendValue("m"), SendStatus(cqrpc.Status{}, nil)}}, head + accept, "\ngrpc-status: 0\n", 1},
-		{"message queued before", [][]Op{{SendValue("m")}, {SendStatus(cqrpc.Status{}, nil)}}, head + accept, "\ngrpc-status: 0\n", 1},
-		{"details", [][]Op{{SendStatus(cqrpc.Status{Code: 3, Details: []*anypb.Any{detail}}, nil)}}, "\n", head + "grpc-status: 3\n!grpc-status-details-bin: CAMaCAoDdC94EgEB\n", 0},
+		{"Trailers-Only", [][]Op{{SendStatus(notFound, md)}}, "\n",
+			head + "grpc-status: 5\n!grpc-message: no %C3%BC\nk: v\n", 0},
+		{"Trailers-Only with empty initial metadata",
+			[][]Op{{SendInitialMetadata(nil), SendStatus(cqrpc.Status{}, nil)}}, "\n", head + "grpc-status: 0\n", 0},
+		{"custom initial metadata", [][]Op{{SendInitialMetadata(md), SendStatus(cqrpc.Status{}, nil)}},
+			head + accept + "k: v\n", "\ngrpc-status: 0\n", 0},
+		{"initial metadata went out before", [][]Op{{SendInitialMetadata(nil)}, {SendStatus(cqrpc.Status{}, nil)}},
+			head + accept, "\ngrpc-status: 0\n", 0},
+		{"message", [][]Op{{SendInitialMetadata(nil), SendValue("m"), SendStatus(cqrpc.Status{}, nil)}}, head + accept,
+			"\ngrpc-status: 0\n", 1},
+		{"message without initial metadata", [][]Op{{SendValue("m"), SendStatus(cqrpc.Status{}, nil)}}, head + accept,
+			"\ngrpc-status: 0\n", 1},
+		{"message queued before", [][]Op{{SendValue("m")}, {SendStatus(cqrpc.Status{}, nil)}}, head + accept,
+			"\ngrpc-status: 0\n", 1},
+		{"details", [][]Op{{SendStatus(cqrpc.Status{Code: 3, Details: []*anypb.Any{detail}}, nil)}}, "\n",
+			head + "grpc-status: 3\n!grpc-status-details-bin: CAMaCAoDdC94EgEB\n", 0},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -206,15 +214,22 @@ func TestRefusedRequests(t *testing.T) {
 		message string
 	}{
 		{"GET", []string{":method", "GET"}, 405, cqrpc.CodeUnknown, `request has method "GET", not POST`},
-		{"no content-type", []string{"content-type", ""}, 415, cqrpc.CodeUnknown, `request has content-type "", not application/grpc`},
-		{"alien content-type", []string{"content-type", "application/grpcx"}, 415, cqrpc.CodeUnknown, `request has content-type "application/grpcx", not application/grpc`},
+		{"no content-type", []string{"content-type", ""}, 415, cqrpc.CodeUnknown,
+			`request has content-type "", not application/grpc`},
+		{"alien content-type", []string{"content-type", "application/grpcx"}, 415, cqrpc.CodeUnknown,
+			`request has content-type "application/grpcx", not application/grpc`},
 		{"no te", []string{"te", ""}, 415, cqrpc.CodeUnknown, `request has te "", not trailers`},
 		{"no authority", []string{":authority", ""}, 400, cqrpc.CodeInternal, "request has neither :authority nor host"},
-		{"path without slash", []string{":path", "pkg.Service/Method"}, 0, cqrpc.CodeUnimplemented, `malformed method name "pkg.Service/Method"`},
-		{"bad timeout", []string{"grpc-timeout", "12345678901S"}, 0, cqrpc.CodeInternal, `malformed grpc-timeout "12345678901S": want 1 to 8 digits and one of H, M, S, m, u, n`},
-		{"unknown encoding", []string{"grpc-encoding", "br"}, 0, cqrpc.CodeUnimplemented, `grpc-encoding "br" is not supported`},
-		{"unknown subtype", []string{"content-type", "application/grpc+thrift"}, 0, cqrpc.CodeUnimplemented, `content-subtype "thrift" is not supported`},
-		{"bad binary", []string{"x-bin", "***"}, 0, cqrpc.CodeInternal, `metadata "x-bin": binary header of 3 octets: illegal base64 data at input byte 0`},
+		{"path without slash", []string{":path", "pkg.Service/Method"}, 0, cqrpc.CodeUnimplemented,
+			`malformed method name "pkg.Service/Method"`},
+		{"bad timeout", []string{"grpc-timeout", "12345678901S"}, 0, cqrpc.CodeInternal,
+			`malformed grpc-timeout "12345678901S": want 1 to 8 digits and one of H, M, S, m, u, n`},
+		{"unknown encoding", []string{"grpc-encoding", "br"}, 0, cqrpc.CodeUnimplemented,
+			`grpc-encoding "br" is not supported`},
+		{"unknown subtype", []string{"content-type", "application/grpc+thrift"}, 0, cqrpc.CodeUnimplemented,
+			`content-subtype "thrift" is not supported`},
+		{"bad binary", []string{"x-bin", "***"}, 0, cqrpc.CodeInternal,
+			`metadata "x-bin": binary header of 3 octets: illegal base64 data at input byte 0`},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

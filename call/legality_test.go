@@ -21,32 +21,42 @@ func TestIllegalBatches(t *testing.T) {
 		op     OpKind
 		want   Reason
 	}{
-		{"initial metadata twice in a batch", false, nil, []Op{first[0], first[0]}, SendInitialMetadataOp, ErrTooManyOperations},
+		{"initial metadata twice in a batch", false, nil, []Op{first[0], first[0]}, SendInitialMetadataOp,
+			ErrTooManyOperations},
 		{"initial metadata twice", false, first, first, SendInitialMetadataOp, ErrTooManyOperations},
 		{"initial metadata twice on a server", true, first, first, SendInitialMetadataOp, ErrTooManyOperations},
 		{"two messages in a batch", false, nil, []Op{SendValue("a"), SendValue("b")}, SendMessageOp, ErrTooManyOperations},
-		{"second message while one is outstanding", false, []Op{first[0], SendValue("a")}, []Op{SendValue("b")}, SendMessageOp, ErrTooManyOperations},
+		{"second message while one is outstanding", false, []Op{first[0], SendValue("a")}, []Op{SendValue("b")},
+			SendMessageOp, ErrTooManyOperations},
 		{"close twice", false, []Op{SendClose()}, []Op{SendClose()}, SendCloseOp, ErrTooManyOperations},
-		{"status twice", true, []Op{SendStatus(cqrpc.Status{}, nil)}, []Op{SendStatus(cqrpc.Status{}, nil)}, SendStatusOp, ErrTooManyOperations},
-		{"receive initial metadata twice", false, []Op{RecvInitialMetadata(nil)}, []Op{RecvInitialMetadata(nil)}, RecvInitialMetadataOp, ErrTooManyOperations},
-		{"two receives in a batch", false, nil, []Op{RecvMessage(nil), RecvMessage(nil)}, RecvMessageOp, ErrTooManyOperations},
-		{"second receive while one is outstanding", true, []Op{RecvMessage(nil)}, []Op{RecvMessage(nil)}, RecvMessageOp, ErrTooManyOperations},
-		{"receive status twice", false, []Op{RecvStatus(nil, nil)}, []Op{RecvStatus(nil, nil)}, RecvStatusOp, ErrTooManyOperations},
+		{"status twice", true, []Op{SendStatus(cqrpc.Status{}, nil)}, []Op{SendStatus(cqrpc.Status{}, nil)},
+			SendStatusOp, ErrTooManyOperations},
+		{"receive initial metadata twice", false, []Op{RecvInitialMetadata(nil)}, []Op{RecvInitialMetadata(nil)},
+			RecvInitialMetadataOp, ErrTooManyOperations},
+		{"two receives in a batch", false, nil, []Op{RecvMessage(nil), RecvMessage(nil)}, RecvMessageOp,
+			ErrTooManyOperations},
+		{"second receive while one is outstanding", true, []Op{RecvMessage(nil)}, []Op{RecvMessage(nil)}, RecvMessageOp,
+			ErrTooManyOperations},
+		{"receive status twice", false, []Op{RecvStatus(nil, nil)}, []Op{RecvStatus(nil, nil)}, RecvStatusOp,
+			ErrTooManyOperations},
 		{"receive close twice", true, []Op{RecvClose(nil)}, []Op{RecvClose(nil)}, RecvCloseOp, ErrTooManyOperations},
 
 		{"status from a client", false, nil, []Op{SendStatus(cqrpc.Status{}, nil)}, SendStatusOp, ErrNotOnClient},
 		{"receive close on a client", false, nil, []Op{RecvClose(nil)}, RecvCloseOp, ErrNotOnClient},
 		{"close from a server", true, nil, []Op{SendClose()}, SendCloseOp, ErrNotOnServer},
 		{"receive status on a server", true, nil, []Op{RecvStatus(nil, nil)}, RecvStatusOp, ErrNotOnServer},
-		{"receive initial metadata on a server", true, nil, []Op{RecvInitialMetadata(nil)}, RecvInitialMetadataOp, ErrNotOnServer},
-		{"status with receive message", true, nil, []Op{SendStatus(cqrpc.Status{}, nil), RecvMessage(nil)}, SendStatusOp, ErrCall},
+		{"receive initial metadata on a server", true, nil, []Op{RecvInitialMetadata(nil)}, RecvInitialMetadataOp,
+			ErrNotOnServer},
+		{"status with receive message", true, nil, []Op{SendStatus(cqrpc.Status{}, nil), RecvMessage(nil)}, SendStatusOp,
+			ErrCall},
 
 		{"flags: initial metadata", false, nil, []Op{first[0].With(BufferHint)}, SendInitialMetadataOp, ErrInvalidFlags},
 		{"flags: message", false, nil, []Op{SendValue("a").With(WaitForReady)}, SendMessageOp, ErrInvalidFlags},
 		{"flags: unknown", false, nil, []Op{SendValue("a").With(1 << 30)}, SendMessageOp, ErrInvalidFlags},
 		{"flags: close", false, nil, []Op{SendClose().With(WriteThrough)}, SendCloseOp, ErrInvalidFlags},
 		{"flags: status", true, nil, []Op{SendStatus(cqrpc.Status{}, nil).With(WriteThrough)}, SendStatusOp, ErrInvalidFlags},
-		{"flags: receive initial metadata", false, nil, []Op{RecvInitialMetadata(nil).With(1)}, RecvInitialMetadataOp, ErrInvalidFlags},
+		{"flags: receive initial metadata", false, nil, []Op{RecvInitialMetadata(nil).With(1)}, RecvInitialMetadataOp,
+			ErrInvalidFlags},
 		{"flags: receive message", false, nil, []Op{RecvMessage(nil).With(1)}, RecvMessageOp, ErrInvalidFlags},
 		{"flags: receive status", false, nil, []Op{RecvStatus(nil, nil).With(1)}, RecvStatusOp, ErrInvalidFlags},
 		{"flags: receive close", true, nil, []Op{RecvClose(nil).With(1)}, RecvCloseOp, ErrInvalidFlags},
@@ -54,9 +64,12 @@ func TestIllegalBatches(t *testing.T) {
 		{"nil message", false, nil, []Op{SendMessage(nil)}, SendMessageOp, ErrInvalidMessage},
 		{"value that does not marshal", false, nil, []Op{first[0], SendValue("bad")}, SendMessageOp, ErrInvalidMessage},
 		{"reserved key", false, nil, []Op{SendInitialMetadata(illegal)}, SendInitialMetadataOp, ErrInvalidMetadata},
-		{"empty key", false, nil, []Op{SendInitialMetadata(cqrpc.Metadata{{Value: "x"}})}, SendInitialMetadataOp, ErrInvalidMetadata},
-		{"upper-case key", false, nil, []Op{SendInitialMetadata(cqrpc.Metadata{{Key: "A"}})}, SendInitialMetadataOp, ErrInvalidMetadata},
-		{"control byte in a value", false, nil, []Op{SendInitialMetadata(cqrpc.Metadata{{Key: "a", Value: "\n"}})}, SendInitialMetadataOp, ErrInvalidMetadata},
+		{"empty key", false, nil, []Op{SendInitialMetadata(cqrpc.Metadata{{Value: "x"}})}, SendInitialMetadataOp,
+			ErrInvalidMetadata},
+		{"upper-case key", false, nil, []Op{SendInitialMetadata(cqrpc.Metadata{{Key: "A"}})}, SendInitialMetadataOp,
+			ErrInvalidMetadata},
+		{"control byte in a value", false, nil, []Op{SendInitialMetadata(cqrpc.Metadata{{Key: "a", Value: "\n"}})},
+			SendInitialMetadataOp, ErrInvalidMetadata},
 		{"trailing metadata", true, nil, []Op{SendStatus(cqrpc.Status{}, illegal)}, SendStatusOp, ErrInvalidMetadata},
 	}
 	for _, tt := range tests {
@@ -98,7 +111,8 @@ func TestRejectedBatchChangesNothing(t *testing.T) {
 	if err := r.c.StartBatch(bad, "bad"); !errors.Is(err, ErrInvalidFlags) {
 		t.Fatal(err)
 	}
-	if err := r.c.StartBatch([]Op{SendInitialMetadata(nil), SendValue("bad"), RecvStatus(nil, nil)}, "bad"); !errors.Is(err, ErrInvalidMessage) {
+	if err := r.c.StartBatch([]Op{SendInitialMetadata(nil), SendValue("bad"), RecvStatus(nil, nil)},
+		"bad"); !errors.Is(err, ErrInvalidMessage) {
 		t.Fatal(err)
 	}
 	done := cq.New()
@@ -161,7 +175,8 @@ func TestOrderOfOpsDoesNotMatter(t *testing.T) {
 func TestBatchErrorText(t *testing.T) {
 	r := newRig(t, nil)
 	err := r.c.StartBatch([]Op{SendInitialMetadata(cqrpc.Metadata{{Key: "Bad Key"}})}, nil)
-	want := `call: SEND_INITIAL_METADATA: invalid metadata: metadata entry 0: key "Bad Key" has illegal byte 0x42 at offset 0`
+	want := `call: SEND_INITIAL_METADATA: invalid metadata: ` +
+		`metadata entry 0: key "Bad Key" has illegal byte 0x42 at offset 0`
 	if err == nil || err.Error() != want {
 		t.Errorf("got %v\nwant %s", err, want)
 	}

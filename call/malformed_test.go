@@ -19,36 +19,75 @@ func TestBadResponses(t *testing.T) {
 		message string
 		reset   bool
 	}{
-		{"informational is skipped", func(r *rig) { r.headers(false, ":status", "103"); plain(r); r.trailers("grpc-status", "0") }, cqrpc.CodeOK, "", false},
-		{"HTTP 503 with a body", func(r *rig) { r.headers(false, ":status", "503") }, cqrpc.CodeUnavailable, "Received http2 header with status: 503", true},
-		{"HTTP 400", func(r *rig) { r.headers(true, ":status", "400") }, cqrpc.CodeInternal, "Received http2 header with status: 400", false},
-		{"HTTP 401", func(r *rig) { r.headers(true, ":status", "401") }, cqrpc.CodeUnauthenticated, "Received http2 header with status: 401", false},
-		{"HTTP 403", func(r *rig) { r.headers(true, ":status", "403") }, cqrpc.CodePermissionDenied, "Received http2 header with status: 403", false},
-		{"HTTP 404", func(r *rig) { r.headers(true, ":status", "404") }, cqrpc.CodeUnimplemented, "Received http2 header with status: 404", false},
-		{"HTTP 418", func(r *rig) { r.headers(true, ":status", "418") }, cqrpc.CodeUnknown, "Received http2 header with status: 418", false},
-		{"grpc-status wins over :status", func(r *rig) { r.headers(true, ":status", "503", "grpc-status", "5") }, cqrpc.CodeNotFound, "", false},
-		{"grpc-status in headers does not count", func(r *rig) { r.response("grpc-status", "5"); r.trailers("grpc-status", "0") }, cqrpc.CodeOK, "", false},
-		{"alien content-type", func(r *rig) { r.headers(false, ":status", "200", "content-type", "image/jpeg") }, cqrpc.CodeUnknown, `response has content-type "image/jpeg", not application/grpc`, true},
-		{"alien content-type alone", func(r *rig) { r.headers(true, ":status", "200", "content-type", "image/jpeg") }, cqrpc.CodeUnknown, `response has content-type "image/jpeg", not application/grpc`, false},
-		{"headers twice", func(r *rig) { plain(r); plain(r) }, cqrpc.CodeInternal, "second header block in a response, without END_STREAM", true},
-		{"DATA before headers", func(r *rig) { r.data(wire("x"), false) }, cqrpc.CodeInternal, "DATA before response headers", true},
+		{"informational is skipped", func(r *rig) {
+			r.headers(false, ":status",
+				"103")
+			plain(r)
+			r.trailers("grpc-status", "0")
+		}, cqrpc.CodeOK, "", false},
+		{"HTTP 503 with a body", func(r *rig) { r.headers(false, ":status", "503") }, cqrpc.CodeUnavailable,
+			"Received http2 header with status: 503", true},
+		{"HTTP 400", func(r *rig) { r.headers(true, ":status", "400") }, cqrpc.CodeInternal,
+			"Received http2 header with status: 400", false},
+		{"HTTP 401", func(r *rig) { r.headers(true, ":status", "401") }, cqrpc.CodeUnauthenticated,
+			"Received http2 header with status: 401", false},
+		{"HTTP 403", func(r *rig) { r.headers(true, ":status", "403") }, cqrpc.CodePermissionDenied,
+			"Received http2 header with status: 403", false},
+		{"HTTP 404", func(r *rig) { r.headers(true, ":status", "404") }, cqrpc.CodeUnimplemented,
+			"Received http2 header with status: 404", false},
+		{"HTTP 418", func(r *rig) { r.headers(true, ":status", "418") }, cqrpc.CodeUnknown,
+			"Received http2 header with status: 418", false},
+		{"grpc-status wins over :status", func(r *rig) { r.headers(true, ":status", "503", "grpc-status", "5") },
+			cqrpc.CodeNotFound, "", false},
+		{"grpc-status in headers does not count",
+			func(r *rig) { r.response("grpc-status", "5"); r.trailers("grpc-status", "0") }, cqrpc.CodeOK, "", false},
+		{"alien content-type", func(r *rig) { r.headers(false, ":status", "200", "content-type", "image/jpeg") },
+			cqrpc.CodeUnknown, `response has content-type "image/jpeg", not application/grpc`, true},
+		{"alien content-type alone", func(r *rig) { r.headers(true, ":status", "200", "content-type", "image/jpeg") },
+			cqrpc.CodeUnknown, `response has content-type "image/jpeg", not application/grpc`, false},
+		{"headers twice", func(r *rig) { plain(r); plain(r) }, cqrpc.CodeInternal,
+			"second header block in a response, without END_STREAM", true},
+		{"DATA before headers", func(r *rig) { r.data(wire("x"), false) }, cqrpc.CodeInternal,
+			"DATA before response headers", true},
 		{"no status", func(r *rig) { plain(r); r.trailers("a", "b") }, cqrpc.CodeUnknown, "No status received", false},
 		{"no status at all", func(r *rig) { r.headers(true, grpc...) }, cqrpc.CodeUnknown, "No status received", false},
-		{"no trailers", func(r *rig) { plain(r); r.data(wire("x"), true) }, cqrpc.CodeInternal, "stream ended without trailers, so without a status", true},
-		{"status is no number", func(r *rig) { plain(r); r.trailers("grpc-status", "abc", "grpc-message", "why") }, cqrpc.CodeUnknown, `grpc-status is "abc": why`, false},
-		{"unknown status", func(r *rig) { plain(r); r.trailers("grpc-status", "99") }, cqrpc.CodeUnknown, `grpc-status is "99"`, false},
-		{"malformed percent sequences stay", func(r *rig) { plain(r); r.trailers("grpc-status", "5", "grpc-message", "a%zz%2%41") }, cqrpc.CodeNotFound, "a%zz%2A", false},
-		{"cut message", func(r *rig) { plain(r); r.data(wire("hello")[:7], false); r.trailers("grpc-status", "0") }, cqrpc.CodeInternal, "stream ended inside a message: 7 of 10 bytes arrived", false},
-		{"cut message by DATA", func(r *rig) { plain(r); r.data(wire("hello")[:7], true) }, cqrpc.CodeInternal, "stream ended inside a message: 7 of 10 bytes arrived", true},
-		{"cut prefix", func(r *rig) { plain(r); r.data("\x00\x00", false); r.trailers("grpc-status", "0") }, cqrpc.CodeInternal, "stream ended inside a message: 2 of 5 bytes arrived", false},
-		{"cut message, but a status", func(r *rig) { plain(r); r.data("\x00", false); r.trailers("grpc-status", "9") }, cqrpc.CodeFailedPrecondition, "", false},
-		{"unknown encoding", func(r *rig) { r.response("grpc-encoding", "br") }, cqrpc.CodeInternal, `grpc-encoding "br" is not supported`, true},
-		{"flag", func(r *rig) { plain(r); r.data("\x02\x00\x00\x00\x00", false) }, cqrpc.CodeInternal, "message prefix has compressed flag 2, neither 0 nor 1", true},
-		{"too large", func(r *rig) { plain(r); r.data("\x00\xff\xff\xff\xff", false) }, cqrpc.CodeResourceExhausted, "CLIENT: Received message larger than max (4294967295 vs. 4194304)", true},
-		{"binary in headers", func(r *rig) { r.response("x-bin", "*") }, cqrpc.CodeInternal, `metadata "x-bin": binary header of 1 octets: illegal base64 data at input byte 0`, true},
-		{"binary in trailers", func(r *rig) { plain(r); r.trailers("grpc-status", "0", "x-bin", "*") }, cqrpc.CodeInternal, `metadata "x-bin": binary header of 1 octets: illegal base64 data at input byte 0`, false},
-		{"malformed block", func(r *rig) { r.block(&frame.StreamError{StreamID: 1, Code: frame.ProtocolError, Reason: "no"}) }, cqrpc.CodeInternal, "http2 stream 1 error PROTOCOL_ERROR: no", true},
-		{"oversized block", func(r *rig) { r.block(&frame.StreamError{StreamID: 1, Code: frame.EnhanceYourCalm, Reason: "big"}) }, cqrpc.CodeResourceExhausted, "http2 stream 1 error ENHANCE_YOUR_CALM: big", true},
+		{"no trailers", func(r *rig) { plain(r); r.data(wire("x"), true) }, cqrpc.CodeInternal,
+			"stream ended without trailers, so without a status", true},
+		{"status is no number", func(r *rig) { plain(r); r.trailers("grpc-status", "abc", "grpc-message", "why") },
+			cqrpc.CodeUnknown, `grpc-status is "abc": why`, false},
+		{"unknown status", func(r *rig) { plain(r); r.trailers("grpc-status", "99") }, cqrpc.CodeUnknown,
+			`grpc-status is "99"`, false},
+		{"malformed percent sequences stay", func(r *rig) {
+			plain(r)
+			r.trailers("grpc-status", "5", "grpc-message",
+				"a%zz%2%41")
+		}, cqrpc.CodeNotFound, "a%zz%2A", false},
+		{"cut message", func(r *rig) { plain(r); r.data(wire("hello")[:7], false); r.trailers("grpc-status", "0") },
+			cqrpc.CodeInternal, "stream ended inside a message: 7 of 10 bytes arrived", false},
+		{"cut message by DATA", func(r *rig) { plain(r); r.data(wire("hello")[:7], true) }, cqrpc.CodeInternal,
+			"stream ended inside a message: 7 of 10 bytes arrived", true},
+		{"cut prefix", func(r *rig) { plain(r); r.data("\x00\x00", false); r.trailers("grpc-status", "0") },
+			cqrpc.CodeInternal, "stream ended inside a message: 2 of 5 bytes arrived", false},
+		{"cut message, but a status", func(r *rig) { plain(r); r.data("\x00", false); r.trailers("grpc-status", "9") },
+			cqrpc.CodeFailedPrecondition, "", false},
+		{"unknown encoding", func(r *rig) { r.response("grpc-encoding", "br") }, cqrpc.CodeInternal,
+			`grpc-encoding "br" is not supported`, true},
+		{"flag", func(r *rig) { plain(r); r.data("\x02\x00\x00\x00\x00", false) }, cqrpc.CodeInternal,
+			"message prefix has compressed flag 2, neither 0 nor 1", true},
+		{"too large", func(r *rig) { plain(r); r.data("\x00\xff\xff\xff\xff", false) }, cqrpc.CodeResourceExhausted,
+			"CLIENT: Received message larger than max (4294967295 vs. 4194304)", true},
+		{"binary in headers", func(r *rig) { r.response("x-bin", "*") }, cqrpc.CodeInternal,
+			`metadata "x-bin": binary header of 1 octets: illegal base64 data at input byte 0`, true},
+		{"binary in trailers", func(r *rig) { plain(r); r.trailers("grpc-status", "0", "x-bin", "*") },
+			cqrpc.CodeInternal, `metadata "x-bin": binary header of 1 octets: illegal base64 data at input byte 0`, false},
+		{"malformed block", func(r *rig) {
+			r.block(&frame.StreamError{StreamID: 1, Code: frame.ProtocolError,
+				Reason: "no"})
+		}, cqrpc.CodeInternal, "http2 stream 1 error PROTOCOL_ERROR: no", true},
+		{"oversized block", func(r *rig) {
+			r.block(&frame.StreamError{StreamID: 1, Code: frame.EnhanceYourCalm,
+				Reason: "big"})
+		}, cqrpc.CodeResourceExhausted, "http2 stream 1 error ENHANCE_YOUR_CALM: big", true},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -132,7 +171,8 @@ func TestResetCodes(t *testing.T) {
 	for code, want := range map[cqrpc.Code]frame.ErrCode{
 		cqrpc.CodeCanceled: frame.Cancel, cqrpc.CodeDeadlineExceeded: frame.Cancel,
 		cqrpc.CodeResourceExhausted: frame.EnhanceYourCalm, cqrpc.CodePermissionDenied: frame.InadequateSecurity,
-		cqrpc.CodeUnavailable: frame.RefusedStream, cqrpc.CodeNotFound: frame.InternalError, cqrpc.CodeOK: frame.InternalError,
+		cqrpc.CodeUnavailable: frame.RefusedStream, cqrpc.CodeNotFound: frame.InternalError,
+		cqrpc.CodeOK: frame.InternalError,
 	} {
 		r := newRig(t, nil)
 		r.start("init", SendInitialMetadata(nil))
@@ -151,7 +191,8 @@ func TestResetAfterTrailers(t *testing.T) {
 	var st cqrpc.Status
 	r.start("all", SendInitialMetadata(nil), RecvStatus(&st, nil))
 	r.accept()
-	h := &frame.Headers{End: true, Fields: []frame.Field{{Name: ":status", Value: "200"}, {Name: "grpc-status", Value: "5"}}}
+	h := &frame.Headers{End: true, Fields: []frame.Field{{Name: ":status", Value: "200"}, {Name: "grpc-status",
+		Value: "5"}}}
 	r.c.Receiver().OnHeaders(h, &r.lane)
 	r.closed(&frame.CloseError{Kind: frame.ResetByPeer, Code: frame.NoError})
 	r.want("over", "all")
@@ -164,7 +205,8 @@ func TestServerCancelSendsStatus(t *testing.T) {
 	t.Run("as Trailers-Only", func(t *testing.T) {
 		r := newServerRig(t, Config{})
 		r.c.CancelWithStatus(cqrpc.CodeAborted, "why")
-		golden(t, "trailers", r.server.trailers, "\n:status: 200\ncontent-type: application/grpc\ngrpc-status: 10\n!grpc-message: why\n")
+		golden(t, "trailers", r.server.trailers,
+			"\n:status: 200\ncontent-type: application/grpc\ngrpc-status: 10\n!grpc-message: why\n")
 		if r.server.isReset() {
 			t.Error("the stream was reset under the trailers")
 		}

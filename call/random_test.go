@@ -3,6 +3,7 @@ package call
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -24,12 +25,12 @@ type program struct {
 	// the model
 	tags     map[*randomBatch]int // completions seen, by accepted batch
 	pushed   []string             // whole messages delivered to the current stream
-	taken    int                  // of those, seen or dropped by the application
+	receives []*randomBatch       // those with RecvMessage, as they were started
 	received int                  // bytes delivered to the current stream
 	streams  int
-	gone     bool // the current stream has had its OnClosed
-	halfEnd  bool // END_STREAM was delivered
-	headers  bool // response headers were
+	gone     bool   // the current stream has had its OnClosed
+	halfEnd  bool   // END_STREAM was delivered
+	headers  bool   // response headers were
 	partial  string // what is missing of text
 	text     string
 	final    *cqrpc.Status // what RecvStatus said
@@ -38,6 +39,7 @@ type program struct {
 type randomBatch struct {
 	set       opSet
 	msg       *Buffer
+	text      string
 	st        cqrpc.Status
 	cancelled bool
 }
@@ -70,7 +72,8 @@ func (p *program) newCall() *rig {
 	r := &rig{t: p.t, q: cq.New()}
 	if p.next()%2 == 0 {
 		r.opener = &fakeOpener{manual: p.next()%4 == 0}
-		r.c = NewClient(Config{Completer: r.q, Method: "/s/m", Codec: textCodec{}, Deadline: time.Now().Add(time.Hour)}, r.opener)
+		r.c = NewClient(Config{Completer: r.q, Method: "/s/m", Codec: textCodec{}, Deadline: time.Now().Add(time.Hour)},
+			r.opener)
 		return r
 	}
 	r.server = &fakeStream{}
@@ -139,6 +142,9 @@ func (p *program) start(set opSet) {
 	b.set = set
 	if err := p.r.c.StartBatch(ops, b); err == nil {
 		p.tags[b] = 0
+		if set.has(RecvMessageOp) {
+			p.receives = append(p.receives, b)
+		}
 	}
 }
 
@@ -268,23 +274,31 @@ func (p *program) check(ev cq.Event) {
 		p.t.Errorf("event %+v", ev)
 	}
 	if b.msg != nil {
-		p.checkMessage(take(b.msg))
+		b.text = take(b.msg)
 	}
 	if b.set.has(RecvStatusOp) {
 		p.final = &b.st
+		if b.st.Code == cqrpc.CodeOK && p.r.c.recv.messages.Ready() {
+			p.t.Errorf("OK before the last message was taken: %v", p.r.c)
+		}
 	}
 }
 
-// checkMessage looks for the message at or after the next one: a failed batch
-// may have dropped some.
-func (p *program) checkMessage(text string) {
-	for p.taken < len(p.pushed) {
-		p.taken++
-		if p.pushed[p.taken-1] == text {
+// checkMessages goes through the receives in the order they were started, which
+// need not be that of their batches' completion. A failed batch drops its message.
+func (p *program) checkMessages() {
+	at := 0
+	for _, b := range p.receives {
+		if b.text == "" {
+			continue
+		}
+		i := slices.Index(p.pushed[at:], b.text)
+		if i < 0 {
+			p.t.Errorf("message %q is not among %q", b.text, p.pushed[at:])
 			return
 		}
+		at += i + 1
 	}
-	p.t.Errorf("message %q is not among those pushed, or out of order", text)
 }
 
 // end closes the call and checks the books.
@@ -297,6 +311,7 @@ func (p *program) end() {
 	}
 	p.start(1 << RecvStatusOp)
 	p.harvest()
+	p.checkMessages()
 	for b, n := range p.tags {
 		if n != 1 {
 			p.t.Errorf("batch %08b completed %d times; %v", b.set, n, r.c)

@@ -72,14 +72,14 @@ func (c *Call) deliverLocked(a *after, lane *cq.Lane) {
 // stream on its side.
 func (c *Call) checkCountLocked(a *after, lane *cq.Lane) {
 	if c.cfg.OneMessage && c.recv.taken > 0 && c.recv.messages.Ready() {
-		c.concludeLocked(cardinality("more than one message where the method has one"), a, lane)
+		c.concludeLocked(&verdict{
+			how: byAbandon, origin: cqrpc.OriginLocal, status: cardinality("more than one message where the method has one"),
+		}, a, lane)
 	}
 }
 
-func cardinality(what string) *verdict {
-	return &verdict{how: byAbandon, origin: cqrpc.OriginLocal, status: cqrpc.Status{
-		Code: cqrpc.CodeUnimplemented, Message: what,
-	}}
+func cardinality(what string) cqrpc.Status {
+	return cqrpc.Status{Code: cqrpc.CodeUnimplemented, Message: what}
 }
 
 // onData is an event of the stream.
@@ -200,9 +200,9 @@ func (c *Call) responseLocked(f *fields, end bool, a *after, lane *cq.Lane) {
 		c.violationLocked("second header block in a response, without END_STREAM", a, lane)
 	case f.isInformational():
 	default:
-		comp, v := f.checkResponse(c.cfg.Compressors)
-		if v != nil {
-			c.concludeLocked(v, a, lane)
+		comp, v, ok := f.checkResponse(c.cfg.Compressors)
+		if !ok {
+			c.concludeLocked(&v, a, lane)
 			return
 		}
 		r.state.to(recvMessages)
@@ -221,7 +221,7 @@ func (c *Call) trailersLocked(f *fields, a *after, lane *cq.Lane) {
 		v.origin = cqrpc.OriginLocal
 	}
 	if v.status.Code == cqrpc.CodeOK && c.cfg.OneMessage && r.taken == 0 && !r.messages.Ready() {
-		v = cardinality("OK without the message that the method has")
+		v.status, v.origin = cardinality("OK without the message that the method has"), cqrpc.OriginLocal
 	}
 	c.settleLocked(RecvInitialMetadataOp, true, lane)
 	if r.messages.Mid() {
@@ -230,7 +230,7 @@ func (c *Call) trailersLocked(f *fields, a *after, lane *cq.Lane) {
 		r.state.to(recvEnded)
 	}
 	c.deliverLocked(a, lane)
-	c.concludeLocked(v, a, lane)
+	c.concludeLocked(&v, a, lane)
 }
 
 // onClosed is the last event of the stream.

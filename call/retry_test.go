@@ -26,7 +26,8 @@ func TestTransparentRetry(t *testing.T) {
 	r := newRig(t, nil)
 	var st cqrpc.Status
 	var v string
-	r.start("all", SendInitialMetadata(cqrpc.Pairs("k", "v")), SendValue("m"), SendClose(), RecvValue(&v, nil), RecvStatus(&st, nil))
+	r.start("all", SendInitialMetadata(cqrpc.Pairs("k", "v")), SendValue("m"), SendClose(), RecvValue(&v, nil),
+		RecvStatus(&st, nil))
 	first, old := r.stream(), r.c.Receiver()
 	r.closed(refused)
 	r.want("not over yet")

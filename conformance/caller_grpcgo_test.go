@@ -31,7 +31,9 @@ func dialGRPCGo(d dialing) (caller, error) {
 
 func newGRPCGo(d dialing) (*grpc.ClientConn, error) {
 	opts := []grpc.DialOption{
-		grpc.WithConnectParams(grpc.ConnectParams{Backoff: backoff.Config{BaseDelay: quickly, MaxDelay: quickly}}),
+		grpc.WithConnectParams(grpc.ConnectParams{
+			Backoff: backoff.Config{BaseDelay: quickly, MaxDelay: quickly}, MinConnectTimeout: patience,
+		}),
 		grpc.WithDisableRetry(), // the pairing is about one attempt
 	}
 	if d.credentials == nil {

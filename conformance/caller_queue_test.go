@@ -36,15 +36,21 @@ func (c queueCaller) Invoke(ctx context.Context, method string) error {
 	return c.one(ctx, method, new(testpb.Empty), new(testpb.Empty), options{})
 }
 
-// newCall makes a call that ends with ctx. CallOptions say the metadata only to
-// the sync style.
+// newCall makes a call that ends with ctx, whose deadline is the call's own
+// business. CallOptions say the metadata only to the sync style.
 func (c queueCaller) newCall(ctx context.Context, q *cq.Queue, method string, o options) *call.Call {
 	opts := asCallOptions(o)
 	if t, ok := ctx.Deadline(); ok {
 		opts = append(opts, client.WithDeadline(t))
 	}
 	k := c.Channel.NewCall(q, method, opts...)
-	context.AfterFunc(ctx, k.Cancel)
+	cancel := func() {
+		if ctx.Err() == context.Canceled {
+			k.Cancel()
+		}
+	}
+	cancel() // before it has begun
+	context.AfterFunc(ctx, cancel)
 	return k
 }
 
@@ -110,7 +116,9 @@ func (c queueCaller) open(ctx context.Context, method string, o options) (*queue
 	return s, nil
 }
 
-func (s *queueStream) pluck(tag call.OpKind) cq.Event { return s.queue.Pluck(context.Background(), tag) }
+func (s *queueStream) pluck(tag call.OpKind) cq.Event {
+	return s.queue.Pluck(context.Background(), tag)
+}
 
 func (s *queueStream) send(req any) error {
 	if err := s.call.StartBatch([]call.Op{call.SendValue(req)}, call.SendMessageOp); err != nil {

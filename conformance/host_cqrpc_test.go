@@ -25,6 +25,7 @@ func newServer(c *credentials, s serving) *server.Server {
 	if s.window != 0 {
 		t = fixedWindow(s.window)
 	}
+	t.MaxConcurrentStreams = s.maxStreams
 	if s.pings {
 		t.Keepalive = transport.Keepalive{Time: time.Second, Timeout: time.Second}
 	}

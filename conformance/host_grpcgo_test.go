@@ -36,6 +36,9 @@ func serveGRPCGo(t *testing.T, lis net.Listener, c *credentials, s serving) (dra
 	if s.window != 0 {
 		opts = append(opts, grpc.StaticStreamWindowSize(int32(s.window)), grpc.StaticConnWindowSize(1<<20))
 	}
+	if s.maxStreams != 0 {
+		opts = append(opts, grpc.MaxConcurrentStreams(uint32(s.maxStreams)))
+	}
 	if s.pings {
 		opts = append(opts, grpc.KeepaliveParams(keepalive.ServerParameters{Time: time.Second, Timeout: time.Second}))
 	}
@@ -118,7 +121,9 @@ func (r grpcgoReceiver[Req]) Recv() (*Req, error) {
 	return req, fromGRPCGo(err)
 }
 
-type grpcgoSender struct{ out testservice.Sender[outputResponse] }
+type grpcgoSender struct {
+	out testservice.Sender[outputResponse]
+}
 
 func (s grpcgoSender) Send(res *outputResponse) error { return fromGRPCGo(s.out.Send(res)) }
 

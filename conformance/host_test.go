@@ -16,6 +16,7 @@ type serving struct {
 	maxRecv, maxSend int                  // bytes, 0: the default
 	gzip             bool                 // compress responses if the client accepts it
 	window           int                  // receive window of streams, fixed; 0: as it comes
+	maxStreams       int                  // at once on a connection, 0: the default
 	pings            bool                 // ask an idle client every second whether it lives
 }
 

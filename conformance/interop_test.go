@@ -3,7 +3,6 @@ package conformance
 import (
 	"context"
 	"testing"
-	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/interop"
@@ -11,8 +10,9 @@ import (
 )
 
 // reference is the interop cases as grpc-go wrote them for itself (grpc/grpc,
-// doc/interop-test-descriptions.md), but for those that need a cloud. rpc_soak
-// is apart. The scenarios have the same cases for the other direction.
+// doc/interop-test-descriptions.md), but for those that need a cloud. The
+// scenarios have the same for the other direction, and the soaks, which here
+// would say more than a test run wants to read.
 var reference = []struct {
 	name string
 	run  func(ctx context.Context, conn *grpc.ClientConn)
@@ -78,43 +78,4 @@ func report(t *testing.T) {
 	default:
 		panic(v)
 	}
-}
-
-// TestSoak is rpc_soak and channel_soak: large calls one after the other, on one
-// connection or each on a new one. Long soaks have no place in a test run.
-func TestSoak(t *testing.T) {
-	for _, kind := range hosts {
-		for _, fresh := range []bool{false, true} {
-			name := kind.name + "/one_channel"
-			if fresh {
-				name = kind.name + "/a_channel_each"
-			}
-			t.Run(name, func(t *testing.T) {
-				t.Parallel()
-				soak(t, kind.start(t, nil, serving{}), fresh)
-			})
-		}
-	}
-}
-
-func soak(t *testing.T, h *host, fresh bool) {
-	results := &interop.SoakTestConfig{
-		RequestSize: 271828, ResponseSize: 314159,
-		PerIterationMaxAcceptableLatency: patience, OverallTimeout: patience,
-		ServerAddr: h.address, NumWorkers: 2, Iterations: 10, MaxFailures: 0,
-	}
-	shared := dialReference(t, h, nil)
-	results.ChannelForTest = func() (*grpc.ClientConn, func()) {
-		if !fresh {
-			return shared, func() {}
-		}
-		conn, err := newGRPCGo(dialing{address: h.address})
-		if err != nil {
-			panic(finding(err.Error()))
-		}
-		return conn, func() { _ = conn.Close() }
-	}
-	results.MinTimeBetweenRPCs = time.Microsecond
-	defer report(t)
-	interop.DoSoakTest(within(t), *results)
 }

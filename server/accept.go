@@ -128,7 +128,9 @@ func (s *Server) addConn(c *conn, nc net.Conn) bool {
 	}
 	s.phase = serving
 	c.securing = nc
-	c.home = s.homes
+	if n := len(*s.queues.Load()); n > 0 {
+		c.home = s.homes % n
+	}
 	s.homes++
 	s.open++
 	s.conns[c] = struct{}{}

@@ -45,8 +45,7 @@ type arrival struct {
 
 	// the reader's until matched or refused, the harvester's then
 	payload cq.Completion // of the batch that received message
-	message *call.Buffer  // written when payload is finalized
-	event   cq.Event
+	message *call.Buffer  // written when payload is harvested
 }
 
 var (
@@ -109,8 +108,9 @@ func (a *arrival) takePayload(v any) (*call.Buffer, bool) {
 	if a.payload.Finalizer == nil {
 		return nil, true
 	}
-	a.finalize()
-	if !a.event.OK {
+	ok := harvest(a.payload)
+	a.payload.Finalizer = nil
+	if !ok {
 		return nil, false // the call has ended because of that
 	}
 	message := a.message
@@ -131,12 +131,6 @@ func (a *arrival) takePayload(v any) (*call.Buffer, bool) {
 	return nil, true
 }
 
-func (a *arrival) finalize() {
-	a.event.OK = a.payload.OK
-	a.payload.Finalizer.Finalize(&a.event)
-	a.payload.Finalizer = nil
-}
-
 // refuse ends a call that the application will not see.
 func (a *arrival) refuse(st *cqrpc.Status) {
 	a.call.CancelWithStatus(st.Code, st.Message)
@@ -146,7 +140,8 @@ func (a *arrival) refuse(st *cqrpc.Status) {
 // discard frees what has arrived of a call that has ended.
 func (a *arrival) discard() {
 	if a.payload.Finalizer != nil {
-		a.finalize()
+		harvest(a.payload)
+		a.payload.Finalizer = nil
 		a.message.Free()
 		a.message = nil
 	}

@@ -81,3 +81,17 @@ func TestUnaryOfBothEngines(t *testing.T) {
 		}
 	})
 }
+
+// statusOf starts a call without messages; the result waits for its status.
+func statusOf(t *testing.T, k *call.Call) func() cqrpc.Status {
+	t.Helper()
+	w, st := cq.NewWaiter(), new(cqrpc.Status)
+	ops := []call.Op{call.SendInitialMetadata(nil), call.RecvStatus(st, nil)}
+	if err := k.StartBatchOn(w, ops, nil); err != nil {
+		t.Fatal(err)
+	}
+	return func() cqrpc.Status {
+		w.Wait(context.Background())
+		return *st
+	}
+}

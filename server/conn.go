@@ -19,7 +19,7 @@ type conn struct {
 	// immutable once the transport runs
 	server *Server
 	ended  chan error // capacity 1; nil if nobody waits
-	home   int        // queues taken in turn begin here
+	home   int        // index of its queue, see WithHomeQueue
 	limit  int64      // handlers at once, negative: unlimited
 	peer   call.Peer
 

@@ -46,8 +46,11 @@ func decoded(t *testing.T, b []byte) string {
 	return m.Value
 }
 
-// peer is a scripted client.
-type peer = *h2peer.Peer
+// peer is a scripted client, h2frame what it gets.
+type (
+	peer    = *h2peer.Peer
+	h2frame = h2peer.Frame
+)
 
 // site is a server under test and the network to reach it.
 type site struct {

@@ -11,11 +11,14 @@ type lineup struct {
 }
 
 // takeRequest returns the oldest request of the first queue, cyclically from
-// start, that has one; nil if there is none.
+// the one with index start, that has one; nil if there is none.
 func (l *lineup) takeRequest(start int) *request {
 	n := len(l.requests)
 	if l.waiting == 0 {
 		return nil
+	}
+	if start >= n { // of the queues that follow none has ever asked
+		start = 0
 	}
 	for i := range n {
 		at := (start + i) % n

@@ -56,11 +56,13 @@ func TestPendingCount(t *testing.T) {
 				slot.Payload.Free()
 				finish(t, slot.Call, q)
 			}
-			ask(t, s, m, q, "c")
+			slot := ask(t, s, m, q, "c")
 			wantNoTag(t, q)
 			p.Request(9, bidi.Name)
 			p.WriteMessage(9, false, nil)
 			wantTag(t, q, "c", true)
+			slot.Payload.Free()
+			slot.Call.Close()
 		})
 	}
 }

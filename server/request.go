@@ -1,6 +1,7 @@
 package server
 
 import (
+	"fmt"
 	"sync"
 	"time"
 
@@ -24,7 +25,11 @@ const (
 )
 
 func (p PayloadHandling) String() string {
-	return [...]string{"no payload", "first message", "only message"}[p]
+	names := [...]string{"no payload", "first message", "only message"}
+	if int(p) < len(names) {
+		return names[p]
+	}
+	return fmt.Sprintf("PayloadHandling(%d)", uint8(p))
 }
 
 // Method is a method registered with a server for RequestRegisteredCall.

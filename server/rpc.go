@@ -32,7 +32,7 @@ type rpc struct {
 
 	// opening's until the worker starts, the worker's then
 	first   cq.Completion // of the batch that received message
-	message *call.Buffer  // the one request, written when first is finalized
+	message *call.Buffer  // the one request, written when first is harvested
 
 	// of the goroutine that receives
 	in  cq.Waiter
@@ -48,9 +48,7 @@ type rpc struct {
 	trailer cqrpc.Metadata
 	begun   bool // initial metadata is out
 
-	// each of the goroutine that finalizes its batch
-	opened, closed, parted cq.Event
-	cancelled              bool // with closed
+	cancelled bool // closing's
 }
 
 // handle starts a call of h.
@@ -89,7 +87,7 @@ type closing rpc
 func (r *closing) Begin() bool { return true }
 
 func (r *closing) Complete(c cq.Completion) {
-	c.Finalizer.Finalize(&r.closed)
+	harvest(c)
 	r.ctx.end()
 	if r.cancelled {
 		r.call.Close() // nobody will read what has arrived
@@ -115,7 +113,7 @@ func (r *opening) Complete(c cq.Completion) {
 // drop takes the completion of a request that nobody wants.
 func (r *rpc) drop() {
 	if r.first.Finalizer != nil {
-		r.first.Finalizer.Finalize(&r.opened)
+		harvest(r.first)
 		r.first.Finalizer = nil
 	}
 	r.message.Free()
@@ -127,11 +125,21 @@ type parting rpc
 
 func (r *parting) Begin() bool { return true }
 
-func (r *parting) Complete(c cq.Completion) {
-	if c.Finalizer != nil {
-		c.Finalizer.Finalize(&r.parted)
-	}
+func (r *parting) Complete(c cq.Completion) { harvest(c) }
+
+// harvest finalizes a batch whose event nobody gets, and returns its OK.
+func harvest(c cq.Completion) (ok bool) {
+	ev := events.Get().(*cq.Event)
+	ev.OK = c.OK
+	c.Finalizer.Finalize(ev)
+	ok = ev.OK
+	*ev = cq.Event{}
+	events.Put(ev)
+	return ok
 }
+
+// events are for harvest: one on the stack would not stay there.
+var events = sync.Pool{New: func() any { return new(cq.Event) }}
 
 // run serves the call on the worker's goroutine.
 func (r *rpc) run() {
@@ -165,11 +173,10 @@ func (r *rpc) panicked(v any, stack []byte) {
 // nothing to serve: then it has ended the call and reports false. It waits for
 // the client's half-close, as until then a second message may come.
 func (r *rpc) takeRequest(v any) bool {
-	r.opened.OK = r.first.OK
-	r.first.Finalizer.Finalize(&r.opened)
+	ok := harvest(r.first)
 	r.first.Finalizer = nil
 	switch {
-	case !r.opened.OK:
+	case !ok:
 		return false
 	case r.message == nil:
 		r.finish(statusNoMessage)
@@ -249,10 +256,14 @@ func failure(ev cq.Event) error {
 	if ev.OK {
 		return nil
 	}
-	if e, ok := errors.AsType[*cqrpc.Error](ev.Err); ok && errors.Is(e, io.EOF) {
+	e, ok := errors.AsType[*cqrpc.Error](ev.Err)
+	switch {
+	case !ok:
+		return misuse(ev.Err)
+	case errors.Is(e, io.EOF):
 		return &cqrpc.Error{Status: e.Status, Origin: e.Origin}
 	}
-	return ev.Err
+	return e
 }
 
 // send sends one message, with the initial metadata before the first, and
@@ -346,5 +357,5 @@ func (r *rpc) takeTrailer() cqrpc.Metadata {
 }
 
 // misuse makes an error of what only a mistake in the handler can cause: two
-// goroutines that send, or a value the codec does not know.
+// goroutines that send, a value the codec does not know, a use after the end.
 func misuse(err error) error { return cqrpc.Errorf(cqrpc.CodeInternal, "%w", err) }

@@ -152,7 +152,9 @@ func FuzzClientConn(f *testing.F) {
 			headers(f, 1, true, block(":status", "200", "grpc-status", "5"))
 			headers(f, 1, true, block("grpc-status", "5"))
 		},
-		func(f *http2.Framer, block func(kv ...string) []byte) { f.WriteData(1, false, []byte("before headers")) },
+		func(f *http2.Framer, block func(kv ...string) []byte) {
+			f.WriteData(1, false, []byte("before headers"))
+		},
 		func(f *http2.Framer, block func(kv ...string) []byte) { headers(f, 2, true, block(":status", "200")) },
 		func(f *http2.Framer, block func(kv ...string) []byte) { headers(f, 7, true, block(":status", "200")) },
 		func(f *http2.Framer, block func(kv ...string) []byte) { // a graceful server
@@ -243,4 +245,3 @@ func (s *scene) wantLittle() {
 		s.Errorf("%d streams are open", n)
 	}
 }
-

@@ -169,7 +169,7 @@ func (c *Conn) planReadyLocked(t *turn) {
 func (c *Conn) planStreamLocked(t *turn, s *Stream) {
 	before := s.sent
 	c.planHeadersLocked(t, s)
-	for room := int64(c.peer.maxFrame); s.sent.Headers && s.out.msg != nil && room > 0; {
+	for room := int64(c.peer.maxFrame); s.sent.Headers && s.out.msg != nil && room > 0 && !t.full(); {
 		n := c.planDataLocked(t, s, room)
 		if n == 0 {
 			break

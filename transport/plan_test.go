@@ -430,3 +430,35 @@ func TestRecentlyEnded(t *testing.T) {
 		t.Error("not the latest are remembered")
 	}
 }
+
+func TestPlanManyMessages(t *testing.T) {
+	p := newPlanner(t, Client)
+	s := p.queue(with(sized(10), requestHeaders(), nil, false))
+	s.Send(sized(20))
+	s.Send(with(sized(30), nil, nil, true))
+	p.want("in the order of Sends, the end with the last", "H1 D1:10 D1:20 D1:30.")
+
+	s = p.queue(with(sized(20), requestHeaders(), nil, false))
+	s.sendWindow = 0
+	for range 4 {
+		s.Send(sized(10_000))
+	}
+	p.queue(with(sized(20_000), requestHeaders(), nil, true))
+	p.want("a frame's worth each", "H3 D3:20 D3:10000 D3:6364 H5 D5:16384 D3:3636 D3:10000 D3:2748 D5:3616. D3:7252")
+	s.Send(sized(50))
+	s.Reset(frame.Cancel)
+	p.wantNothing("a reset drops them all")
+}
+
+func TestPlanTurnOfSmallMessages(t *testing.T) {
+	p := newPlanner(t, Client)
+	s := p.queue(with(sized(5), requestHeaders(), nil, false))
+	for range 2 * maxTurnSteps {
+		s.Send(sized(5))
+	}
+	for i, want := range []int{maxTurnSteps, maxTurnSteps, 2} {
+		if n := len(strings.Fields(p.turn())); n != want {
+			t.Errorf("turn %d has %d steps; want %d", i, n, want)
+		}
+	}
+}

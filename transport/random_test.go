@@ -79,19 +79,21 @@ func (p *player) OnData(b *mem.Buffer, end bool, _ *cq.Lane) {
 func (p *player) OnSent(s frame.Sent, _ *cq.Lane) {
 	p.update(func() {
 		switch {
-		case s.Messages < p.sent.Messages, p.sent.End && !s.End:
+		case len(p.closed) > 0:
+			if isMore(s, p.sent) {
+				p.fault("OnSent(%+v) after OnClosed with %+v", s, p.sent)
+			}
+		case isMore(p.sent, s):
 			p.fault("Sent went from %+v to %+v", p.sent, s)
-		case len(p.closed) == 0:
+		default:
 			p.sent = s
-		case s != p.sent:
-			p.fault("OnSent(%+v) after OnClosed with %+v", s, p.sent)
 		}
 	})
 }
 
 func (p *player) OnClosed(err *frame.CloseError, s frame.Sent, _ *cq.Lane) {
 	p.update(func() {
-		if s.Messages < p.sent.Messages || p.sent.End && !s.End {
+		if isMore(p.sent, s) {
 			p.fault("OnClosed with %+v after OnSent(%+v)", s, p.sent)
 		}
 		p.sent = s
@@ -176,7 +178,7 @@ func (c *cast) OnStream(s *Stream, _ *frame.Headers, _ *cq.Lane) {
 // TestRandomPrograms plays many streams at once over a wire with short reads,
 // small buffers and stalls, and compares both ends with each other.
 func TestRandomPrograms(t *testing.T) {
-	for seed := range uint64(24) {
+	for seed := range uint64(12) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) { playRandom(t, seed) })
 		})

@@ -290,19 +290,21 @@ func (p *probe) OnSent(s frame.Sent, _ *cq.Lane) {
 }
 
 func (p *probe) count(s frame.Sent) {
-	old := p.sent
-	isLess := old.Headers && !s.Headers || s.Messages < old.Messages || s.Bytes < old.Bytes ||
-		old.End && !s.End
 	switch {
 	case len(p.closed) > 0:
-		if s != old && !isLess {
-			p.fault("OnSent brought %+v after OnClosed with %+v", s, old)
+		if isMore(s, p.sent) {
+			p.fault("OnSent brought %+v after OnClosed with %+v", s, p.sent)
 		}
-	case isLess:
-		p.fault("Sent went from %+v to %+v", old, s)
+	case isMore(p.sent, s):
+		p.fault("Sent went from %+v to %+v", p.sent, s)
 	default:
 		p.sent = s
 	}
+}
+
+// isMore reports whether a tells of anything that b does not.
+func isMore(a, b frame.Sent) bool {
+	return a.Headers && !b.Headers || a.Messages > b.Messages || a.Bytes > b.Bytes || a.End && !b.End
 }
 
 func (p *probe) OnClosed(err *frame.CloseError, s frame.Sent, _ *cq.Lane) {

@@ -1,0 +1,86 @@
+package call
+
+import (
+	"net"
+	"testing"
+
+	"github.com/cqrpc/cqrpc"
+)
+
+func TestPeerString(t *testing.T) {
+	for want, addr := range map[string]net.Addr{
+		"unknown":                nil,
+		"ipv4:192.0.2.1:443":     &net.TCPAddr{IP: net.IPv4(192, 0, 2, 1), Port: 443},
+		"ipv6:[2001:db8::1]:443": &net.TCPAddr{IP: net.ParseIP("2001:db8::1"), Port: 443},
+		"unix:/run/x.sock":       &net.UnixAddr{Name: "/run/x.sock", Net: "unix"},
+	} {
+		if got := (Peer{Addr: addr}).String(); got != want {
+			t.Errorf("got %s, want %s", got, want)
+		}
+	}
+}
+
+func TestMethod(t *testing.T) {
+	m := Method[int, string]{Name: "/pkg.Service/Do", Shape: BidiStream}
+	if m.FullName() != "/pkg.Service/Do" || m.Service() != "pkg.Service" || m.Base() != "Do" ||
+		m.String() != "/pkg.Service/Do (bidi stream)" || !m.Shape.ManyRequests() || !m.Shape.ManyResponses() {
+		t.Errorf("got %v: %s, %s", m, m.Service(), m.Base())
+	}
+	for _, bad := range []string{"", "/", "//", "pkg.Service/Do", "/Do", "/pkg.Service/", "//Do"} {
+		if _, _, ok := SplitMethod(bad); ok {
+			t.Errorf("%q was split", bad)
+		}
+	}
+}
+
+func TestNames(t *testing.T) {
+	for k := range numOpKinds {
+		if k.String() == "" {
+			t.Errorf("kind %d has no name", k)
+		}
+	}
+	if got := OpKind(9).String() + " " + Shape(9).String(); got != "OpKind(9) Shape(9)" {
+		t.Error(got)
+	}
+}
+
+// A method that is not a stream on the peer's side has exactly one message
+// from there.
+func TestOneMessage(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		data string
+		want cqrpc.Code
+	}{
+		{"none", "", cqrpc.CodeUnimplemented},
+		{"one", wire("a"), cqrpc.CodeOK},
+		{"two", wire("a") + wire("b"), cqrpc.CodeUnimplemented},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			r := newRig(t, func(cfg *Config, _ *fakeOpener) { cfg.OneMessage = true })
+			var st cqrpc.Status
+			var v string
+			r.start("all", SendInitialMetadata(nil), SendClose(), RecvValue(&v, nil), RecvStatus(&st, nil))
+			r.accept()
+			r.response()
+			if tt.data != "" {
+				r.data(tt.data, false)
+			}
+			if !r.stream().isReset() {
+				r.trailers("grpc-status", "0")
+			}
+			r.want("over", "all")
+			if st.Code != tt.want {
+				t.Errorf("status %v", st)
+			}
+		})
+	}
+	r := newServerRig(t, Config{OneMessage: true})
+	var v string
+	r.start("recv", RecvValue(&v, nil))
+	r.data(wire("a")+wire("b"), true)
+	r.want("the first message is whole", "recv")
+	if got := fieldValue(r.server.trailers, "grpc-status"); got != "12" {
+		t.Errorf("the client was told %q", got)
+	}
+}

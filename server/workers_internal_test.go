@@ -1,0 +1,120 @@
+package server
+
+import (
+	"runtime"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/cqrpc/cqrpc/call"
+	"github.com/cqrpc/cqrpc/frame"
+	"github.com/cqrpc/cqrpc/internal/leak"
+)
+
+func TestMain(m *testing.M) { leak.Main(m) }
+
+// waits returns how many workers wait for a call.
+func (w *workers) waits() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return len(w.waiting)
+}
+
+// nowhere is a stream.
+type nowhere struct{}
+
+func (nowhere) Send(frame.Outgoing) {}
+func (nowhere) Consume(int)         {}
+func (nowhere) Reset(frame.ErrCode) {}
+
+// job is an rpc whose handler is f.
+func job(s *Server, f func()) *rpc {
+	headers := &frame.Headers{Fields: []frame.Field{
+		{Name: ":method", Value: "POST"}, {Name: ":path", Value: "/a/B"}, {Name: ":authority", Value: "a"},
+		{Name: "te", Value: "trailers"}, {Name: "content-type", Value: "application/grpc"},
+	}}
+	k, err := call.NewServer(call.Config{}, nowhere{}, headers, call.Peer{})
+	if err != nil {
+		panic(err)
+	}
+	r := &rpc{
+		conn: &conn{server: s, limit: -1}, call: k, handler: &Handler{shape: call.BidiStream, serve: func(*rpc) { f() }},
+	}
+	r.ctx.rpc = r
+	r.conn.reserve()
+	return r
+}
+
+// TestWorkers: they wait, are used again, are not too many and do not wait for
+// ever.
+func TestWorkers(t *testing.T) {
+	synctest.Test(t, func(*testing.T) {
+		s := New()
+		w := &s.workers
+		ran := 0
+		w.hire(job(s, func() { ran++ }))
+		synctest.Wait()
+		if ran != 1 || w.waits() != 1 {
+			t.Fatalf("%d jobs ran, %d workers wait", ran, w.waits())
+		}
+		before := runtime.NumGoroutine()
+		w.hire(job(s, func() { ran++ }))
+		synctest.Wait()
+		if ran != 2 || w.waits() != 1 || runtime.NumGoroutine() != before {
+			t.Errorf("%d jobs ran, %d workers wait, %d goroutines became %d",
+				ran, w.waits(), before, runtime.NumGoroutine())
+		}
+
+		release, most := make(chan struct{}), 4*runtime.GOMAXPROCS(0)
+		for range most + 5 {
+			w.hire(job(s, func() { <-release }))
+		}
+		synctest.Wait()
+		close(release)
+		synctest.Wait()
+		if w.waits() != most {
+			t.Errorf("%d workers wait; want %d", w.waits(), most)
+		}
+
+		time.Sleep(idleWorkerLife) // of the bubble: the burst was in this period
+		synctest.Wait()
+		w.hire(job(s, func() {}))
+		synctest.Wait()
+		time.Sleep(idleWorkerLife)
+		synctest.Wait()
+		if w.waits() != 1 {
+			t.Errorf("%d workers wait; want the one that was needed", w.waits())
+		}
+		time.Sleep(3 * idleWorkerLife)
+		if w.waits() != 0 {
+			t.Errorf("%d workers wait after a long silence", w.waits())
+		}
+
+		w.hire(job(s, func() {}))
+		synctest.Wait()
+		w.close()
+		w.hire(job(s, func() { ran++ }))
+		synctest.Wait()
+		if ran != 3 || w.waits() != 0 {
+			t.Errorf("after close %d jobs ran, %d workers wait", ran, w.waits())
+		}
+	})
+}
+
+// TestWorkerSurvivesPanic: and its place is taken if the goroutine does not.
+func TestWorkerSurvivesPanic(t *testing.T) {
+	synctest.Test(t, func(*testing.T) {
+		s := New(WithPanicHandler(func(string, any, []byte) {}))
+		s.workers.hire(job(s, func() { panic("x") }))
+		synctest.Wait()
+		if s.workers.waits() != 1 {
+			t.Error("a panic ended the worker")
+		}
+		s.workers.hire(job(s, runtime.Goexit))
+		synctest.Wait()
+		if n := s.handling.Load(); n != 0 || s.workers.waits() != 0 {
+			t.Errorf("%d calls are handled, %d workers wait", n, s.workers.waits())
+		}
+		s.workers.close()
+	})
+}
