@@ -146,8 +146,12 @@ func (c *Call) start(b *batch, p *parcel) {
 	}
 	c.sendLocked(p, &a, lane)
 	c.recvLocked(p.set, &a, lane)
+	issued := c.send.issued
 	c.mu.Unlock()
 	a.perform(c)
+	if p.hinted {
+		c.settleBuffered(issued, lane)
+	}
 	lane.Flush()
 	lanes.Put(lane)
 }

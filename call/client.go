@@ -132,6 +132,7 @@ func (c *Call) retryLocked(a *after) {
 	c.attempt = &Attempt{call: c}
 	c.stream = nil
 	c.send.sent = frame.Sent{}
+	c.send.repeating = c.replay.message != nil
 	o := frame.Outgoing{Headers: c.replay.renew().Ref()}
 	o.End = c.send.state == sendClosed && (c.send.held == nil || !c.send.held.End)
 	if c.replay.message != nil {

@@ -34,6 +34,7 @@
 //     it, so that nobody takes a cut sequence for a complete one.
 //   - Server: a status without initial metadata but with a message implies empty
 //     initial metadata instead of waiting for it.
-//   - BufferHint and WriteThrough are accepted and change nothing: the connection
-//     coalesces writes by itself and reports a send after its write.
+//   - BufferHint completes a message as soon as it fits the write buffer, but
+//     holds nothing back: the connection coalesces writes by itself. WriteThrough
+//     changes nothing: without the hint a send is reported after its write.
 package call

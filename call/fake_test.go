@@ -30,6 +30,7 @@ type fakeStream struct {
 	consumed int
 	resets   []frame.ErrCode
 	bugs     []string
+	buffers  bool // messages with BufferHint may wait together
 }
 
 func (s *fakeStream) Send(o frame.Outgoing) {
@@ -47,9 +48,11 @@ func (s *fakeStream) Send(o frame.Outgoing) {
 		s.headers = slices.Clone(o.Headers.Fields)
 	}
 	if o.Message != nil {
-		s.note(s.given.Messages != s.sent.Messages, "two messages outstanding")
+		s.note(!s.buffers && s.given.Messages != s.sent.Messages, "two messages outstanding")
+		s.note(s.given.Bytes-s.sent.Bytes > writeBuffer, "message although the write buffer is full")
 		s.note(s.given.End, "message after the end")
 		s.given.Messages++
+		s.given.Bytes += uint64(frame.PrefixLen + o.Message.Len())
 		s.messages = append(s.messages, string(o.Prefix[:])+string(o.Message.Bytes()))
 	}
 	if o.Trailers != nil {

@@ -14,20 +14,35 @@ type sendSide struct {
 	state  sendState
 	queued frame.Outgoing // accepted, not handed to a stream yet
 	issued uint64         // messages accepted
+	bytes  uint64         // of those, prefixes included
 	sent   frame.Sent     // what the current stream has reported
-	// held is the second message, and the end after it, while the first is
-	// being repeated on another stream; nil nearly always.
-	held *frame.Outgoing
+	hinted bool           // the outstanding message completes when it is buffered
+	// repeating: the first message goes out on another stream, although its
+	// operation has completed. Meanwhile held is the second message, and the end
+	// after it; nil nearly always.
+	repeating bool
+	held      *frame.Outgoing
 }
 
-// accept queues a message. The stream takes one at a time.
+// writeBuffer is how many bytes of messages may wait to be framed while those
+// with BufferHint complete at once (C-core grpc.http2.write_buffer_size).
+const writeBuffer = 64 << 10
+
+// isBuffered reports whether the stream has all messages, and what is not
+// framed of them fits the write buffer.
+func (s *sendSide) isBuffered() bool {
+	return s.queued.Message == nil && s.held == nil && s.bytes-s.sent.Bytes <= writeBuffer
+}
+
+// accept queues a message.
 func (s *sendSide) accept(o *frame.Outgoing) {
-	if s.sent.Messages < s.issued {
+	if s.repeating && s.sent.Messages == 0 {
 		s.held = &frame.Outgoing{Message: o.Message, Prefix: o.Prefix}
 	} else {
 		s.queued.Message, s.queued.Prefix = o.Message, o.Prefix
 	}
 	s.issued++
+	s.bytes += uint64(frame.PrefixLen + o.Message.Len())
 }
 
 // acceptEnd queues the end of this half, behind what is held.
@@ -292,19 +307,37 @@ func (c *Call) onSent(t *Attempt, sent frame.Sent, lane *cq.Lane) {
 	a.perform(c)
 }
 
+// settleBuffered completes the n-th message, which has BufferHint and was given
+// to the stream, if the write buffer has room for it; else it completes when
+// there is. Not before Stream.Send: the next message must not overtake it.
+func (c *Call) settleBuffered(n uint64, lane *cq.Lane) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case c.slots[SendMessageOp] == nil || c.send.issued != n: // framed already, or failed
+	case c.send.isBuffered():
+		c.settleLocked(SendMessageOp, true, lane)
+	default:
+		c.send.hinted = true
+	}
+}
+
 // sentLocked completes the sends that the stream has accepted. Reports may be
 // late: counts never go back.
 func (c *Call) sentLocked(sent frame.Sent, a *after, lane *cq.Lane) {
 	s := &c.send
 	s.sent.Headers = s.sent.Headers || sent.Headers || sent.End // Trailers-Only is headers too
 	s.sent.Messages = max(s.sent.Messages, sent.Messages)
+	s.sent.Bytes = max(s.sent.Bytes, sent.Bytes)
 	s.sent.End = s.sent.End || sent.End
 	if s.sent.Headers {
 		c.settleLocked(SendInitialMetadataOp, true, lane)
 	}
-	if s.sent.Messages >= s.issued {
+	switch {
+	case s.sent.Messages >= s.issued || s.hinted && s.isBuffered():
+		s.hinted = false
 		c.settleLocked(SendMessageOp, true, lane)
-	} else if s.held != nil && s.sent.Messages == s.issued-1 {
+	case s.held != nil && s.sent.Messages > 0:
 		s.queued, s.held = *s.held, nil
 		c.releaseLocked(a)
 	}

@@ -100,9 +100,14 @@ func TestStatesFromIdleToShutdown(t *testing.T) {
 
 func TestTransientFailureIsStickyUntilReady(t *testing.T) {
 	play(t, func(s *scene) {
+		s.onDial(func(context.Context) error {
+			time.Sleep(time.Millisecond) // fake clock; CONNECTING lasts long enough to be seen
+			return nil
+		})
 		seen := s.history()
 		s.net.Refuse(syscall.ECONNREFUSED)
 		s.ch.Connect()
+		s.advance(time.Millisecond)
 		s.wantHistory("the attempt failed", seen, Idle, Connecting, TransientFailure)
 		s.advance(3 * time.Second)
 		s.wantDials("delays of 1 s and 1.6 s", 0, time.Second, 2600*time.Millisecond)

@@ -1,6 +1,7 @@
 package client
 
 import (
+	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -11,6 +12,7 @@ import (
 	"io"
 	"math/big"
 	"net"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -18,6 +20,7 @@ import (
 	"github.com/cqrpc/cqrpc"
 	"github.com/cqrpc/cqrpc/call"
 	"github.com/cqrpc/cqrpc/internal/h2peer"
+	"github.com/cqrpc/cqrpc/internal/memconn"
 	"github.com/cqrpc/cqrpc/transport"
 )
 
@@ -157,7 +160,7 @@ func TestWrongProtocol(t *testing.T) {
 		{"a TLS server for a plaintext client", WithInsecure(), write("\x15\x03\x01\x00\x02\x02\x46"), "TLS"},
 		{"a TLS server that just hangs up", WithInsecure(), write(""), "closed by the peer before its SETTINGS"},
 		{"an HTTP/1.1 server", WithInsecure(), write("HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n"), "HTTP/1"},
-		{"another protocol", WithInsecure(), write("220 mail.test ESMTP ready\r\n"), "220 mail"},
+		{"another protocol", WithInsecure(), write("220 mail.test ESMTP ready\r\n"), "http2 connection error"},
 		{"an HTTP/2 server without SETTINGS", WithInsecure(),
 			write("\x00\x00\x08\x06\x00\x00\x00\x00\x0012345678"), "not SETTINGS"},
 	} {
@@ -187,3 +190,21 @@ func TestTLSThatNeverAnswers(t *testing.T) {
 	}, secure(nil))
 }
 
+// A socket that takes no bytes drains its connection, maybe before the server's
+// greeting makes it ready: the channel must not keep what takes no streams.
+func TestDrainBeforeReady(t *testing.T) {
+	var far *memconn.Conn
+	dial := func(context.Context, string, string) (net.Conn, error) {
+		client, server := memconn.Pipe()
+		client.FailWrite(syscall.EPIPE)
+		far = server
+		return client, nil
+	}
+	play(t, func(s *scene) {
+		s.ch.Connect()
+		synctest.Wait()
+		p := h2peer.New(s.T, far, h2peer.Server)
+		p.WriteSettings()
+		s.wantState("the connection was drained when it became ready", Idle)
+	}, WithDialer(dial))
+}

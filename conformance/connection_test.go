@@ -108,18 +108,27 @@ func waitForReady(t *testing.T, p *pairing) {
 	want(t, "the call that waited", <-answer)
 }
 
-// idlePings is about time: a server asks a client that is silent whether it
-// lives, each second being the shortest that both ends allow. A client that did
-// not answer would be cut off by the end of the second one.
-func idlePings(t *testing.T, p *pairing) {
-	h := p.serve(t, serving{service: echo(), pings: true})
-	s := begin[duplex](t)(p.dial(t, h).FullDuplexCall(within(t), options{}))
-	want(t, "before the silence", rally(s, []byte("before")))
-	silence, cancel := context.WithTimeout(t.Context(), 2500*time.Millisecond)
+// TestIdleClientAnswersPings is about time, and so one silence for all pairings:
+// a server asks a client that is silent whether it lives, each second being the
+// shortest that both makes allow. A client that did not answer would be cut off
+// before the end of the third second.
+func TestIdleClientAnswersPings(t *testing.T) {
+	t.Parallel()
+	var silent []duplex
+	all := pairings(t)
+	for _, p := range all {
+		h := p.serve(t, serving{service: echo(), pings: true})
+		s := begin[duplex](t)(p.dial(t, h).FullDuplexCall(within(t), options{}))
+		want(t, p.name()+" before the silence", rally(s, []byte("before")))
+		silent = append(silent, s)
+	}
+	silence, cancel := context.WithTimeout(t.Context(), 3*time.Second)
 	defer cancel()
 	<-silence.Done()
-	want(t, "after the silence", rally(s, []byte("after")))
-	want(t, "CloseSend", s.CloseSend())
-	_, err := s.Recv()
-	wantEnd(t, "after CloseSend", err)
+	for i, s := range silent {
+		want(t, all[i].name()+" after the silence", rally(s, []byte("after")))
+		want(t, "CloseSend", s.CloseSend())
+		_, err := s.Recv()
+		wantEnd(t, "after CloseSend", err)
+	}
 }

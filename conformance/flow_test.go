@@ -12,7 +12,7 @@ import (
 
 const (
 	chunk  = 64 << 10
-	chunks = 256 // 16 MiB in all
+	chunks = 128 // 8 MiB in all
 	// ahead is what a sender may be ahead of a receiver with a window of 64 KiB:
 	// the window, what both ends have in hand, and buffers in between; a
 	// fraction of the whole, and much more than it takes.
@@ -24,7 +24,7 @@ const (
 // because streams have windows of their own.
 func stall(t *testing.T, c caller) {
 	t.Helper()
-	for range 50 {
+	for range 30 {
 		_, err := c.EmptyCall(within(t), new(testpb.Empty), options{})
 		want(t, "a call beside the stream", err)
 	}
@@ -56,7 +56,7 @@ func slowClient(t *testing.T, p *pairing) {
 	c := p.dialing(t, dialing{address: h.address, window: 65535})
 	s := begin[output](t)(c.StreamingOutputCall(within(t), new(outputRequest), options{}))
 	for i := range chunks {
-		if i%64 == 0 {
+		if i%32 == 0 {
 			stall(t, c)
 		}
 		track(t, &sent, i*chunk)
@@ -106,7 +106,7 @@ func slowServer(t *testing.T, p *pairing) {
 		done <- nil
 	}()
 	for i := range chunks {
-		if i%64 == 0 {
+		if i%32 == 0 {
 			stall(t, c)
 		}
 		track(t, &sent, i*chunk)

@@ -42,21 +42,22 @@ func testService(f interopCase) func(context.Context, *grpc.ClientConn) {
 }
 
 func TestReferenceCases(t *testing.T) {
-	eachLink(t, func(t *testing.T, c *credentials) {
-		for _, kind := range hosts {
-			t.Run(kind.name, func(t *testing.T) {
-				t.Parallel()
-				h := kind.start(t, c, serving{})
-				for _, test := range reference {
-					t.Run(test.name, func(t *testing.T) {
-						conn := dialReference(t, h, c)
-						defer report(t)
-						test.run(within(t), conn)
-					})
-				}
-			})
+	for _, p := range pairings(t) {
+		if p.caller.name != "grpc-go" {
+			continue
 		}
-	})
+		t.Run(p.name(), func(t *testing.T) {
+			t.Parallel()
+			h := p.serve(t, serving{})
+			for _, test := range reference {
+				t.Run(test.name, func(t *testing.T) {
+					conn := dialReference(t, h, p.credentials)
+					defer report(t)
+					test.run(within(t), conn)
+				})
+			}
+		})
+	}
 }
 
 func dialReference(t *testing.T, h *host, c *credentials) *grpc.ClientConn {

@@ -26,21 +26,31 @@ type pairing struct {
 	credentials *credentials // nil: plaintext
 }
 
-// name is the path of subtests, "grpc-go_to_cqrpc-sync".
-func (p *pairing) name() string { return p.caller.name + "_to_" + p.host.name }
-
-// eachPairing runs f as a parallel subtest for every client and server.
-func eachPairing(t *testing.T, c *credentials, f func(t *testing.T, p *pairing)) {
-	for _, from := range callers {
-		for _, to := range hosts {
-			p := &pairing{from, to, c}
-			t.Run(p.name(), func(t *testing.T) {
-				t.Parallel()
-				f(t, p)
-			})
+// pairings is every client with every server, in plaintext and over TLS.
+func pairings(t *testing.T) []*pairing {
+	t.Helper()
+	var all []*pairing
+	for _, c := range []*credentials{nil, testCredentials(t)} {
+		for _, from := range callers {
+			for _, to := range hosts {
+				all = append(all, &pairing{from, to, c})
+			}
 		}
 	}
+	return all
 }
+
+// name is a path of subtests, "plaintext/grpc-go_to_cqrpc-sync".
+func (p *pairing) name() string {
+	link := "plaintext"
+	if p.credentials != nil {
+		link = "tls"
+	}
+	return link + "/" + p.caller.name + "_to_" + p.host.name
+}
+
+// isReference reports that grpc-go is at both ends.
+func (p *pairing) isReference() bool { return p.caller.name == "grpc-go" && p.host.name == "grpc-go" }
 
 // serve starts a server for the rest of the test.
 func (p *pairing) serve(t *testing.T, s serving) *host {
@@ -84,10 +94,4 @@ func within(t *testing.T) context.Context {
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	t.Cleanup(cancel)
 	return ctx
-}
-
-// eachLink runs f as a subtest in plaintext and over TLS.
-func eachLink(t *testing.T, f func(t *testing.T, c *credentials)) {
-	t.Run("plaintext", func(t *testing.T) { f(t, nil) })
-	t.Run("tls", func(t *testing.T) { f(t, testCredentials(t)) })
 }

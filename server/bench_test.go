@@ -5,7 +5,9 @@ import (
 	"testing"
 
 	"github.com/cqrpc/cqrpc"
+	"github.com/cqrpc/cqrpc/call"
 	"github.com/cqrpc/cqrpc/codec"
+	"github.com/cqrpc/cqrpc/cq"
 	"github.com/cqrpc/cqrpc/internal/memconn"
 	"github.com/cqrpc/cqrpc/server"
 )
@@ -57,4 +59,71 @@ func BenchmarkUnaryParallel(b *testing.B) {
 			}
 		}
 	})
+}
+
+// BenchmarkPingPong is one message there and one back on a stream.
+func BenchmarkPingPong(b *testing.B) {
+	c, end := benchServer(b, server.Bidi(bidi,
+		func(_ context.Context, in *server.Receiver[text], out *server.Sender[text]) error {
+			var m text
+			for {
+				if err := in.RecvInto(&m); err != nil {
+					return nil
+				}
+				if err := out.Send(&m); err != nil {
+					return err
+				}
+			}
+		}))
+	defer end()
+	w := cq.NewWaiter()
+	k := call.NewClient(call.Config{Completer: w, Method: bidi.Name, Authority: "test"}, c)
+	defer k.Close()
+	m, ops := &text{Value: "hello"}, []call.Op{call.SendInitialMetadata(nil)}
+	if err := k.StartBatch(ops, nil); err != nil {
+		b.Fatal(err)
+	}
+	w.Wait(b.Context())
+	b.ReportAllocs()
+	for b.Loop() {
+		ops = append(ops[:0], call.SendValue(m), call.RecvValue(m, nil))
+		if err := k.StartBatch(ops, nil); err != nil {
+			b.Fatal(err)
+		}
+		if ev, _ := w.Wait(b.Context()); !ev.OK {
+			b.Fatal(ev.Err)
+		}
+	}
+}
+
+// BenchmarkServerStream is one response of a long sequence.
+func BenchmarkServerStream(b *testing.B) {
+	c, end := benchServer(b, server.ServerStream(serverStream,
+		func(_ context.Context, req *text, out *server.Sender[text]) error {
+			for {
+				if err := out.Send(req); err != nil {
+					return err
+				}
+			}
+		}))
+	defer end()
+	w := cq.NewWaiter()
+	k := call.NewClient(call.Config{Completer: w, Method: serverStream.Name, Authority: "test"}, c)
+	defer k.Close()
+	m := &text{Value: "hello"}
+	ops := []call.Op{call.SendInitialMetadata(nil), call.SendValue(m), call.SendClose(), call.RecvInitialMetadata(nil)}
+	if err := k.StartBatch(ops, nil); err != nil {
+		b.Fatal(err)
+	}
+	w.Wait(b.Context())
+	b.ReportAllocs()
+	for b.Loop() {
+		ops = append(ops[:0], call.RecvValue(m, nil))
+		if err := k.StartBatch(ops, nil); err != nil {
+			b.Fatal(err)
+		}
+		if ev, _ := w.Wait(b.Context()); !ev.OK {
+			b.Fatal(ev.Err)
+		}
+	}
 }

@@ -8,7 +8,6 @@ import (
 
 	"github.com/cqrpc/cqrpc"
 	"github.com/cqrpc/cqrpc/call"
-	"github.com/cqrpc/cqrpc/cq"
 )
 
 // callContext is the context of a handler. It is part of its rpc and makes a
@@ -191,5 +190,3 @@ func rpcOf(ctx context.Context, md cqrpc.Metadata) (*rpc, error) {
 	}
 	return r, md.Validate()
 }
-
-var _ cq.Completer = (*closing)(nil)

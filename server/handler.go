@@ -38,7 +38,9 @@ func Unary[Req, Res any](m call.Method[Req, Res], f func(context.Context, *Req) 
 
 // ClientStream serves m with f, which reads any number of requests, to the end
 // or not, and returns the one response.
-func ClientStream[Req, Res any](m call.Method[Req, Res], f func(context.Context, *Receiver[Req]) (*Res, error)) Handler {
+func ClientStream[Req, Res any](
+	m call.Method[Req, Res], f func(context.Context, *Receiver[Req]) (*Res, error),
+) Handler {
 	return Handler{name: m.Name, shape: call.ClientStream, serve: func(r *rpc) {
 		res, err := f(&r.ctx, &Receiver[Req]{r})
 		reply(r, res, err)

@@ -18,7 +18,9 @@ import (
 	"github.com/cqrpc/cqrpc/server"
 )
 
-func echo(_ context.Context, req *text) (*text, error) { return wrapperspb.String("re: " + req.Value), nil }
+func echo(_ context.Context, req *text) (*text, error) {
+	return wrapperspb.String("re: " + req.Value), nil
+}
 
 // TestHarness shows the tools at work: a server in a bubble, and a client that
 // is a script of frames.
@@ -57,8 +59,9 @@ func split(_ context.Context, req *text, out *server.Sender[text]) error {
 }
 
 func shout(_ context.Context, in *server.Receiver[text], out *server.Sender[text]) error {
+	var m text
 	for {
-		m, err := in.Recv()
+		err := in.RecvInto(&m)
 		if errors.Is(err, io.EOF) {
 			return nil
 		}

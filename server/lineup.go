@@ -105,11 +105,3 @@ func (q *callLine) remove(a *arrival) {
 	}
 	a.prev, a.next, a.isPending = nil, nil, false
 }
-
-func (q *callLine) pop() *arrival {
-	a := q.head
-	if a != nil {
-		q.remove(a)
-	}
-	return a
-}

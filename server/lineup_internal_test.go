@@ -107,9 +107,9 @@ func TestPendingBudget(t *testing.T) {
 		{func() bool { _, ok := b.enter(60); return ok }, false}, // too many bytes
 		{func() bool { return b.grow(40) }, true},
 		{func() bool { return b.grow(1) }, false},
-		{func() bool { return b.isFull() }, false},
+		{b.isFull, false},
 		{func() bool { _, ok := b.enter(0); return ok }, true},
-		{func() bool { return b.isFull() }, true},
+		{b.isFull, true},
 		{func() bool { _, ok := b.enter(0); return ok }, false}, // too many calls
 		{func() bool { b.leave(100); _, ok := b.enter(100); return ok }, true},
 	}

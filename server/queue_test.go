@@ -173,6 +173,28 @@ func TestPayloadNeverComes(t *testing.T) {
 	})
 }
 
+// TestPayloadOnly: the application need not look for a second message.
+func TestPayloadOnly(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s, q := queued(t)
+		m := method(t, s, unary.Name, server.PayloadOnly)
+		p := serve(t, s).dial()
+		slot := ask(t, s, m, q, "request")
+		p.Request(1, unary.Name)
+		p.WriteData(1, true, nil)
+		wantNoTag(t, q)
+		p.WantTrailers("a call without its message", 1, 12)
+		p.Request(3, unary.Name)
+		p.WriteMessage(3, false, encoded("one"))
+		wantTag(t, q, "request", true)
+		slot.Payload.Free()
+		p.WriteMessage(3, false, encoded("two"))
+		p.WantTrailers("one message too many", 3, 12)
+		p.WantRST("the client was not done", 3, http2.ErrCodeNo)
+		slot.Call.Close()
+	})
+}
+
 // TestUnregisteredCalls: RequestCall takes what no one registered for.
 func TestUnregisteredCalls(t *testing.T) {
 	bubble(t, func(t *testing.T) {

@@ -2,6 +2,7 @@ package server_test
 
 import (
 	"context"
+	"strings"
 	"testing"
 	"time"
 
@@ -71,6 +72,51 @@ func TestRefusals(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestLimits: what is too much for this server ends the call, not more.
+func TestLimits(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := server.New(server.WithMaxRecvMessage(100), server.WithMaxSendMessage(100))
+		err := s.Register(server.Unary(unary, func(_ context.Context, req *text) (*text, error) {
+			return &text{Value: req.Value + req.Value}, nil
+		}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		p := serve(t, s).dial()
+		p.Request(1, unary.Name)
+		p.WriteData(1, false, []byte{0, 0, 0, 0, 101})
+		p.WantTrailers("the prefix tells enough", 1, 8,
+			"grpc-message", "SERVER: Received message larger than max (101 vs. 100)")
+		p.WantRST("the client was not done", 1, http2.ErrCodeNo)
+		p.Request(3, unary.Name)
+		p.WriteMessage(3, true, encoded(strings.Repeat("x", 60)))
+		p.WantTrailers("the response is too large", 3, 8)
+	})
+}
+
+// TestCompressor: responses are compressed for who can read them.
+func TestCompressor(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := server.New(server.WithCompressor("gzip"))
+		if err := s.Register(serverUnaryEcho); err != nil {
+			t.Fatal(err)
+		}
+		p := serve(t, s).dial()
+		p.Request(1, unary.Name, "grpc-accept-encoding", "identity, gzip")
+		p.WriteMessage(1, true, encoded(strings.Repeat("x", 1000)))
+		p.WantResponse("the client reads gzip", 1, "grpc-encoding", "gzip")
+		f := p.Until("the end", h2frame.End)
+		if data := f[0].Payload; len(data) == 0 || data[0] != 1 || len(data) > 200 {
+			t.Errorf("the message is %v", f[0])
+		}
+		p.Request(3, unary.Name)
+		p.WriteMessage(3, true, encoded("x"))
+		if f := p.WantResponse("the client did not say so", 3); f.Value("grpc-encoding") != "" {
+			t.Errorf("got %v", f)
+		}
+	})
 }
 
 // TestCodecs: the content-subtype of the request selects the codec and comes

@@ -47,7 +47,6 @@ func (w *workers) loop(r *rpc) {
 	k := &worker{work: make(chan *rpc, 1)}
 	for r != nil {
 		r.run()
-		r = nil // the call is not to be held while waiting
 		if !w.wait(k) {
 			return
 		}

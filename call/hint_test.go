@@ -1,0 +1,63 @@
+package call
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/cqrpc/cqrpc"
+	"github.com/cqrpc/cqrpc/frame"
+)
+
+// hinted is a message of n bytes with BufferHint.
+func hinted(n int) Op { return SendValue(strings.Repeat("x", n)).With(BufferHint) }
+
+// With BufferHint messages complete before anything was sent, while what waits
+// fits the write buffer; the one that does not waits until it does.
+func TestBufferHint(t *testing.T) {
+	r := newServerRig(t, Config{})
+	r.server.buffers = true
+	r.start("init", SendInitialMetadata(nil))
+	const n = 10 << 10
+	for range writeBuffer / n {
+		r.start("small", hinted(n))
+		r.want("it fits", "small")
+	}
+	r.start("one more", hinted(n))
+	r.want("the buffer is full")
+	if err := r.c.StartBatch([]Op{hinted(1)}, "next"); err == nil {
+		t.Error("a message was accepted while one is outstanding")
+	}
+	r.server.sent = frame.Sent{Headers: true, Messages: 1, Bytes: n + frame.PrefixLen}
+	r.c.Receiver().OnSent(r.server.sent, &r.lane)
+	r.want("one was framed, so it fits", "init", "one more")
+	r.start("plain", SendValue("x"))
+	r.want("without the hint it waits for all before it")
+	r.accept()
+	r.want("all was framed", "plain")
+	r.start("status", SendStatus(cqrpc.Status{}, nil))
+	r.accept()
+	r.want("over", "status")
+}
+
+// A hinted message of a client without a connection waits for one.
+func TestBufferHintWithoutStream(t *testing.T) {
+	r := newRig(t, func(_ *Config, o *fakeOpener) { o.manual = true })
+	r.start("first", SendInitialMetadata(nil), hinted(1))
+	r.want("there is no stream")
+	r.opener.bind(r.c)
+	r.want("the stream has it, the headers are not framed")
+	r.accept()
+	r.want("all was framed", "first")
+}
+
+// A hinted message fails with its call if it was not buffered yet.
+func TestBufferHintOfACallThatDies(t *testing.T) {
+	r := newServerRig(t, Config{})
+	r.start("init", SendInitialMetadata(nil))
+	r.start("big", hinted(2*writeBuffer))
+	r.want("it does not fit")
+	r.c.Cancel()
+	r.want("the call is over", "!init", "!big")
+	r.start("late", hinted(1))
+	r.want("after the end", "!late")
+}

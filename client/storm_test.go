@@ -1,0 +1,134 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"net"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/cqrpc/cqrpc"
+	"github.com/cqrpc/cqrpc/internal/leak"
+	"github.com/cqrpc/cqrpc/internal/memconn"
+	"github.com/cqrpc/cqrpc/transport"
+)
+
+// unsteady is a network whose every connection is served for a while and then
+// drained or cut. Outside a bubble: goroutines race for real.
+type unsteady struct {
+	listener *memconn.Listener
+	served   sync.WaitGroup
+
+	mu    sync.Mutex
+	conns []*transport.Conn // guarded by mu
+}
+
+func newUnsteady(tb testing.TB) *unsteady {
+	u := &unsteady{listener: memconn.Listen()}
+	u.served.Go(func() {
+		for {
+			nc, err := u.listener.Accept()
+			if err != nil {
+				return
+			}
+			conn := transport.New(transport.Server, nc, transport.Config{}, echoHandler{})
+			u.mu.Lock()
+			u.conns = append(u.conns, conn)
+			u.mu.Unlock()
+		}
+	})
+	tb.Cleanup(func() {
+		u.listener.Close()
+		u.served.Wait()
+		u.disturb((*transport.Conn).Close)
+	})
+	return u
+}
+
+// disturb ends every connection, one way or another.
+func (u *unsteady) disturb(end func(*transport.Conn)) {
+	u.mu.Lock()
+	conns := u.conns
+	u.conns = nil
+	u.mu.Unlock()
+	for _, c := range conns {
+		end(c)
+	}
+}
+
+// Calls wait, are sent, drained, cut and repeated, on many goroutines at once.
+// Each ends, with its answer or with UNAVAILABLE.
+func TestCallsOverAnUnsteadyNetwork(t *testing.T) {
+	leak.Check(t)
+	leak.Buffers(t)
+	u := newUnsteady(t)
+	dial := func(ctx context.Context, _, _ string) (net.Conn, error) { return u.listener.Dial(ctx) }
+	ch := echoChannel(t, WithDialer(dial), WithBackoff(Backoff{
+		Initial: time.Microsecond, Max: time.Millisecond, Jitter: -1,
+	}))
+	const callers, rounds = 16, 100
+	var calling sync.WaitGroup
+	for range callers {
+		calling.Go(func() {
+			for range rounds {
+				req := []byte("x")
+				res, err := Unary(t.Context(), ch, unaryMethod, &req, WaitForReady(true))
+				if err == nil && string(*res) != "x" || err != nil && cqrpc.CodeOf(err) != cqrpc.CodeUnavailable {
+					t.Errorf("Unary = %v, %v", res, err)
+				}
+			}
+		})
+	}
+	ended := make(chan struct{})
+	go func() {
+		calling.Wait()
+		close(ended)
+	}()
+	for i := 0; ; i++ {
+		_, _ = ch.Ping(t.Context()) // a round trip of peace, if there is a connection
+		switch i % 3 {
+		case 0:
+			u.disturb((*transport.Conn).Drain)
+		case 1:
+			u.disturb((*transport.Conn).Close)
+		case 2:
+			ch.ResetBackoff()
+		}
+		select {
+		case <-ended:
+			return
+		default:
+		}
+	}
+}
+
+// Close meets calls in every stage of their start.
+func TestCloseRacesWithCalls(t *testing.T) {
+	leak.Check(t)
+	leak.Buffers(t)
+	for range 50 {
+		u := newUnsteady(t)
+		dial := func(ctx context.Context, _, _ string) (net.Conn, error) { return u.listener.Dial(ctx) }
+		ch := echoChannel(t, WithDialer(dial))
+		var calling sync.WaitGroup
+		for range 8 {
+			calling.Go(func() {
+				for {
+					req := []byte("x")
+					_, err := Unary(t.Context(), ch, unaryMethod, &req, WaitForReady(true))
+					if errors.Is(err, ErrChannelClosed) {
+						return
+					}
+					if err != nil {
+						t.Error("Unary:", err)
+						return
+					}
+				}
+			})
+		}
+		_, _ = ch.Ping(t.Context())
+		ch.Close()
+		calling.Wait()
+	}
+}

@@ -1,0 +1,144 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/cqrpc/cqrpc"
+	"github.com/cqrpc/cqrpc/call"
+	"github.com/cqrpc/cqrpc/cq"
+	"github.com/cqrpc/cqrpc/internal/mem"
+)
+
+// takeRequest decodes the one request into v. Without exactly one there is
+// nothing to serve: then it has ended the call and reports false. It waits for
+// the client's half-close, as until then a second message may come.
+func (r *rpc) takeRequest(v any) bool {
+	ok := harvest(r.first)
+	r.first.Finalizer = nil
+	switch {
+	case !ok:
+		return false
+	case r.message == nil:
+		r.finish(statusNoMessage)
+		return false
+	}
+	err := r.call.Codec().Unmarshal(r.message.Bytes(), v)
+	r.message.Free()
+	r.message = nil
+	if err != nil {
+		r.finish(cqrpc.Status{
+			Code: cqrpc.CodeInternal, Message: fmt.Sprintf("cannot unmarshal request into %T: %v", v, err),
+		})
+		return false
+	}
+	return r.awaitHalfClose()
+}
+
+// The wrong number of messages is UNIMPLEMENTED on both sides (gRPC, Status
+// codes and their use).
+var (
+	statusNoMessage = cqrpc.Status{
+		Code: cqrpc.CodeUnimplemented, Message: "no request message where the method has one",
+	}
+	statusMoreMessages = cqrpc.Status{
+		Code: cqrpc.CodeUnimplemented, Message: "more than one request message where the method has one",
+	}
+)
+
+// awaitHalfClose reports whether the request ended after its one message.
+func (r *rpc) awaitHalfClose() bool {
+	extra, err := r.recvRaw()
+	if err == nil {
+		extra.Free()
+		r.finish(statusMoreMessages)
+	}
+	return errors.Is(err, io.EOF)
+}
+
+// recvRaw receives one message; io.EOF is the client's half-close.
+func (r *rpc) recvRaw() (*mem.Buffer, error) {
+	ops := [1]call.Op{call.RecvMessage(&r.message)}
+	if err := r.receive(ops[:]); err != nil {
+		return nil, err
+	}
+	b := r.message
+	r.message = nil
+	if b == nil {
+		return nil, io.EOF
+	}
+	return b, nil
+}
+
+// recvValue receives one message into v; io.EOF is the client's half-close.
+func (r *rpc) recvValue(v any) error {
+	ops := [1]call.Op{call.RecvValue(v, &r.got)}
+	if err := r.receive(ops[:]); err != nil {
+		return err
+	}
+	if !r.got {
+		return io.EOF
+	}
+	return nil
+}
+
+func (r *rpc) receive(ops []call.Op) error {
+	if err := r.call.StartBatchOn(&r.in, ops, nil); err != nil {
+		return misuse(err)
+	}
+	ev, _ := r.in.Wait(context.Background()) // the end of the call ends it, too
+	return failure(ev)
+}
+
+// failure is why an operation of a handler failed, nil if it did not. A lost
+// connection has io.EOF among its causes, which must not be taken for the end
+// of the messages by a handler that looks with errors.Is.
+func failure(ev cq.Event) error {
+	if ev.OK {
+		return nil
+	}
+	e, ok := errors.AsType[*cqrpc.Error](ev.Err)
+	switch {
+	case !ok:
+		return misuse(ev.Err)
+	case errors.Is(e, io.EOF):
+		return &cqrpc.Error{Status: e.Status, Origin: e.Origin}
+	}
+	return e
+}
+
+// send sends one message, with the initial metadata before the first, and
+// returns when the one before has been accepted by flow control: while one is
+// written, the next is marshalled, and never more than that waits here.
+func (r *rpc) send(op call.Op) error {
+	if err := r.awaitSent(); err != nil {
+		return err
+	}
+	var ops [2]call.Op
+	batch := r.beginResponse(ops[:0])
+	batch = append(batch, op)
+	if err := r.call.StartBatchOn(&r.out, batch, nil); err != nil {
+		if len(batch) == 2 {
+			r.revertBegin()
+		}
+		return misuse(err)
+	}
+	r.sending = true
+	return nil
+}
+
+// awaitSent waits for the outstanding message.
+func (r *rpc) awaitSent() error {
+	if !r.sending {
+		return nil
+	}
+	r.sending = false
+	ev, _ := r.out.Wait(context.Background())
+	return failure(ev)
+}
+
+// misuse makes an error of what only a mistake in the handler can cause: two
+// goroutines that send, a value the codec does not know, a use after the end.
+func misuse(err error) error { return cqrpc.Errorf(cqrpc.CodeInternal, "%w", err) }
