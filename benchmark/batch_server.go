@@ -187,7 +187,7 @@ func (d *downServing) Proceed(ok bool) {
 		d.res = response(int(d.req.GetResponseSize()))
 		must(d.slot.Call.StartBatch([]call.Op{call.SendInitialMetadata(nil), call.SendValue(d.res)}, d))
 	default:
-		must(d.slot.Call.StartBatch([]call.Op{call.SendValue(d.res)}, d))
+		must(d.slot.Call.StartBatch([]call.Op{call.SendValue(d.res).With(call.BufferHint)}, d))
 	}
 }
 

@@ -42,11 +42,11 @@ func (r *Receiver[Req]) All() iter.Seq2[*Req, error] {
 // which may be another than the Receiver's.
 type Sender[Res any] struct{ rpc *rpc }
 
-// Send sends the next response. res is free for reuse when it returns; it
-// returns when flow control has accepted the response before, so a handler is
-// never more than two messages ahead of its client. The error, a *cqrpc.Error,
+// Send sends the next response. res is free for reuse when it returns. It waits
+// while more than 64 KiB are buffered because the client does not take them, so
+// that is how far, and two messages, a handler is ahead. The error, a *cqrpc.Error,
 // says why the call has ended; what was sent before may not have arrived.
-func (s *Sender[Res]) Send(res *Res) error { return s.rpc.send(call.SendValue(res)) }
+func (s *Sender[Res]) Send(res *Res) error { return s.rpc.send(call.SendValue(res).With(call.BufferHint)) }
 
 // RawStream is a call whose messages are bytes. One goroutine may receive and
 // another send.
