@@ -162,12 +162,12 @@ func TestLateAttemptsGetMoreTime(t *testing.T) {
 
 func TestServerThatNeverGreets(t *testing.T) {
 	for name, want := range map[string]struct {
-		transport transport.Config
-		after     time.Duration
-		words     string
+		timeout time.Duration
+		after   time.Duration
+		words   string
 	}{
-		"handshake time-out":       {transport.Config{HandshakeTimeout: 5 * time.Second}, 5 * time.Second, "no HTTP/2 handshake within 5s"},
-		"connection attempt's end": {transport.Config{HandshakeTimeout: -1}, 20 * time.Second, "no HTTP/2 SETTINGS from server within 20s"},
+		"handshake time-out":       {5 * time.Second, 5 * time.Second, "no HTTP/2 handshake within 5s"},
+		"connection attempt's end": {-1, 20 * time.Second, "no HTTP/2 SETTINGS from server within 20s"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			play(t, func(s *scene) {
@@ -177,7 +177,7 @@ func TestServerThatNeverGreets(t *testing.T) {
 				s.wantPending("there is time left", r)
 				s.advance(2 * time.Second) // also past LingerTimeout
 				s.wantFailed("time is up", r, cqrpc.CodeUnavailable, want.words)
-			}, WithTransport(want.transport))
+			}, WithTransport(transport.Config{HandshakeTimeout: want.timeout}))
 		})
 	}
 }
@@ -312,6 +312,17 @@ func TestAwaitReadySaysWhyNot(t *testing.T) {
 		s.ch.Close()
 		if err := s.ch.AwaitReady(s.Context()); !errors.Is(err, ErrChannelClosed) {
 			s.Errorf("AwaitReady of a closed channel = %v", err)
+		}
+	})
+}
+
+func TestAwaitReadyWithNothingToSay(t *testing.T) {
+	play(t, func(s *scene) {
+		s.onDial(hang)
+		ctx, cancel := context.WithTimeout(s.Context(), time.Second)
+		defer cancel()
+		if err := s.ch.AwaitReady(ctx); err != context.DeadlineExceeded {
+			s.Errorf("AwaitReady = %v; no attempt has failed yet", err)
 		}
 	})
 }

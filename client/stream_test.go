@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -67,355 +65,6 @@ func (s *scene) wantEnd(why string, recv func() (*[]byte, error)) {
 			s.Fatalf("%s: received %v, %v; want io.EOF", why, got, err)
 		}
 	}
-}
-
-func TestServerStream(t *testing.T) {
-	play(t, func(s *scene) {
-		p := s.connected()
-		var trailer cqrpc.Metadata
-		stream := s.serverStream("a", TrailerTo(&trailer))
-		wantCall(p, "headers, message and end", 1, serverMethod.Name, "a")
-		p.Response(1, "h", "1")
-		header, err := stream.Header()
-		if err != nil || header.Get("h") != "1" {
-			s.Errorf("Header = %v, %v", header, err)
-		}
-		if got := stream.Peer().String(); got != "mem:server" {
-			s.Errorf("Peer = %v", got)
-		}
-		for i := range 5 {
-			p.WriteMessage(1, false, []byte(fmt.Sprint(i)))
-			s.wantRecv("in order", stream.Recv, fmt.Sprint(i))
-		}
-		p.Trailers(1, 0, "t", "2")
-		s.wantEnd("OK", stream.Recv)
-		if got := stream.Trailer(); got.Get("t") != "2" || trailer.Get("t") != "2" {
-			s.Errorf("Trailer = %v, TrailerTo gave %v", got, trailer)
-		}
-		stream.Close()
-		s.wantEnd("Close changes nothing", stream.Recv)
-	})
-}
-
-// streaming_error_response: what arrived before the error is delivered.
-func TestServerStreamError(t *testing.T) {
-	play(t, func(s *scene) {
-		p := s.connected()
-		stream := s.serverStream("a")
-		wantCall(p, "sent", 1, serverMethod.Name, "a")
-		p.Response(1)
-		p.WriteMessage(1, false, []byte("1"))
-		p.WriteMessage(1, false, []byte("2"))
-		p.Trailers(1, 8, "grpc-message", "enough")
-		synctest.Wait()
-		s.wantRecv("sent before the error", stream.Recv, "1")
-		s.wantRecv("sent before the error", stream.Recv, "2")
-		_, first := stream.Recv()
-		s.wantError("the end", first, cqrpc.CodeResourceExhausted, "enough")
-		for range 3 {
-			if _, err := stream.Recv(); !errors.Is(err, first) {
-				s.Errorf("Recv after the end = %v; want %v again", err, first)
-			}
-		}
-	})
-}
-
-func TestServerStreamOfNothing(t *testing.T) {
-	play(t, func(s *scene) {
-		p := s.connected()
-		stream := s.serverStream("a")
-		wantCall(p, "sent", 1, serverMethod.Name, "a")
-		p.TrailersOnly(1, 0)
-		s.wantEnd("OK", stream.Recv)
-		if header, err := stream.Header(); len(header) != 0 || err != nil {
-			s.Errorf("Header = %v, %v; want none", header, err)
-		}
-	})
-}
-
-func TestServerStreamAll(t *testing.T) {
-	play(t, func(s *scene) {
-		p := s.connected()
-		stream := s.serverStream("a")
-		wantCall(p, "sent", 1, serverMethod.Name, "a")
-		p.Response(1)
-		p.WriteMessage(1, false, []byte("1"))
-		p.WriteMessage(1, false, []byte("2"))
-		p.Trailers(1, 0)
-		var got []string
-		for res, err := range stream.All() {
-			if err != nil {
-				s.Fatal("All:", err)
-			}
-			got = append(got, string(*res))
-		}
-		if fmt.Sprint(got) != "[1 2]" {
-			s.Errorf("All = %v", got)
-		}
-		p.WantIdle("the stream had ended")
-	})
-}
-
-func TestServerStreamAllWithError(t *testing.T) {
-	play(t, func(s *scene) {
-		p := s.connected()
-		stream := s.serverStream("a")
-		wantCall(p, "sent", 1, serverMethod.Name, "a")
-		p.Response(1)
-		p.WriteMessage(1, false, []byte("1"))
-		p.Trailers(1, 13, "grpc-message", "broken")
-		var errs []error
-		n := 0
-		for res, err := range stream.All() {
-			if err != nil {
-				errs = append(errs, err)
-			} else if n++; string(*res) != "1" {
-				s.Errorf("All yields %q", *res)
-			}
-		}
-		if n != 1 || len(errs) != 1 {
-			s.Fatalf("%d messages, errors %v", n, errs)
-		}
-		s.wantError("last", errs[0], cqrpc.CodeInternal, "broken")
-	})
-}
-
-func TestServerStreamAllLeftEarly(t *testing.T) {
-	play(t, func(s *scene) {
-		p := s.connected()
-		stream := s.serverStream("a")
-		wantCall(p, "sent", 1, serverMethod.Name, "a")
-		p.Response(1)
-		for range 10 {
-			p.WriteMessage(1, false, []byte("1"))
-		}
-		synctest.Wait()
-		for range stream.All() {
-			break
-		}
-		p.WantRST("leaving the loop ends the call", 1, http2.ErrCodeCancel)
-		_, err := stream.Recv()
-		s.wantError("closed", err, cqrpc.CodeCanceled)
-	})
-}
-
-// A message larger than the windows arrives all the same.
-func TestServerStreamOfLargeMessages(t *testing.T) {
-	play(t, func(s *scene) {
-		p := s.connected()
-		stream := s.serverStream("a", MaxRecvMessageSize(-1))
-		wantCall(p, "sent", 1, serverMethod.Name, "a")
-		large := strings.Repeat("x", 1<<20)
-		p.Response(1)
-		for range 3 {
-			p.WriteMessage(1, false, []byte(large))
-			s.wantRecv("whole", stream.Recv, large)
-		}
-		p.Trailers(1, 0)
-		s.wantEnd("OK", stream.Recv)
-	}, bigWindows)
-}
-
-func TestClientStream(t *testing.T) {
-	play(t, func(s *scene) {
-		p := s.connected()
-		var header, trailer cqrpc.Metadata
-		stream := s.clientStream(HeaderTo(&header), TrailerTo(&trailer))
-		p.WantRequest("the headers go out by themselves", 1, clientMethod.Name)
-		for i := range 5 {
-			if err := stream.Send(message(fmt.Sprint(i))); err != nil {
-				s.Fatal("Send:", err)
-			}
-			p.WantMessage("at once", 1, false, []byte(fmt.Sprint(i)))
-		}
-		done := make(chan struct{})
-		go func() {
-			defer close(done)
-			res, err := stream.CloseAndRecv()
-			if err != nil || string(*res) != "sum" {
-				s.Errorf("CloseAndRecv = %v, %v", res, err)
-			}
-		}()
-		p.WantData("half-closed", 1, true, nil)
-		p.Response(1, "h", "1")
-		p.WriteMessage(1, false, []byte("sum"))
-		p.Trailers(1, 0, "t", "2")
-		<-done
-		if header.Get("h") != "1" || trailer.Get("t") != "2" {
-			s.Errorf("header = %v, trailer = %v", header, trailer)
-		}
-		if err := stream.Send(message("late")); err != io.EOF {
-			s.Errorf("Send after the end = %v; want io.EOF", err)
-		}
-	})
-}
-
-// client_streaming with an early server status: Send says io.EOF, CloseAndRecv
-// says why.
-func TestClientStreamEndedByTheServer(t *testing.T) {
-	play(t, func(s *scene) {
-		p := s.connected()
-		stream := s.clientStream()
-		p.WantRequest("opened", 1, clientMethod.Name)
-		if err := stream.Send(message("1")); err != nil {
-			s.Fatal("Send:", err)
-		}
-		p.WantMessage("sent", 1, false, []byte("1"))
-		p.TrailersOnly(1, 7)
-		synctest.Wait()
-		if err := stream.Send(message("2")); err != io.EOF {
-			s.Errorf("Send = %v; want io.EOF", err)
-		}
-		_, err := stream.CloseAndRecv()
-		s.wantError("the reason", err, cqrpc.CodePermissionDenied)
-	})
-}
-
-// server_finishes_request: the answer may come before the requests have ended.
-func TestClientStreamAnsweredEarly(t *testing.T) {
-	play(t, func(s *scene) {
-		p := s.connected()
-		stream := s.clientStream()
-		p.WantRequest("opened", 1, clientMethod.Name)
-		answer(p, 1, "seen enough")
-		p.WriteRST(1, http2.ErrCodeNo)
-		synctest.Wait()
-		if err := stream.Send(message("1")); err != io.EOF {
-			s.Errorf("Send = %v; want io.EOF", err)
-		}
-		s.wantRecv("the answer counts", stream.CloseAndRecv, "seen enough")
-	})
-}
-
-func TestClientStreamCardinality(t *testing.T) {
-	for name, messages := range map[string]int{"no message": 0, "two messages": 2} {
-		t.Run(name, func(t *testing.T) {
-			play(t, func(s *scene) {
-				p := s.connected()
-				stream := s.clientStream()
-				p.WantRequest("opened", 1, clientMethod.Name)
-				p.Response(1)
-				for range messages {
-					p.WriteMessage(1, false, []byte("x"))
-				}
-				p.Trailers(1, 0)
-				_, err := stream.CloseAndRecv()
-				s.wantError("a client stream has one response", err, cqrpc.CodeUnimplemented)
-			})
-		})
-	}
-}
-
-// Send returns when flow control has taken the message.
-func TestSendWaitsForFlowControl(t *testing.T) {
-	play(t, func(s *scene) {
-		p := s.connected(http2.Setting{ID: http2.SettingInitialWindowSize, Val: 100})
-		stream := s.clientStream()
-		p.WantRequest("opened", 1, clientMethod.Name)
-		sent := make(chan error, 1)
-		go func() { sent <- stream.Send(message(strings.Repeat("x", 95+50))) }()
-		p.WantDataBytes("as much as the window takes", 1, 100)
-		if len(sent) > 0 {
-			s.Fatal("Send returned early:", <-sent)
-		}
-		p.WriteWindowUpdate(1, 50)
-		p.WantDataBytes("the rest", 1, 50)
-		if err := <-sent; err != nil {
-			s.Error("Send:", err)
-		}
-		go func() { sent <- stream.Send(message("y")) }()
-		synctest.Wait()
-		stream.Close()
-		if err := <-sent; err != io.EOF {
-			s.Errorf("Send on a stream that was closed meanwhile = %v; want io.EOF", err)
-		}
-		p.WantRST("closed", 1, http2.ErrCodeCancel)
-	})
-}
-
-func TestBidiStream(t *testing.T) {
-	play(t, func(s *scene) {
-		p := s.connected()
-		stream := s.bidiStream()
-		p.WantRequest("opened", 1, bidiMethod.Name)
-		for i := range 10 { // ping_pong_streaming
-			req, res := fmt.Sprint("ping ", i), fmt.Sprint("pong ", i)
-			if err := stream.Send(message(req)); err != nil {
-				s.Fatal("Send:", err)
-			}
-			p.WantMessage("at once", 1, false, []byte(req))
-			if i == 0 {
-				p.Response(1)
-			}
-			p.WriteMessage(1, false, []byte(res))
-			s.wantRecv("in turn", stream.Recv, res)
-		}
-		if err := stream.CloseSend(); err != nil {
-			s.Error("CloseSend:", err)
-		}
-		p.WantData("half-closed", 1, true, nil)
-		if err := stream.Send(message("late")); err != io.EOF {
-			s.Errorf("Send after CloseSend = %v; want io.EOF", err)
-		}
-		p.WriteMessage(1, false, []byte("more"))
-		s.wantRecv("the other half is open", stream.Recv, "more")
-		p.Trailers(1, 0)
-		s.wantEnd("OK", stream.Recv)
-	})
-}
-
-// One goroutine sends while another receives.
-func TestBidiStreamBothWaysAtOnce(t *testing.T) {
-	play(t, func(s *scene) {
-		s.serveEvery(serveEcho)
-		stream := s.bidiStream()
-		const n = 500
-		var both sync.WaitGroup
-		both.Go(func() {
-			for i := range n {
-				if err := stream.Send(message(fmt.Sprint(i))); err != nil {
-					s.Errorf("Send %d: %v", i, err)
-				}
-			}
-			if err := stream.CloseSend(); err != nil {
-				s.Error("CloseSend:", err)
-			}
-		})
-		both.Go(func() {
-			i := 0
-			for res, err := range stream.All() {
-				if err != nil || string(*res) != fmt.Sprint(i) {
-					s.Errorf("message %d: %v, %v", i, res, err)
-					return
-				}
-				i++
-			}
-			if i != n {
-				s.Errorf("%d messages came back; want %d", i, n)
-			}
-		})
-		both.Wait()
-	})
-}
-
-func TestBidiStreamAllLeftEarly(t *testing.T) {
-	play(t, func(s *scene) {
-		p := s.connected()
-		stream := s.bidiStream()
-		p.WantRequest("opened", 1, bidiMethod.Name)
-		p.Response(1)
-		p.WriteMessage(1, false, []byte("1"))
-		for res, err := range stream.All() {
-			if err != nil || string(*res) != "1" {
-				s.Errorf("All yields %v, %v", res, err)
-			}
-			break
-		}
-		p.WantRST("leaving the loop ends the call", 1, http2.ErrCodeCancel)
-		if err := stream.Send(message("late")); err != io.EOF {
-			s.Errorf("Send = %v; want io.EOF", err)
-		}
-	})
 }
 
 // Two goroutines in one direction are a mistake, and each is told what is its own.
@@ -512,6 +161,24 @@ func TestStreamThatCannotStart(t *testing.T) {
 		_, err = BidiStream(s.Context(), s.ch, bidiMethod, WithMetadata(cqrpc.Metadata{{Key: "bad key"}}))
 		s.wantError("not a key", err, cqrpc.CodeInternal, "bad key")
 		s.wantDials("nothing to send")
+	})
+}
+
+// A message that cannot be decoded ends the call.
+func TestStreamOfUndecodableMessages(t *testing.T) {
+	play(t, func(s *scene) {
+		p := s.connected()
+		stream, err := BidiStream(s.Context(), s.ch, call.Method[[]byte, int]{Name: bidiMethod.Name})
+		if err != nil {
+			s.Fatal(err)
+		}
+		p.WantRequest("opened", 1, bidiMethod.Name)
+		p.Response(1)
+		p.WriteMessage(1, false, []byte("1"))
+		p.WriteMessage(1, false, []byte("2"))
+		_, err = stream.Recv()
+		s.wantError("int cannot be received", err, cqrpc.CodeInternal, "*int")
+		p.WantRST("the server is told", 1, http2.ErrCodeInternal)
 	})
 }
 

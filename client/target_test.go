@@ -63,7 +63,8 @@ func TestParseTargetRefuses(t *testing.T) {
 // names a network, an address and an authority.
 func FuzzParseTarget(f *testing.F) {
 	for _, seed := range []string{
-		"example.org:80", "dns://8.8.8.8/h:1", "[::1]", "::1%", "unix:///a", "unix-abstract:@", "ipv6:[::]:0", "//", "x:", "]:1",
+		"example.org:80", "dns://8.8.8.8/h:1", "[::1]", "::1%", "unix:///a", "unix-abstract:@", "ipv6:[::]:0",
+		"//", "x:", "]:1", "dns://no-slash",
 	} {
 		f.Add(seed)
 	}

@@ -126,7 +126,8 @@ func TestUnaryResponses(t *testing.T) {
 		{"HTTP 418", httpError("418"), cqrpc.CodeUnknown, "status: 418"},
 		{"RST_STREAM CANCEL", reset(http2.ErrCodeCancel), cqrpc.CodeCanceled, "CANCEL"},
 		{"RST_STREAM ENHANCE_YOUR_CALM", reset(http2.ErrCodeEnhanceYourCalm), cqrpc.CodeResourceExhausted, "CALM"},
-		{"RST_STREAM INADEQUATE_SECURITY", reset(http2.ErrCodeInadequateSecurity), cqrpc.CodePermissionDenied, "SECURITY"},
+		{"RST_STREAM INADEQUATE_SECURITY", reset(http2.ErrCodeInadequateSecurity), cqrpc.CodePermissionDenied,
+			"SECURITY"},
 		{"RST_STREAM INTERNAL_ERROR", reset(http2.ErrCodeInternal), cqrpc.CodeInternal, "INTERNAL_ERROR"},
 		{"RST_STREAM unknown", reset(999), cqrpc.CodeInternal, ""},
 	} {
@@ -273,7 +274,7 @@ func TestUnaryCodecErrors(t *testing.T) {
 	})
 }
 
-// max_concurrent_streams et al. with a parent: the child ends with it.
+// A child call takes its parent's deadline over and ends with it.
 func TestUnaryOfAParent(t *testing.T) {
 	play(t, func(s *scene) {
 		p := s.connected()

@@ -71,6 +71,16 @@ func TestRequestHeaders(t *testing.T) {
 			call: []CallOption{WithCompressor("gzip"), WithCompressor("identity")},
 			want: []string{"grpc-encoding", ""},
 		},
+		{
+			name:    "no compressors",
+			options: []Option{WithCompressors(codec.NewCompressors())},
+			want:    []string{"grpc-accept-encoding", "identity"},
+		},
+		{
+			name: "codec of the call",
+			call: []CallOption{WithCallCodec(jsonish{codec.Bytes()})},
+			want: []string{"content-type", "application/grpc+jsonish"},
+		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			play(t, func(s *scene) {
@@ -95,6 +105,11 @@ func TestRequestHeaders(t *testing.T) {
 		})
 	}
 }
+
+// jsonish is a codec by another name.
+type jsonish struct{ codec.Codec }
+
+func (jsonish) Name() string { return "jsonish" }
 
 // Protobuf goes without saying in content-type.
 func TestProtobufCall(t *testing.T) {

@@ -20,7 +20,7 @@ type credentials struct {
 	authority   *x509.CertPool
 	certificate tls.Certificate
 	mutual      bool // the server wants to see the client's certificate
-	anonymous   bool // the client has none
+
 }
 
 // newCredentials is called once: keys are what costs time here.
@@ -74,7 +74,7 @@ func (c *credentials) server() *tls.Config {
 
 func (c *credentials) client() *tls.Config {
 	cfg := &tls.Config{RootCAs: c.authority}
-	if c.mutual && !c.anonymous {
+	if c.mutual {
 		cfg.Certificates = []tls.Certificate{c.certificate}
 	}
 	return cfg

@@ -59,7 +59,7 @@ func (s *RawStream) Recv() (*call.Buffer, error) { return s.rpc.recvRaw() }
 // Send sends the next message and takes ownership of it, on error too. See
 // [Sender.Send].
 func (s *RawStream) Send(b *call.Buffer) error {
-	err := s.rpc.send(call.SendMessage(b))
+	err := s.rpc.send(call.SendMessage(b).With(call.BufferHint))
 	if err != nil {
 		b.Free()
 	}

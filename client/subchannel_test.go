@@ -1,0 +1,137 @@
+package client
+
+import (
+	"bytes"
+	"errors"
+	"log/slog"
+	"sync"
+	"syscall"
+	"testing"
+
+	"golang.org/x/net/http2"
+
+	"github.com/cqrpc/cqrpc/transport"
+)
+
+// current is the connection that the channel uses.
+func (s *scene) current() *transport.Conn {
+	s.ch.mu.Lock()
+	defer s.ch.mu.Unlock()
+	return s.ch.conn
+}
+
+// The news that a connection takes no streams travels by three ways: the
+// stream that is refused, the subchannel and the channel. Whichever comes
+// first, the call goes to a new connection.
+func TestCallMeetsConnectionThatTakesNoStreams(t *testing.T) {
+	for name, prepare := range map[string]func(s *scene, conn *transport.Conn){
+		"nobody else knows": func(*scene, *transport.Conn) {},
+		"the subchannel knows, its update is under way": func(s *scene, _ *transport.Conn) {
+			s.ch.sub.mu.Lock()
+			s.ch.sub.conn = nil
+			s.ch.sub.failures = 0
+			s.ch.sub.mu.Unlock()
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			play(t, func(s *scene) {
+				s.connected()
+				conn := s.current()
+				prepare(s, conn)
+				conn.Drain()
+				r := s.unary(s.Context(), "a")
+				p := s.server("the call connects")
+				wantCall(p, "on the new connection", 1, unaryMethod.Name, "a")
+				answer(p, 1, "b")
+				s.wantOK("answered", r, "b")
+			})
+		})
+	}
+}
+
+// A call may be listed after the subchannel gave a connection up and before the
+// channel is told: the update must not leave it there.
+func TestCallThatWaitsWhenTheConnectionGoes(t *testing.T) {
+	play(t, func(s *scene) {
+		s.connected()
+		conn := s.current()
+		s.ch.drop(conn)
+		r := s.unary(s.Context(), "a")
+		s.wantWaiting("the subchannel thinks it is connected", 1)
+		s.wantDials("the subchannel thinks it is connected", 0)
+		s.ch.sub.release(conn, errors.New("gone"))
+		conn.Drain()
+		p := s.server("the waiting call connects")
+		wantCall(p, "on the new connection", 1, unaryMethod.Name, "a")
+		answer(p, 1, "b")
+		s.wantOK("answered", r, "b")
+	})
+}
+
+// Updates may overtake each other.
+func TestUpdatesOutOfOrder(t *testing.T) {
+	play(t, func(s *scene) {
+		s.connected()
+		conn := s.current()
+		late := update{seq: 100, state: Ready, conn: conn}
+		s.ch.onUpdate(update{seq: 101, state: Idle})
+		s.ch.onUpdate(late)
+		s.wantState("the late update is out of date", Idle)
+		s.ch.Close()
+		s.ch.onUpdate(update{seq: 102, state: Ready, conn: conn})
+		s.wantState("nothing comes after Shutdown", Shutdown)
+	})
+}
+
+// The attempt that is being adopted while the channel closes is closed too.
+func TestAdoptAfterClose(t *testing.T) {
+	play(t, func(s *scene) {
+		s.ch.Connect()
+		nc := s.accept("Connect connects")
+		s.ch.sub.mu.Lock()
+		s.ch.sub.closed = true // Close, before it cancels the attempt
+		s.ch.sub.mu.Unlock()
+		if err := http2.NewFramer(nc, nil).WriteSettings(); err != nil {
+			s.Fatal(err)
+		}
+		s.wantState("not adopted", Connecting)
+	})
+}
+
+// lockedBuffer is a bytes.Buffer for a logger.
+type lockedBuffer struct {
+	mu  sync.Mutex
+	buf bytes.Buffer // guarded by mu
+}
+
+func (b *lockedBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.Write(p)
+}
+
+func (b *lockedBuffer) holds(text string) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return bytes.Contains(b.buf.Bytes(), []byte(text))
+}
+
+func TestLogger(t *testing.T) {
+	var out lockedBuffer
+	play(t, func(s *scene) {
+		s.net.Refuse(syscall.ECONNREFUSED)
+		s.ch.Connect()
+		s.wantState("refused", TransientFailure)
+		s.net.Refuse(nil)
+		s.ch.ResetBackoff()
+		s.accepted = 1 // the refused one
+		p := s.server("hurried")
+		p.WriteGoAway(0, http2.ErrCodeNo, "bye")
+		s.wantState("drained", Idle)
+		for _, want := range []string{"refused", "channel: connected", "mem.test:50051", "GOAWAY"} {
+			if !out.holds(want) {
+				s.Errorf("the log has no %q", want)
+			}
+		}
+	}, WithLogger(slog.New(slog.NewTextHandler(&out, nil))))
+}

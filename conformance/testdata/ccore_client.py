@@ -1,0 +1,151 @@
+"""C-core as the client: calls the Raw service at the address given.
+
+Prints a line per case, its name and either "ok" or what is wrong. See
+ccore_test.go for what the methods do.
+"""
+
+import sys
+import traceback
+
+import grpc
+
+PREFIX = "/conformance.Raw/"
+EVERY_BYTE = bytes(range(256))
+SECONDS = 60  # patience, no subject
+MIB = 1 << 20
+
+channel = None
+
+
+def want(got, wanted, what):
+    if got != wanted:
+        raise AssertionError("%s is %.200r, want %.200r" % (what, got, wanted))
+
+
+def unary(name="Unary"):
+    return channel.unary_unary(PREFIX + name)
+
+
+def empty_message():
+    want(unary()(b"", timeout=SECONDS), b"", "response")
+
+
+def large_message():
+    body = EVERY_BYTE * (3 * MIB // 256)
+    want(unary()(body, timeout=SECONDS) == body, True, "response equals request")
+
+
+def server_stream():
+    got = list(channel.unary_stream(PREFIX + "ServerStream")(b"1000", timeout=SECONDS))
+    want(got, [str(i).encode() for i in range(1000)], "responses")
+
+
+def client_stream():
+    sent = [str(i).encode() for i in range(1000)]
+    got = channel.stream_unary(PREFIX + "ClientStream")(iter(sent), timeout=SECONDS)
+    want(got, b"".join(sent), "response")
+
+
+def bidi():
+    sent = [b"", b"a", EVERY_BYTE * 1000, b"b"]
+    got = list(channel.stream_stream(PREFIX + "Bidi")(iter(sent), timeout=SECONDS))
+    want(got, sent, "responses")
+
+
+def metadata():
+    md = [
+        ("x-echo", "one"), ("x-echo", "two"), ("x-echo", "one"),
+        ("x-echo-bin", EVERY_BYTE), ("x-echo-bin", b""), ("x-echo-bin", b"\0"),
+    ]
+    _, call = unary().with_call(b"", metadata=md, timeout=SECONDS)
+    for where, got in (("initial", call.initial_metadata()), ("trailing", call.trailing_metadata())):
+        for key in ("x-echo", "x-echo-bin"):
+            want([v for k, v in got if k == key], [v for k, v in md if k == key], where + " " + key)
+
+
+def statuses():
+    for code in grpc.StatusCode:
+        if code is grpc.StatusCode.OK:
+            continue
+        message = "code %d: 100%% ü\n☺" % code.value[0]
+        md = [("x-fail", str(code.value[0])), ("x-fail-message-bin", message.encode("utf-8"))]
+        for call in (unary(), lambda m, **kw: list(channel.unary_stream(PREFIX + "ServerStream")(m, **kw))):
+            try:
+                call(b"1", metadata=md, timeout=SECONDS)
+            except grpc.RpcError as e:
+                want((e.code(), e.details()), (code, message), "status")
+            else:
+                raise AssertionError("the call succeeded")
+
+
+def unimplemented():
+    for method in (PREFIX + "NoSuchMethod", "/no.such.Service/Method"):
+        try:
+            channel.unary_unary(method)(b"", timeout=SECONDS)
+        except grpc.RpcError as e:
+            want(e.code(), grpc.StatusCode.UNIMPLEMENTED, "code of " + method)
+        else:
+            raise AssertionError("the call succeeded")
+
+
+def deadline_travels():
+    left = float(unary("TimeLeft")(b"", timeout=600))
+    want(540 < left <= 600, True, "540 < %g <= 600" % left)
+
+
+def deadline():
+    try:
+        unary("Hang")(b"", timeout=0.3)
+    except grpc.RpcError as e:
+        want(e.code(), grpc.StatusCode.DEADLINE_EXCEEDED, "code")
+    else:
+        raise AssertionError("the call succeeded")
+
+
+def cancel():
+    responses = channel.stream_stream(PREFIX + "Bidi")(endless(), timeout=SECONDS)
+    next(responses)
+    responses.cancel()
+    try:
+        list(responses)
+    except grpc.RpcError as e:
+        want(e.code(), grpc.StatusCode.CANCELLED, "code")
+    call = unary("Hang").future(b"", timeout=SECONDS)
+    call.cancel()
+    want(call.code(), grpc.StatusCode.CANCELLED, "code")
+
+
+def endless():
+    while True:
+        yield b"ping"
+
+
+def gzip():
+    body = bytes(3 * MIB)
+    call = channel.unary_unary(PREFIX + "Unary")
+    want(call(body, compression=grpc.Compression.Gzip, timeout=SECONDS) == body, True, "response equals request")
+    both = channel.stream_stream(PREFIX + "Bidi")
+    got = list(both(iter([body, b"", b"x"]), compression=grpc.Compression.Gzip, timeout=SECONDS))
+    want(got == [body, b"", b"x"], True, "responses equal requests")
+
+
+CASES = (
+    empty_message, large_message, server_stream, client_stream, bidi, metadata, statuses,
+    unimplemented, deadline_travels, deadline, cancel, gzip,
+)
+
+
+def main():
+    global channel
+    channel = grpc.insecure_channel(sys.argv[1])
+    for case in CASES:
+        try:
+            case()
+        except Exception:
+            print(case.__name__, repr(traceback.format_exc()), flush=True)
+        else:
+            print(case.__name__, "ok", flush=True)
+    channel.close()
+
+
+main()
