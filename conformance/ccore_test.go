@@ -171,15 +171,12 @@ func TestCCoreClient(t *testing.T) {
 		cases++
 		t.Run(name, func(t *testing.T) {
 			if verdict != "ok" {
-				if text, err := strconv.Unquote(strings.ReplaceAll(verdict, `"`, `\"`)); err == nil {
-					verdict = text
-				}
 				t.Error(verdict)
 			}
 		})
 	}
-	if cases != 12 {
-		t.Errorf("%d cases have run, want 12", cases)
+	if cases == 0 {
+		t.Error("no case has run")
 	}
 	if err := <-ended; err != context.DeadlineExceeded && err != context.Canceled {
 		t.Errorf("handler's context ended with %v", err)

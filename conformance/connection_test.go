@@ -132,3 +132,25 @@ func TestIdleClientAnswersPings(t *testing.T) {
 		wantEnd(t, "after CloseSend", err)
 	}
 }
+
+// TestPingFlood pings more than a server stands for. It answers with GOAWAY
+// (gRFC A8); the client connects again, and calls do not notice.
+func TestPingFlood(t *testing.T) {
+	for _, kind := range hosts {
+		t.Run(kind.name, func(t *testing.T) {
+			t.Parallel()
+			h := kind.start(t, nil, serving{})
+			ch, err := dialChannel(dialing{address: h.address})
+			want(t, "dial", err)
+			defer ch.Close()
+			want(t, "AwaitReady", ch.AwaitReady(within(t)))
+			ctx := within(t)
+			for err == nil {
+				_, err = ch.Ping(ctx)
+			}
+			want(t, "pings were answered until "+err.Error(), ctx.Err())
+			_, err = syncCaller{ch}.EmptyCall(within(t), new(testpb.Empty), options{waitForReady: true})
+			want(t, "EmptyCall", err)
+		})
+	}
+}

@@ -101,6 +101,9 @@ func ExampleServer_RequestRegisteredCall() {
 		close(replied)
 	}()
 	for ev := range queue.Events(context.Background()) {
+		if ev.Tag == "reply" {
+			<-replied // the client prints first
+		}
 		fmt.Println(ev.Tag, ev.OK)
 		switch ev.Tag {
 		case "call":
@@ -113,7 +116,6 @@ func ExampleServer_RequestRegisteredCall() {
 				fmt.Println(err)
 			}
 		case "reply":
-			<-replied
 			go func() { served <- s.Shutdown(context.Background()) }()
 		}
 	}
@@ -122,7 +124,7 @@ func ExampleServer_RequestRegisteredCall() {
 	<-served
 	// Output:
 	// call true
-	// reply true
 	// Hello gopher
+	// reply true
 	// drained
 }

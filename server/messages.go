@@ -92,19 +92,14 @@ func (r *rpc) receive(ops []call.Op) error {
 	return failure(ev)
 }
 
-// failure is why an operation of a handler failed, nil if it did not. A lost
-// connection has io.EOF among its causes, which must not be taken for the end
-// of the messages by a handler that looks with errors.Is.
+// failure is why an operation of a handler failed, nil if it did not.
 func failure(ev cq.Event) error {
 	if ev.OK {
 		return nil
 	}
 	e, ok := errors.AsType[*cqrpc.Error](ev.Err)
-	switch {
-	case !ok:
+	if !ok {
 		return misuse(ev.Err)
-	case errors.Is(e, io.EOF):
-		return &cqrpc.Error{Status: e.Status, Origin: e.Origin}
 	}
 	return e
 }

@@ -4,7 +4,6 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -16,6 +15,11 @@ import (
 
 // ErrClosed is why streams end when this side closes their connection.
 var ErrClosed = errors.New("connection closed locally")
+
+// ErrPeerClosed is why streams end when the peer closes their connection. It
+// stands in for io.EOF, which a stream's reader must not find among the causes:
+// there it is the good end of the messages.
+var ErrPeerClosed = errors.New("closed by the peer")
 
 // ErrDraining refuses a new stream on a connection that takes no more: the
 // request was not sent and may go to another connection.
@@ -207,7 +211,7 @@ func (c *Conn) fail(err error, lane *cq.Lane) {
 func (c *Conn) isDone(err error) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return errors.Is(err, io.EOF) && c.state == draining && len(c.streams.table) == 0
+	return errors.Is(err, ErrPeerClosed) && c.state == draining && len(c.streams.table) == 0
 }
 
 // blame names the peer in an error that users will read.

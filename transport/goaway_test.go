@@ -2,6 +2,7 @@ package transport
 
 import (
 	"errors"
+	"net"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -9,6 +10,7 @@ import (
 	"golang.org/x/net/http2"
 
 	"github.com/cqrpc/cqrpc/frame"
+	"github.com/cqrpc/cqrpc/internal/h2peer"
 )
 
 // wantGoAwayLast wants GOAWAY NO_ERROR with that last stream.
@@ -347,6 +349,37 @@ func TestLinger(t *testing.T) {
 			t.Error("still open after LingerTimeout")
 		}
 	})
+}
+
+// TestLingerOverTCP: a close with input unread would make TCP drop the GOAWAY.
+func TestLingerOverTCP(t *testing.T) {
+	lis, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer lis.Close()
+	far, err := net.Dial("tcp", lis.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	near, err := lis.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := newTestHandler()
+	c := New(Server, near, Config{}, h)
+	p := h2peer.New(t, far, h2peer.Client)
+	p.Ignore(http2.FrameWindowUpdate)
+	p.Greet()
+	p.WriteData(1, false, []byte("idle stream"))
+	for range 200 {
+		p.WriteData(1, false, make([]byte, 4096))
+	}
+	p.WantGoAway("it gets through to a peer that goes on sending", http2.ErrCodeProtocol)
+	p.Close()
+	if err := <-h.closed; err == nil {
+		t.Error("OnClosed(nil)", c)
+	}
 }
 
 // TestGoAwayReachesHalfClosedPeer: the peer has sent its last byte, and reads.

@@ -25,6 +25,7 @@ func newPlanner(t *testing.T, side Side) *planner {
 	c.in.init(&c.cfg)
 	c.out.window = defaultWindow
 	c.peer = defaultPeerSettings()
+	c.peer.received = true
 	p := &planner{T: t, c: c, streams: make(map[uint32]*Stream)}
 	t.Cleanup(func() { c.takeAllLocked() })
 	return p
@@ -333,9 +334,11 @@ func TestPlanCredit(t *testing.T) {
 	if got := s.recvWindow.Load(); got != 1000+defaultWindow/4+5 {
 		t.Errorf("the window is %d", got)
 	}
-	s.state.must(recvEnd)
 	s.Consume(defaultWindow)
-	p.wantNothing("a peer that has ended needs no credit")
+	s.state.must(recvEnd)
+	p.wantNothing("a peer that has ended meanwhile needs no credit")
+	s.Consume(defaultWindow)
+	p.wantNothing("nor one that ended before")
 }
 
 func TestPlanNotices(t *testing.T) {

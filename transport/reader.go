@@ -112,11 +112,12 @@ func (c *Conn) explain(err error) error {
 	switch {
 	case c.broken.Load(): // it came first
 		return c.writeError()
-	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-		if !c.greeted() {
-			return fmt.Errorf("closed by the peer before its SETTINGS: %w", err)
-		}
-		return fmt.Errorf("closed by the peer: %w", err)
+	case errors.Is(err, io.EOF) && !c.greeted():
+		return fmt.Errorf("%w before its SETTINGS", ErrPeerClosed)
+	case errors.Is(err, io.EOF):
+		return ErrPeerClosed
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return fmt.Errorf("%w inside a frame", ErrPeerClosed)
 	case errors.Is(err, os.ErrDeadlineExceeded) && !c.greeted():
 		return fmt.Errorf("no HTTP/2 handshake within %v: %w", c.cfg.HandshakeTimeout, err)
 	}

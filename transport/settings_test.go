@@ -127,3 +127,22 @@ func TestHeaderTableSize(t *testing.T) {
 		request("does not refer to what is gone")
 	})
 }
+
+// TestHeaderTableBetweenTurns: the encoder hears of the least size, though a
+// larger one replaced it before the flusher's turn.
+func TestHeaderTableBetweenTurns(t *testing.T) {
+	p := newPlanner(t, Client)
+	for _, size := range []uint32{0, 2048} {
+		if err := p.c.onSettings(&frame.Frame{Settings: []http2.Setting{set(http2.SettingHeaderTableSize, size)}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i, least := range []uint32{0, 2048} {
+		p.c.peer.changed = true
+		var turn turn
+		p.c.planLocked(&turn)
+		if turn.peer.leastTable != least || turn.peer.headerTable != 2048 {
+			t.Errorf("turn %d: %+v", i, turn.peer)
+		}
+	}
+}
