@@ -62,7 +62,7 @@ func Errorf(code Code, format string, args ...any) *Error {
 	}
 	err := fmt.Errorf(format, args...)
 	e := &Error{Status: Status{Code: code, Message: err.Error()}}
-	switch w := err.(type) {
+	switch w := err.(type) { //nolint:errorlint // what Errorf wraps, not what that wraps
 	case interface{ Unwrap() error }:
 		e.Cause = w.Unwrap()
 	case interface{ Unwrap() []error }:

@@ -79,7 +79,7 @@ func (m *Metadata) Set(key, value string) {
 		return
 	}
 	(*m)[i].Value = value
-	rest := Metadata((*m)[i+1:])
+	rest := (*m)[i+1:]
 	rest.Del(key)
 	*m = (*m)[:i+1+len(rest)]
 }

@@ -24,7 +24,8 @@ func TestPairsOddPanics(t *testing.T) {
 			t.Error("Pairs with three strings did not panic")
 		}
 	}()
-	cqrpc.Pairs("a", "b", "c")
+	odd := []string{"a", "b", "c"}
+	cqrpc.Pairs(odd...)
 }
 
 func TestMetadataReads(t *testing.T) {
@@ -142,14 +143,13 @@ func TestMetadataPrintsNoValues(t *testing.T) {
 	logger := slog.New(slog.NewJSONHandler(&log, nil))
 	logger.Info("call", "metadata", m)
 	for how, text := range map[string]string{
-		"String":    m.String(),
 		"%v":        fmt.Sprintf("%v", m),
 		"%+v":       fmt.Sprintf("%+v", m),
 		"%#v":       fmt.Sprintf("%#v", m),
-		"%s":        fmt.Sprintf("%s", m),
 		"pair %+v":  fmt.Sprintf("%+v", m[0]),
 		"pair %#v":  fmt.Sprintf("%#v", m[0]),
 		"in struct": fmt.Sprintf("%+v", struct{ M cqrpc.Metadata }{m}),
+		"String":    m.String(),
 		"slog":      log.String(),
 	} {
 		if strings.Contains(text, "hunter2") || !strings.Contains(text, "authorization:7") {

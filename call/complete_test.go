@@ -272,7 +272,7 @@ func TestMessagesSurviveConnectionLoss(t *testing.T) {
 	var b *Buffer
 	r.start("recv", RecvMessage(&b))
 	r.start("st", RecvStatus(&st, nil))
-	events := r.want("both at once", "init", "recv", "st")
+	r.want("both at once", "init", "recv", "st")
 	if got := take(b); got != "kept" {
 		t.Errorf("got %q", got)
 	}
@@ -280,7 +280,7 @@ func TestMessagesSurviveConnectionLoss(t *testing.T) {
 		t.Errorf("status %v", st)
 	}
 	r.start("end", RecvMessage(&b))
-	events = r.want("no more", "!end")
+	events := r.want("no more", "!end")
 	e, ok := errors.AsType[*cqrpc.Error](events[0].Err)
 	if !ok || e.Origin != cqrpc.OriginTransport || !errors.Is(e, lost) {
 		t.Errorf("event's error is %#v", events[0].Err)

@@ -1,6 +1,8 @@
 package call
 
 import (
+	"errors"
+
 	"github.com/cqrpc/cqrpc"
 	"github.com/cqrpc/cqrpc/frame"
 )
@@ -78,7 +80,7 @@ func (c *Call) verdictOfClose(e *frame.CloseError) *verdict {
 // verdictOfBlock judges a malformed header block.
 func verdictOfBlock(err error) *verdict {
 	st := cqrpc.Status{Code: cqrpc.CodeInternal, Message: err.Error()}
-	if e, ok := err.(*frame.StreamError); ok && e.Code == frame.EnhanceYourCalm {
+	if e, ok := errors.AsType[*frame.StreamError](err); ok && e.Code == frame.EnhanceYourCalm {
 		st.Code = cqrpc.CodeResourceExhausted // over SETTINGS_MAX_HEADER_LIST_SIZE
 	}
 	return &verdict{how: byViolation, origin: cqrpc.OriginLocal, status: st, cause: err}

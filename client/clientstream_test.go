@@ -104,24 +104,28 @@ func TestClientStreamCardinality(t *testing.T) {
 	}
 }
 
-// Send returns when flow control has taken the message.
+// unbuffered is a message that no buffer on the way to the wire takes whole.
+var unbuffered = strings.Repeat("x", 256<<10)
+
+// Send of it returns when flow control has taken it.
 func TestSendWaitsForFlowControl(t *testing.T) {
 	play(t, func(s *scene) {
 		p := s.connected(http2.Setting{ID: http2.SettingInitialWindowSize, Val: 100})
 		stream := s.clientStream()
 		p.WantRequest("opened", 1, clientMethod.Name)
 		sent := make(chan error, 1)
-		go func() { sent <- stream.Send(message(strings.Repeat("x", 95+50))) }()
+		go func() { sent <- stream.Send(message(unbuffered)) }()
 		p.WantDataBytes("as much as the window takes", 1, 100)
 		if len(sent) > 0 {
 			s.Fatal("Send returned early:", <-sent)
 		}
-		p.WriteWindowUpdate(1, 50)
-		p.WantDataBytes("the rest", 1, 50)
+		p.WriteWindowUpdate(0, 1<<20)
+		p.WriteWindowUpdate(1, uint32(5+len(unbuffered)-100))
+		p.WantDataBytes("the rest", 1, 5+len(unbuffered)-100)
 		if err := <-sent; err != nil {
 			s.Error("Send:", err)
 		}
-		go func() { sent <- stream.Send(message("y")) }()
+		go func() { sent <- stream.Send(message(unbuffered)) }()
 		synctest.Wait()
 		stream.Close()
 		if err := <-sent; err != io.EOF {

@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"errors"
 	"io"
 	"iter"
 	"sync"
@@ -204,7 +205,7 @@ func all[Res any](s *stream) iter.Seq2[*Res, error] {
 		defer s.Close()
 		for {
 			res, err := recv[Res](s)
-			if err == io.EOF || !yield(res, err) || err != nil {
+			if errors.Is(err, io.EOF) || !yield(res, err) || err != nil {
 				return
 			}
 		}
@@ -228,7 +229,8 @@ func ClientStream[Req, Res any](
 }
 
 // Send sends one message; req may be reused when it returns. It waits while
-// more than 64 KiB are buffered because the server does not take them. io.EOF means that the call has ended: CloseAndRecv says how.
+// more than 64 KiB are buffered because the server does not take them. io.EOF
+// means that the call has ended: CloseAndRecv says how.
 func (s *ClientStreamCall[Req, Res]) Send(req *Req) error { return s.sendValue(req) }
 
 // CloseAndRecv ends the requests and waits for the response.
@@ -263,7 +265,8 @@ func BidiStream[Req, Res any](
 }
 
 // Send sends one message; req may be reused when it returns. It waits while
-// more than 64 KiB are buffered because the server does not take them. io.EOF means that the call has ended: Recv says how.
+// more than 64 KiB are buffered because the server does not take them. io.EOF
+// means that the call has ended: Recv says how.
 func (s *BidiStreamCall[Req, Res]) Send(req *Req) error { return s.sendValue(req) }
 
 // CloseSend ends the requests. The responses go on.

@@ -78,7 +78,7 @@ func TestTwoGoroutinesInOneDirection(t *testing.T) {
 			res, err := stream.Recv()
 			received <- fmt.Sprintf("%s, %v", *res, err)
 		}()
-		go func() { sent <- stream.Send(message("a")) }()
+		go func() { sent <- stream.Send(message(unbuffered)) }()
 		synctest.Wait()
 		_, err := stream.Recv()
 		s.wantError("a second Recv", err, cqrpc.CodeInternal, "another goroutine is receiving")
@@ -86,14 +86,16 @@ func TestTwoGoroutinesInOneDirection(t *testing.T) {
 		s.wantError("CloseSend beside Send", stream.CloseSend(), cqrpc.CodeInternal, "another goroutine is sending")
 		p.Response(1)
 		p.WriteMessage(1, false, []byte("1"))
-		p.WriteWindowUpdate(1, 100)
+		p.WriteWindowUpdate(0, 1<<20)
+		p.WriteWindowUpdate(1, 1<<20)
 		if got := <-received; got != "1, <nil>" {
 			s.Errorf("the first Recv = %s", got)
 		}
 		if err := <-sent; err != nil {
 			s.Errorf("the first Send = %v", err)
 		}
-		p.WantMessage("only the first", 1, false, []byte("a"))
+		p.WantMessage("only the first", 1, false, []byte(unbuffered))
+		p.WantIdle("only the first")
 		stream.Close()
 	})
 }

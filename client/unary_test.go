@@ -87,7 +87,8 @@ func TestUnaryResponses(t *testing.T) {
 			p.Response(1)
 			p.Trailers(1, 0)
 		}, cqrpc.CodeUnimplemented, "without the message"},
-		{"OK as Trailers-Only", func(p *h2peer.Peer) { p.TrailersOnly(1, 0) }, cqrpc.CodeUnimplemented, "without the message"},
+		{"OK as Trailers-Only", func(p *h2peer.Peer) { p.TrailersOnly(1, 0) }, cqrpc.CodeUnimplemented,
+			"without the message"},
 		{"an error after a message", func(p *h2peer.Peer) {
 			p.Response(1)
 			p.WriteMessage(1, false, []byte("b"))

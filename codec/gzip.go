@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -134,7 +135,7 @@ func (f *inflater) inflate(dst []byte, max int) ([]byte, error) {
 		} else {
 			dst = dst[:len(dst)+n]
 		}
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return dst, nil
 		}
 		if err != nil {
@@ -145,7 +146,7 @@ func (f *inflater) inflate(dst []byte, max int) ([]byte, error) {
 
 // truncated names the end of input inside a gzip header what it is here.
 func truncated(err error) error {
-	if err == io.EOF {
+	if errors.Is(err, io.EOF) {
 		return io.ErrUnexpectedEOF
 	}
 	return err

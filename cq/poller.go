@@ -42,7 +42,7 @@ func (s selector) matches(tag Tag) bool { return !s.byTag || s.tag == tag }
 // patience is how long a harvester waits: until ctx ends if ctx is set, else
 // until the deadline, else forever.
 type patience struct {
-	ctx      context.Context
+	ctx      context.Context //nolint:containedctx // an argument that travels with its twin, on the stack
 	deadline time.Time
 }
 

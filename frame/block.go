@@ -1,6 +1,8 @@
 package frame
 
 import (
+	"errors"
+
 	"golang.org/x/net/http/httpguts"
 	"golang.org/x/net/http2"
 	"golang.org/x/net/http2/hpack"
@@ -244,7 +246,7 @@ func (r *Reader) readFragment(n int) error {
 
 // decodeError says what HPACK could not decode (RFC 9113 section 4.3).
 func (r *Reader) decodeError(err error) error {
-	if err == hpack.ErrStringLength {
+	if errors.Is(err, hpack.ErrStringLength) {
 		return connErrorf(EnhanceYourCalm, "header block of stream %d has a string longer than %d octets",
 			r.block.h.StreamID, r.maxBlock)
 	}

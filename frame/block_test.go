@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
@@ -80,7 +81,7 @@ func TestBlockMalformedFields(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			fields := append(test.fields, "last", "one")
+			fields := slices.Concat(test.fields, []string{"last", "one"})
 			h := readBlock(t, blockFrames(1, encodeBlock(fields...), 16384), ReaderConfig{})
 			checkText(t, h.Err, test.want)
 			if got := h.Value("last"); got != "one" {

@@ -2,6 +2,7 @@ package frame
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"strconv"
@@ -30,7 +31,7 @@ func (r *Reader) readPreface() error {
 			return connErrorf(ProtocolError, "expected the HTTP/2 client preface, received %s", describe(w))
 		}
 		switch {
-		case err == io.EOF && len(p) > 0:
+		case errors.Is(err, io.EOF) && len(p) > 0:
 			return io.ErrUnexpectedEOF
 		case err != nil:
 			return err

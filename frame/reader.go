@@ -185,7 +185,7 @@ func (r *Reader) Next() (Frame, error) {
 	r.block.reset()
 	f, err := r.readFrame()
 	if err != nil {
-		if _, ok := err.(*StreamError); !ok {
+		if _, ok := errors.AsType[*StreamError](err); !ok {
 			f.Data.Free()
 			r.err = err
 			return Frame{}, err
@@ -240,7 +240,7 @@ func (r *Reader) readFrame() (f Frame, err error) {
 		// Unknown types are ignored (RFC 9113 section 4.1).
 		err = r.src.discard(int(f.Length))
 	}
-	if err == io.EOF {
+	if errors.Is(err, io.EOF) {
 		err = io.ErrUnexpectedEOF
 	}
 	return f, err
@@ -272,7 +272,7 @@ func (r *Reader) readHeader() (http2.FrameHeader, error) {
 // headerError puts an http2.Framer's error about fh, received as p, in our
 // words.
 func (r *Reader) headerError(fh http2.FrameHeader, err error, p []byte) error {
-	if code, ok := err.(http2.ConnectionError); ok {
+	if code, ok := errors.AsType[http2.ConnectionError](err); ok {
 		return connErrorf(ErrCode(code), "%v", r.framer.ErrorDetail())
 	}
 	if !errors.Is(err, http2.ErrFrameTooLarge) {

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"errors"
 	"io"
 	"iter"
 
@@ -31,7 +32,7 @@ func (r *Receiver[Req]) All() iter.Seq2[*Req, error] {
 	return func(yield func(*Req, error) bool) {
 		for {
 			req, err := r.Recv()
-			if err == io.EOF || !yield(req, err) || err != nil { //nolint:errorlint // io.EOF is never wrapped by Recv
+			if errors.Is(err, io.EOF) || !yield(req, err) || err != nil {
 				return
 			}
 		}
@@ -46,7 +47,9 @@ type Sender[Res any] struct{ rpc *rpc }
 // while more than 64 KiB are buffered because the client does not take them, so
 // that is how far, and two messages, a handler is ahead. The error, a *cqrpc.Error,
 // says why the call has ended; what was sent before may not have arrived.
-func (s *Sender[Res]) Send(res *Res) error { return s.rpc.send(call.SendValue(res).With(call.BufferHint)) }
+func (s *Sender[Res]) Send(res *Res) error {
+	return s.rpc.send(call.SendValue(res).With(call.BufferHint))
+}
 
 // RawStream is a call whose messages are bytes. One goroutine may receive and
 // another send.

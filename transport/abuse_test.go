@@ -49,7 +49,8 @@ func TestFloods(t *testing.T) {
 		{"PRIORITY, CVE-2019-9513", Server, 52, nil, func(p *h2peer.Peer, i int) {
 			p.WritePriority(uint32(2*i+1), http2.PriorityParam{})
 		}, "without effect"},
-		{"unknown frames", Client, 52, nil, func(p *h2peer.Peer, i int) { p.WriteRaw(0x20, 0, 0, []byte("x")) }, "without effect"},
+		{"unknown frames", Client, 52, nil, func(p *h2peer.Peer, i int) { p.WriteRaw(0x20, 0, 0, []byte("x")) },
+			"without effect"},
 		{"empty DATA, CVE-2019-9518", Server, 52, func(p *h2peer.Peer) { p.Request(1, "/s/m") }, func(p *h2peer.Peer, i int) {
 			p.WriteData(1, false, nil)
 		}, "empty DATA"},
@@ -118,7 +119,8 @@ func TestUnreadFloods(t *testing.T) {
 		{"malformed requests", Budgets{OwnResets: Budget{1 << 20, 0}, UnsentResets: 40}, func(s *scene, i int) {
 			s.peer.WriteHeaders(uint32(2*i+1), false, "", "")
 		}},
-		{"DATA on closed streams", Budgets{OwnResets: Budget{1 << 20, 0}, UnsentResets: 40, PeerResets: Budget{1 << 20, 0}}, func(s *scene, i int) {
+		{"DATA on closed streams", Budgets{OwnResets: Budget{1 << 20, 0}, UnsentResets: 40,
+			PeerResets: Budget{1 << 20, 0}}, func(s *scene, i int) {
 			s.peer.Request(uint32(2*i+1), "/s/m")
 			s.peer.WriteRST(uint32(2*i+1), http2.ErrCodeCancel)
 			s.peer.WriteData(uint32(2*i+1), false, []byte("x"))
@@ -129,7 +131,8 @@ func TestUnreadFloods(t *testing.T) {
 				s.served(uint32(2*i + 1)).stream.Reset(frame.Cancel)
 			}
 		}},
-		{"credit for streams that are gone", Budgets{PeerResets: Budget{1 << 20, 0}, UnsentResets: 40}, func(s *scene, i int) {
+		{"credit for streams that are gone", Budgets{PeerResets: Budget{1 << 20, 0}, UnsentResets: 40}, func(s *scene,
+			i int) {
 			s.peer.Request(uint32(2*i+1), "/s/m")
 			s.peer.WriteData(uint32(2*i+1), false, make([]byte, 16384))
 			s.peer.WriteRST(uint32(2*i+1), http2.ErrCodeCancel)

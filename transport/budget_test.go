@@ -23,7 +23,8 @@ func TestBucket(t *testing.T) {
 		{"refill", Budget{1, 1}, []spend{{0, true}, {time.Second, true}, {time.Second / 2, false}}},
 		{"refill stops at full", Budget{2, 10}, []spend{{time.Hour, true}, {time.Hour, true}, {0, true}, {0, false}}},
 		{"nothing allowed", Budget{0, 1}, []spend{{0, false}}},
-		{"a steady rate below the refill", Budget{1, 2}, []spend{{time.Second, true}, {time.Second, true}, {time.Second, true}}},
+		{"a steady rate below the refill", Budget{1, 2}, []spend{{time.Second, true}, {time.Second, true},
+			{time.Second, true}}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

@@ -45,11 +45,16 @@ func TestConfigBounds(t *testing.T) {
 		got  func(Config) int
 		want int
 	}{
-		{"a window below the protocol's default", Config{InitialWindow: 10}, func(c Config) int { return c.InitialWindow }, 65535},
-		{"a window past the protocol's limit", Config{InitialWindow: 1 << 31}, func(c Config) int { return c.InitialWindow }, 1<<31 - 1},
-		{"a connection window too small", Config{InitialConnWindow: 1}, func(c Config) int { return c.InitialConnWindow }, 65535},
-		{"a connection window too large", Config{InitialConnWindow: 1 << 32}, func(c Config) int { return c.InitialConnWindow }, 1<<31 - 1},
-		{"growth past the protocol's limit", Config{MaxWindow: 1 << 40}, func(c Config) int { return c.MaxWindow }, 1<<31 - 1},
+		{"a window below the protocol's default", Config{InitialWindow: 10},
+			func(c Config) int { return c.InitialWindow }, 65535},
+		{"a window past the protocol's limit", Config{InitialWindow: 1 << 31},
+			func(c Config) int { return c.InitialWindow }, 1<<31 - 1},
+		{"a connection window too small", Config{InitialConnWindow: 1},
+			func(c Config) int { return c.InitialConnWindow }, 65535},
+		{"a connection window too large", Config{InitialConnWindow: 1 << 32},
+			func(c Config) int { return c.InitialConnWindow }, 1<<31 - 1},
+		{"growth past the protocol's limit", Config{MaxWindow: 1 << 40}, func(c Config) int { return c.MaxWindow },
+			1<<31 - 1},
 		{"growth off", Config{MaxWindow: -1}, func(c Config) int { return c.MaxWindow }, 0},
 		{"small frames", Config{MaxFrameSize: 1}, func(c Config) int { return c.MaxFrameSize }, 16384},
 		{"large frames", Config{MaxFrameSize: 1 << 24}, func(c Config) int { return c.MaxFrameSize }, 1<<24 - 1},

@@ -184,7 +184,7 @@ func TestWindowGrowth(t *testing.T) {
 		ping := s.peer.WantPing("half a window: a sample begins")
 		fill(48000)
 		s.peer.WantIdle("one sample at a time")
-		time.Sleep(100 * time.Millisecond)
+		time.Sleep(100 * time.Millisecond) // fake clock
 		s.peer.WritePing(true, [8]byte(ping.Payload))
 		f := s.peer.WantSettings("more than two thirds of the window came within the round trip")
 		grown, ok := f.Setting(http2.SettingInitialWindowSize)
@@ -193,7 +193,7 @@ func TestWindowGrowth(t *testing.T) {
 		}
 		fill(int(grown)/2 + 16000)
 		ping = s.peer.WantPing("the next sample")
-		time.Sleep(time.Second)
+		time.Sleep(time.Second) // fake clock
 		s.peer.WritePing(true, [8]byte(ping.Payload))
 		s.wantAlive("little came in that round trip: the window is large enough")
 		s.peer.WriteWindowUpdate(1, 1)

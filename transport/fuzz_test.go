@@ -55,7 +55,8 @@ func addCommonSeeds(f *testing.F) {
 			func(f *http2.Framer) {
 				f.WriteSettings(http2.Setting{ID: http2.SettingInitialWindowSize, Val: 0})
 				f.WriteSettings(http2.Setting{ID: http2.SettingInitialWindowSize, Val: 1<<31 - 1})
-				f.WriteSettings(http2.Setting{ID: http2.SettingMaxConcurrentStreams, Val: 0}, http2.Setting{ID: http2.SettingHeaderTableSize})
+				f.WriteSettings(http2.Setting{ID: http2.SettingMaxConcurrentStreams, Val: 0},
+					http2.Setting{ID: http2.SettingHeaderTableSize})
 				f.WriteSettingsAck()
 			},
 			func(f *http2.Framer) { f.WriteWindowUpdate(0, 1<<31-1) },

@@ -68,7 +68,8 @@ func (c *Conn) Drain() {
 		return
 	}
 	c.goaway.stage = goawayAnnounced
-	c.control.goAways = append(c.control.goAways, goAwayFrame{lastID: maxStreamID, code: frame.NoError, debug: "graceful shutdown"})
+	c.control.goAways = append(c.control.goAways,
+		goAwayFrame{lastID: maxStreamID, code: frame.NoError, debug: "graceful shutdown"})
 	c.pings.addLocked(&c.control, ping{kind: pingDrain})
 	c.timers.drain = c.afterLocked(c.cfg.DrainTimeout, c.fixGoAwayLocked)
 	c.kickLocked()

@@ -133,7 +133,8 @@ func TestClientGoAway(t *testing.T) {
 			t.Errorf("OnDrain came %d times", n)
 		}
 		var ga *GoAwayError
-		if err := s.handler.drained[0]; !errors.As(err, &ga) || ga.Code != frame.EnhanceYourCalm || ga.LastID != 1 || ga.Debug != "too_many_pings" {
+		if err := s.handler.drained[0]; !errors.As(err, &ga) || ga.Code != frame.EnhanceYourCalm || ga.LastID != 1 ||
+			ga.Debug != "too_many_pings" {
 			t.Errorf("OnDrain(%v)", err)
 		}
 		if err := refused.wantClosed("not processed", frame.GoneAway, frame.EnhanceYourCalm); !err.Unprocessed || err.Unsent {
@@ -256,7 +257,8 @@ func TestStreamIdentifiersRunOutInQueue(t *testing.T) {
 		a.stream.Send(frame.Outgoing{Headers: requestHeaders(), End: true})
 		b.stream.Send(frame.Outgoing{Headers: requestHeaders(), End: true})
 		s.peer.WantHeaders("the last one", 1<<31-1, true)
-		if err := b.wantClosed("no identifier", frame.ConnLost, 0); !err.Unsent || !errors.Is(err, errExhausted) && !errors.Is(err, ErrDraining) {
+		if err := b.wantClosed("no identifier", frame.ConnLost, 0); !err.Unsent || !errors.Is(err, errExhausted) &&
+			!errors.Is(err, ErrDraining) {
 			t.Errorf("%+v", err)
 		}
 		a.wantOpen("in progress")
@@ -337,14 +339,14 @@ func TestLinger(t *testing.T) {
 		s.peer.WantGoAway("why", http2.ErrCodeProtocol)
 		s.peer.WantClosed("and no more")
 		for range 4 {
-			time.Sleep(499 * time.Millisecond)
+			time.Sleep(499 * time.Millisecond) // fake clock
 			s.peer.WritePing(false, [8]byte{})
 			synctest.Wait()
 			if s.isOver() {
 				t.Fatal("closed while the peer may still be reading")
 			}
 		}
-		time.Sleep(5 * time.Millisecond)
+		time.Sleep(5 * time.Millisecond) // fake clock
 		if !s.isOver() {
 			t.Error("still open after LingerTimeout")
 		}
@@ -462,7 +464,7 @@ func TestWriteFailsWithAnswerWaiting(t *testing.T) {
 		s.near.Resume()
 		answered.wantClean("the answer counts")
 		cut.wantOpen("nothing is known of it yet")
-		time.Sleep(s.conn.cfg.LingerTimeout)
+		time.Sleep(s.conn.cfg.LingerTimeout) // fake clock
 		if err := cut.wantClosed("the connection is dead", frame.ConnLost, 0); !errors.Is(err, errWire) {
 			t.Errorf("%v", err)
 		}

@@ -12,7 +12,8 @@ import (
 )
 
 func TestServerGreeting(t *testing.T) {
-	play(t, Server, Config{MaxConcurrentStreams: 7, InitialWindow: 1 << 20, MaxFrameSize: 1 << 15, HeaderTableSize: 100}, func(s *scene) {
+	play(t, Server, Config{MaxConcurrentStreams: 7, InitialWindow: 1 << 20, MaxFrameSize: 1 << 15,
+		HeaderTableSize: 100}, func(s *scene) {
 		s.peer.WantSettings("a server says what it takes without waiting",
 			http2.Setting{ID: http2.SettingMaxConcurrentStreams, Val: 7},
 			http2.Setting{ID: http2.SettingInitialWindowSize, Val: 1 << 20},
@@ -59,15 +60,20 @@ func TestHandshakeFaults(t *testing.T) {
 		write func(*h2peer.Peer)
 		words string // in the cause
 	}{
-		{"HTTP/1 request", Server, func(p *h2peer.Peer) { p.WriteBytes([]byte("GET / HTTP/1.1\r\nHost: x\r\n\r\n")) }, "HTTP/1"},
+		{"HTTP/1 request", Server, func(p *h2peer.Peer) { p.WriteBytes([]byte("GET / HTTP/1.1\r\nHost: x\r\n\r\n")) },
+			"HTTP/1"},
 		{"TLS on a plaintext port", Server, func(p *h2peer.Peer) { p.WriteBytes([]byte("\x16\x03\x01\x02\x00\x01")) }, "TLS"},
 		{"garbage", Server, func(p *h2peer.Peer) { p.WriteBytes([]byte("\x00\x01\x02\x03")) }, "preface"},
-		{"preface cut by other bytes", Server, func(p *h2peer.Peer) { p.WriteBytes([]byte("PRI * HTTP/2.0\r\n\r\nXX")) }, "preface"},
+		{"preface cut by other bytes", Server,
+			func(p *h2peer.Peer) { p.WriteBytes([]byte("PRI * HTTP/2.0\r\n\r\nXX")) }, "preface"},
 		{"first frame is PING", Server, func(p *h2peer.Peer) { p.WritePreface(); ping(p) }, "not SETTINGS"},
-		{"first frame is SETTINGS ACK", Server, func(p *h2peer.Peer) { p.WritePreface(); p.WriteSettingsAck() }, "not SETTINGS"},
-		{"first frame is DATA", Server, func(p *h2peer.Peer) { p.WritePreface(); p.WriteData(1, false, []byte("x")) }, "not SETTINGS"},
+		{"first frame is SETTINGS ACK", Server, func(p *h2peer.Peer) { p.WritePreface(); p.WriteSettingsAck() },
+			"not SETTINGS"},
+		{"first frame is DATA", Server, func(p *h2peer.Peer) { p.WritePreface(); p.WriteData(1, false, []byte("x")) },
+			"not SETTINGS"},
 		{"first frame is PING", Client, ping, "not SETTINGS"},
-		{"HTTP/1 response", Client, func(p *h2peer.Peer) { p.WriteBytes([]byte("HTTP/1.1 400 Bad Request\r\n\r\n")) }, "HTTP/1"},
+		{"HTTP/1 response", Client, func(p *h2peer.Peer) { p.WriteBytes([]byte("HTTP/1.1 400 Bad Request\r\n\r\n")) },
+			"HTTP/1"},
 	} {
 		t.Run(tc.side.String()+": "+tc.name, func(t *testing.T) {
 			play(t, tc.side, Config{}, func(s *scene) {

@@ -27,7 +27,7 @@ func TestPing(t *testing.T) {
 		var rtt time.Duration
 		s.conn.Ping(func(d time.Duration, err error) { rtt = d })
 		f := s.peer.WantPing("ours")
-		time.Sleep(30 * time.Millisecond)
+		time.Sleep(30 * time.Millisecond) // fake clock
 		s.peer.WritePing(true, [8]byte(f.Payload))
 		synctest.Wait()
 		if rtt != 30*time.Millisecond {
@@ -200,11 +200,12 @@ func TestEnforcement(t *testing.T) {
 			ping(s, 1, time.Hour)
 			dead(s)
 		}},
-		{"without streams, permitted", Config{Enforcement: Enforcement{MinTime: minute, PermitWithoutStreams: true}}, func(s *scene) {
-			ping(s, 20, minute)
-			ping(s, 3, time.Second)
-			dead(s)
-		}},
+		{"without streams, permitted", Config{Enforcement: Enforcement{MinTime: minute, PermitWithoutStreams: true}},
+			func(s *scene) {
+				ping(s, 20, minute)
+				ping(s, 3, time.Second)
+				dead(s)
+			}},
 		{"HEADERS and DATA of ours forgive all", cfg, func(s *scene) {
 			call := s.endedRequest(1)
 			ping(s, 3, time.Second)

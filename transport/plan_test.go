@@ -112,11 +112,13 @@ func TestPlanShapes(t *testing.T) {
 		want string
 	}{
 		{"a unary request ends on its last DATA", Client, false, with(sized(7), requestHeaders(), nil, true), "H1 D1:7."},
-		{"a request without message ends on HEADERS", Client, false, frame.Outgoing{Headers: requestHeaders(), End: true}, "H1."},
+		{"a request without message ends on HEADERS", Client, false, frame.Outgoing{Headers: requestHeaders(),
+			End: true}, "H1."},
 		{"a streaming request stays open", Client, false, frame.Outgoing{Headers: requestHeaders()}, "H1"},
 		{"headers and message", Client, false, with(sized(100), requestHeaders(), nil, false), "H1 D1:100"},
 		{"an empty message is a prefix", Client, false, with(sized(5), requestHeaders(), nil, true), "H1 D1:5."},
-		{"a message larger than a frame", Client, false, with(sized(40000), requestHeaders(), nil, true), "H1 D1:16384 D1:16384 D1:7232."},
+		{"a message larger than a frame", Client, false, with(sized(40000), requestHeaders(), nil, true),
+			"H1 D1:16384 D1:16384 D1:7232."},
 		{"a message of exactly a frame", Client, false, with(sized(16384), requestHeaders(), nil, true), "H1 D1:16384."},
 		{"a whole response", Server, true, with(sized(7), responseHeaders(), statusOK(), false), "H1 D1:7 H1."},
 		{"headers and trailers", Server, true, frame.Outgoing{Headers: responseHeaders(), Trailers: statusOK()}, "H1 H1."},
@@ -124,7 +126,8 @@ func TestPlanShapes(t *testing.T) {
 		{"trailers wait for headers", Server, true, frame.Outgoing{Trailers: statusOK()}, ""},
 		{"a message waits for headers", Server, true, sized(7), ""},
 		{"nothing", Server, true, frame.Outgoing{}, ""},
-		{"a response before the request's end stops it", Server, false, with(sized(7), responseHeaders(), statusOK(), false), "H1 D1:7 H1. R1"},
+		{"a response before the request's end stops it", Server, false, with(sized(7), responseHeaders(), statusOK(),
+			false), "H1 D1:7 H1. R1"},
 		{"trailers only, likewise", Server, false, frame.Outgoing{Trailers: list(":status", "200")}, "H1. R1"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

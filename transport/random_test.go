@@ -131,7 +131,7 @@ func (p *player) play(headers, trailers *frame.HeaderList) {
 			trailers = nil
 			break
 		}
-		time.Sleep(time.Duration(p.dice.IntN(3)) * time.Millisecond)
+		time.Sleep(time.Duration(p.dice.IntN(3)) * time.Millisecond) // fake clock
 	}
 	trailers.Free()
 }
@@ -213,13 +213,13 @@ func playRandom(t *testing.T, seed uint64) {
 		p.s = st
 		players = append(players, p)
 		wg.Go(func() {
-			time.Sleep(time.Duration(p.dice.IntN(20)) * time.Millisecond)
+			time.Sleep(time.Duration(p.dice.IntN(20)) * time.Millisecond) // fake clock
 			p.play(requestHeaders(), nil)
 		})
 	}
 	disturb(t, dice, client, server, cc, sc)
 	wg.Wait()
-	time.Sleep(time.Minute)
+	time.Sleep(time.Minute) // fake clock
 	synctest.Wait()
 	for i, p := range players {
 		var q *player
@@ -231,7 +231,7 @@ func playRandom(t *testing.T, seed uint64) {
 	wantBalance(t, "up", cc, sc)
 	wantBalance(t, "down", sc, cc)
 	sc.Drain()
-	time.Sleep(time.Minute)
+	time.Sleep(time.Minute) // fake clock
 	synctest.Wait()
 	for _, w := range []*watcher{ch, &sh.watcher} {
 		if len(w.closed) != 1 || w.closed[0] != nil {
@@ -246,12 +246,12 @@ func disturb(t *testing.T, dice *rand.Rand, client, server *memconn.Conn, conns 
 	for range 40 {
 		nc := ends[dice.IntN(2)]
 		nc.Stall()
-		time.Sleep(time.Duration(dice.IntN(3)) * time.Millisecond)
+		time.Sleep(time.Duration(dice.IntN(3)) * time.Millisecond) // fake clock
 		for _, c := range conns {
 			wantWindows(t, c)
 		}
 		nc.Resume()
-		time.Sleep(time.Duration(dice.IntN(3)) * time.Millisecond)
+		time.Sleep(time.Duration(dice.IntN(3)) * time.Millisecond) // fake clock
 	}
 }
 
@@ -279,7 +279,8 @@ func wantBalance(t *testing.T, way string, from, to *Conn) {
 	if got, want := from.out.window, to.in.connWindow.Load(); got != want {
 		t.Errorf("%s: the sender's window is %d, the receiver's %d", way, got, want)
 	}
-	if len(from.streams.table) > 0 || from.streams.waiting > 0 || from.out.ready.head != nil || from.out.stalled.head != nil {
+	if len(from.streams.table) > 0 || from.streams.waiting > 0 || from.out.ready.head != nil ||
+		from.out.stalled.head != nil {
 		t.Errorf("%s: %d streams and %d waiting are left", way, len(from.streams.table), from.streams.waiting)
 	}
 }

@@ -51,7 +51,7 @@ func play(t *testing.T, side Side, cfg Config, script func(s *scene)) {
 
 func (s *scene) end() {
 	s.conn.Close()
-	time.Sleep(time.Minute) // past LingerTimeout
+	time.Sleep(time.Minute) // past LingerTimeout; fake clock
 	synctest.Wait()
 	s.handler.mu.Lock()
 	defer s.handler.mu.Unlock()
@@ -203,7 +203,7 @@ func (s *scene) wait() { synctest.Wait() }
 func (s *scene) ended() error {
 	s.Helper()
 	synctest.Wait()
-	time.Sleep(s.conn.cfg.LingerTimeout)
+	time.Sleep(s.conn.cfg.LingerTimeout) // fake clock
 	synctest.Wait()
 	s.handler.mu.Lock()
 	defer s.handler.mu.Unlock()

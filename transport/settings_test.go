@@ -93,7 +93,8 @@ func TestMaxFrameSizeOfPeer(t *testing.T) {
 		s.peer.WantSettingsAck("less again")
 		s.open(with(message(make([]byte, 20_000)), nil, nil, true))
 		s.peer.WantHeaders("request", 3, false)
-		if f := s.peer.WantData("first frame", 3, false, append([]byte{0, 0, 0, 20_000 >> 8, 20_000 & 0xff}, make([]byte, 16384-5)...)); len(f.Payload) != 16384 {
+		if f := s.peer.WantData("first frame", 3, false, append([]byte{0, 0, 0, 20_000 >> 8, 20_000 & 0xff},
+			make([]byte, 16384-5)...)); len(f.Payload) != 16384 {
 			t.Errorf("%d bytes", len(f.Payload))
 		}
 		s.peer.WantDataBytes("second frame", 3, 20_005-16384)
@@ -133,7 +134,8 @@ func TestHeaderTableSize(t *testing.T) {
 func TestHeaderTableBetweenTurns(t *testing.T) {
 	p := newPlanner(t, Client)
 	for _, size := range []uint32{0, 2048} {
-		if err := p.c.onSettings(&frame.Frame{Settings: []http2.Setting{set(http2.SettingHeaderTableSize, size)}}); err != nil {
+		if err := p.c.onSettings(&frame.Frame{Settings: []http2.Setting{set(http2.SettingHeaderTableSize,
+			size)}}); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -22,7 +22,10 @@ var (
 	anEnd     = frameOn{"DATA with END_STREAM", func(p *h2peer.Peer, id uint32) { p.WriteData(id, true, nil) }}
 	aReset    = frameOn{"RST_STREAM", func(p *h2peer.Peer, id uint32) { p.WriteRST(id, http2.ErrCodeCancel) }}
 	aUpdate   = frameOn{"WINDOW_UPDATE", func(p *h2peer.Peer, id uint32) { p.WriteWindowUpdate(id, 1) }}
-	aPriority = frameOn{"PRIORITY", func(p *h2peer.Peer, id uint32) { p.WritePriority(id, http2.PriorityParam{StreamDep: 99}) }}
+	aPriority = frameOn{"PRIORITY", func(p *h2peer.Peer, id uint32) {
+		p.WritePriority(id,
+			http2.PriorityParam{StreamDep: 99})
+	}}
 )
 
 // reaction is what a Conn does about a frame.
@@ -69,8 +72,9 @@ func TestServerStates(t *testing.T) {
 			&aHeaders: streamDies(protocol),
 		}},
 		{"half-closed (remote)", func(s *scene) { requestEnded(s) }, map[*frameOn]reaction{
-			&aData: streamDies(closed), &anEnd: streamDies(closed), &aHeaders: streamDies(closed), &aTrailers: streamDies(closed),
-			&aReset: ignored, &aUpdate: ignored, &aPriority: ignored,
+			&aData: streamDies(closed), &anEnd: streamDies(closed), &aHeaders: streamDies(closed),
+			&aTrailers: streamDies(closed),
+			&aReset:    ignored, &aUpdate: ignored, &aPriority: ignored,
 		}},
 		{"closed by END_STREAM", func(s *scene) {
 			requestEnded(s).stream.Send(frame.Outgoing{Trailers: list(":status", "200")})
@@ -205,19 +209,28 @@ func TestConnFaults(t *testing.T) {
 		write func(p *h2peer.Peer)
 		code  http2.ErrCode
 	}{
-		{"PUSH_PROMISE", func(p *h2peer.Peer) { p.WriteRaw(http2.FramePushPromise, 4, 1, []byte{0, 0, 0, 2}) }, http2.ErrCodeProtocol},
+		{"PUSH_PROMISE", func(p *h2peer.Peer) { p.WriteRaw(http2.FramePushPromise, 4, 1, []byte{0, 0, 0, 2}) },
+			http2.ErrCodeProtocol},
 		{"DATA on stream 0", func(p *h2peer.Peer) { p.WriteRaw(http2.FrameData, 0, 0, []byte("x")) }, http2.ErrCodeProtocol},
 		{"HEADERS on stream 0", func(p *h2peer.Peer) { p.WriteRaw(http2.FrameHeaders, 4, 0, nil) }, http2.ErrCodeProtocol},
-		{"RST_STREAM on stream 0", func(p *h2peer.Peer) { p.WriteRaw(http2.FrameRSTStream, 0, 0, make([]byte, 4)) }, http2.ErrCodeProtocol},
+		{"RST_STREAM on stream 0", func(p *h2peer.Peer) { p.WriteRaw(http2.FrameRSTStream, 0, 0, make([]byte, 4)) },
+			http2.ErrCodeProtocol},
 		{"SETTINGS on stream 1", func(p *h2peer.Peer) { p.WriteRaw(http2.FrameSettings, 0, 1, nil) }, http2.ErrCodeProtocol},
-		{"PING on stream 1", func(p *h2peer.Peer) { p.WriteRaw(http2.FramePing, 0, 1, make([]byte, 8)) }, http2.ErrCodeProtocol},
-		{"GOAWAY on stream 1", func(p *h2peer.Peer) { p.WriteRaw(http2.FrameGoAway, 0, 1, make([]byte, 8)) }, http2.ErrCodeProtocol},
+		{"PING on stream 1", func(p *h2peer.Peer) { p.WriteRaw(http2.FramePing, 0, 1, make([]byte, 8)) },
+			http2.ErrCodeProtocol},
+		{"GOAWAY on stream 1", func(p *h2peer.Peer) { p.WriteRaw(http2.FrameGoAway, 0, 1, make([]byte, 8)) },
+			http2.ErrCodeProtocol},
 		{"PING of 7", func(p *h2peer.Peer) { p.WriteRaw(http2.FramePing, 0, 0, make([]byte, 7)) }, http2.ErrCodeFrameSize},
-		{"RST_STREAM of 3", func(p *h2peer.Peer) { p.WriteRaw(http2.FrameRSTStream, 0, 1, make([]byte, 3)) }, http2.ErrCodeFrameSize},
-		{"SETTINGS of 5", func(p *h2peer.Peer) { p.WriteRaw(http2.FrameSettings, 0, 0, make([]byte, 5)) }, http2.ErrCodeFrameSize},
-		{"SETTINGS ACK of 6", func(p *h2peer.Peer) { p.WriteRaw(http2.FrameSettings, 1, 0, make([]byte, 6)) }, http2.ErrCodeFrameSize},
-		{"a frame too large", func(p *h2peer.Peer) { p.WriteRaw(http2.FrameData, 0, 1, make([]byte, 16385)) }, http2.ErrCodeFrameSize},
-		{"padding past the frame", func(p *h2peer.Peer) { p.WriteRaw(http2.FrameData, 8, 1, []byte{5, 1}) }, http2.ErrCodeProtocol},
+		{"RST_STREAM of 3", func(p *h2peer.Peer) { p.WriteRaw(http2.FrameRSTStream, 0, 1, make([]byte, 3)) },
+			http2.ErrCodeFrameSize},
+		{"SETTINGS of 5", func(p *h2peer.Peer) { p.WriteRaw(http2.FrameSettings, 0, 0, make([]byte, 5)) },
+			http2.ErrCodeFrameSize},
+		{"SETTINGS ACK of 6", func(p *h2peer.Peer) { p.WriteRaw(http2.FrameSettings, 1, 0, make([]byte, 6)) },
+			http2.ErrCodeFrameSize},
+		{"a frame too large", func(p *h2peer.Peer) { p.WriteRaw(http2.FrameData, 0, 1, make([]byte, 16385)) },
+			http2.ErrCodeFrameSize},
+		{"padding past the frame", func(p *h2peer.Peer) { p.WriteRaw(http2.FrameData, 8, 1, []byte{5, 1}) },
+			http2.ErrCodeProtocol},
 		{"CONTINUATION of nothing", func(p *h2peer.Peer) { p.WriteContinuation(1, true, nil) }, http2.ErrCodeProtocol},
 		{"a frame inside a header block", func(p *h2peer.Peer) {
 			p.WriteHeadersRaw(3, false, false, p.EncodeHeaders("a", "b"))
@@ -233,10 +246,14 @@ func TestConnFaults(t *testing.T) {
 				p.WriteContinuation(3, false, nil)
 			}
 		}, http2.ErrCodeEnhanceYourCalm},
-		{"HPACK of nonsense", func(p *h2peer.Peer) { p.WriteHeadersRaw(3, false, true, []byte{0xff, 0xff, 0xff, 0xff}) }, http2.ErrCodeCompression},
+		{"HPACK of nonsense", func(p *h2peer.Peer) {
+			p.WriteHeadersRaw(3, false, true, []byte{0xff, 0xff, 0xff,
+				0xff})
+		}, http2.ErrCodeCompression},
 		{"WINDOW_UPDATE of 0 for the connection", func(p *h2peer.Peer) { p.WriteWindowUpdate(0, 0) }, http2.ErrCodeProtocol},
 		{"WINDOW_UPDATE of 0 for an idle stream", func(p *h2peer.Peer) { p.WriteWindowUpdate(7, 0) }, http2.ErrCodeProtocol},
-		{"the connection's window past 2^31-1", func(p *h2peer.Peer) { p.WriteWindowUpdate(0, 1<<31-1) }, http2.ErrCodeFlowControl},
+		{"the connection's window past 2^31-1", func(p *h2peer.Peer) { p.WriteWindowUpdate(0, 1<<31-1) },
+			http2.ErrCodeFlowControl},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			greeted(t, Server, Config{}, func(s *scene) {
@@ -305,10 +322,18 @@ func TestContentLength(t *testing.T) {
 	}{
 		{"exact", func(p *h2peer.Peer) { p.WriteData(1, false, []byte("abc")); p.WriteData(1, true, []byte("de")) }, true},
 		{"exact, padded", func(p *h2peer.Peer) { p.WriteDataPadded(1, true, []byte("abcde"), make([]byte, 9)) }, true},
-		{"exact, then trailers", func(p *h2peer.Peer) { p.WriteData(1, false, []byte("abcde")); p.WriteHeaders(1, true, "a", "b") }, true},
+		{"exact, then trailers", func(p *h2peer.Peer) {
+			p.WriteData(1, false, []byte("abcde"))
+			p.WriteHeaders(1,
+				true, "a", "b")
+		}, true},
 		{"too long", func(p *h2peer.Peer) { p.WriteData(1, false, []byte("abcdef")) }, false},
 		{"too short", func(p *h2peer.Peer) { p.WriteData(1, true, []byte("abcd")) }, false},
-		{"too short, then trailers", func(p *h2peer.Peer) { p.WriteData(1, false, []byte("abcd")); p.WriteHeaders(1, true, "a", "b") }, false},
+		{"too short, then trailers", func(p *h2peer.Peer) {
+			p.WriteData(1, false, []byte("abcd"))
+			p.WriteHeaders(1,
+				true, "a", "b")
+		}, false},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			greeted(t, Server, Config{}, func(s *scene) {
@@ -337,7 +362,11 @@ func TestMalformedResponses(t *testing.T) {
 		{":status of words", func(p *h2peer.Peer) { p.WriteHeaders(1, false, ":status", "ok") }, false},
 		{"informational with END_STREAM", func(p *h2peer.Peer) { p.WriteHeaders(1, true, ":status", "103") }, false},
 		{"101", func(p *h2peer.Peer) { p.WriteHeaders(1, false, ":status", "101") }, false},
-		{"pseudo-header in trailers", func(p *h2peer.Peer) { p.Response(1); p.WriteHeaders(1, true, ":status", "200") }, false},
+		{"pseudo-header in trailers", func(p *h2peer.Peer) {
+			p.Response(1)
+			p.WriteHeaders(1, true, ":status",
+				"200")
+		}, false},
 		{"headers twice", func(p *h2peer.Peer) { p.Response(1); p.Response(1) }, false},
 		{"DATA after an informational response", func(p *h2peer.Peer) {
 			p.WriteHeaders(1, false, ":status", "103")
@@ -394,7 +423,8 @@ func TestMaxConcurrentStreamsEnforced(t *testing.T) {
 // TestResetCodes: what a client is told about a reset by the server.
 func TestResetCodes(t *testing.T) {
 	for _, code := range []frame.ErrCode{
-		frame.NoError, frame.ProtocolError, frame.InternalError, frame.Cancel, frame.RefusedStream, frame.EnhanceYourCalm, 0xdead,
+		frame.NoError, frame.ProtocolError, frame.InternalError, frame.Cancel, frame.RefusedStream,
+		frame.EnhanceYourCalm, 0xdead,
 	} {
 		greeted(t, Client, Config{}, func(s *scene) {
 			call := s.open(frame.Outgoing{})

@@ -207,3 +207,13 @@ func (c *Conn) closeViolation(s *Stream, err *frame.StreamError) (frame.Sent, bo
 	c.kickLocked()
 	return s.sent, true
 }
+
+// resetClosed answers a frame that a closed stream forbids.
+func (c *Conn) resetClosed(e *frame.StreamError) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.control.addReset(e.StreamID, e.Code)
+	c.streams.recent.add(e.StreamID, violated)
+	c.kickLocked()
+	return c.unsentBudgetLocked()
+}

@@ -24,7 +24,7 @@ func (c *Conn) kickLocked() {
 // send. The only user of c.w.
 func (c *Conn) flush() {
 	t := turns.Get().(*turn)
-	isLast := false
+	var isLast bool
 	yield := c.out.yield // written before the go statement, by whoever started us
 	for {
 		if yield {

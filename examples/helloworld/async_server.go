@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"net"
 	"sync/atomic"
 
@@ -60,7 +61,9 @@ func (s *asyncServer) stop() error {
 	defer cancel()
 	err := s.server.Shutdown(ctx)
 	s.pollers()
-	<-s.served
+	if served := <-s.served; !errors.Is(served, server.ErrServerClosed) {
+		err = errors.Join(err, served)
+	}
 	s.out.linef("  server: shut down, then its %d queue(s) drained", len(s.queues))
 	return err
 }

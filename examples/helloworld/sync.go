@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 
@@ -41,7 +42,9 @@ func (s *syncServer) stop() error {
 	ctx, cancel := context.WithTimeout(context.Background(), s.options.shutdownDeadline)
 	defer cancel()
 	err := s.server.Shutdown(ctx)
-	<-s.served
+	if served := <-s.served; !errors.Is(served, server.ErrServerClosed) {
+		err = errors.Join(err, served)
+	}
 	s.out.linef("  server: shut down")
 	return err
 }

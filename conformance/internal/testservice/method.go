@@ -17,17 +17,26 @@ type (
 	InputResponse = testpb.StreamingInputCallResponse
 )
 
-// methodOf is a shorter word for what generated code would spell out.
-type methodOf[Req, Res any] = call.Method[Req, Res]
-
 const prefix = "/grpc.testing.TestService/"
 
 // The methods of the service. Read only.
 var (
-	EmptyCall           = methodOf[testpb.Empty, testpb.Empty]{Name: prefix + "EmptyCall", Shape: call.Unary}
-	UnaryCall           = methodOf[testpb.SimpleRequest, testpb.SimpleResponse]{Name: prefix + "UnaryCall", Shape: call.Unary}
-	StreamingOutputCall = methodOf[OutputRequest, OutputResponse]{Name: prefix + "StreamingOutputCall", Shape: call.ServerStream}
-	StreamingInputCall  = methodOf[InputRequest, InputResponse]{Name: prefix + "StreamingInputCall", Shape: call.ClientStream}
-	FullDuplexCall      = methodOf[OutputRequest, OutputResponse]{Name: prefix + "FullDuplexCall", Shape: call.BidiStream}
-	HalfDuplexCall      = methodOf[OutputRequest, OutputResponse]{Name: prefix + "HalfDuplexCall", Shape: call.BidiStream}
+	EmptyCall = call.Method[testpb.Empty, testpb.Empty]{
+		Name: prefix + "EmptyCall", Shape: call.Unary,
+	}
+	UnaryCall = call.Method[testpb.SimpleRequest, testpb.SimpleResponse]{
+		Name: prefix + "UnaryCall", Shape: call.Unary,
+	}
+	StreamingOutputCall = call.Method[OutputRequest, OutputResponse]{
+		Name: prefix + "StreamingOutputCall", Shape: call.ServerStream,
+	}
+	StreamingInputCall = call.Method[InputRequest, InputResponse]{
+		Name: prefix + "StreamingInputCall", Shape: call.ClientStream,
+	}
+	FullDuplexCall = call.Method[OutputRequest, OutputResponse]{
+		Name: prefix + "FullDuplexCall", Shape: call.BidiStream,
+	}
+	HalfDuplexCall = call.Method[OutputRequest, OutputResponse]{
+		Name: prefix + "HalfDuplexCall", Shape: call.BidiStream,
+	}
 )

@@ -2,6 +2,7 @@ package testservice
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"sync"
@@ -12,8 +13,8 @@ import (
 	"github.com/cqrpc/cqrpc/server"
 )
 
-// Waiting requests for calls, per method and poller: how many calls may arrive
-// between two turns of a poller before one has to wait.
+// standing is how many requests for calls wait, per method and poller: so many
+// calls may arrive between two turns of a poller before one has to wait.
 const standing = 16
 
 // AttachQueue puts the service on srv in the completion queue style, before
@@ -43,38 +44,27 @@ func (s *Service) AttachQueue(srv *server.Server, pollers int) (wait func(), err
 
 // open asks for the first calls of every method.
 func (s *Service) open(d *desk) error {
-	unary := server.PayloadOnly
-	stream := server.PayloadNone
-	for _, m := range []struct {
-		name    string
-		payload server.PayloadHandling
-		serve   func(c *queueCall) error
-	}{
-		{EmptyCall.Name, unary, one(s.EmptyCall)},
-		{UnaryCall.Name, unary, one(s.UnaryCall)},
-		{StreamingOutputCall.Name, unary, func(c *queueCall) error {
+	return errors.Join(
+		d.open(EmptyCall.Name, server.PayloadOnly, one(s.EmptyCall)),
+		d.open(UnaryCall.Name, server.PayloadOnly, one(s.UnaryCall)),
+		d.open(StreamingOutputCall.Name, server.PayloadOnly, func(c *queueCall) error {
 			req := new(OutputRequest)
 			if err := c.first(req); err != nil {
 				return err
 			}
-			return s.StreamingOutputCall(c, req, messages[OutputRequest, OutputResponse]{c})
-		}},
-		{StreamingInputCall.Name, stream, func(c *queueCall) error {
+			return s.StreamingOutputCall(c, req, outputMessages{c})
+		}),
+		d.open(StreamingInputCall.Name, server.PayloadNone, func(c *queueCall) error {
 			res, err := s.StreamingInputCall(c, messages[InputRequest, InputResponse]{c})
 			return c.reply(res, err)
-		}},
-		{FullDuplexCall.Name, stream, func(c *queueCall) error {
-			return s.FullDuplexCall(c, messages[OutputRequest, OutputResponse]{c}, messages[OutputRequest, OutputResponse]{c})
-		}},
-		{HalfDuplexCall.Name, stream, func(c *queueCall) error {
-			return s.HalfDuplexCall(c, messages[OutputRequest, OutputResponse]{c}, messages[OutputRequest, OutputResponse]{c})
-		}},
-	} {
-		if err := d.open(m.name, m.payload, m.serve); err != nil {
-			return err
-		}
-	}
-	return nil
+		}),
+		d.open(FullDuplexCall.Name, server.PayloadNone, func(c *queueCall) error {
+			return s.FullDuplexCall(c, outputMessages{c}, outputMessages{c})
+		}),
+		d.open(HalfDuplexCall.Name, server.PayloadNone, func(c *queueCall) error {
+			return s.HalfDuplexCall(c, outputMessages{c}, outputMessages{c})
+		}),
+	)
 }
 
 // one serves a method with one request and one response.
@@ -146,12 +136,13 @@ type queueCall struct {
 	call    *call.Call
 	payload *call.Buffer
 	queue   *cq.Queue
-	ctx     context.Context
+	ctx     context.Context //nolint:containedctx // a server call is what its context is about
 	cancel  context.CancelFunc
 	watch   sync.WaitGroup
 
 	header, trailer cqrpc.Metadata
 	begun           bool // initial metadata is out
+	response        any  // the one, which goes out with the status
 }
 
 func newQueueCall(in server.IncomingCall) *queueCall {
@@ -203,12 +194,12 @@ func (c *queueCall) first(req any) error {
 	return nil
 }
 
-// reply sends the one response, whose status finish sends.
+// reply keeps the one response for finish: with its status it is one batch.
 func (c *queueCall) reply(res any, err error) error {
-	if err != nil {
-		return err
+	if err == nil {
+		c.response = res
 	}
-	return c.send(res)
+	return err
 }
 
 func (c *queueCall) send(res any) error {
@@ -220,12 +211,19 @@ func (c *queueCall) send(res any) error {
 	return c.batch(call.SendMessageOp, ops...)
 }
 
+// finish ends the call. That it may have ended before tells RECV_CLOSE.
 func (c *queueCall) finish(st cqrpc.Status) {
 	ops := []call.Op{call.SendStatus(st, c.trailer)}
-	if !c.begun && len(c.header) > 0 {
+	if c.response != nil {
+		ops = append(ops, call.SendValue(c.response))
+	}
+	if !c.begun && (c.response != nil || len(c.header) > 0) {
 		ops = append(ops, call.SendInitialMetadata(c.header))
 	}
-	_ = c.batch(call.SendStatusOp, ops...) // the call may have ended: RECV_CLOSE tells
+	var misuse *call.BatchError
+	if err := c.batch(call.SendStatusOp, ops...); errors.As(err, &misuse) {
+		c.call.CancelWithStatus(cqrpc.CodeInternal, misuse.Error())
+	}
 }
 
 func (c *queueCall) Context() context.Context { return c.ctx }
@@ -249,6 +247,8 @@ func (c *queueCall) SetTrailer(md cqrpc.Metadata) error {
 
 // messages is the typed side of a call.
 type messages[Req, Res any] struct{ call *queueCall }
+
+type outputMessages = messages[OutputRequest, OutputResponse]
 
 func (m messages[Req, Res]) Recv() (*Req, error) {
 	req, got := new(Req), false

@@ -2,6 +2,7 @@ package testservice
 
 import (
 	"context"
+	"errors"
 	"io"
 	"time"
 
@@ -83,7 +84,7 @@ func streamingInputCall(_ Call, in Receiver[InputRequest]) (*InputResponse, erro
 	sum := 0
 	for {
 		req, err := in.Recv()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return &InputResponse{AggregatedPayloadSize: int32(sum)}, nil
 		}
 		if err != nil {
@@ -100,7 +101,7 @@ func fullDuplexCall(c Call, in Receiver[OutputRequest], out Sender[OutputRespons
 	}
 	for {
 		req, err := in.Recv()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return nil
 		}
 		if err != nil {
@@ -120,7 +121,7 @@ func halfDuplexCall(c Call, in Receiver[OutputRequest], out Sender[OutputRespons
 	var all []*OutputRequest
 	for {
 		req, err := in.Recv()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			break
 		}
 		if err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/cqrpc/cqrpc"
+	"github.com/cqrpc/cqrpc/call"
 	"github.com/cqrpc/cqrpc/server"
 	testpb "google.golang.org/grpc/interop/grpc_testing"
 )
@@ -30,7 +31,7 @@ func (s *Service) Handlers() []server.Handler {
 	}
 }
 
-func duplex[Req, Res any](m methodOf[Req, Res], f func(Call, Receiver[Req], Sender[Res]) error) server.Handler {
+func duplex[Req, Res any](m call.Method[Req, Res], f func(Call, Receiver[Req], Sender[Res]) error) server.Handler {
 	return server.Bidi(m, func(ctx context.Context, in *server.Receiver[Req], out *server.Sender[Res]) error {
 		return f(syncCall{ctx}, in, out)
 	})
@@ -38,7 +39,9 @@ func duplex[Req, Res any](m methodOf[Req, Res], f func(Call, Receiver[Req], Send
 
 // syncCall is the context of a handler, through which the sync style gives all
 // but the messages.
-type syncCall struct{ ctx context.Context }
+type syncCall struct {
+	ctx context.Context //nolint:containedctx // the sync style keys its calls by context
+}
 
 func (c syncCall) Context() context.Context { return c.ctx }
 
