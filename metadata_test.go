@@ -25,7 +25,7 @@ func TestPairsOddPanics(t *testing.T) {
 		}
 	}()
 	odd := []string{"a", "b", "c"}
-	cqrpc.Pairs(odd...)
+	cqrpc.Pairs(odd...) //nolint:staticcheck // it is the mistake to be found
 }
 
 func TestMetadataReads(t *testing.T) {

@@ -76,7 +76,7 @@ func (s *stream) sendValue(v any) error {
 		return errSending
 	}
 	defer s.isSending.Store(false)
-	if err := s.call.StartBatchOn(&s.send, []call.Op{call.SendValue(v)}, nil); err != nil {
+	if err := s.call.StartBatchOn(&s.send, []call.Op{call.SendValue(v).With(call.BufferHint)}, nil); err != nil {
 		return batchError(err)
 	}
 	if ev, _ := s.send.Wait(context.Background()); !ev.OK {

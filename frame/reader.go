@@ -257,7 +257,7 @@ func (r *Reader) readHeader() (http2.FrameHeader, error) {
 		if words := foreign(p); words != "" {
 			return http2.FrameHeader{}, connErrorf(ProtocolError, "the peer sent %s instead of HTTP/2 frames", words)
 		}
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			err = io.ErrUnexpectedEOF
 		}
 		return http2.FrameHeader{}, err

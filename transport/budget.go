@@ -11,7 +11,9 @@ import (
 // Each is a token bucket; an empty one ends the connection with GOAWAY
 // ENHANCE_YOUR_CALM. Zero fields take the defaults named.
 type Budgets struct {
-	// PeerResets: RST_STREAM received (CVE-2023-44487 rapid reset). Default 1000, refilled by 33/s.
+	// PeerResets: RST_STREAM received before anything was answered (CVE-2023-44487
+	// rapid reset). Default 1000, refilled by 33/s and by every stream that is
+	// answered to its end.
 	PeerResets Budget
 	// OwnResets: RST_STREAM and refusals the peer makes us send (CVE-2025-8671). Default 1000, refilled by 33/s.
 	OwnResets Budget
@@ -61,6 +63,8 @@ func (b Budget) or(burst int, perSecond float64) Budget {
 type abuseState struct {
 	peerResets, ownResets, settings, glitches bucket
 
+	answered uint64 // streams that have earned back a reset
+
 	late  int    // glitches that are free, because streams ended
 	ended uint64 // streams that are accounted for in late
 }
@@ -86,6 +90,19 @@ func (c *Conn) glitch(what string) error {
 		return nil
 	}
 	return a.glitches.spend(c.cfg.Budgets.Glitches, what)
+}
+
+// peerReset accounts a reset by the peer. It is free if the stream had an
+// answer already, and every stream that runs to its end earns one back: a
+// client whose deadlines pass now and then is no attacker.
+func (c *Conn) peerReset(hadAnswer bool, answered uint64) error {
+	a := &c.abuse
+	a.peerResets.refund(answered - a.answered)
+	a.answered = answered
+	if hadAnswer {
+		return nil
+	}
+	return a.peerResets.spend(c.cfg.Budgets.PeerResets, "RST_STREAM frames")
 }
 
 // unsentBudgetLocked bounds acknowledgements and resets that wait because the
@@ -114,6 +131,9 @@ type bucket struct {
 	spent float64
 	last  time.Time
 }
+
+// refund gives tokens back.
+func (b *bucket) refund(n uint64) { b.spent = max(0, b.spent-float64(n)) }
 
 // spend takes one token, or says what was overdone.
 func (b *bucket) spend(limit Budget, what string) error {

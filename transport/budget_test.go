@@ -61,3 +61,19 @@ func TestBudgetDefaults(t *testing.T) {
 		t.Errorf("a budget without refill became %+v", own.Settings)
 	}
 }
+
+// Cancels are not abuse while requests are being answered.
+func TestAnsweredStreamsEarnResets(t *testing.T) {
+	c := &Conn{cfg: Config{Budgets: Budgets{PeerResets: Budget{Burst: 2}}}}
+	for i := range 100 {
+		if err := c.peerReset(false, uint64(i)); err != nil {
+			t.Fatalf("reset %d after %d answers: %v", i, i, err)
+		}
+		if err := c.peerReset(true, uint64(i)); err != nil {
+			t.Fatalf("reset of an answered stream: %v", err)
+		}
+	}
+	if c.peerReset(false, 99) == nil && c.peerReset(false, 99) == nil {
+		t.Error("resets without answers go on for ever")
+	}
+}

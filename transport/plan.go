@@ -263,6 +263,7 @@ func (c *Conn) planEndLocked(t *turn, s *Stream) {
 func (c *Conn) sentEndLocked(t *turn, s *Stream) {
 	s.sent.End = true
 	s.out.end = false
+	c.streams.answered++
 	s.state.must(sendEnd)
 	switch {
 	case s.state == ended:

@@ -281,14 +281,14 @@ func (c *Conn) onReset(f *frame.Frame) error {
 		}
 		return c.glitch("frames on closed streams")
 	}
-	sent := s.sent
+	sent, answered := s.sent, c.streams.answered
 	c.endStreamLocked(s, resetByPeer)
 	c.mu.Unlock()
 	s.recv.OnClosed(&frame.CloseError{
 		Kind: frame.ResetByPeer, Code: f.ErrCode, Unprocessed: f.ErrCode == frame.RefusedStream,
 		Err: c.blame(fmt.Errorf("stream %d was reset by the peer with %v", f.StreamID, f.ErrCode)),
 	}, sent, &c.lane)
-	return c.abuse.peerResets.spend(c.cfg.Budgets.PeerResets, "RST_STREAM frames")
+	return c.peerReset(sent.Headers, answered)
 }
 
 // onStreamError resets a stream on which the peer broke a rule.

@@ -12,6 +12,7 @@ type streamTableState struct {
 	lastPeerID uint32
 	recent     recentlyEnded
 	ended      uint64 // streams that ended other than by a fault of the peer
+	answered   uint64 // streams whose end we have sent
 }
 
 func (t *streamTableState) init(side Side, first uint32) {
