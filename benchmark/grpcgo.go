@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net"
 	"sync"
@@ -23,7 +24,7 @@ func (benchmarkService) UnaryCall(_ context.Context, req *pb.SimpleRequest) (*pb
 func (benchmarkService) StreamingCall(s pb.BenchmarkService_StreamingCallServer) error {
 	for {
 		req, err := s.Recv()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return nil
 		}
 		if err != nil {
@@ -35,7 +36,9 @@ func (benchmarkService) StreamingCall(s pb.BenchmarkService_StreamingCallServer)
 	}
 }
 
-func (benchmarkService) StreamingFromServer(req *pb.SimpleRequest, s pb.BenchmarkService_StreamingFromServerServer) error {
+func (benchmarkService) StreamingFromServer(
+	req *pb.SimpleRequest, s pb.BenchmarkService_StreamingFromServerServer,
+) error {
 	res := response(int(req.GetResponseSize()))
 	for {
 		if err := s.Send(res); err != nil {
@@ -108,7 +111,7 @@ func (d *grpcDriver) pingPong(n int, done *counter, stop <-chan struct{}) error 
 		if err := s.CloseSend(); err != nil {
 			return err
 		}
-		if _, err := s.Recv(); err != io.EOF {
+		if _, err := s.Recv(); !errors.Is(err, io.EOF) {
 			return err
 		}
 		return nil

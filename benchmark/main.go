@@ -95,7 +95,9 @@ var measurements = []measurement{
 	{"unary x1", "calls/s", func(d driver, c *counter, stop <-chan struct{}) error { return d.unary(1, c, stop) }},
 	{"unary x100", "calls/s", func(d driver, c *counter, stop <-chan struct{}) error { return d.unary(100, c, stop) }},
 	{"ping-pong x1", "msgs/s", func(d driver, c *counter, stop <-chan struct{}) error { return d.pingPong(1, c, stop) }},
-	{"ping-pong x100", "msgs/s", func(d driver, c *counter, stop <-chan struct{}) error { return d.pingPong(100, c, stop) }},
+	{"ping-pong x100", "msgs/s", func(d driver, c *counter, stop <-chan struct{}) error {
+		return d.pingPong(100, c, stop)
+	}},
 	{"stream 1 KiB", "msgs/s", func(d driver, c *counter, stop <-chan struct{}) error { return d.down(1024, c, stop) }},
 }
 

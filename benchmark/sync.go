@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net"
 
@@ -30,20 +31,22 @@ func serveSync(ready func(string)) error {
 			return &pb.SimpleResponse{Payload: req.GetPayload()}, nil
 		}),
 		server.Bidi(echoCall, echo),
-		server.ServerStream(downCall, func(_ context.Context, req *pb.SimpleRequest, out *server.Sender[pb.SimpleResponse]) error {
-			res := response(int(req.GetResponseSize()))
-			for {
-				if err := out.Send(res); err != nil {
-					return err
-				}
-			}
-		}),
+		server.ServerStream(downCall, down),
 	)
 	if err != nil {
 		return err
 	}
 	ready(lis.Addr().String())
 	return s.Serve(lis)
+}
+
+func down(_ context.Context, req *pb.SimpleRequest, out *server.Sender[pb.SimpleResponse]) error {
+	res := response(int(req.GetResponseSize()))
+	for {
+		if err := out.Send(res); err != nil {
+			return err
+		}
+	}
 }
 
 func echo(_ context.Context, in *server.Receiver[pb.SimpleRequest], out *server.Sender[pb.SimpleResponse]) error {
@@ -111,7 +114,7 @@ func (d *syncDriver) pingPong(n int, done *counter, stop <-chan struct{}) error 
 		if err := s.CloseSend(); err != nil {
 			return err
 		}
-		if _, err := s.Recv(); err != io.EOF {
+		if _, err := s.Recv(); !errors.Is(err, io.EOF) {
 			return err
 		}
 		return nil

@@ -76,6 +76,23 @@ func cancelUnary(t *testing.T, p *pairing) {
 	wantCancelled(t, ended)
 }
 
+func cancelEndsSend(t *testing.T, p *pairing) {
+	service, begun, ended := hanging()
+	c := p.connect(t, service)
+	ctx, cancel := context.WithCancel(within(t))
+	defer cancel()
+	s := begin[input](t)(c.StreamingInputCall(ctx, options{}))
+	sent := make(chan error, 1)
+	go func() { sent <- sendUntilEnd(s) }()
+	<-begun
+	stall(t, c)
+	cancel()
+	wantEnd(t, "Send", <-sent)
+	_, err := s.CloseAndRecv()
+	wantCode(t, "CloseAndRecv", err, cqrpc.CodeCanceled)
+	wantCancelled(t, ended)
+}
+
 // A server cancels by answering so: the client must not mistake it for its own
 // doing, and its sends end.
 func serverCancels(t *testing.T, p *pairing) {

@@ -74,6 +74,19 @@ func lostConnection(t *testing.T, p *pairing) {
 	want(t, "a call on the next connection", err)
 }
 
+// stoppedServer stops without a drain: both ends of the call are told.
+func stoppedServer(t *testing.T, p *pairing) {
+	service, _, ended := hanging()
+	h := p.serve(t, serving{service: service})
+	s := begin[duplex](t)(p.dial(t, h).FullDuplexCall(within(t), options{}))
+	_, err := s.Recv()
+	want(t, "Recv", err)
+	h.stop()
+	_, err = s.Recv()
+	wantCode(t, "the call in progress", err, cqrpc.CodeUnavailable)
+	wantCancelled(t, ended)
+}
+
 // vacant is an address at which nobody listens.
 func vacant(t *testing.T) string {
 	t.Helper()

@@ -114,3 +114,17 @@ func timeoutOnSleepingServer(t *testing.T, p *pairing) {
 	}
 	wantCode(t, "a call of 1 ms", err, cqrpc.CodeDeadlineExceeded)
 }
+
+func deadlineEndsSend(t *testing.T, p *pairing) {
+	service, begun, _ := hanging()
+	c := p.connect(t, service)
+	ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
+	defer cancel()
+	s, err := c.StreamingInputCall(ctx, options{})
+	if err == nil {
+		wantEnd(t, "Send", sendUntilEnd(s))
+		_, err = s.CloseAndRecv()
+	}
+	wantCode(t, "CloseAndRecv", err, cqrpc.CodeDeadlineExceeded)
+	<-begun
+}

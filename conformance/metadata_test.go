@@ -2,6 +2,8 @@ package conformance
 
 import (
 	"slices"
+	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/cqrpc/cqrpc"
@@ -144,4 +146,36 @@ func trailerWithError(t *testing.T, p *pairing) {
 	_, err := p.connect(t, service).UnaryCall(within(t), new(testpb.SimpleRequest), options{trailer: &trailer})
 	wantCode(t, "UnaryCall", err, cqrpc.CodeAborted)
 	wantMetadata(t, "trailing", trailer, rich())
+}
+
+func longMetadata(t *testing.T, p *pairing) {
+	sent := cqrpc.Pairs(
+		testservice.EchoInitialKey, strings.Repeat("long ", 2000)+"end",
+		testservice.EchoTrailingKey, string(noise(5000, 1)),
+	)
+	wantEcho(t, p.connect(t, nil), sent[:1])
+	wantEcho(t, p.connect(t, nil), sent[1:])
+}
+
+// wantEcho makes a call with metadata, which the service echoes.
+func wantEcho(t *testing.T, c caller, md cqrpc.Metadata) {
+	t.Helper()
+	var header, trailer cqrpc.Metadata
+	_, err := c.UnaryCall(within(t), new(testpb.SimpleRequest), options{
+		metadata: md, header: &header, trailer: &trailer,
+	})
+	want(t, "UnaryCall", err)
+	wantMetadata(t, "initial and trailing", slices.Concat(header, trailer), md)
+}
+
+// A value that is new with every call, and long, turns the HPACK tables of both
+// directions over many times (RFC 7541 section 4.4).
+func changingMetadata(t *testing.T, p *pairing) {
+	c := p.connect(t, nil)
+	for i := range 100 {
+		wantEcho(t, c, cqrpc.Pairs(
+			testservice.EchoInitialKey, strings.Repeat(strconv.Itoa(i), 100+7*i),
+			testservice.EchoTrailingKey, string(noise(i, uint64(i))),
+		))
+	}
 }

@@ -34,6 +34,8 @@ var scenarios = []scenario{
 	{"metadata_of_a_stream", metadataOfStream},
 	{"initial_metadata_does_not_wait_for_a_message", earlyHeader},
 	{"trailing_metadata_comes_with_an_error", trailerWithError},
+	{"metadata_of_10_KiB", longMetadata},
+	{"metadata_differs_from_call_to_call", changingMetadata},
 
 	// deadline_test.go
 	{"deadline_reaches_the_handler", deadlineTravels},
@@ -41,12 +43,14 @@ var scenarios = []scenario{
 	{"deadline_ends_both_ends", deadlineEndsBoth},
 	{"deadline_that_has_passed", deadlinePassed},
 	{"timeout_on_sleeping_server", timeoutOnSleepingServer},
+	{"deadline_ends_a_send_that_flow_control_holds", deadlineEndsSend},
 
 	// cancel_test.go
 	{"cancel_before_begin", cancelBeforeBegin},
 	{"cancel_after_begin", cancelAfterBegin},
 	{"cancel_after_first_response", cancelAfterFirstResponse},
 	{"cancel_of_a_unary_call_reaches_the_handler", cancelUnary},
+	{"cancel_ends_a_send_that_flow_control_holds", cancelEndsSend},
 	{"server_cancels", serverCancels},
 	{"cancel_of_one_call_leaves_the_others", cancelOne},
 
@@ -85,6 +89,7 @@ var scenarios = []scenario{
 	// connection_test.go
 	{"drain_lets_calls_finish", drainLetsCallsFinish},
 	{"lost_connection_is_UNAVAILABLE", lostConnection},
+	{"stopped_server_is_UNAVAILABLE", stoppedServer},
 	{"no_server_is_UNAVAILABLE", noServer},
 	{"wait_for_ready", waitForReady},
 }

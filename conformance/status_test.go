@@ -1,7 +1,6 @@
 package conformance
 
 import (
-	"io"
 	"strings"
 	"testing"
 
@@ -138,18 +137,13 @@ func statusAfterMessages(t *testing.T, p *pairing) {
 	wantStatus(t, "after the messages", err, cqrpc.CodeDataLoss, "no more")
 }
 
-// untilEnd sends until the call has ended; flow control sees to it that this
-// is not before the server has answered.
-func untilEnd(t *testing.T, s input) {
-	t.Helper()
-	req := &inputRequest{Payload: &testpb.Payload{Body: make([]byte, 64<<10)}}
+// sendUntilEnd sends until the call has ended, and returns what Send does then.
+// Flow control sees to it that it does not get far without the server.
+func sendUntilEnd(s input) error {
+	req := &inputRequest{Payload: &testpb.Payload{Body: make([]byte, chunk)}}
 	for {
-		switch err := s.Send(req); err {
-		case nil:
-		case io.EOF:
-			return
-		default:
-			t.Fatalf("Send: %v, want %v", err, io.EOF)
+		if err := s.Send(req); err != nil {
+			return err
 		}
 	}
 }
@@ -164,7 +158,7 @@ func earlyStatus(t *testing.T, p *pairing) {
 	}
 	c := p.connect(t, service)
 	s := begin[input](t)(c.StreamingInputCall(within(t), options{}))
-	untilEnd(t, s)
+	wantEnd(t, "Send", sendUntilEnd(s))
 	_, err := s.CloseAndRecv()
 	wantStatus(t, "CloseAndRecv", err, cqrpc.CodePermissionDenied, "I have seen enough")
 	_, err = c.EmptyCall(within(t), new(testpb.Empty), options{})
@@ -179,7 +173,7 @@ func earlyResponse(t *testing.T, p *pairing) {
 	}
 	c := p.connect(t, service)
 	s := begin[input](t)(c.StreamingInputCall(within(t), options{}))
-	untilEnd(t, s)
+	wantEnd(t, "Send", sendUntilEnd(s))
 	res, err := s.CloseAndRecv()
 	want(t, "CloseAndRecv", err)
 	if res.GetAggregatedPayloadSize() != 7 {
