@@ -27,14 +27,15 @@ type Channel struct {
 	target    target
 	authority string
 	scheme    string
-	sub       *subchannel // one for now: a balancer will choose among several
+	balancer  balancer
+	selector  configSelector // nil: nothing to select
 
 	mu sync.Mutex
 	// guarded by mu
 	state   State
-	conn    *transport.Conn // Ready
-	err     error           // TransientFailure: the last connect error
-	seq     uint64          // of the latest update from sub
+	picker  picker // Ready
+	err     error  // TransientFailure: the last connect error
+	seq     uint64 // of the latest update
 	waiting waitList
 	watch   watchList
 	methods map[methodKey]*RegisteredMethod
@@ -62,7 +63,10 @@ func NewChannel(target string, opts ...Option) (*Channel, error) {
 		ch.authority = ch.cfg.authority
 	}
 	ch.waiting.init()
-	ch.sub = newSubchannel(t, &ch.cfg, ch.onUpdate)
+	if len(ch.cfg.defaults) > 0 {
+		ch.selector = defaultOptions(ch.cfg.defaults)
+	}
+	ch.balancer = newSubchannel(t, &ch.cfg, ch.onUpdate)
 	return ch, nil
 }
 
@@ -76,7 +80,7 @@ func (ch *Channel) Connect() {
 	told := ch.watch.takeLocked(ch.state)
 	ch.mu.Unlock()
 	told.tell()
-	ch.sub.connect()
+	ch.balancer.connect()
 }
 
 func (ch *Channel) connectLocked() {
@@ -86,7 +90,7 @@ func (ch *Channel) connectLocked() {
 }
 
 // ResetBackoff makes the next connection attempt without further delay.
-func (ch *Channel) ResetBackoff() { ch.sub.resetBackoff() }
+func (ch *Channel) ResetBackoff() { ch.balancer.resetBackoff() }
 
 // Close ends the channel and its connection. Calls in progress and calls that
 // wait fail. Idempotent.
@@ -96,7 +100,7 @@ func (ch *Channel) Close() error {
 		ch.mu.Unlock()
 		return nil
 	}
-	ch.state, ch.conn, ch.err = Shutdown, nil, ErrChannelClosed
+	ch.state, ch.picker, ch.err = Shutdown, nil, ErrChannelClosed
 	waiting := ch.waiting.takeAll()
 	told := ch.watch.takeLocked(Shutdown)
 	if ch.idle != nil {
@@ -104,7 +108,7 @@ func (ch *Channel) Close() error {
 	}
 	ch.mu.Unlock()
 	told.tell()
-	ch.sub.close(ErrChannelClosed)
+	ch.balancer.close(ErrChannelClosed)
 	for _, c := range waiting {
 		c.Fail(unavailable(ErrChannelClosed))
 	}
@@ -123,7 +127,7 @@ func (ch *Channel) onUpdate(u update) {
 		return
 	}
 	ch.seq = u.seq
-	ch.conn = u.conn
+	ch.picker = u.pick
 	var ready, failed []*call.Call
 	again := false
 	switch u.state {
@@ -145,7 +149,7 @@ func (ch *Channel) onUpdate(u update) {
 
 	told.tell()
 	if again {
-		ch.sub.connect()
+		ch.balancer.connect()
 	}
 	for _, c := range ready {
 		ch.Open(c)
@@ -160,34 +164,35 @@ func (ch *Channel) onUpdate(u update) {
 func (ch *Channel) Open(c *call.Call) {
 	w := waiting{call: c, forReady: c.WaitsForReady()}
 	for {
-		conn, cause := ch.pick(w)
+		picker, cause := ch.pick(w)
 		if cause != nil {
 			c.Fail(unavailable(cause))
 			return
 		}
-		if conn == nil {
+		if picker == nil {
 			if c.Finished() { // its Forget may have come before it was listed
 				ch.Forget(c)
 			}
 			return
 		}
+		conn := picker.pick(pickInfo{c.Method(), c.Authority()})
 		s, err := conn.NewStream(c.Receiver())
 		if err == nil {
 			c.Bind(s, call.Peer{Addr: conn.RemoteAddr(), LocalAddr: conn.LocalAddr(), TLS: conn.TLS()})
 			return
 		}
-		ch.drop(conn)
-		ch.sub.release(conn, err) // it will report so itself, a little later
+		ch.drop(picker)
+		ch.balancer.release(conn, err) // it will report so itself, a little later
 	}
 }
 
-// pick returns a connection, or the reason why the call must fail, or neither:
+// pick returns what chooses a connection, or the reason why the call must fail, or neither:
 // then the call waits.
-func (ch *Channel) pick(w waiting) (*transport.Conn, error) {
+func (ch *Channel) pick(w waiting) (picker, error) {
 	ch.mu.Lock()
-	if ch.conn != nil {
+	if ch.picker != nil {
 		defer ch.mu.Unlock()
-		return ch.conn, nil
+		return ch.picker, nil
 	}
 	if ch.state == Shutdown || ch.state == TransientFailure && !w.forReady {
 		defer ch.mu.Unlock()
@@ -198,19 +203,19 @@ func (ch *Channel) pick(w waiting) (*transport.Conn, error) {
 	told := ch.watch.takeLocked(ch.state)
 	ch.mu.Unlock()
 	told.tell()
-	ch.sub.connect()
+	ch.balancer.connect()
 	return nil, nil
 }
 
-// drop stops using a connection that refuses streams. The subchannel may have
-// released it already, with the update that says so still on its way.
-func (ch *Channel) drop(conn *transport.Conn) {
+// drop stops using a picker whose connection refuses streams. The balancer may
+// have released that already, with the update that says so still on its way.
+func (ch *Channel) drop(p picker) {
 	ch.mu.Lock()
-	if ch.conn != conn {
+	if ch.picker != p {
 		ch.mu.Unlock()
 		return
 	}
-	ch.conn, ch.state = nil, Idle
+	ch.picker, ch.state = nil, Idle
 	told := ch.watch.takeLocked(Idle)
 	ch.mu.Unlock()
 	told.tell()
@@ -237,17 +242,17 @@ func (ch *Channel) armIdleLocked() {
 
 func (ch *Channel) checkIdle(seen uint64) {
 	ch.mu.Lock()
-	conn := ch.conn
+	p := ch.picker
 	ch.mu.Unlock()
-	if conn == nil {
+	if p == nil {
 		return
 	}
-	if ch.calls.Load() == seen && conn.NumStreams() == 0 {
-		ch.sub.idle()
+	if ch.calls.Load() == seen && p.streams() == 0 {
+		ch.balancer.idle()
 		return
 	}
 	ch.mu.Lock()
-	if ch.conn != nil {
+	if ch.picker != nil {
 		ch.armIdleLocked()
 	}
 	ch.mu.Unlock()
@@ -287,20 +292,20 @@ func (ch *Channel) PingTo(q cq.Completer, tag cq.Tag) error {
 
 func (ch *Channel) ping(done func(time.Duration, error)) error {
 	ch.mu.Lock()
-	conn, state := ch.conn, ch.state
+	p, state := ch.picker, ch.state
 	ch.mu.Unlock()
-	if conn == nil {
+	if p == nil {
 		return fmt.Errorf("ping: channel to %s is %v", ch.target.text, state)
 	}
-	conn.Ping(done)
+	p.pick(pickInfo{}).Ping(done)
 	return nil
 }
 
 // String is one line for humans.
 func (ch *Channel) String() string {
 	ch.mu.Lock()
-	state, err, waiting, conn := ch.state, ch.err, ch.waiting.len(), ch.conn
+	state, err, waiting, p := ch.state, ch.err, ch.waiting.len(), ch.picker
 	ch.mu.Unlock()
 	return fmt.Sprintf("channel{%s %v waiting=%d calls=%d err=%v %v}",
-		ch.target.text, state, waiting, ch.calls.Load(), err, conn)
+		ch.target.text, state, waiting, ch.calls.Load(), err, p)
 }

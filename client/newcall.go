@@ -29,20 +29,21 @@ func (ch *Channel) callConfig(method string, opts []CallOption) callConfig {
 		Method: method, Authority: ch.authority, Scheme: ch.scheme, UserAgent: ch.cfg.userAgent,
 		Codec: ch.cfg.codec, Compressors: ch.cfg.compressors, Logger: ch.cfg.logger,
 	}}
-	if len(ch.cfg.defaults) == 0 && len(opts) == 0 {
+	if ch.selector == nil && len(opts) == 0 {
 		return cfg
 	}
-	return applied(cfg, ch.cfg.defaults, opts)
+	return configured(cfg, ch.selector, opts)
 }
 
-// applied is apart so that a call without options keeps its configuration off
-// the heap.
-func applied(cfg callConfig, lists ...[]CallOption) callConfig {
+// configured is apart so that a call without options keeps its configuration
+// off the heap.
+func configured(cfg callConfig, selector configSelector, opts []CallOption) callConfig {
 	c := &cfg
-	for _, opts := range lists {
-		for _, o := range opts {
-			o.applyCall(c)
-		}
+	if selector != nil {
+		selector.configure(c.Method, c)
+	}
+	for _, o := range opts {
+		o.applyCall(c)
 	}
 	return *c
 }

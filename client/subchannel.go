@@ -17,7 +17,8 @@ import (
 )
 
 // subchannel makes and keeps one connection to one address, with back-off. It
-// knows nothing of calls; the channel that watches it may have several.
+// knows nothing of calls. By itself it is the balancer of a channel with one
+// address; one for several addresses would have several.
 type subchannel struct {
 	// immutable
 	addr    target
@@ -34,15 +35,6 @@ type subchannel struct {
 	keepalive time.Duration      // grown when a server asks for fewer pings
 	seq       uint64             // of the latest update
 	closed    bool
-}
-
-// update is what a subchannel tells its watcher. Updates may overtake each
-// other on their way; one with a lower seq than seen before is out of date.
-type update struct {
-	seq   uint64
-	state State
-	conn  *transport.Conn // Ready: the connection; otherwise nil
-	err   error           // TransientFailure, Idle: why
 }
 
 func newSubchannel(addr target, cfg *config, watcher func(update)) *subchannel {
@@ -209,7 +201,7 @@ func (s *subchannel) adopt(conn *transport.Conn) {
 		return
 	}
 	s.conn, s.attempt = conn, nil
-	u := s.updateLocked(update{state: Ready, conn: conn})
+	u := s.updateLocked(update{state: Ready, pick: onlyOne{conn}})
 	s.mu.Unlock()
 	s.cfg.logger.Info("channel: connected", "target", s.addr.text, "peer", conn.RemoteAddr())
 	s.watcher(u)

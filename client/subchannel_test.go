@@ -17,8 +17,11 @@ import (
 func (s *scene) current() *transport.Conn {
 	s.ch.mu.Lock()
 	defer s.ch.mu.Unlock()
-	return s.ch.conn
+	return s.ch.picker.pick(pickInfo{})
 }
+
+// sub is the subchannel that the channel balances over.
+func (s *scene) sub() *subchannel { return s.ch.balancer.(*subchannel) }
 
 // The news that a connection takes no streams travels by three ways: the
 // stream that is refused, the subchannel and the channel. Whichever comes
@@ -27,10 +30,10 @@ func TestCallMeetsConnectionThatTakesNoStreams(t *testing.T) {
 	for name, prepare := range map[string]func(s *scene, conn *transport.Conn){
 		"nobody else knows": func(*scene, *transport.Conn) {},
 		"the subchannel knows, its update is under way": func(s *scene, _ *transport.Conn) {
-			s.ch.sub.mu.Lock()
-			s.ch.sub.conn = nil
-			s.ch.sub.failures = 0
-			s.ch.sub.mu.Unlock()
+			s.sub().mu.Lock()
+			s.sub().conn = nil
+			s.sub().failures = 0
+			s.sub().mu.Unlock()
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -55,11 +58,11 @@ func TestCallThatWaitsWhenTheConnectionGoes(t *testing.T) {
 	play(t, func(s *scene) {
 		s.connected()
 		conn := s.current()
-		s.ch.drop(conn)
+		s.ch.drop(onlyOne{conn})
 		r := s.unary(s.Context(), "a")
 		s.wantWaiting("the subchannel thinks it is connected", 1)
 		s.wantDials("the subchannel thinks it is connected", 0)
-		s.ch.sub.release(conn, errors.New("gone"))
+		s.sub().release(conn, errors.New("gone"))
 		conn.Drain()
 		p := s.server("the waiting call connects")
 		wantCall(p, "on the new connection", 1, unaryMethod.Name, "a")
@@ -73,12 +76,12 @@ func TestUpdatesOutOfOrder(t *testing.T) {
 	play(t, func(s *scene) {
 		s.connected()
 		conn := s.current()
-		late := update{seq: 100, state: Ready, conn: conn}
+		late := update{seq: 100, state: Ready, pick: onlyOne{conn}}
 		s.ch.onUpdate(update{seq: 101, state: Idle})
 		s.ch.onUpdate(late)
 		s.wantState("the late update is out of date", Idle)
 		s.ch.Close()
-		s.ch.onUpdate(update{seq: 102, state: Ready, conn: conn})
+		s.ch.onUpdate(update{seq: 102, state: Ready, pick: onlyOne{conn}})
 		s.wantState("nothing comes after Shutdown", Shutdown)
 	})
 }
@@ -88,9 +91,9 @@ func TestAdoptAfterClose(t *testing.T) {
 	play(t, func(s *scene) {
 		s.ch.Connect()
 		nc := s.accept("Connect connects")
-		s.ch.sub.mu.Lock()
-		s.ch.sub.closed = true // Close, before it cancels the attempt
-		s.ch.sub.mu.Unlock()
+		s.sub().mu.Lock()
+		s.sub().closed = true // Close, before it cancels the attempt
+		s.sub().mu.Unlock()
 		if err := http2.NewFramer(nc, nil).WriteSettings(); err != nil {
 			s.Fatal(err)
 		}

@@ -86,7 +86,7 @@ func deadlineEndsBoth(t *testing.T, p *pairing) {
 	// The deadline must not be used up before the call is there.
 	_, err := c.EmptyCall(ctx, new(testpb.Empty), options{})
 	want(t, "EmptyCall", err)
-	soon, cancelSoon := context.WithTimeout(ctx, 300*time.Millisecond)
+	soon, cancelSoon := context.WithTimeout(ctx, 200*time.Millisecond)
 	defer cancelSoon()
 	_, err = c.UnaryCall(soon, new(testpb.SimpleRequest), options{})
 	wantCode(t, "UnaryCall", err, cqrpc.CodeDeadlineExceeded)
@@ -118,7 +118,7 @@ func timeoutOnSleepingServer(t *testing.T, p *pairing) {
 func deadlineEndsSend(t *testing.T, p *pairing) {
 	service, begun, _ := hanging()
 	c := p.connect(t, service)
-	ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
+	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 	defer cancel()
 	s, err := c.StreamingInputCall(ctx, options{})
 	if err == nil {

@@ -109,3 +109,11 @@ func (c *wireConn) Close() error {
 	c.wire.mu.Unlock()
 	return c.Conn.Close()
 }
+
+// CloseWrite lets the transport half-close, as it could without a wire.
+func (c *wireConn) CloseWrite() error {
+	if tc, ok := c.Conn.(*net.TCPConn); ok {
+		return tc.CloseWrite()
+	}
+	return nil
+}

@@ -212,3 +212,25 @@ func TestMaxHandlers(t *testing.T) {
 		q.WantTrailers("the next can be", 3, 0)
 	})
 }
+
+// TestAnsweredCallIsNotCounted: a client at its limit opens the next stream when
+// it has read the status, whatever the server still has to do for the last one.
+func TestAnsweredCallIsNotCounted(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		release := make(chan struct{})
+		s := server.New(server.WithMaxHandlers(1), server.WithPanicHandler(func(string, any, []byte) { <-release }))
+		if err := s.Register(server.Bidi(bidi, shout), server.Unary(unary, func(context.Context, *text) (*text, error) {
+			panic("on purpose")
+		})); err != nil {
+			t.Fatal(err)
+		}
+		p := serve(t, s).dial()
+		p.Request(1, unary.Name)
+		p.WriteMessage(1, true, nil)
+		p.WantHeaders("the panic is the answer", 1, true, "grpc-status", "13")
+		p.Request(3, bidi.Name)
+		p.WriteData(3, true, nil)
+		p.WantTrailers("the next one is within the limit", 3, 0)
+		close(release)
+	})
+}

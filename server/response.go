@@ -27,6 +27,7 @@ func (r *rpc) revertBegin() {
 
 // respond ends the call with its one response and OK, in one batch.
 func (r *rpc) respond(res any) {
+	r.free()
 	var ops [3]call.Op
 	batch := r.beginResponse(ops[:0])
 	batch = append(batch, call.SendValue(res), call.SendStatus(cqrpc.Status{}, r.takeTrailer()))
@@ -43,6 +44,7 @@ func (r *rpc) respond(res any) {
 // finish ends the call with a status. Without initial metadata of the
 // application, and if nothing was sent, that is the whole response.
 func (r *rpc) finish(st cqrpc.Status) {
+	r.free()
 	var ops [2]call.Op
 	batch := ops[:0]
 	if r.hasHeader() {

@@ -44,6 +44,9 @@ type rpc struct {
 	begun   bool // initial metadata is out
 
 	cancelled bool // closing's
+
+	// worker only
+	isFree bool // the handler is no longer counted
 }
 
 // handle starts a call of h.
@@ -145,10 +148,20 @@ func (r *rpc) run() {
 		}
 		r.drop()
 		r.ctx.end()
-		r.conn.unreserve()
+		r.free()
 	}()
 	r.handler.serve(r)
 	returned = true
+}
+
+// free counts the handler as returned. That is before its status goes out: the
+// client that reads it may open the next stream at once, and be within
+// MAX_CONCURRENT_STREAMS (RFC 9113 section 5.1.2).
+func (r *rpc) free() {
+	if !r.isFree {
+		r.isFree = true
+		r.conn.unreserve()
+	}
 }
 
 // panicked ends a call whose handler did not return. What was given to panic

@@ -1,0 +1,69 @@
+package client
+
+import "github.com/cqrpc/cqrpc/transport"
+
+// These are the seams at which a channel will grow: several addresses, several
+// connections, a policy that chooses, per-method configuration from the
+// service. Each has one implementation so far, and Channel knows none of them.
+
+// balancer makes and keeps a channel's connections. It tells the channel its
+// state, and what picks among the connections, by updates. Names are resolved
+// by the dialer, at every attempt; a resolver that watches them would feed its
+// addresses to a balancer.
+//
+// The only one keeps one connection: subchannel. Methods do not block and may
+// be called concurrently.
+type balancer interface {
+	// connect asks for connections where there are none.
+	connect()
+	// resetBackoff ends waiting between attempts.
+	resetBackoff()
+	// release gives back a connection that takes no more streams.
+	release(conn *transport.Conn, cause error)
+	// idle gives up all connections until the next connect.
+	idle()
+	// close ends everything; calls in progress fail with cause.
+	close(cause error)
+}
+
+// update is what a balancer tells its channel. Updates may overtake each other
+// on their way; one with a lower seq than seen before is out of date.
+type update struct {
+	seq   uint64
+	state State
+	pick  picker // Ready only
+	err   error  // TransientFailure, Idle: why
+}
+
+// picker chooses the connection for a call; it is immutable, and replaced when
+// there is another choice.
+type picker interface {
+	// pick returns a connection of the balancer's.
+	pick(pickInfo) *transport.Conn
+	// streams is how many streams are open on all of them.
+	streams() int
+}
+
+// pickInfo is what the choice may depend on.
+type pickInfo struct{ method, authority string }
+
+// onlyOne picks the only connection.
+type onlyOne struct{ conn *transport.Conn }
+
+func (p onlyOne) pick(pickInfo) *transport.Conn { return p.conn }
+func (p onlyOne) streams() int                  { return p.conn.NumStreams() }
+
+// configSelector gives a call what holds for its method, before the options of
+// the call itself: the channel's defaults today, a service config later.
+type configSelector interface {
+	configure(method string, c *callConfig)
+}
+
+// defaultOptions configures every method alike.
+type defaultOptions []CallOption
+
+func (d defaultOptions) configure(_ string, c *callConfig) {
+	for _, o := range d {
+		o.applyCall(c)
+	}
+}
