@@ -11,7 +11,6 @@ import (
 	"github.com/cqrpc/cqrpc"
 	"github.com/cqrpc/cqrpc/call"
 	"github.com/cqrpc/cqrpc/cq"
-	"github.com/cqrpc/cqrpc/transport"
 )
 
 // ErrChannelClosed is why calls fail on a channel after Close.
