@@ -42,6 +42,8 @@ type picker interface {
 	pick(pickInfo) *transport.Conn
 	// streams is how many streams are open on all of them.
 	streams() int
+	// String is one line for humans.
+	String() string
 }
 
 // pickInfo is what the choice may depend on.
@@ -52,6 +54,7 @@ type onlyOne struct{ conn *transport.Conn }
 
 func (p onlyOne) pick(pickInfo) *transport.Conn { return p.conn }
 func (p onlyOne) streams() int                  { return p.conn.NumStreams() }
+func (p onlyOne) String() string                { return p.conn.String() }
 
 // configSelector gives a call what holds for its method, before the options of
 // the call itself: the channel's defaults today, a service config later.
