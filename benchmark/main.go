@@ -98,7 +98,8 @@ var measurements = []measurement{
 	{"ping-pong x100", "msgs/s", func(d driver, c *counter, stop <-chan struct{}) error {
 		return d.pingPong(100, c, stop)
 	}},
-	{"stream 1 KiB", "msgs/s", func(d driver, c *counter, stop <-chan struct{}) error { return d.down(1024, c, stop) }},
+	{"stream 1 KiB", "msgs/s", func(d driver, c *counter, stop <-chan struct{}) error { return d.down(1<<10, c, stop) }},
+	{"stream 1 MiB", "msgs/s", func(d driver, c *counter, stop <-chan struct{}) error { return d.down(1<<20, c, stop) }},
 }
 
 func (m measurement) wanted(only string) bool { return strings.Contains(m.name, only) }

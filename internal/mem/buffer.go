@@ -6,11 +6,19 @@ import (
 	"sync/atomic"
 )
 
-// maxPooled is the largest backing array kept in a pool, in bytes.
-const maxPooled = 64 << 10
+const (
+	// slack lets a round payload and the few bytes around it share a class.
+	slack = 64
+	// maxPooled is the largest backing array kept in a pool, in bytes: gRPC's
+	// default limit for a message (docs/decisions/005).
+	maxPooled = 4<<20 + slack
+)
 
 // classes are the capacities of the pools, ascending; the last is maxPooled.
-var classes = [...]int{256, 1 << 10, 4 << 10, 16<<10 + 64, maxPooled}
+var classes = [...]int{
+	256, 1 << 10, 4 << 10, 16<<10 + slack, 32<<10 + slack, 64<<10 + slack, 128<<10 + slack,
+	256<<10 + slack, 512<<10 + slack, 1<<20 + slack, 2<<20 + slack, maxPooled,
+}
 
 var pools [len(classes)]sync.Pool
 

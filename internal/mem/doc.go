@@ -7,8 +7,8 @@
 // A Buffer has one owner at a time; passing it to a function that documents
 // "takes ownership" transfers it. Ref adds an owner, Free drops one; the last
 // Free returns pooled memory. Bytes of a Buffer with more than one owner are
-// read-only. Buffers above 64 KiB are never pooled, so one large message does
-// not pin memory for the life of the process.
+// read-only. Pools hold buffers up to 4 MiB for as long as the garbage
+// collector lets them, which is until they were idle through two collections.
 //
 // Ref, Sub, Free and reading the bytes may run concurrently, each on behalf of
 // an owner of its own; all that changes a buffer is for a sole owner. A buffer
