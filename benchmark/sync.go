@@ -30,7 +30,7 @@ func serveSync(ready func(string)) error {
 		server.Unary(unaryCall, func(_ context.Context, req *pb.SimpleRequest) (*pb.SimpleResponse, error) {
 			return &pb.SimpleResponse{Payload: req.GetPayload()}, nil
 		}),
-		server.Bidi(echoCall, echo),
+		server.BidiStream(echoCall, echo),
 		server.ServerStream(downCall, down),
 	)
 	if err != nil {

@@ -115,7 +115,7 @@ func (c *Call) reserve(p *parcel, ops []Op) error {
 	if clash := p.set & (c.busy | c.used&onceOps); clash != 0 {
 		return &BatchError{Op: clash.first(), Reason: ErrTooManyOperations}
 	}
-	p.reserved = p.set
+	p.reserved, p.stream = p.set, c.stream
 	if p.set.has(SendStatusOp) {
 		c.planResponseLocked(p, ops)
 	}

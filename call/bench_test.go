@@ -2,6 +2,7 @@ package call
 
 import (
 	"context"
+	"math"
 	"testing"
 	"unsafe"
 
@@ -26,8 +27,9 @@ func (s *nullStream) Send(o frame.Outgoing) {
 	o.Trailers.Free()
 }
 
-func (s *nullStream) Consume(int)         {}
-func (s *nullStream) Reset(frame.ErrCode) {}
+func (s *nullStream) MaxHeaderList() uint32 { return math.MaxUint32 }
+func (s *nullStream) Consume(int)           {}
+func (s *nullStream) Reset(frame.ErrCode)   {}
 
 type nullOpener struct{ s *nullStream }
 

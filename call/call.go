@@ -277,6 +277,7 @@ func (c *Call) String() string {
 type after struct {
 	stream   Stream
 	out      frame.Outgoing
+	handing  bool          // out is handed over, see sendSide
 	trailers *cqrpc.Status // server: end the response with this
 	bare     bool          // as Trailers-Only
 	reset    bool
@@ -292,6 +293,9 @@ type after struct {
 func (a *after) perform(c *Call) {
 	if a.stream != nil {
 		a.performStream(c)
+	}
+	if a.handing {
+		c.handedOver()
 	}
 	switch {
 	case a.open:
@@ -312,7 +316,7 @@ func (a *after) performStream(c *Call) {
 		a.stream.Send(a.out)
 	}
 	if a.trailers != nil {
-		a.stream.Send(frame.Outgoing{Trailers: c.trailerList(a.trailers, nil, a.bare), End: true})
+		a.stream.Send(frame.Outgoing{Trailers: c.trailersFor(a.stream, a.trailers, nil, a.bare), End: true})
 	}
 	if a.reset {
 		a.stream.Reset(a.code)

@@ -40,19 +40,28 @@ func NewClient(cfg Config, o Opener) *Call {
 }
 
 // Bind answers Open: s is the stream, opened or about to be by the first Send;
-// it reports to the c.Receiver of the time of Open.
+// it reports to the c.Receiver of the time of Open. Metadata that its peer does
+// not accept ends the call instead: a peer may end the connection over it.
 func (c *Call) Bind(s Stream, p Peer) {
 	var a after
+	limit := s.MaxHeaderList()
 	c.mu.Lock()
 	if c.phase != running || !c.asked {
 		c.mu.Unlock()
 		s.Reset(frame.Cancel) // Forget and the answer crossed
 		return
 	}
-	c.asked, c.opened = false, true
-	c.stream, c.peer = s, p
+	c.asked = false
 	c.stampTimeoutLocked()
-	c.releaseLocked(&a)
+	if n := c.send.queued.Headers.Size(); uint64(n) > uint64(limit) {
+		c.mu.Unlock()
+		s.Reset(frame.Cancel)
+		c.conclude(verdict{how: byStream, status: tooMuchMetadata(n, limit), origin: cqrpc.OriginLocal})
+		return
+	}
+	c.opened = true
+	c.stream, c.peer = s, p
+	c.handOverLocked(&a)
 	c.mu.Unlock()
 	a.perform(c)
 }

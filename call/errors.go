@@ -25,8 +25,8 @@ const (
 	ErrTooManyOperations Reason = "too many operations of this kind"
 	// ErrInvalidFlags: a flag the operation does not know.
 	ErrInvalidFlags Reason = "invalid flags"
-	// ErrInvalidMetadata: a key or value that HTTP/2 cannot carry; the cause,
-	// reachable with errors.Unwrap, says which.
+	// ErrInvalidMetadata: a key or value that HTTP/2 cannot carry; Cause
+	// says which.
 	ErrInvalidMetadata Reason = "invalid metadata"
 	// ErrInvalidMessage: no message, or a value the codec cannot marshal.
 	ErrInvalidMessage Reason = "invalid message"
@@ -42,8 +42,8 @@ func (r Reason) Error() string { return string(r) }
 // ownership of the batch's buffers are as they were before.
 type BatchError struct {
 	Op     OpKind // the first operation at fault, or the first of the batch
-	Reason Reason
-	Cause  error // what is wrong in detail, may be nil
+	Reason Reason // one of the constants
+	Cause  error  // what is wrong in detail, may be nil
 }
 
 func (e *BatchError) Error() string {
@@ -67,7 +67,8 @@ type RequestError struct {
 	// HTTPStatus is the :status to answer with; 0 means 200, that is, the
 	// client speaks gRPC and Status is all it needs.
 	HTTPStatus int
-	Status     cqrpc.Status
+	// Status goes out as grpc-status and grpc-message; it has no details.
+	Status cqrpc.Status
 	// Accept is the grpc-accept-encoding to answer with, if not empty.
 	Accept string
 }

@@ -2,6 +2,7 @@ package call
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"sync"
@@ -31,6 +32,14 @@ type fakeStream struct {
 	resets   []frame.ErrCode
 	bugs     []string
 	buffers  bool // messages with BufferHint may wait together
+	limit    uint32
+}
+
+func (s *fakeStream) MaxHeaderList() uint32 {
+	if s.limit == 0 {
+		return math.MaxUint32
+	}
+	return s.limit
 }
 
 func (s *fakeStream) Send(o frame.Outgoing) {

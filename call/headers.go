@@ -1,6 +1,7 @@
 package call
 
 import (
+	"fmt"
 	"strconv"
 	"strings"
 
@@ -43,6 +44,41 @@ func (c *Call) responseList(md cqrpc.Metadata) *frame.HeaderList {
 	l.Add("grpc-accept-encoding", c.cfg.Compressors.AcceptEncoding())
 	addMetadata(l, md)
 	return l
+}
+
+// tooMuchMetadata is how a call ends whose header list the peer does not accept.
+// The status is that with which the peer would refuse it.
+func tooMuchMetadata(n int, limit uint32) cqrpc.Status {
+	return cqrpc.Status{
+		Code:    cqrpc.CodeResourceExhausted,
+		Message: fmt.Sprintf("Sent metadata larger than the peer accepts (%d vs. %d)", n, limit),
+	}
+}
+
+// maxShortMessage is what is kept, in bytes, of a status message that does not
+// fit the peer's limit. Percent-encoded it may be three times as long.
+const maxShortMessage = 512
+
+// trailersFor builds the trailers that s can carry. The client would refuse
+// more, and never learn the code: of a status that is too large the details and
+// the end of the message are left out, and if the metadata is what is too
+// large, the call ends because of that.
+func (c *Call) trailersFor(s Stream, st *cqrpc.Status, md cqrpc.Metadata, bare bool) *frame.HeaderList {
+	limit := s.MaxHeaderList()
+	l := c.trailerList(st, md, bare)
+	n := l.Size()
+	if uint64(n) <= uint64(limit) {
+		return l
+	}
+	l.Free()
+	short := cqrpc.Status{Code: st.Code, Message: st.Message[:min(len(st.Message), maxShortMessage)]}
+	short.Message = strings.ToValidUTF8(short.Message, "")
+	if l = c.trailerList(&short, md, bare); uint64(l.Size()) <= uint64(limit) {
+		return l
+	}
+	l.Free()
+	excess := tooMuchMetadata(n, limit)
+	return c.trailerList(&excess, nil, bare)
 }
 
 // trailerList builds the trailers; bare makes them the whole response (gRPC
@@ -105,7 +141,9 @@ func addMetadata(l *frame.HeaderList, md cqrpc.Metadata) {
 		case strings.HasSuffix(p.Key, "-bin"):
 			addOnce(l, p.Key, encodeBinary(p.Value))
 		default:
-			l.Add(p.Key, p.Value)
+			// Spaces at the ends are against RFC 9113 section 8.2.1 and may be
+			// lost in transit anyway.
+			l.Add(p.Key, strings.Trim(p.Value, " "))
 		}
 	}
 }

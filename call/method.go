@@ -18,6 +18,7 @@ const (
 
 var shapeNames = [...]string{"unary", "client stream", "server stream", "bidi stream"}
 
+// String returns "unary", "client stream", "server stream" or "bidi stream".
 func (s Shape) String() string {
 	if int(s) < len(shapeNames) {
 		return shapeNames[s]
@@ -34,13 +35,12 @@ func (s Shape) ManyResponses() bool { return s == ServerStream || s == BidiStrea
 // Method describes one method of a service. Generated code declares one
 // variable per method; the styles are generic over it.
 type Method[Req, Res any] struct {
-	// Name is the full name with its leading slash, "/pkg.Service/Method".
-	Name  string
+	// Name is the full name with its leading slash, "/pkg.Service/Method", as it
+	// stands in :path.
+	Name string
+	// Shape must be that of the service's definition; the zero value is Unary.
 	Shape Shape
 }
-
-// FullName returns the name as it stands in the :path header field.
-func (m Method[Req, Res]) FullName() string { return m.Name }
 
 // Service returns "pkg.Service".
 func (m Method[Req, Res]) Service() string { service, _, _ := SplitMethod(m.Name); return service }
@@ -48,6 +48,7 @@ func (m Method[Req, Res]) Service() string { service, _, _ := SplitMethod(m.Name
 // Base returns "Method".
 func (m Method[Req, Res]) Base() string { _, base, _ := SplitMethod(m.Name); return base }
 
+// String returns the name and the shape, "/pkg.Service/Method (unary)".
 func (m Method[Req, Res]) String() string { return m.Name + " (" + m.Shape.String() + ")" }
 
 // SplitMethod cuts "/pkg.Service/Method" into "pkg.Service" and "Method". It

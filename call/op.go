@@ -40,6 +40,7 @@ var opNames = [numOpKinds]string{
 	"RECV_INITIAL_METADATA", "RECV_MESSAGE", "RECV_STATUS", "RECV_CLOSE",
 }
 
+// String returns C-core's name, "SEND_MESSAGE".
 func (k OpKind) String() string {
 	if k < numOpKinds {
 		return opNames[k]

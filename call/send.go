@@ -17,6 +17,9 @@ type sendSide struct {
 	bytes  uint64         // of those, prefixes included
 	sent   frame.Sent     // what the current stream has reported
 	hinted bool           // the outstanding message completes when it is buffered
+	// handing counts the goroutines that have taken sends of earlier batches and
+	// not called Stream.Send yet. Meanwhile what is accepted stays queued.
+	handing int
 	// repeating: the first message goes out on another stream, although its
 	// operation has completed. Meanwhile held is the second message, and the end
 	// after it; nil nearly always.
@@ -31,7 +34,7 @@ const writeBuffer = 64 << 10
 // isBuffered reports whether the stream has all messages, and what is not
 // framed of them fits the write buffer.
 func (s *sendSide) isBuffered() bool {
-	return s.queued.Message == nil && s.held == nil && s.bytes-s.sent.Bytes <= writeBuffer
+	return s.queued.Message == nil && s.held == nil && s.handing == 0 && s.bytes-s.sent.Bytes <= writeBuffer
 }
 
 // accept queues a message.
@@ -84,11 +87,12 @@ type parcel struct {
 
 	out       frame.Outgoing
 	timeoutAt int
-	flags     Flags       // of SendInitialMetadata
-	hinted    bool        // SendMessage has BufferHint
-	spent     *mem.Buffer // the application's buffer, if out holds another
-	borrowed  bool        // out.Message is the application's until the batch is accepted
-	tooLarge  int         // length of a message over the limit, else 0
+	flags     Flags         // of SendInitialMetadata
+	hinted    bool          // SendMessage has BufferHint
+	spent     *mem.Buffer   // the application's buffer, if out holds another
+	borrowed  bool          // out.Message is the application's until the batch is accepted
+	excess    *cqrpc.Status // ends the call: a message or metadata over its limit
+	stream    Stream        // a server's
 
 	bare    bool // the status goes out as Trailers-Only
 	implied bool // initial metadata goes out without being asked for
@@ -138,7 +142,7 @@ func (c *Call) pack(p *parcel, ops []Op) error {
 		case SendCloseOp:
 			p.out.End = true
 		case SendStatusOp:
-			p.out.Trailers, p.out.End = c.trailerList(&o.status, o.md, p.bare), true
+			p.out.Trailers, p.out.End = c.trailersFor(p.stream, &o.status, o.md, p.bare), true
 		}
 	}
 	if p.implied {
@@ -148,11 +152,15 @@ func (c *Call) pack(p *parcel, ops []Op) error {
 }
 
 func (c *Call) packHeaders(p *parcel, md cqrpc.Metadata) {
-	if c.isServer() {
-		p.out.Headers = c.responseList(md)
+	if !c.isServer() { // Bind knows what the peer accepts
+		p.out.Headers, p.timeoutAt = c.requestList(md)
 		return
 	}
-	p.out.Headers, p.timeoutAt = c.requestList(md)
+	p.out.Headers = c.responseList(md)
+	if n, limit := p.out.Headers.Size(), p.stream.MaxHeaderList(); uint64(n) > uint64(limit) {
+		st := tooMuchMetadata(n, limit)
+		p.excess = &st
+	}
 }
 
 // packMessage marshals, checks and compresses one message.
@@ -167,7 +175,10 @@ func (c *Call) packMessage(p *parcel, o *Op) error {
 	}
 	p.out.Message = body
 	if body.Len() > c.cfg.MaxSendMessage {
-		p.tooLarge = body.Len()
+		p.excess = &cqrpc.Status{
+			Code:    cqrpc.CodeResourceExhausted,
+			Message: fmt.Sprintf("Sent message larger than max (%d vs. %d)", body.Len(), c.cfg.MaxSendMessage),
+		}
 		return nil
 	}
 	compressed := false
@@ -234,11 +245,8 @@ func (p *parcel) take() {
 // sendLocked starts the send operations, in the order they go out.
 func (c *Call) sendLocked(p *parcel, a *after, lane *cq.Lane) {
 	p.take()
-	if p.tooLarge > 0 && c.phase == running {
-		c.concludeLocked(&verdict{how: byAbandon, origin: cqrpc.OriginLocal, status: cqrpc.Status{
-			Code:    cqrpc.CodeResourceExhausted,
-			Message: fmt.Sprintf("Sent message larger than max (%d vs. %d)", p.tooLarge, c.cfg.MaxSendMessage),
-		}}, a, lane)
+	if p.excess != nil && c.phase == running {
+		c.concludeLocked(&verdict{how: byAbandon, origin: cqrpc.OriginLocal, status: *p.excess}, a, lane)
 	}
 	if c.phase != running {
 		p.discard()
@@ -282,7 +290,7 @@ func (c *Call) closeLocked(p *parcel) {
 func (c *Call) releaseLocked(a *after) {
 	s := &c.send
 	switch {
-	case s.state == sendIdle:
+	case s.state == sendIdle || s.handing > 0:
 		return
 	case c.stream == nil:
 		if !c.asked {
@@ -294,6 +302,29 @@ func (c *Call) releaseLocked(a *after) {
 	}
 	a.stream, a.out = c.stream, s.queued
 	s.queued = frame.Outgoing{}
+}
+
+// handOverLocked is releaseLocked for what earlier batches left behind. Their
+// StartBatch has returned: without handing, the next could overtake on its way
+// to the stream.
+func (c *Call) handOverLocked(a *after) {
+	c.releaseLocked(a)
+	if a.out != (frame.Outgoing{}) && !a.out.End { // nothing follows an end
+		c.send.handing++
+		a.handing = true
+	}
+}
+
+// handedOver gives the stream what was accepted while Send was on its way.
+func (c *Call) handedOver() {
+	var a after
+	c.mu.Lock()
+	c.send.handing--
+	if c.phase != over {
+		c.handOverLocked(&a)
+	}
+	c.mu.Unlock()
+	a.perform(c)
 }
 
 // onSent is an event of the stream.
@@ -339,12 +370,13 @@ func (c *Call) sentLocked(sent frame.Sent, a *after, lane *cq.Lane) {
 		c.settleLocked(SendMessageOp, true, lane)
 	case s.held != nil && s.sent.Messages > 0:
 		s.queued, s.held = *s.held, nil
-		c.releaseLocked(a)
+		c.handOverLocked(a)
 	}
 	if !s.sent.End {
 		return
 	}
 	c.settleLocked(SendCloseOp, true, lane)
+	c.settleLocked(SendMessageOp, false, lane) // of a batch that raced with the end, and lost
 	if c.isServer() && c.phase == running {
 		c.settleLocked(SendStatusOp, true, lane)
 		c.concludeLocked(&verdict{how: byStatus, origin: cqrpc.OriginLocal}, a, lane)

@@ -24,6 +24,9 @@ type Stream interface {
 	// may race; the kinds are put in order by the stream, and there is at most
 	// one of each kind outstanding.
 	Send(o frame.Outgoing)
+	// MaxHeaderList is the largest header list the peer accepts, in octets as RFC
+	// 9113 section 6.5.2 counts them.
+	MaxHeaderList() uint32
 	// Consume returns credit for n bytes of DATA payload, message prefixes
 	// included, that the application took. Once the call has called Reset, what
 	// is outstanding is the stream's to return.
@@ -67,8 +70,8 @@ func (t *Attempt) OnClosed(err *frame.CloseError, s frame.Sent, lane *cq.Lane) {
 
 // Peer is the other end of the call's connection.
 type Peer struct {
-	Addr      net.Addr // nil until a client call has a connection
-	LocalAddr net.Addr
+	Addr      net.Addr             // nil until a client call has a connection
+	LocalAddr net.Addr             // nil likewise
 	TLS       *tls.ConnectionState // nil without TLS
 }
 

@@ -22,7 +22,7 @@ func TestPeerString(t *testing.T) {
 
 func TestMethod(t *testing.T) {
 	m := Method[int, string]{Name: "/pkg.Service/Do", Shape: BidiStream}
-	if m.FullName() != "/pkg.Service/Do" || m.Service() != "pkg.Service" || m.Base() != "Do" ||
+	if m.Service() != "pkg.Service" || m.Base() != "Do" ||
 		m.String() != "/pkg.Service/Do (bidi stream)" || !m.Shape.ManyRequests() || !m.Shape.ManyResponses() {
 		t.Errorf("got %v: %s, %s", m, m.Service(), m.Base())
 	}

@@ -41,14 +41,16 @@ func TrailerTo(md *cqrpc.Metadata) CallOption {
 	return callOptionFunc(func(c *callConfig) { c.trailerTo = md })
 }
 
-// PeerTo sets *p to the server's address when the call ends.
+// PeerTo sets *p to the server's address when the call ends; the zero Peer if
+// the call never had a connection.
 func PeerTo(p *call.Peer) CallOption {
 	return callOptionFunc(func(c *callConfig) { c.peerTo = p })
 }
 
-// WaitForReady makes the call wait for a connection instead of failing with
+// WithWaitForReady makes the call wait for a connection instead of failing with
 // UNAVAILABLE while the channel is in TransientFailure (gRPC wait-for-ready.md).
-func WaitForReady(wait bool) CallOption {
+// Default: false.
+func WithWaitForReady(wait bool) CallOption {
 	return callOptionFunc(func(c *callConfig) { c.WaitForReady = wait })
 }
 
@@ -64,35 +66,40 @@ func (c *callConfig) deadline(t time.Time) {
 	}
 }
 
-// WithParent makes the call a child of a server call: mask says what it
-// inherits.
+// WithParent makes the call a child of a server call, see server.Incoming: mask
+// says what it inherits, zero meaning everything.
 func WithParent(parent *call.Call, mask call.Propagation) CallOption {
 	return callOptionFunc(func(c *callConfig) { c.Parent, c.Propagate = parent, mask })
 }
 
-// WithCallAuthority sends another :authority than the channel's.
+// WithCallAuthority sends another :authority than the channel's. With TLS the
+// server's certificate is not checked against it.
 func WithCallAuthority(authority string) CallOption {
 	return callOptionFunc(func(c *callConfig) { c.Authority = authority })
 }
 
 // WithCompressor sends messages in the named encoding, one of the channel's
-// compressors; "identity" for none.
+// compressors; "identity" for none, which is the default. A name that is not
+// among them fails the call with INTERNAL.
 func WithCompressor(name string) CallOption {
 	return callOptionFunc(func(c *callConfig) { c.Compressor = name })
 }
 
-// WithCallCodec marshals the call's messages with k.
+// WithCallCodec marshals the call's messages with k instead of the channel's
+// codec.
 func WithCallCodec(k codec.Codec) CallOption {
 	return callOptionFunc(func(c *callConfig) { c.Codec = k })
 }
 
-// MaxRecvMessageSize bounds one received message, in bytes. Default 4 MiB;
-// negative: unlimited.
-func MaxRecvMessageSize(n int) CallOption {
+// WithMaxRecvMessage bounds one received message in bytes, framed and inflated.
+// Default 4 MiB; negative: unlimited. Beyond it the call ends with
+// RESOURCE_EXHAUSTED.
+func WithMaxRecvMessage(n int) CallOption {
 	return callOptionFunc(func(c *callConfig) { c.MaxRecvMessage = n })
 }
 
-// MaxSendMessageSize bounds one sent message, in bytes. Default unlimited.
-func MaxSendMessageSize(n int) CallOption {
+// WithMaxSendMessage bounds one sent message in bytes before compression.
+// Default unlimited. Beyond it the call ends with RESOURCE_EXHAUSTED.
+func WithMaxSendMessage(n int) CallOption {
 	return callOptionFunc(func(c *callConfig) { c.MaxSendMessage = n })
 }

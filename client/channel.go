@@ -44,8 +44,10 @@ type Channel struct {
 }
 
 // NewChannel makes a channel to target: "host:port", "dns:///host:port",
-// "ipv4:…", "ipv6:…", "passthrough:///…" or "unix:path" (gRPC naming.md). It
-// does not connect. WithInsecure or WithTLS must be among the options.
+// "ipv4:…", "ipv6:…", "passthrough:///…", "unix:path" or "unix-abstract:name"
+// (gRPC naming.md); the port defaults to 443. It does not connect. One of
+// WithInsecure and WithTLS must be among the options. The error says what is
+// wrong with these or with target.
 func NewChannel(target string, opts ...Option) (*Channel, error) {
 	t, err := parseTarget(target)
 	if err != nil {
@@ -258,7 +260,7 @@ func (ch *Channel) checkIdle(seen uint64) {
 }
 
 // Ping measures one HTTP/2 round trip on the channel's connection. Without one
-// it fails at once: it does not connect.
+// it fails at once: it does not connect. At most 16 may be outstanding.
 func (ch *Channel) Ping(ctx context.Context) (time.Duration, error) {
 	type answer struct {
 		rtt time.Duration
@@ -277,7 +279,8 @@ func (ch *Channel) Ping(ctx context.Context) (time.Duration, error) {
 }
 
 // PingTo is Ping for a queue: tag comes back with OK=true when the answer
-// arrives, false if there is no connection or it ended (ccore 4.1).
+// arrives, false if there is no connection or it ended (C-core
+// grpc_channel_ping). It fails with cq.ErrShutdown if q is shut down.
 func (ch *Channel) PingTo(q cq.Completer, tag cq.Tag) error {
 	if !q.Begin() {
 		return cq.ErrShutdown

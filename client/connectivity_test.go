@@ -266,7 +266,7 @@ func TestNotifyOnStateChangeOnFinishedQueue(t *testing.T) {
 	})
 }
 
-// A queue is not finished before its watches are: ccore 1.2.
+// A queue is not finished before its watches are, as in C-core.
 func TestNotifyOnStateChangeOutlivesQueueShutdown(t *testing.T) {
 	play(t, func(s *scene) {
 		q := cq.New()

@@ -3,6 +3,7 @@ package client_test
 import (
 	"context"
 	"fmt"
+	"io"
 	"net"
 	"time"
 
@@ -14,8 +15,16 @@ import (
 	"github.com/cqrpc/cqrpc/server"
 )
 
-// sayHello is what generated code would declare.
-var sayHello = call.Method[pb.HelloRequest, pb.HelloReply]{Name: "/helloworld.Greeter/SayHello"}
+// These are what generated code would declare.
+var (
+	sayHello  = call.Method[pb.HelloRequest, pb.HelloReply]{Name: "/helloworld.Greeter/SayHello"}
+	sayHellos = call.Method[pb.HelloRequest, pb.HelloReply]{
+		Name: "/helloworld.Greeter/SayHelloStreamReply", Shape: call.ServerStream,
+	}
+	converse = call.Method[pb.HelloRequest, pb.HelloReply]{
+		Name: "/helloworld.Greeter/SayHelloBidiStream", Shape: call.BidiStream,
+	}
+)
 
 // greeter is a server on loopback; stop ends it.
 func greeter() (address string, stop func()) {
@@ -25,7 +34,7 @@ func greeter() (address string, stop func()) {
 			return nil, cqrpc.Errorf(cqrpc.CodeInvalidArgument, "whom shall I greet?")
 		}
 		return &pb.HelloReply{Message: "Hello " + req.GetName()}, nil
-	})))
+	}), server.ServerStream(sayHellos, hellos), server.BidiStream(converse, answer)))
 	lis, err := net.Listen("tcp", "127.0.0.1:0")
 	must(err)
 	served := make(chan error)
@@ -34,6 +43,27 @@ func greeter() (address string, stop func()) {
 		must(s.Close())
 		<-served
 	}
+}
+
+func hellos(_ context.Context, req *pb.HelloRequest, out *server.Sender[pb.HelloReply]) error {
+	for _, word := range []string{"Hello", "Bonjour", "Saluton"} {
+		if err := out.Send(&pb.HelloReply{Message: word + " " + req.GetName()}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func answer(_ context.Context, in *server.Receiver[pb.HelloRequest], out *server.Sender[pb.HelloReply]) error {
+	for req, err := range in.All() {
+		if err != nil {
+			return err
+		}
+		if err := out.Send(&pb.HelloReply{Message: "Hello " + req.GetName()}); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func must(err error) {
@@ -114,4 +144,100 @@ func ExampleChannel_NewCall() {
 	}
 	fmt.Println(greeted, "greetings")
 	// Output: 100 greetings
+}
+
+// The responses of a stream are a range; leaving it early ends the call.
+func ExampleServerStream() {
+	address, stop := greeter()
+	defer stop()
+	ch, err := client.NewChannel(address, client.WithInsecure())
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer ch.Close()
+
+	stream, err := client.ServerStream(context.Background(), ch, sayHellos, &pb.HelloRequest{Name: "gopher"})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for reply, err := range stream.All() {
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		fmt.Println(reply.GetMessage())
+	}
+	// Output:
+	// Hello gopher
+	// Bonjour gopher
+	// Saluton gopher
+}
+
+// Send and Recv may run on two goroutines; here one is enough. io.EOF from Recv
+// is the good end.
+func ExampleBidiStream() {
+	address, stop := greeter()
+	defer stop()
+	ch, err := client.NewChannel(address, client.WithInsecure())
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer ch.Close()
+
+	stream, err := client.BidiStream(context.Background(), ch, converse)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer stream.Close()
+	for _, name := range []string{"Ada", "Grace"} {
+		if err := stream.Send(&pb.HelloRequest{Name: name}); err != nil {
+			break // io.EOF: Recv says why
+		}
+		reply, err := stream.Recv()
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		fmt.Println(reply.GetMessage())
+	}
+	if err := stream.CloseSend(); err != nil {
+		fmt.Println(err)
+	}
+	_, err = stream.Recv()
+	fmt.Println(err == io.EOF)
+	// Output:
+	// Hello Ada
+	// Hello Grace
+	// true
+}
+
+// A channel connects when it is wanted, and says how it is.
+func ExampleChannel_WaitForStateChange() {
+	address, stop := greeter()
+	defer stop()
+	ch, err := client.NewChannel(address, client.WithInsecure())
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(ch.State())
+
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	if err := ch.AwaitReady(ctx); err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(ch.State())
+
+	go ch.Close()
+	fmt.Println(ch.WaitForStateChange(ctx, client.Ready), ch.State())
+	// Output:
+	// IDLE
+	// READY
+	// true SHUTDOWN
 }

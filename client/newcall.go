@@ -49,7 +49,7 @@ func configured(cfg callConfig, selector configSelector, opts []CallOption) call
 }
 
 // RegisteredMethod is a method and authority that a channel was told of in
-// advance (ccore 2.1). Calls of it are like any other.
+// advance (C-core grpc_channel_register_call). Calls of it are like any other.
 type RegisteredMethod struct {
 	channel   *Channel
 	method    string

@@ -26,6 +26,7 @@ type config struct {
 	authority   string
 	userAgent   string
 	transport   transport.Config
+	keepalive   *transport.Keepalive // wins over transport.Keepalive
 	backoff     Backoff
 	idleTimeout time.Duration
 	compressors *codec.Compressors
@@ -40,6 +41,9 @@ func newConfig(opts []Option) config {
 		o.apply(&cfg)
 	}
 	cfg.backoff = cfg.backoff.resolved()
+	if cfg.keepalive != nil {
+		cfg.transport.Keepalive = *cfg.keepalive
+	}
 	if cfg.dial == nil {
 		cfg.dial = new(net.Dialer).DialContext
 	}
@@ -76,7 +80,8 @@ func WithTLS(cfg *tls.Config) Option {
 }
 
 // WithDialer replaces net.Dialer for making connections; network is "tcp" or
-// "unix", address what the target names. It must obey ctx.
+// "unix", address what the target names. It runs on a goroutine of the channel's
+// and must obey ctx.
 func WithDialer(dial func(ctx context.Context, network, address string) (net.Conn, error)) Option {
 	return optionFunc(func(c *config) { c.dial = dial })
 }
@@ -87,22 +92,27 @@ func WithAuthority(authority string) Option {
 	return optionFunc(func(c *config) { c.authority = authority })
 }
 
-// WithUserAgent puts a product name before the library's in user-agent.
+// WithUserAgent puts a product name before the library's in user-agent (gRPC
+// over HTTP/2, User Agents). Default: the library's alone.
 func WithUserAgent(product string) Option {
 	return optionFunc(func(c *config) { c.userAgent = product + " " + userAgent })
 }
 
 // WithTransport sets windows, limits, keepalive and time-outs of connections.
+// Its Keepalive yields to that of WithKeepalive, its Logger defaults to that of
+// WithLogger. Default: the zero Config.
 func WithTransport(t transport.Config) Option {
 	return optionFunc(func(c *config) { c.transport = t })
 }
 
-// WithKeepalive sets when a silent server is pinged. Default: never.
+// WithKeepalive sets when a silent server is pinged. Default: what WithTransport
+// says, else never.
 func WithKeepalive(k transport.Keepalive) Option {
-	return optionFunc(func(c *config) { c.transport.Keepalive = k })
+	return optionFunc(func(c *config) { c.keepalive = &k })
 }
 
-// WithBackoff sets the delays between connection attempts.
+// WithBackoff sets the delays between connection attempts. Default: those of
+// gRPC connection-backoff.md, see Backoff.
 func WithBackoff(b Backoff) Option { return optionFunc(func(c *config) { c.backoff = b }) }
 
 // WithIdleTimeout closes the connection after so long without a call. Default
@@ -112,15 +122,17 @@ func WithIdleTimeout(d time.Duration) Option {
 }
 
 // WithCompressors sets the message encodings accepted and available for
-// sending. Default: gzip.
+// sending. Default: identity and gzip.
 func WithCompressors(s *codec.Compressors) Option {
 	return optionFunc(func(c *config) { c.compressors = s })
 }
 
-// WithCodec sets the codec of messages. Default: protobuf.
+// WithCodec sets the codec of messages; its name is the content-subtype.
+// Default: protobuf.
 func WithCodec(k codec.Codec) Option { return optionFunc(func(c *config) { c.codec = k }) }
 
-// WithLogger receives connection events. Default: silent.
+// WithLogger sets where connection events are reported: made and lost at Info,
+// failed attempts at Warn. No metadata is logged. Default: nowhere.
 func WithLogger(l *slog.Logger) Option { return optionFunc(func(c *config) { c.logger = l }) }
 
 // WithDefaultCallOptions applies opts to every call, before its own.

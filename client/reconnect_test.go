@@ -111,7 +111,7 @@ func TestUnsentCallIsRepeatedWithoutLimit(t *testing.T) {
 func TestLostConnectionFailsCalls(t *testing.T) {
 	play(t, func(s *scene) {
 		p := s.connected()
-		r := s.unary(s.Context(), "a", WaitForReady(true))
+		r := s.unary(s.Context(), "a", WithWaitForReady(true))
 		wantCall(p, "sent", 1, unaryMethod.Name, "a")
 		p.Close()
 		s.wantFailed("lost", r, cqrpc.CodeUnavailable, "connection to server", "closed by the peer")
@@ -172,7 +172,7 @@ func TestServerThatHangsUpIsNotCalledInALoop(t *testing.T) {
 						time.Sleep(time.Millisecond) // fake clock
 					}
 				}()
-				r := s.unary(s.Context(), "a", WaitForReady(true), WithDeadline(time.Now().Add(time.Minute)))
+				r := s.unary(s.Context(), "a", WithWaitForReady(true), WithDeadline(time.Now().Add(time.Minute)))
 				s.advance(time.Minute)
 				if n := len(s.attempts()); n < 5 || n > 9 { // 1 + 1.6 + 2.56 + … s
 					s.Errorf("%d attempts in a minute: %v", n, s.attempts())

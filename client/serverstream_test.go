@@ -146,7 +146,7 @@ func TestServerStreamAllLeftEarly(t *testing.T) {
 func TestServerStreamOfLargeMessages(t *testing.T) {
 	play(t, func(s *scene) {
 		p := s.connected()
-		stream := s.serverStream("a", MaxRecvMessageSize(-1))
+		stream := s.serverStream("a", WithMaxRecvMessage(-1))
 		wantCall(p, "sent", 1, serverMethod.Name, "a")
 		large := strings.Repeat("x", 1<<20)
 		p.Response(1)

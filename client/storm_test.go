@@ -73,7 +73,7 @@ func TestCallsOverAnUnsteadyNetwork(t *testing.T) {
 		calling.Go(func() {
 			for range rounds {
 				req := []byte("x")
-				res, err := Unary(t.Context(), ch, unaryMethod, &req, WaitForReady(true))
+				res, err := Unary(t.Context(), ch, unaryMethod, &req, WithWaitForReady(true))
 				if err == nil && string(*res) != "x" || err != nil && cqrpc.CodeOf(err) != cqrpc.CodeUnavailable {
 					t.Errorf("Unary = %v, %v", res, err)
 				}
@@ -116,7 +116,7 @@ func TestCloseRacesWithCalls(t *testing.T) {
 			calling.Go(func() {
 				for {
 					req := []byte("x")
-					_, err := Unary(t.Context(), ch, unaryMethod, &req, WaitForReady(true))
+					_, err := Unary(t.Context(), ch, unaryMethod, &req, WithWaitForReady(true))
 					if errors.Is(err, ErrChannelClosed) {
 						return
 					}

@@ -34,7 +34,7 @@ type unaryCall struct {
 	trailer cqrpc.Metadata
 }
 
-// run makes the call in a single batch (ccore 2.7).
+// run makes the call in a single batch: one event, one wake.
 func (u *unaryCall) run(ctx context.Context, ch *Channel, req, res any) error {
 	if err := ctx.Err(); err != nil {
 		return contextError(ctx)

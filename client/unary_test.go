@@ -135,7 +135,7 @@ func TestUnaryResponses(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			play(t, func(s *scene) {
 				p := s.connected()
-				r := s.unary(s.Context(), "a", MaxRecvMessageSize(10))
+				r := s.unary(s.Context(), "a", WithMaxRecvMessage(10))
 				wantCall(p, "sent", 1, unaryMethod.Name, "a")
 				tt.answer(p)
 				s.wantFailed(tt.name, r, tt.code, tt.words)
@@ -196,7 +196,7 @@ func TestUnaryDeadlineInThePast(t *testing.T) {
 		s.wantFailed("at once", r, cqrpc.CodeDeadlineExceeded)
 		ctx, cancel := context.WithDeadline(s.Context(), time.Now().Add(-time.Second))
 		defer cancel()
-		s.wantFailed("at once", s.unary(ctx, "a", WaitForReady(true)), cqrpc.CodeDeadlineExceeded)
+		s.wantFailed("at once", s.unary(ctx, "a", WithWaitForReady(true)), cqrpc.CodeDeadlineExceeded)
 		s.wantDials("nothing to send")
 	})
 }
@@ -237,10 +237,10 @@ func TestUnaryCancel(t *testing.T) {
 func TestUnaryMessageLimits(t *testing.T) {
 	play(t, func(s *scene) {
 		p := s.connected()
-		r := s.unary(s.Context(), "12345", MaxSendMessageSize(4))
+		r := s.unary(s.Context(), "12345", WithMaxSendMessage(4))
 		s.wantFailed("too large to send", r, cqrpc.CodeResourceExhausted, "5 vs. 4")
 		p.WantIdle("nothing was sent")
-		r = s.unary(s.Context(), "1234", MaxSendMessageSize(4), MaxRecvMessageSize(-1))
+		r = s.unary(s.Context(), "1234", WithMaxSendMessage(4), WithMaxRecvMessage(-1))
 		wantCall(p, "just right", 1, unaryMethod.Name, "1234")
 		large := strings.Repeat("x", 5<<20)
 		answer(p, 1, large)

@@ -50,7 +50,7 @@ func TestFailFast(t *testing.T) {
 func TestWaitForReadyOutlastsFailures(t *testing.T) {
 	play(t, func(s *scene) {
 		s.net.Refuse(syscall.ECONNREFUSED)
-		r := s.unary(s.Context(), "a", WaitForReady(true))
+		r := s.unary(s.Context(), "a", WithWaitForReady(true))
 		s.advance(2 * time.Second)
 		s.wantDials("attempts go on", 0, time.Second)
 		s.wantState("none succeeded", TransientFailure)
@@ -69,12 +69,12 @@ func TestWaitForReadyByDefault(t *testing.T) {
 	play(t, func(s *scene) {
 		s.net.Refuse(syscall.ECONNREFUSED)
 		patient := s.unary(s.Context(), "a")
-		hasty := s.unary(s.Context(), "b", WaitForReady(false))
+		hasty := s.unary(s.Context(), "b", WithWaitForReady(false))
 		s.wantPending("the channel's default", patient)
 		s.wantFailed("the call's own option wins", hasty, cqrpc.CodeUnavailable)
 		s.ch.Close()
 		s.wantFailed("closed", patient, cqrpc.CodeUnavailable)
-	}, WithDefaultCallOptions(WaitForReady(true)))
+	}, WithDefaultCallOptions(WithWaitForReady(true)))
 }
 
 func TestDeadlineRunsWhileWaiting(t *testing.T) {
@@ -82,8 +82,8 @@ func TestDeadlineRunsWhileWaiting(t *testing.T) {
 		s.net.Refuse(syscall.ECONNREFUSED)
 		ctx, cancel := context.WithTimeout(s.Context(), 5*time.Second)
 		defer cancel()
-		byContext := s.unary(ctx, "a", WaitForReady(true))
-		byOption := s.unary(s.Context(), "b", WaitForReady(true), WithDeadline(time.Now().Add(7*time.Second)))
+		byContext := s.unary(ctx, "a", WithWaitForReady(true))
+		byOption := s.unary(s.Context(), "b", WithWaitForReady(true), WithDeadline(time.Now().Add(7*time.Second)))
 		s.wantWaiting("both", 2)
 		s.advance(5 * time.Second)
 		s.wantFailed("the context's deadline", byContext, cqrpc.CodeDeadlineExceeded)
@@ -140,11 +140,11 @@ func TestCloseEndsCallsInEveryState(t *testing.T) {
 		p := s.connected(http2.Setting{ID: http2.SettingMaxConcurrentStreams, Val: 1})
 		open := s.unary(s.Context(), "open")
 		wantCall(p, "sent", 1, unaryMethod.Name, "open")
-		queued := s.unary(s.Context(), "queued", WaitForReady(true))
+		queued := s.unary(s.Context(), "queued", WithWaitForReady(true))
 		s.ch.Close()
 		s.wantFailed("a call in progress", open, cqrpc.CodeUnavailable, ErrChannelClosed.Error())
 		s.wantFailed("a call that waits for its stream", queued, cqrpc.CodeUnavailable, ErrChannelClosed.Error())
-		late := s.unary(s.Context(), "late", WaitForReady(true))
+		late := s.unary(s.Context(), "late", WithWaitForReady(true))
 		s.wantFailed("a call made later", late, cqrpc.CodeUnavailable, ErrChannelClosed.Error())
 		for _, r := range []*result{open, queued, late} {
 			if !errors.Is(r.err, ErrChannelClosed) {
@@ -168,7 +168,7 @@ func TestCloseWhileConnecting(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			play(t, func(s *scene) {
 				s.onDial(hook)
-				r := s.unary(s.Context(), "a", WaitForReady(true))
+				r := s.unary(s.Context(), "a", WithWaitForReady(true))
 				s.wantPending("not connected", r)
 				s.ch.Close()
 				s.wantFailed("closed", r, cqrpc.CodeUnavailable, ErrChannelClosed.Error())
@@ -218,7 +218,7 @@ func TestForgetThatComesFirst(t *testing.T) {
 	play(t, func(s *scene) {
 		s.onDial(hang)
 		q := cq.New()
-		c := s.ch.NewCall(q, unaryMethod.Name, WaitForReady(true))
+		c := s.ch.NewCall(q, unaryMethod.Name, WithWaitForReady(true))
 		c.Cancel()
 		s.ch.Forget(c)
 		s.ch.Open(c)
@@ -241,7 +241,7 @@ func TestStormOfCalls(t *testing.T) {
 		const n = 200
 		calls := make([]*call.Call, n)
 		for i := range n {
-			c := s.ch.NewCall(q, unaryMethod.Name, WaitForReady(i%2 == 0))
+			c := s.ch.NewCall(q, unaryMethod.Name, WithWaitForReady(i%2 == 0))
 			calls[i] = c
 			go func() {
 				time.Sleep(time.Duration(i%7) * time.Millisecond) // fake clock

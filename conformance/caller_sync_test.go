@@ -43,8 +43,8 @@ func dialSync(d dialing) (caller, error) {
 // asCallOptions is options in the words of cqrpc.
 func asCallOptions(o options) []client.CallOption {
 	opts := []client.CallOption{
-		client.WithMetadata(o.metadata), client.WaitForReady(o.waitForReady),
-		client.MaxRecvMessageSize(o.maxRecv), client.MaxSendMessageSize(o.maxSend),
+		client.WithMetadata(o.metadata), client.WithWaitForReady(o.waitForReady),
+		client.WithMaxRecvMessage(o.maxRecv), client.WithMaxSendMessage(o.maxSend),
 	}
 	if o.gzip {
 		opts = append(opts, client.WithCompressor("gzip"))

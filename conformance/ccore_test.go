@@ -80,7 +80,7 @@ func rawHandlers(ended chan<- error) []server.Handler {
 		}),
 		server.ServerStream(raw("ServerStream"), rawServerStream),
 		server.ClientStream(raw("ClientStream"), rawClientStream),
-		server.Bidi(raw("Bidi"), rawBidi),
+		server.BidiStream(raw("Bidi"), rawBidi),
 		server.Unary(raw("TimeLeft"), func(ctx context.Context, _ *[]byte) (*[]byte, error) {
 			d, _ := ctx.Deadline()
 			left := []byte(strconv.FormatFloat(time.Until(d).Seconds(), 'f', 3, 64))

@@ -8,7 +8,7 @@ import "fmt"
 // Tags are opaque: never compared except by Pluck, never de-duplicated.
 type Tag = any
 
-// Kind says what an [Event] is (ccore grpc_completion_type).
+// Kind says what an [Event] is (C-core grpc_completion_type).
 type Kind uint8
 
 const (
@@ -22,6 +22,7 @@ const (
 	Misuse
 )
 
+// String returns the name in C-core's spelling, "OP_COMPLETE".
 func (k Kind) String() string {
 	switch k {
 	case OpComplete:
@@ -41,7 +42,8 @@ type Event struct {
 	Kind Kind
 	// OK reports whether the operation succeeded; meaningful for OpComplete.
 	// What success means depends on the operation (package call).
-	OK  bool
+	OK bool
+	// Tag is what the operation was started with; nil unless OpComplete.
 	Tag Tag
 	// Err is the reason of OK=false when the engine knows one, the context's
 	// error for Timeout, and the misuse for Misuse. It is nil when OK.

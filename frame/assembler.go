@@ -8,6 +8,11 @@ const (
 	// view, and does not keep a large buffer alive.
 	copyBelow = 1 << 10
 
+	// joinBelow is the length, in octets, below which whole messages are copied
+	// behind those that wait before them, if there is room: a peer that sends
+	// its window in frames of a few octets must not cost a buffer for each.
+	joinBelow = 1 << 10
+
 	// trustAt is the part of a message that must have arrived, one in so
 	// many, before memory for the rest is taken at the peer's word.
 	trustAt = 4
@@ -45,7 +50,7 @@ type run struct {
 
 // Push takes ownership of one DATA payload, which may be nil. It returns a
 // *[MessageError] at the first prefix that has a wrong flag or claims more
-// than max octets of body; negative means no limit. Messages before that one
+// than limit octets of body; negative means no limit. Messages before that one
 // can still be popped; whatever is pushed later is dropped with the same
 // error. After Close, payloads are dropped without error.
 func (a *Assembler) Push(b *mem.Buffer, limit int) error {
@@ -159,6 +164,8 @@ func (a *Assembler) grow(need, target int) {
 // addRun queues r. One run is what a unary call needs: it takes no memory.
 func (a *Assembler) addRun(r run) {
 	switch {
+	case a.join(r):
+		return
 	case cap(a.runs) == 0:
 		a.runs = a.one[:0]
 	case len(a.runs) == cap(a.runs) && a.head > 0:
@@ -167,6 +174,24 @@ func (a *Assembler) addRun(r run) {
 		a.runs, a.head = a.runs[:n], 0
 	}
 	a.runs = append(a.runs, r)
+}
+
+// join moves a small run into the free room of the last one, which must wait
+// and have no views: what lies behind its end may be written over.
+func (a *Assembler) join(r run) bool {
+	n := r.end - r.off
+	if n >= joinBelow || !a.Ready() {
+		return false
+	}
+	last := &a.runs[len(a.runs)-1]
+	if last.shared || last.buf.Cap()-last.end < n {
+		return false
+	}
+	last.buf.SetLen(last.end + n)
+	copy(last.buf.Bytes()[last.end:], r.buf.Bytes()[r.off:r.end])
+	last.end += n
+	r.buf.Free()
+	return true
 }
 
 // Pop returns the next whole message, if there is one. The caller owns its

@@ -177,6 +177,60 @@ func TestAssemblerSmallFrames(t *testing.T) {
 	}
 }
 
+// Nor do small messages that nobody takes, whole or cut, one in a frame each.
+func TestAssemblerSmallMessages(t *testing.T) {
+	for _, size := range []int{5, 4, 6, 3} {
+		tracker := mem.Track()
+		defer tracker.Stop()
+		var a Assembler
+		var want []string
+		stream := ""
+		for i := range 10000 {
+			want = append(want, message(i%2 == 0, strings.Repeat("x", i%3)))
+			stream += want[i]
+			for ; len(stream) >= size; stream = stream[size:] {
+				if err := a.Push(mem.Copy([]byte(stream[:size])), -1); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		if err := a.Push(mem.Copy([]byte(stream)), -1); err != nil {
+			t.Fatal(err)
+		}
+		// 60000 octets, 256 to a buffer, less what is lost at their ends.
+		if n := len(tracker.Leaks()); n > 250 {
+			t.Errorf("%d buffers alive after 10000 messages in frames of %d octets", n, size)
+		}
+		checkMessages(t, popAll(&a), want)
+		a.Close()
+		if leaks := tracker.Leaks(); len(leaks) > 0 {
+			t.Errorf("not freed: %v", leaks)
+		}
+	}
+}
+
+// What joins the waiting messages is not seen by the views of those taken.
+func TestAssemblerJoinSparesViews(t *testing.T) {
+	trackBuffers(t)
+	var a Assembler
+	defer a.Close()
+	large := strings.Repeat("a", 2*copyBelow)
+	if err := a.Push(mem.Copy([]byte(message(false, large)+message(false, "b")+"\x00")), -1); err != nil {
+		t.Fatal(err)
+	}
+	view, _ := a.Pop()
+	defer view.Body.Free()
+	for _, part := range []string{"\x00\x00\x00\x01c", message(true, "d")} {
+		if err := a.Push(mem.Copy([]byte(part)), -1); err != nil {
+			t.Fatal(err)
+		}
+	}
+	checkMessages(t, popAll(&a), []string{message(false, "b"), message(false, "c"), message(true, "d")})
+	if string(view.Body.Bytes()) != large {
+		t.Error("the first message has changed")
+	}
+}
+
 func TestAssemblerPartial(t *testing.T) {
 	trackBuffers(t)
 	var a Assembler
@@ -293,7 +347,7 @@ func TestAssemblerQueueIsBounded(t *testing.T) {
 	var a Assembler
 	defer a.Close()
 	for i := range 1000 {
-		if err := a.Push(mem.Copy([]byte(message(false, "abc"))), -1); err != nil {
+		if err := a.Push(mem.Copy([]byte(message(false, strings.Repeat("a", joinBelow)))), -1); err != nil {
 			t.Fatal(err)
 		}
 		if i < 3 {

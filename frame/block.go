@@ -154,6 +154,26 @@ func validFieldName(name string) bool {
 func (r *Reader) readHeaders(f *Frame) error {
 	f.End = f.Flags.Has(http2.FlagHeadersEndStream)
 	r.block.begin(f)
+	mustWait := r.onBlock != nil &&
+		(!f.Flags.Has(http2.FlagHeadersEndHeaders) || r.src.buffered() < int(f.Length))
+	if mustWait {
+		r.onBlock(false)
+	}
+	if err := r.readBlock(f); err != nil {
+		return err
+	}
+	if mustWait {
+		r.onBlock(true)
+	}
+	if err := r.block.dec.Close(); err != nil {
+		return connErrorf(CompressionError, "header block of stream %d: %v", f.StreamID, err)
+	}
+	f.Headers = &r.block.h
+	return nil
+}
+
+// readBlock decodes the payload of f and of its CONTINUATION frames.
+func (r *Reader) readBlock(f *Frame) error {
 	n, pad, err := r.readHeadersPrefix(f)
 	if err != nil {
 		return err
@@ -164,16 +184,10 @@ func (r *Reader) readHeaders(f *Frame) error {
 	if err := r.src.discard(pad); err != nil {
 		return err
 	}
-	if !f.Flags.Has(http2.FlagHeadersEndHeaders) {
-		if err := r.readContinuations(); err != nil {
-			return err
-		}
+	if f.Flags.Has(http2.FlagHeadersEndHeaders) {
+		return nil
 	}
-	if err := r.block.dec.Close(); err != nil {
-		return connErrorf(CompressionError, "header block of stream %d: %v", f.StreamID, err)
-	}
-	f.Headers = &r.block.h
-	return nil
+	return r.readContinuations()
 }
 
 // readHeadersPrefix reads what may precede the block's fragment in HEADERS,

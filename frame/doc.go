@@ -24,7 +24,7 @@
 //	encoded header block  ReaderConfig.MaxHeaderBlock: past it the connection fails
 //	CONTINUATION frames   ReaderConfig.MaxContinuations per block
 //	HPACK table           4,096 octets each way unless settings say otherwise
-//	message               the max given to Assembler.Push
+//	message               the limit given to Assembler.Push
 //
 // # Concurrency
 //

@@ -38,6 +38,16 @@ func (l *HeaderList) Add(name, value string) {
 	l.Fields = append(l.Fields, Field{Name: name, Value: value})
 }
 
+// Size is the octets of the list as SETTINGS_MAX_HEADER_LIST_SIZE counts them
+// (RFC 9113 section 6.5.2).
+func (l *HeaderList) Size() int {
+	n := 0
+	for i := range l.Fields {
+		n += len(l.Fields[i].Name) + len(l.Fields[i].Value) + fieldOverhead
+	}
+	return n
+}
+
 // Ref adds an owner and returns l.
 func (l *HeaderList) Ref() *HeaderList {
 	l.refs.Add(1)

@@ -50,6 +50,12 @@ type ReaderConfig struct {
 	// ReadBuffer is the size of the read buffer in octets. Default 32 KiB,
 	// least value 64.
 	ReadBuffer int
+
+	// OnBlock is called by Next with false when a header block has begun whose
+	// rest has not arrived yet, and with true once it is complete: the place to
+	// set a deadline. It is not called for a block that is there at once, nor
+	// again for one that fails. Default: nothing is called.
+	OnBlock func(isComplete bool)
 }
 
 // Frame is one frame that keeps the rules of RFC 9113 section 6 which need no
@@ -106,6 +112,7 @@ type Reader struct {
 	framer           *http2.Framer
 	maxBlock         int64 // encoded octets of a header block
 	maxContinuations int
+	onBlock          func(isComplete bool)
 
 	src      source
 	maxFrame uint32
@@ -122,6 +129,7 @@ func NewReader(r io.Reader, cfg ReaderConfig) *Reader {
 		src:              source{r: r, size: cfg.ReadBuffer},
 		maxBlock:         int64(cfg.MaxHeaderBlock),
 		maxContinuations: cfg.MaxContinuations,
+		onBlock:          cfg.OnBlock,
 	}
 	rd.framer = http2.NewFramer(nil, &rd.src)
 	rd.SetMaxFrameSize(cfg.MaxFrameSize)

@@ -395,6 +395,34 @@ func TestReaderDoesNotReadAhead(t *testing.T) {
 	}
 }
 
+// OnBlock is told of the blocks whose rest must be waited for, and of no others.
+func TestReaderOnBlock(t *testing.T) {
+	whole := rawFrame(1, http2.FlagHeadersEndHeaders, 1, get)
+	continued := rawFrame(1, 0, 3, get) + rawFrame(9, http2.FlagHeadersEndHeaders, 3, get)
+	tests := []struct {
+		name string
+		in   io.Reader
+		want []bool
+	}{
+		{"at once", strings.NewReader(whole), nil},
+		{"octet by octet", iotest.OneByteReader(strings.NewReader(whole)), []bool{false, true}},
+		{"continued", strings.NewReader(continued), []bool{false, true}},
+		{"cut", strings.NewReader(whole[:len(whole)-1]), []bool{false}},
+		{"not continued", strings.NewReader(rawFrame(1, 0, 1, get)), []bool{false}},
+		{"other frames", iotest.OneByteReader(strings.NewReader(rawFrame(0, 0, 1, "x"))), nil},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			var got []bool
+			r := NewReader(test.in, ReaderConfig{OnBlock: func(isComplete bool) { got = append(got, isComplete) }})
+			firstError(r)
+			if !slices.Equal(got, test.want) {
+				t.Errorf("OnBlock was called with %v, want %v", got, test.want)
+			}
+		})
+	}
+}
+
 // checkText checks that err's text holds want, or that it is nil if want is "".
 func checkText(t *testing.T, err error, want string) {
 	t.Helper()

@@ -63,7 +63,7 @@ func BenchmarkUnaryParallel(b *testing.B) {
 
 // BenchmarkPingPong is one message there and one back on a stream.
 func BenchmarkPingPong(b *testing.B) {
-	c, end := benchServer(b, server.Bidi(bidi,
+	c, end := benchServer(b, server.BidiStream(bidi,
 		func(_ context.Context, in *server.Receiver[text], out *server.Sender[text]) error {
 			var m text
 			for {

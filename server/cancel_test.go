@@ -22,7 +22,7 @@ type fate struct {
 
 // doomed is a bidi handler that waits for the end of its call in every way.
 func doomed(fates chan<- fate) server.Handler {
-	return server.Bidi(bidi, func(ctx context.Context, in *server.Receiver[text], out *server.Sender[text]) error {
+	return server.BidiStream(bidi, func(ctx context.Context, in *server.Receiver[text], out *server.Sender[text]) error {
 		derived, cancel := context.WithCancel(ctx)
 		defer cancel()
 		var f fate
@@ -196,7 +196,7 @@ func TestHandlersAreCounted(t *testing.T) {
 func TestMaxHandlers(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		s := server.New(server.WithMaxHandlers(1))
-		if err := s.Register(server.Bidi(bidi, shout)); err != nil {
+		if err := s.Register(server.BidiStream(bidi, shout)); err != nil {
 			t.Fatal(err)
 		}
 		x := serve(t, s)
@@ -219,7 +219,7 @@ func TestAnsweredCallIsNotCounted(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		release := make(chan struct{})
 		s := server.New(server.WithMaxHandlers(1), server.WithPanicHandler(func(string, any, []byte) { <-release }))
-		if err := s.Register(server.Bidi(bidi, shout), server.Unary(unary, func(context.Context, *text) (*text, error) {
+		if err := s.Register(server.BidiStream(bidi, shout), server.Unary(unary, func(context.Context, *text) (*text, error) {
 			panic("on purpose")
 		})); err != nil {
 			t.Fatal(err)

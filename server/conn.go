@@ -1,12 +1,10 @@
 package server
 
 import (
-	"errors"
 	"io"
 	"strings"
 	"sync/atomic"
 
-	"github.com/cqrpc/cqrpc"
 	"github.com/cqrpc/cqrpc/call"
 	"github.com/cqrpc/cqrpc/codec"
 	"github.com/cqrpc/cqrpc/cq"
@@ -72,20 +70,10 @@ func (c *conn) newCall(st *transport.Stream, h *frame.Headers, isGeneric, hasOne
 	}
 	k, err := call.NewServer(cfg, st, h, c.peer)
 	if err != nil {
-		refuse(st, err)
+		refuse(st, h, err)
 		return nil
 	}
 	return k
-}
-
-// refuse answers a request that is no call.
-func refuse(st *transport.Stream, err error) {
-	var e *call.RequestError
-	if !errors.As(err, &e) {
-		e = &call.RequestError{Status: cqrpc.StatusOf(err)}
-	}
-	st.Accept(transport.Discard)
-	st.Send(frame.Outgoing{Trailers: e.Headers(), End: true})
 }
 
 // refuseUnknown answers a call of a method that nobody serves, unless even more

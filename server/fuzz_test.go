@@ -74,7 +74,7 @@ func FuzzServer(f *testing.F) {
 		method(t, s, "/a/Queued", server.PayloadOnly)
 		method(t, s, "/a/None", server.PayloadNone)
 		err := s.Register(server.Unary(unary, echo), server.ClientStream(clientStream, join),
-			server.ServerStream(serverStream, split), server.Bidi(bidi, shout))
+			server.ServerStream(serverStream, split), server.BidiStream(bidi, shout))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -8,7 +8,7 @@ import (
 )
 
 // Handler is a method together with the function that serves it. Make one with
-// Unary, ClientStream, ServerStream, Bidi or Generic.
+// Unary, ClientStream, ServerStream, BidiStream or Generic.
 //
 // A function runs on a goroutine of its own, per call, and what it returns ends
 // the call: nil with OK, an error with [cqrpc.StatusOf] of it. Its context ends
@@ -59,9 +59,9 @@ func ServerStream[Req, Res any](m call.Method[Req, Res], f func(context.Context,
 	}}
 }
 
-// Bidi serves m with f, which reads requests and sends responses in any order,
+// BidiStream serves m with f, which reads requests and sends responses in any order,
 // if it likes from two goroutines. Both have to be done when f returns.
-func Bidi[Req, Res any](
+func BidiStream[Req, Res any](
 	m call.Method[Req, Res], f func(context.Context, *Receiver[Req], *Sender[Res]) error,
 ) Handler {
 	return Handler{name: m.Name, shape: call.BidiStream, serve: func(r *rpc) {

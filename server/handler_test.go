@@ -77,7 +77,7 @@ func shout(_ context.Context, in *server.Receiver[text], out *server.Sender[text
 func TestShapes(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		x := serveHandlers(t, server.Unary(unary, echo), server.ClientStream(clientStream, join),
-			server.ServerStream(serverStream, split), server.Bidi(bidi, shout))
+			server.ServerStream(serverStream, split), server.BidiStream(bidi, shout))
 		p := x.dial()
 
 		p.Request(1, clientStream.Name)
@@ -297,7 +297,7 @@ func TestPanic(t *testing.T) {
 				}
 				return req, nil
 			}),
-			server.Bidi(bidi, func(_ context.Context, _ *server.Receiver[text], out *server.Sender[text]) error {
+			server.BidiStream(bidi, func(_ context.Context, _ *server.Receiver[text], out *server.Sender[text]) error {
 				_ = out.Send(&text{})
 				panic(errors.New("late"))
 			}))

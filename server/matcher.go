@@ -56,8 +56,11 @@ func (m *matcher) offer(a *arrival, lane *cq.Lane) {
 		m.pendLocked(a)
 	}
 	m.mu.Unlock()
-	if !ok {
+	switch {
+	case !ok:
 		a.refuse(status)
+	case a.call.Finished() && m.drop(a): // before OnClosed could know that it waits
+		a.discard()
 	}
 }
 

@@ -87,7 +87,7 @@ func WithTransport(cfg transport.Config) Option {
 func WithMaxRecvMessage(n int) Option { return option(func(c *config) { c.maxRecv = n }) }
 
 // WithMaxSendMessage bounds a response message in bytes before compression.
-// Default unlimited.
+// Default unlimited. Beyond it calls end with RESOURCE_EXHAUSTED.
 func WithMaxSendMessage(n int) Option { return option(func(c *config) { c.maxSend = n }) }
 
 // WithCompressors sets the encodings in which messages may come. Default
@@ -97,7 +97,8 @@ func WithCompressors(set *codec.Compressors) Option {
 }
 
 // WithCompressor names the encoding of responses, one of the compressors; it
-// is used where the client accepts it. Default none.
+// is used where the client accepts it. Default none. A name that is
+// not among them is never used.
 func WithCompressor(name string) Option { return option(func(c *config) { c.compressor = name }) }
 
 // WithCodecs sets the codecs by their names, the content-subtypes. The first
@@ -107,6 +108,7 @@ func WithCompressor(name string) Option { return option(func(c *config) { c.comp
 func WithCodecs(codecs ...codec.Codec) Option { return option(func(c *config) { c.codecs = codecs }) }
 
 // WithPendingLimits bounds the calls that arrived before anyone asked for them.
+// Default: those of PendingLimits.
 func WithPendingLimits(l PendingLimits) Option { return option(func(c *config) { c.pending = l }) }
 
 // WithMaxHandlers bounds the calls in the hands of handlers, over all

@@ -70,7 +70,7 @@ func TestManyQueuesAndClients(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Register(server.Bidi(bidi, shout)); err != nil {
+	if err := s.Register(server.BidiStream(bidi, shout)); err != nil {
 		t.Fatal(err)
 	}
 	queues := []*cq.Queue{cq.New(), cq.New(), cq.New()}

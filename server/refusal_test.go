@@ -62,13 +62,54 @@ func TestRefusals(t *testing.T) {
 			bubble(t, func(t *testing.T) {
 				p := serveHandlers(t, server.Unary(unary, echo)).dial()
 				p.WriteHeaders(1, false, test.fields...)
-				p.Advance(time.Millisecond)
+				p.Advance(time.Second) // at most, see TestRefusalWaits
 				p.WantHeaders("the answer is one block", 1, true, test.want...)
 				p.WantRST("the client was not done", 1, http2.ErrCodeNo)
 				p.WriteData(1, true, []byte("on its way"))
 				p.Request(3, unary.Name, "user-agent", "next")
 				p.WriteMessage(3, true, nil)
 				p.WantResponse("the connection is fine", 3)
+			})
+		})
+	}
+}
+
+// TestRefusalWaits: a client that speaks no gRPC is answered when it has sent
+// its request, and the request is held to its rules until then.
+func TestRefusalWaits(t *testing.T) {
+	isReset := func(code http2.ErrCode) func(p peer) {
+		return func(p peer) { p.WantRST("malformed (RFC 9113 section 8.1.1)", 1, code) }
+	}
+	isAnswered := func(p peer) { p.WantHeaders("the answer", 1, true, ":status", "415") }
+	for _, test := range []struct {
+		name  string
+		write func(p peer)
+		want  func(p peer)
+	}{
+		{"body", func(p peer) { p.WriteData(1, true, []byte("345")) }, isAnswered},
+		{"trailers", func(p peer) {
+			p.WriteData(1, false, []byte("345"))
+			p.WriteHeaders(1, true, "a", "b")
+		}, isAnswered},
+		{"body shorter than announced", func(p peer) { p.WriteData(1, true, []byte("3")) }, isReset(http2.ErrCodeProtocol)},
+		{"headers without end", func(p peer) { p.WriteHeaders(1, false, "a", "b") }, isReset(http2.ErrCodeProtocol)},
+		{"DATA after RST_STREAM", func(p peer) {
+			p.WriteRST(1, http2.ErrCodeCancel)
+			p.WriteData(1, true, []byte("345"))
+		}, isReset(http2.ErrCodeStreamClosed)},
+		{"RST_STREAM", func(p peer) { p.WriteRST(1, http2.ErrCodeCancel) }, func(peer) {}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				p := serveHandlers(t, server.Unary(unary, echo)).dial()
+				p.WriteHeaders(1, false, request(unary.Name, "content-type", "text/plain", "content-length", "5")...)
+				p.WriteData(1, false, []byte("12"))
+				p.Advance(time.Second - 1)
+				p.WantIdle("there may be more")
+				test.write(p)
+				test.want(p)
+				p.Advance(time.Minute)
+				p.WantIdle("that was all, no reset follows")
 			})
 		})
 	}
@@ -116,6 +157,19 @@ func TestCompressor(t *testing.T) {
 		if f := p.WantResponse("the client did not say so", 3); f.Value("grpc-encoding") != "" {
 			t.Errorf("got %v", f)
 		}
+	})
+}
+
+// TestCompressors: an encoding outside the set is refused, with what is in it.
+func TestCompressors(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := server.New(server.WithCompressors(codec.NewCompressors()))
+		if err := s.Register(serverUnaryEcho); err != nil {
+			t.Fatal(err)
+		}
+		p := serve(t, s).dial()
+		p.Request(1, unary.Name, "grpc-encoding", "gzip")
+		p.WantTrailers("the set has identity only", 1, 12, "grpc-accept-encoding", "identity")
 	})
 }
 

@@ -24,6 +24,7 @@ const (
 	PayloadOnly
 )
 
+// String returns "no payload", "first message" or "only message".
 func (p PayloadHandling) String() string {
 	names := [...]string{"no payload", "first message", "only message"}
 	if int(p) < len(names) {

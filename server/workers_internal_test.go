@@ -1,6 +1,7 @@
 package server
 
 import (
+	"math"
 	"runtime"
 	"testing"
 	"testing/synctest"
@@ -23,9 +24,10 @@ func (w *workers) waits() int {
 // nowhere is a stream.
 type nowhere struct{}
 
-func (nowhere) Send(frame.Outgoing) {}
-func (nowhere) Consume(int)         {}
-func (nowhere) Reset(frame.ErrCode) {}
+func (nowhere) Send(frame.Outgoing)   {}
+func (nowhere) MaxHeaderList() uint32 { return math.MaxUint32 }
+func (nowhere) Consume(int)           {}
+func (nowhere) Reset(frame.ErrCode)   {}
 
 // job is an rpc whose handler is f.
 func job(s *Server, f func()) *rpc {

@@ -15,7 +15,8 @@ type Budgets struct {
 	// rapid reset). Default 1000, refilled by 33/s and by every stream that is
 	// answered to its end.
 	PeerResets Budget
-	// OwnResets: RST_STREAM and refusals the peer makes us send (CVE-2025-8671). Default 1000, refilled by 33/s.
+	// OwnResets: RST_STREAM and refusals the peer makes us send (CVE-2025-8671).
+	// Default 1000, refilled by 33/s.
 	OwnResets Budget
 	// Settings: SETTINGS received (CVE-2019-9515). Default 100, refilled by 10/s.
 	Settings Budget
@@ -34,8 +35,8 @@ type Budgets struct {
 
 // Budget is a token bucket: Burst events at once, then PerSecond.
 type Budget struct {
-	Burst     int
-	PerSecond float64
+	Burst     int     // events
+	PerSecond float64 // events; 0 with a Burst: never refilled
 }
 
 func (b Budgets) resolved() Budgets {

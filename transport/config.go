@@ -34,8 +34,8 @@ type Config struct {
 	// InitialWindow is the receive window of a stream in bytes, 65535 to 2^31-1.
 	// Default 65535, grown by BDP estimation up to MaxWindow.
 	InitialWindow int
-	// InitialConnWindow is the receive window of the connection in bytes.
-	// Default 1 MiB. Bytes are credited as they are read, so it bounds what is
+	// InitialConnWindow is the receive window of the connection in bytes, 65535
+	// to 2^31-1. Default 1 MiB. Bytes are credited as they are read, so it bounds what is
 	// in flight, not what is buffered.
 	InitialConnWindow int
 	// MaxWindow bounds BDP growth of a stream's window, in bytes; the connection's
@@ -44,13 +44,15 @@ type Config struct {
 	// MaxFrameSize is the largest frame accepted, 16384 to 16777215 bytes. Default 16384.
 	MaxFrameSize int
 	// MaxHeaderList is the largest header list accepted, in bytes as RFC 9113
-	// section 6.5.2 counts them. Default 16 KiB.
+	// section 6.5.2 counts them, 256 to 2^30. Default 16 KiB.
 	MaxHeaderList int
-	// HeaderTableSize is the HPACK decoder's table in bytes. Default 4096.
+	// HeaderTableSize is the HPACK decoder's table in bytes, at most 1 MiB.
+	// Default 4096; negative: 0.
 	HeaderTableSize int
 
+	// Keepalive is when we ping; Enforcement is how often a client may.
 	Keepalive   Keepalive
-	Enforcement Enforcement
+	Enforcement Enforcement // server only
 
 	// MaxIdle closes a server connection that had no stream for so long.
 	// MaxAge drains it when it is so old (plus or minus 10 %, so that clients do
@@ -60,6 +62,10 @@ type Config struct {
 
 	// HandshakeTimeout bounds preface and first SETTINGS. Default 20 s; negative: none.
 	HandshakeTimeout time.Duration
+	// HeaderTimeout bounds a header block, from its first frame to its last
+	// octet: nothing else can be received meanwhile. Beyond it the connection
+	// ends with ENHANCE_YOUR_CALM. Default 20 s; negative: none.
+	HeaderTimeout time.Duration
 	// DrainTimeout is how long a graceful drain waits for the acknowledgement
 	// that separates its two GOAWAYs. Default 20 s.
 	DrainTimeout time.Duration
@@ -78,7 +84,8 @@ type Config struct {
 	FirstStreamID uint32
 }
 
-// Keepalive says when to ask a silent peer whether it is alive (gRFC A8, ccore 4.6).
+// Keepalive says when to ask a silent peer whether it is alive (gRFC A8,
+// gRPC keepalive.md).
 type Keepalive struct {
 	// Time without anything read before a PING. Default: client off, server 2 h.
 	// Negative: off. Less than 10 s is raised to 10 s on a client, 1 s on a server.
@@ -89,7 +96,7 @@ type Keepalive struct {
 	PermitWithoutStreams bool
 }
 
-// Enforcement says how often a client may ping a server (gRFC A8, ccore 8.6).
+// Enforcement says how often a client may ping a server (gRFC A8).
 type Enforcement struct {
 	// MinTime between PINGs without data from us in between. Default 5 min.
 	MinTime time.Duration
@@ -127,6 +134,9 @@ func (c Config) resolved(side Side) Config {
 	}
 	if c.HandshakeTimeout == 0 {
 		c.HandshakeTimeout = 20 * time.Second
+	}
+	if c.HeaderTimeout == 0 {
+		c.HeaderTimeout = 20 * time.Second
 	}
 	c.DrainTimeout = orDefault(c.DrainTimeout, 20*time.Second, 0, 1<<62)
 	c.LingerTimeout = orDefault(c.LingerTimeout, time.Second, 0, 1<<62)

@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"math"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -53,6 +54,8 @@ type Conn struct {
 	stopped atomic.Bool // closing: the reader drops what comes
 	broken  atomic.Bool // writeErr is set
 
+	peerHeaderList atomic.Uint32 // the peer's MAX_HEADER_LIST_SIZE
+
 	// reader only, but for the windows, which are atomic
 	r     *frame.Reader
 	lane  cq.Lane
@@ -73,11 +76,16 @@ func New(side Side, nc net.Conn, cfg Config, h Handler) *Conn {
 		st := t.ConnectionState()
 		c.tls = &st
 	}
-	c.r = frame.NewReader(nc, c.cfg.reader())
+	rc := c.cfg.reader()
+	if c.cfg.HeaderTimeout > 0 {
+		rc.OnBlock = c.boundBlock
+	}
+	c.r = frame.NewReader(nc, rc)
 	c.streams.init(side, c.cfg.FirstStreamID)
 	c.in.init(&c.cfg)
 	c.out.window = defaultWindow
 	c.peer = defaultPeerSettings()
+	c.peerHeaderList.Store(math.MaxUint32)
 	c.control.greet(side, &c.cfg)
 
 	if c.cfg.HandshakeTimeout > 0 {
@@ -91,7 +99,7 @@ func New(side Side, nc net.Conn, cfg Config, h Handler) *Conn {
 	return c
 }
 
-// LocalAddr and RemoteAddr are the socket's addresses.
+// LocalAddr is this end's address.
 func (c *Conn) LocalAddr() net.Addr { return c.nc.LocalAddr() }
 
 // RemoteAddr is the peer's address.

@@ -123,6 +123,70 @@ func TestHandshakeDeadlineEnds(t *testing.T) {
 	})
 }
 
+// TestHeaderTimeout: a header block holds up the connection, so it is not waited
+// for as long as the peer likes, however often it sends a little.
+func TestHeaderTimeout(t *testing.T) {
+	for _, side := range []Side{Client, Server} {
+		for name, write := range map[string]func(p *h2peer.Peer, block []byte){
+			"no CONTINUATION": func(p *h2peer.Peer, block []byte) { p.WriteHeadersRaw(1, true, false, block) },
+			"empty CONTINUATIONs": func(p *h2peer.Peer, block []byte) {
+				p.WriteHeadersRaw(1, true, false, block)
+				for range 4 {
+					p.Advance(time.Second)
+					p.WriteContinuation(1, false, nil)
+				}
+			},
+			"payload cut": func(p *h2peer.Peer, block []byte) {
+				p.WriteBytes([]byte{0, 0, byte(len(block) + 1), 1, 5, 0, 0, 0, 1})
+				p.WriteBytes(block)
+			},
+		} {
+			t.Run(side.String()+": "+name, func(t *testing.T) {
+				greeted(t, side, Config{HeaderTimeout: 5 * time.Second}, func(s *scene) {
+					if side == Client {
+						s.open(frame.Outgoing{End: true})
+						s.peer.WantHeaders("request", 1, true)
+					}
+					begun := time.Now()
+					write(s.peer, s.peer.EncodeHeaders(":status", "200"))
+					s.peer.Advance(5*time.Second - 1 - time.Since(begun))
+					s.peer.WantIdle("in time")
+					s.peer.Advance(1)
+					f := s.peer.WantGoAway("too late", http2.ErrCodeEnhanceYourCalm)
+					if !strings.Contains(string(f.Payload), "header block not complete within 5s") {
+						t.Errorf("debug data %q", f.Payload)
+					}
+					s.peer.WantClosed("and closed")
+				})
+			})
+		}
+	}
+}
+
+func TestHeaderTimeoutEnds(t *testing.T) {
+	greeted(t, Server, Config{HeaderTimeout: 5 * time.Second}, func(s *scene) {
+		block := s.peer.EncodeHeaders(":method", "POST", ":scheme", "http", ":path", "/s/m", ":authority", "a")
+		s.peer.WriteHeadersRaw(1, false, false, block[:1])
+		s.peer.Advance(4 * time.Second)
+		s.peer.WriteContinuation(1, true, block[1:])
+		s.served(1)
+		s.peer.Advance(time.Hour)
+		s.wantAlive("the timeout is for the block only")
+	})
+}
+
+// TestCloseInHeaders: the bound of a header block does not put off that of closing.
+func TestCloseInHeaders(t *testing.T) {
+	greeted(t, Server, Config{HeaderTimeout: time.Hour}, func(s *scene) {
+		s.conn.Close()
+		s.peer.WriteHeadersRaw(1, false, false, nil)
+		s.wantDead("closed", http2.ErrCodeNo)
+		if err := s.ended(); err != nil {
+			t.Errorf("OnClosed(%v)", err)
+		}
+	})
+}
+
 func TestPeerClosesInHandshake(t *testing.T) {
 	play(t, Client, Config{}, func(s *scene) {
 		call := s.open(frame.Outgoing{})

@@ -76,7 +76,7 @@ func TestKeepalive(t *testing.T) {
 				s.peer.Advance(10*time.Second - 1)
 				s.peer.WantIdle("the answer may still come")
 				s.peer.Advance(1)
-				f := s.peer.WantGoAway("dead, as far as anyone can tell (ccore 8.6)", http2.ErrCodeEnhanceYourCalm)
+				f := s.peer.WantGoAway("dead, as far as anyone can tell (gRFC A8)", http2.ErrCodeEnhanceYourCalm)
 				if string(f.Payload) != "keepalive_timeout" {
 					t.Errorf("debug data %q", f.Payload)
 				}
@@ -149,7 +149,7 @@ func TestKeepaliveWithoutStreams(t *testing.T) {
 	})
 }
 
-// TestEnforcement: when a client's PINGs become strikes (ccore 8.6).
+// TestEnforcement: when a client's PINGs become strikes (gRFC A8).
 func TestEnforcement(t *testing.T) {
 	const minute = time.Minute
 	cfg := Config{Enforcement: Enforcement{MinTime: 5 * minute}}

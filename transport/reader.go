@@ -85,14 +85,24 @@ func (c *Conn) handshake() error {
 			Code: frame.ProtocolError, Reason: fmt.Sprintf("first frame is %v, not SETTINGS", f.Type),
 		}
 	}
-	c.endHandshakeDeadline()
+	c.readBy(time.Time{})
 	return c.onSettings(&f)
 }
 
-// endHandshakeDeadline lets reads wait for ever, unless shut or writeFailed has
-// just set its own deadline.
-func (c *Conn) endHandshakeDeadline() {
-	_ = c.nc.SetReadDeadline(time.Time{})
+// boundBlock keeps a peer from leaving a header block unfinished, which is
+// received by nobody's stream and so under nobody's deadline.
+func (c *Conn) boundBlock(isComplete bool) {
+	if isComplete {
+		c.readBy(time.Time{})
+		return
+	}
+	c.readBy(time.Now().Add(c.cfg.HeaderTimeout))
+}
+
+// readBy lets reads wait until then, or for ever if it is zero, unless shut or
+// writeFailed has just set its own deadline.
+func (c *Conn) readBy(then time.Time) {
+	_ = c.nc.SetReadDeadline(then)
 	if c.stopped.Load() || c.broken.Load() {
 		_ = c.nc.SetReadDeadline(time.Now().Add(c.cfg.LingerTimeout))
 	}
@@ -119,6 +129,10 @@ func (c *Conn) explain(err error) error {
 		return fmt.Errorf("%w inside a frame", ErrPeerClosed)
 	case errors.Is(err, os.ErrDeadlineExceeded) && !c.greeted():
 		return fmt.Errorf("no HTTP/2 handshake within %v: %w", c.cfg.HandshakeTimeout, err)
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return &frame.ConnError{
+			Code: frame.EnhanceYourCalm, Reason: fmt.Sprintf("header block not complete within %v", c.cfg.HeaderTimeout),
+		}
 	}
 	return err
 }

@@ -16,7 +16,6 @@ type peerSettings struct {
 	maxFrame      uint32
 	headerTable   uint32
 	leastTable    uint32 // the least headerTable since the flusher last saw it
-	maxHeaderList uint32
 	received      bool
 	changed       bool // the flusher has not seen it yet
 }
@@ -24,7 +23,7 @@ type peerSettings struct {
 func defaultPeerSettings() peerSettings {
 	return peerSettings{
 		maxConcurrent: math.MaxUint32, initialWindow: defaultWindow, maxFrame: minFrameSize,
-		headerTable: 4096, leastTable: 4096, maxHeaderList: math.MaxUint32,
+		headerTable: 4096, leastTable: 4096,
 	}
 }
 
@@ -42,11 +41,9 @@ func (c *Conn) onSettings(f *frame.Frame) error {
 	if first {
 		c.peer.received = true
 	}
-	for _, s := range f.Settings {
-		if err := c.applyLocked(s); err != nil {
-			c.mu.Unlock()
-			return err
-		}
+	if err := c.applyLocked(f.Settings); err != nil {
+		c.mu.Unlock()
+		return err
 	}
 	c.peer.changed = true
 	c.control.settingsAcks++
@@ -62,25 +59,34 @@ func (c *Conn) onSettings(f *frame.Frame) error {
 	return err
 }
 
-func (c *Conn) applyLocked(s http2.Setting) error {
-	switch s.ID {
-	case http2.SettingEnablePush:
-		if c.side == Client && s.Val != 0 {
-			return &frame.ConnError{Code: frame.ProtocolError, Reason: "a server sent SETTINGS_ENABLE_PUSH 1"}
+// applyLocked takes over the parameters of one frame. The initial window, which
+// concerns every stream, is applied once, as it is in the end: 2000 of them in
+// one frame must not cost 2000 rounds of all streams.
+func (c *Conn) applyLocked(settings []http2.Setting) error {
+	window := c.peer.initialWindow
+	for _, s := range settings {
+		switch s.ID {
+		case http2.SettingEnablePush:
+			if c.side == Client && s.Val != 0 {
+				return &frame.ConnError{Code: frame.ProtocolError, Reason: "a server sent SETTINGS_ENABLE_PUSH 1"}
+			}
+		case http2.SettingMaxConcurrentStreams:
+			c.peer.maxConcurrent = s.Val
+		case http2.SettingMaxFrameSize:
+			c.peer.maxFrame = s.Val
+		case http2.SettingHeaderTableSize:
+			c.peer.headerTable = s.Val
+			c.peer.leastTable = min(c.peer.leastTable, s.Val)
+		case http2.SettingMaxHeaderListSize:
+			c.peerHeaderList.Store(s.Val)
+		case http2.SettingInitialWindowSize:
+			window = s.Val
 		}
-	case http2.SettingMaxConcurrentStreams:
-		c.peer.maxConcurrent = s.Val
-	case http2.SettingMaxFrameSize:
-		c.peer.maxFrame = s.Val
-	case http2.SettingHeaderTableSize:
-		c.peer.headerTable = s.Val
-		c.peer.leastTable = min(c.peer.leastTable, s.Val)
-	case http2.SettingMaxHeaderListSize:
-		c.peer.maxHeaderList = s.Val
-	case http2.SettingInitialWindowSize:
-		return c.applyInitialWindowLocked(s.Val)
 	}
-	return nil
+	if window == c.peer.initialWindow {
+		return nil
+	}
+	return c.applyInitialWindowLocked(window)
 }
 
 // applyInitialWindowLocked moves every stream's send window by the difference,

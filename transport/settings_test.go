@@ -84,6 +84,23 @@ func TestInitialWindowOverflow(t *testing.T) {
 	})
 }
 
+// TestInitialWindowMany: of many values in one frame the last counts, and only
+// it costs a round of all streams (CVE-2020-11080).
+func TestInitialWindowMany(t *testing.T) {
+	greeted(t, Server, Config{}, func(s *scene) {
+		s.peer.Request(1, "/s/m")
+		s.served(1)
+		s.peer.WriteWindowUpdate(1, 1<<31-1-65535)
+		var many []http2.Setting
+		for i := range uint32(2400) {
+			many = append(many, set(http2.SettingInitialWindowSize, 65536+i%2))
+		}
+		s.peer.WriteSettings(append(many, set(http2.SettingInitialWindowSize, 65535))...)
+		s.peer.WantSettingsAck("no stream's window is past the limit afterwards")
+		s.wantAlive("nor before")
+	})
+}
+
 func TestMaxFrameSizeOfPeer(t *testing.T) {
 	greeted(t, Client, Config{}, func(s *scene) {
 		s.open(with(message(make([]byte, 30_000)), nil, nil, true))

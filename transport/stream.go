@@ -67,6 +67,11 @@ func (s *Stream) ID() uint32 {
 // Conn is the connection the stream lives on.
 func (s *Stream) Conn() *Conn { return s.conn }
 
+// MaxHeaderList is the largest header list that the peer accepts, in octets as
+// RFC 9113 section 6.5.2 counts them; 2^32-1 if it has not said. Send does not
+// hold lists to it.
+func (s *Stream) MaxHeaderList() uint32 { return s.conn.peerHeaderList.Load() }
+
 // Accept binds a request's stream to its receiver. Server side, inside
 // Handler.OnStream, before anything is sent.
 func (s *Stream) Accept(r Receiver) {

@@ -28,8 +28,8 @@ func (c *Conn) flush() {
 	yield := c.out.yield // written before the go statement, by whoever started us
 	for {
 		if yield {
-			// Letting the other runnable goroutines add their frames first is
-			// worth several writes (docs/performance.md).
+			// Letting the other runnable goroutines add their frames first saves
+			// writes (docs/performance.md).
 			runtime.Gosched()
 		}
 		c.mu.Lock()

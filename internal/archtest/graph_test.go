@@ -34,26 +34,25 @@ var graph = []struct {
 	// cellar: words and memory
 	{".", rule{external: protobuf}},
 	{"internal/mem", rule{}},
-	{"internal/gate", rule{}},
 	{"internal/gen/*", rule{external: protobuf}},
 
 	// ground: bytes, queues and encodings know nothing of each other
 	{"frame", rule{ours: []string{"internal/mem"}, external: http2}},
-	{"cq", rule{ours: []string{"internal/gate"}}},
+	{"cq", rule{}},
 	{"codec", rule{ours: []string{"internal/mem"}, external: protobuf}},
 
 	// middle: the siblings that meet only through interfaces of their own
-	{"transport", rule{ours: []string{"frame", "cq", "internal/mem", "internal/gate"}, external: http2}},
-	{"call", rule{ours: []string{".", "frame", "cq", "codec", "internal/mem", "internal/gate"}}},
+	{"transport", rule{ours: []string{"frame", "cq", "internal/mem"}, external: http2}},
+	{"call", rule{ours: []string{".", "frame", "cq", "codec", "internal/mem"}}},
 
 	// wiring: client and server never meet
 	{"client/resolver", rule{ours: []string{"."}}},
 	{"client/balancer", rule{ours: []string{"."}}},
 	{"client", rule{ours: []string{
 		"client/resolver", "client/balancer", ".", "transport", "call", "frame", "cq", "codec",
-		"internal/mem", "internal/gate",
+		"internal/mem",
 	}}},
-	{"server", rule{ours: []string{".", "transport", "call", "frame", "cq", "codec", "internal/mem", "internal/gate"}}},
+	{"server", rule{ours: []string{".", "transport", "call", "frame", "cq", "codec", "internal/mem"}}},
 
 	// styles
 	{"client/async", rule{ours: append([]string{"client"}, style...)}},

@@ -25,16 +25,6 @@ const (
 	Server
 )
 
-func (s Side) String() string {
-	switch s {
-	case Client:
-		return "client"
-	case Server:
-		return "server"
-	}
-	return "Side(?)"
-}
-
 // Peer is a scripted HTTP/2 endpoint. Make one with New.
 type Peer struct {
 	// immutable

@@ -18,7 +18,7 @@ func (p *Peer) wrote(err error) {
 	}
 }
 
-// WriteBytes writes p as it is.
+// WriteBytes writes b as it is.
 func (p *Peer) WriteBytes(b []byte) {
 	_, err := p.conn.Write(b)
 	p.wrote(err)

@@ -32,7 +32,7 @@ func (s *Service) Handlers() []server.Handler {
 }
 
 func duplex[Req, Res any](m call.Method[Req, Res], f func(Call, Receiver[Req], Sender[Res]) error) server.Handler {
-	return server.Bidi(m, func(ctx context.Context, in *server.Receiver[Req], out *server.Sender[Res]) error {
+	return server.BidiStream(m, func(ctx context.Context, in *server.Receiver[Req], out *server.Sender[Res]) error {
 		return f(syncCall{ctx}, in, out)
 	})
 }

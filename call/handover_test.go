@@ -1,0 +1,132 @@
+package call
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/cqrpc/cqrpc/frame"
+)
+
+// slowStream is a stream whose first Send is held up.
+type slowStream struct {
+	fakeStream
+	entered, release chan struct{}
+}
+
+func newSlowStream() *slowStream {
+	return &slowStream{
+		fakeStream: fakeStream{buffers: true}, entered: make(chan struct{}), release: make(chan struct{}),
+	}
+}
+
+func (s *slowStream) Send(o frame.Outgoing) {
+	if s.entered != nil {
+		close(s.entered)
+		s.entered = nil
+		<-s.release
+	}
+	s.fakeStream.Send(o)
+}
+
+// slowOpener binds on another goroutine, as a connection does that has just
+// become ready, and answers Open when that goroutine is inside Send.
+type slowOpener struct {
+	stream *slowStream
+	bound  chan struct{}
+}
+
+func newSlowOpener() *slowOpener { return &slowOpener{newSlowStream(), make(chan struct{})} }
+
+func (o *slowOpener) Open(c *Call) {
+	entered := o.stream.entered
+	go func() {
+		defer close(o.bound)
+		c.Bind(o.stream, Peer{})
+	}()
+	<-entered
+}
+
+func (o *slowOpener) Forget(*Call) {}
+
+// What is started while Bind is handing over the first batches goes out after
+// them: a message with BufferHint is not buffered before the stream has it.
+func TestNothingOvertakesBind(t *testing.T) {
+	o := newSlowOpener()
+	r := newRig(t, nil)
+	r.c.Close()
+	cfg := r.c.cfg
+	r.c = NewClient(cfg, o)
+	r.start("first", SendInitialMetadata(nil), SendValue("1").With(BufferHint))
+	r.want("the stream does not have the message")
+	if err := r.c.StartBatch([]Op{SendValue("2").With(BufferHint)}, "second"); err == nil {
+		t.Error("a message was accepted while one is outstanding")
+	}
+	r.start("close", SendClose())
+	close(o.stream.release)
+	<-o.bound
+	if got, want := o.stream.messages, []string{wire("1")}; !slices.Equal(got, want) || !o.stream.given.End {
+		t.Errorf("the stream was given %q, end %v; want %q and the end", got, o.stream.given.End, want)
+	}
+	r.c.Receiver().OnSent(o.stream.accept(), &r.lane)
+	r.want("all was framed", "first", "close")
+	r.c.Cancel()
+	for _, bug := range o.stream.bugs {
+		t.Error(bug)
+	}
+}
+
+// The second message waits while a retry repeats the first; when its turn has
+// come, the end of the requests must not overtake it.
+func TestEndDoesNotOvertakeWhatWasHeld(t *testing.T) {
+	r := newRig(t, nil)
+	r.start("first", SendInitialMetadata(nil), SendValue("1"))
+	r.accept()
+	r.want("framed", "first")
+	slow := newSlowStream()
+	slow.entered = nil // not yet
+	r.opener.mu.Lock()
+	r.opener.manual = true
+	r.opener.mu.Unlock()
+	r.closed(&frame.CloseError{Kind: frame.ResetByPeer, Code: frame.RefusedStream, Unprocessed: true})
+	r.c.Bind(slow, Peer{})
+	r.start("second", SendValue("2"))
+	if got, want := slow.messages, []string{wire("1")}; !slices.Equal(got, want) {
+		t.Fatalf("the new stream was given %q, want %q", got, want)
+	}
+	sent := slow.accept()
+	entered := make(chan struct{})
+	slow.entered = entered
+	told := make(chan struct{})
+	go func() { // the connection's goroutine
+		defer close(told)
+		r.c.Receiver().OnSent(sent, &r.lane)
+	}()
+	<-entered
+	r.start("close", SendClose())
+	close(slow.release)
+	<-told
+	if got, want := slow.messages, []string{wire("1"), wire("2")}; !slices.Equal(got, want) || !slow.given.End {
+		t.Errorf("the new stream was given %q, end %v; want %q and the end", got, slow.given.End, want)
+	}
+	for _, bug := range slow.bugs {
+		t.Error(bug)
+	}
+	r.c.Receiver().OnSent(slow.accept(), &r.lane)
+	r.want("all was framed", "second", "close")
+}
+
+// Of two batches that race with each other the end may reach the stream first.
+// The message that lost is told so at once, not when the call ends.
+func TestMessageThatLostAgainstTheEnd(t *testing.T) {
+	r := newRig(t, nil)
+	r.start("init", SendInitialMetadata(nil))
+	r.start("message", SendValue("1"))
+	r.start("close", SendClose())
+	r.c.Receiver().OnSent(frame.Sent{Headers: true, End: true}, &r.lane)
+	events := r.want("END_STREAM was framed, the message cannot follow", "init", "close", "!message")
+	for _, ev := range events {
+		if ev.Tag == "message" && ev.Err != ErrEnded {
+			t.Errorf("message failed with %v, want ErrEnded", ev.Err)
+		}
+	}
+}
