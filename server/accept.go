@@ -15,9 +15,13 @@ import (
 
 // Serve takes connections from lis until the server ends, then returns
 // ErrServerClosed, or until Accept fails for good, then returns its error. It
-// closes lis in any case. Several listeners may be served at once.
+// closes lis in any case; options that contradict each other are an error at
+// once. Several listeners may be served at once.
 func (s *Server) Serve(lis net.Listener) error {
 	defer lis.Close()
+	if err := s.cfg.check(); err != nil {
+		return err
+	}
 	if !s.addListener(lis) {
 		return ErrServerClosed
 	}
@@ -45,6 +49,10 @@ func (s *Server) Serve(lis net.Listener) error {
 // error is nil if both ends were done with it, and ErrServerClosed if the
 // server had ended before.
 func (s *Server) ServeConn(nc net.Conn) error {
+	if err := s.cfg.check(); err != nil {
+		_ = nc.Close()
+		return err
+	}
 	ended := make(chan error, 1)
 	if !s.admit(nc, ended) {
 		return ErrServerClosed

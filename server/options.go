@@ -2,6 +2,7 @@ package server
 
 import (
 	"crypto/tls"
+	"fmt"
 	"log/slog"
 	"time"
 
@@ -67,6 +68,18 @@ func newConfig(opts []Option) config {
 	return c
 }
 
+// check finds what no option can refuse by itself.
+func (c *config) check() error {
+	if c.compressor == "" {
+		return nil
+	}
+	if _, ok := c.compressors.Lookup(c.compressor); !ok {
+		return fmt.Errorf("server: compressor %q is not among the compressors, %s",
+			c.compressor, c.compressors.AcceptEncoding())
+	}
+	return nil
+}
+
 // WithTLS serves TLS, offering ALPN h2 only and nothing older than TLS 1.2.
 // cfg needs a certificate. Default: plaintext. A listener whose connections
 // are *tls.Conn already needs no option.
@@ -97,8 +110,8 @@ func WithCompressors(set *codec.Compressors) Option {
 }
 
 // WithCompressor names the encoding of responses, one of the compressors; it
-// is used where the client accepts it. Default none. A name that is
-// not among them is never used.
+// is used where the client accepts it. Default none. With a name
+// that is not among them Serve fails.
 func WithCompressor(name string) Option { return option(func(c *config) { c.compressor = name }) }
 
 // WithCodecs sets the codecs by their names, the content-subtypes. The first
