@@ -140,14 +140,20 @@ func (r *replay) allows(e *frame.CloseError) bool {
 func (c *Call) retryLocked(a *after) {
 	c.attempt = &Attempt{call: c}
 	c.stream = nil
-	c.send.sent = frame.Sent{}
-	c.send.repeating = c.replay.message != nil
-	o := frame.Outgoing{Headers: c.replay.renew().Ref()}
-	o.End = c.send.state == sendClosed && (c.send.held == nil || !c.send.held.End)
-	if c.replay.message != nil {
+	s := &c.send
+	s.sent = frame.Sent{}
+	s.repeating = c.replay.message != nil
+	o, rest := frame.Outgoing{Headers: c.replay.renew().Ref()}, s.queued // rest: see handing
+	if !s.repeating {
+		o.Message, o.Prefix = rest.Message, rest.Prefix
+	} else {
 		o.Message, o.Prefix = c.replay.message.Ref(), c.replay.prefix
+		if rest.Message != nil {
+			s.held = &rest
+		}
 	}
-	c.send.queued = o
+	o.End = s.state == sendClosed && (s.held == nil || !s.held.End)
+	s.queued = o
 	c.asked, a.open = true, true
 }
 

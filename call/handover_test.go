@@ -32,12 +32,20 @@ func (s *slowStream) Send(o frame.Outgoing) {
 // become ready, and answers Open when that goroutine is inside Send.
 type slowOpener struct {
 	stream *slowStream
+	next   *fakeStream // bound at once
 	bound  chan struct{}
 }
 
-func newSlowOpener() *slowOpener { return &slowOpener{newSlowStream(), make(chan struct{})} }
+func newSlowOpener() *slowOpener {
+	return &slowOpener{stream: newSlowStream(), bound: make(chan struct{})}
+}
 
 func (o *slowOpener) Open(c *Call) {
+	if o.next != nil {
+		c.Bind(o.next, Peer{})
+		return
+	}
+	o.next = &fakeStream{buffers: true}
 	entered := o.stream.entered
 	go func() {
 		defer close(o.bound)
@@ -48,14 +56,17 @@ func (o *slowOpener) Open(c *Call) {
 
 func (o *slowOpener) Forget(*Call) {}
 
+func newSlowRig(t *testing.T) (*rig, *slowOpener) {
+	r, o := newRig(t, nil), newSlowOpener()
+	r.c.Close()
+	r.c = NewClient(r.c.cfg, o)
+	return r, o
+}
+
 // What is started while Bind is handing over the first batches goes out after
 // them: a message with BufferHint is not buffered before the stream has it.
 func TestNothingOvertakesBind(t *testing.T) {
-	o := newSlowOpener()
-	r := newRig(t, nil)
-	r.c.Close()
-	cfg := r.c.cfg
-	r.c = NewClient(cfg, o)
+	r, o := newSlowRig(t)
 	r.start("first", SendInitialMetadata(nil), SendValue("1").With(BufferHint))
 	r.want("the stream does not have the message")
 	if err := r.c.StartBatch([]Op{SendValue("2").With(BufferHint)}, "second"); err == nil {
@@ -72,6 +83,43 @@ func TestNothingOvertakesBind(t *testing.T) {
 	r.c.Cancel()
 	for _, bug := range o.stream.bugs {
 		t.Error(bug)
+	}
+}
+
+// What waits for Bind to hand over the first batches is not lost when the stream
+// turns out to be refused meanwhile.
+func TestRetryWhileBindHandsOver(t *testing.T) {
+	for _, test := range []struct {
+		name  string
+		first []Op
+		then  []Op
+		want  []string
+	}{
+		{"headers", nil, []Op{SendValue("1"), SendClose()}, []string{wire("1")}},
+		{"message", []Op{SendValue("1")}, []Op{SendValue("2"), SendClose()}, []string{wire("1"), wire("2")}},
+		{"end", []Op{SendValue("1")}, []Op{SendClose()}, []string{wire("1")}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			r, o := newSlowRig(t)
+			r.start("first", append(test.first, SendInitialMetadata(nil))...)
+			// The stream's report may come before Bind has noticed that Send is over.
+			sent := frame.Sent{Headers: true, Messages: uint64(len(test.first))}
+			r.c.Receiver().OnSent(sent, &r.lane)
+			r.want("framed", "first")
+			r.start("then", test.then...)
+			r.c.Receiver().OnClosed(&frame.CloseError{Kind: frame.GoneAway, Unprocessed: true}, sent, &r.lane)
+			close(o.stream.release)
+			<-o.bound
+			for range test.want { // a message that was held follows the first
+				r.c.Receiver().OnSent(o.next.accept(), &r.lane)
+			}
+			if got := o.next.messages; !slices.Equal(got, test.want) || !o.next.given.End {
+				t.Errorf("the next stream was given %q, end %v; want %q and the end", got, o.next.given.End, test.want)
+			}
+			r.c.Receiver().OnSent(o.next.accept(), &r.lane)
+			r.want("all was framed", "then")
+			r.c.Cancel()
+		})
 	}
 }
 

@@ -186,6 +186,32 @@ func TestServerThatHangsUpIsNotCalledInALoop(t *testing.T) {
 	}
 }
 
+// Nor do calls wait from one such connection to the next: the second in a row
+// fails those that do not wait for ready, with what the server said.
+func TestServerThatHangsUpFailsCalls(t *testing.T) {
+	play(t, func(s *scene) {
+		none := http2.Setting{ID: http2.SettingMaxConcurrentStreams, Val: 0}
+		r := s.unary(s.Context(), "a")
+		patient := s.unary(s.Context(), "b", WithWaitForReady(true))
+		p := s.server("the calls connect", none)
+		p.WriteGoAway(0, http2.ErrCodeNo, "once")
+		p.Close()
+		s.advance(1200 * time.Millisecond) // the longest first back-off
+		p = s.server("they connect again", none)
+		s.wantPending("once may be bad luck", r)
+		p.WriteGoAway(0, http2.ErrCodeNo, "twice")
+		p.Close()
+		s.wantFailed("twice is not", r, cqrpc.CodeUnavailable, "twice")
+		s.wantState("between attempts", TransientFailure)
+		s.advance(2 * time.Second)
+		p = s.server("it goes on trying")
+		s.wantState("connected", Ready)
+		wantCall(p, "who waited is served", 1, unaryMethod.Name, "b")
+		answer(p, 1, "c")
+		s.wantOK("answered", patient, "c")
+	})
+}
+
 // A connection that lasted ends the count of failures.
 func TestBackoffBeginsAnewAfterALastingConnection(t *testing.T) {
 	play(t, func(s *scene) {

@@ -10,6 +10,7 @@ import "fmt"
 //	  |                         v    |  while it tries again)     |
 //	  |                   TransientFailure --connected--> Ready   |
 //	  +----- idle timeout, GOAWAY, connection lost ---------------+
+//	         (twice in a row at once: TransientFailure)
 //
 //	any --Close--> Shutdown
 type State uint8

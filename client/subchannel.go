@@ -210,7 +210,8 @@ func (s *subchannel) adopt(conn *transport.Conn) {
 // release forgets a connection that takes no more streams. One that outlived
 // the initial back-off proves the address good and ends the count of failures;
 // one that was lost at once adds to it, so that a server which accepts and
-// hangs up is not called in a loop.
+// hangs up is not called in a loop. The second such in a row is reported as the
+// failure it is: calls must not wait from one to the next without end.
 func (s *subchannel) release(conn *transport.Conn, cause error) {
 	s.mu.Lock()
 	if s.conn != conn {
@@ -224,10 +225,17 @@ func (s *subchannel) release(conn *transport.Conn, cause error) {
 	if isTooManyPings(cause) {
 		s.keepalive *= 2 // gRFC A8: ping later connections half as often
 	}
-	u := s.updateLocked(update{state: Idle, err: cause})
+	u := update{state: Idle, err: cause}
+	if s.failures > 1 && !errors.Is(cause, errIdle) {
+		u.state = TransientFailure
+	}
+	u = s.updateLocked(u)
 	s.mu.Unlock()
 	s.cfg.logger.Info("channel: connection gone", "target", s.addr.text, "cause", cause)
 	s.watcher(u)
+	if u.state == TransientFailure {
+		s.connect()
+	}
 }
 
 func isTooManyPings(err error) bool {

@@ -188,12 +188,16 @@ func (v *visit) receive(rnd *rand.Rand) {
 	}
 	for {
 		var b *call.Buffer
+		isOver := status != nil && status.came.Load() > 0 && v.status.Code == cqrpc.CodeOK
 		v.await(v.ledger.start(v.k, v.who, call.RecvMessage(&b)))
 		if !v.take(b) {
 			break
 		}
+		if isOver {
+			v.ledger.errorf("%s got a message after OK", v.who)
+		}
 		if rnd.IntN(10) == 0 {
-			time.Sleep(time.Duration(rnd.IntN(50)) * time.Millisecond)
+			time.Sleep(time.Duration(rnd.IntN(50)) * time.Millisecond) // fake clock
 		}
 	}
 	if status == nil {

@@ -173,7 +173,7 @@ func (h *ledgerHost) answer(k *call.Call, slot server.IncomingCall, r *record, r
 			}
 		}
 		if rnd.IntN(4) == 0 {
-			time.Sleep(time.Duration(rnd.IntN(50)) * time.Millisecond)
+			time.Sleep(time.Duration(rnd.IntN(50)) * time.Millisecond) // fake clock
 		}
 		switch rnd.IntN(40) {
 		case 0: // an early end

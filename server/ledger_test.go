@@ -197,7 +197,7 @@ func runLedger(t *testing.T, seed uint64) {
 	for id := range 40 {
 		rnd := rand.New(rand.NewPCG(seed, uint64(id)+100))
 		calls.Go(func() {
-			time.Sleep(time.Duration(rnd.IntN(1500)) * time.Millisecond)
+			time.Sleep(time.Duration(rnd.IntN(1500)) * time.Millisecond) // fake clock
 			g.call(id, rnd)
 		})
 	}
@@ -211,6 +211,6 @@ func runLedger(t *testing.T, seed uint64) {
 	if err := <-served; !errors.Is(err, server.ErrServerClosed) {
 		l.errorf("Serve: %v", err)
 	}
-	time.Sleep(time.Minute) // for sockets that linger
+	time.Sleep(time.Minute) // for sockets that linger // fake clock
 	l.audit()
 }

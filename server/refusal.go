@@ -13,8 +13,13 @@ import (
 	"github.com/cqrpc/cqrpc/transport"
 )
 
-// refusalPatience is how long the end of a request that is refused is waited for.
-const refusalPatience = time.Second
+const (
+	// refusalPatience is how long the end of a request that is refused is waited for.
+	refusalPatience = time.Second
+	// refusalCredit is how many bytes of it are read and dropped, besides the
+	// first window.
+	refusalCredit = 1 << 20
+)
 
 // refuse answers a request that is no call. A client that speaks gRPC is told
 // at once, another when it has sent its request.
@@ -34,12 +39,14 @@ func refuse(st *transport.Stream, h *frame.Headers, err error) {
 // refusal is an answer with an HTTP status that waits for the end of its
 // request: with the answer goes RST_STREAM NO_ERROR if the client still sends,
 // and many an HTTP client then reports the reset and not the status. Meanwhile
-// the request is held to its rules (RFC 9113 section 8.1) and gets no credit
-// beyond the first window.
+// the request is held to its rules (RFC 9113 section 8.1).
 type refusal struct {
 	// immutable
 	stream *transport.Stream
 	timer  *time.Timer // the wait is over
+
+	// reader only
+	dropped int // bytes
 
 	// atomic
 	answer atomic.Pointer[frame.HeaderList] // nil once sent or dropped
@@ -78,9 +85,14 @@ func (r *refusal) OnHeaders(_ *frame.Headers, lane *cq.Lane) { lane.Add(r, cq.Co
 
 // OnData implements transport.Receiver.
 func (r *refusal) OnData(b *mem.Buffer, end bool, lane *cq.Lane) {
+	n := b.Len()
 	b.Free()
 	if end {
 		lane.Add(r, cq.Completion{})
+		return
+	}
+	if r.dropped += n; r.dropped <= refusalCredit {
+		r.stream.Consume(n)
 	}
 }
 

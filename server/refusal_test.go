@@ -115,6 +115,25 @@ func TestRefusalWaits(t *testing.T) {
 	}
 }
 
+// TestRefusalOfUpload: a body larger than the window is dropped, to a limit.
+func TestRefusalOfUpload(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		p := serveHandlers(t, server.Unary(unary, echo)).dial()
+		const window, credit = 65535, 1 << 20
+		p.WriteHeaders(1, false, request(unary.Name, "content-type", "text/plain")...)
+		chunk := make([]byte, 1<<14)
+		for range credit / len(chunk) {
+			p.WriteData(1, false, chunk)
+			p.WantIdle("within the credit")
+		}
+		for range window / len(chunk) {
+			p.WriteData(1, false, chunk)
+		}
+		p.WriteData(1, false, chunk)
+		p.WantRST("no more", 1, http2.ErrCodeFlowControl)
+	})
+}
+
 // TestLimits: what is too much for this server ends the call, not more.
 func TestLimits(t *testing.T) {
 	bubble(t, func(t *testing.T) {
