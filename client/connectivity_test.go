@@ -256,6 +256,23 @@ func TestNotifyOnStateChange(t *testing.T) {
 	})
 }
 
+// Who watches in a loop watches Shutdown at last: that ends, or the queue never
+// would.
+func TestNotifyAfterShutdown(t *testing.T) {
+	play(t, func(s *scene) {
+		q := cq.New()
+		s.ch.Close()
+		if err := s.ch.NotifyOnStateChange(Shutdown, time.Time{}, q, 1); err != nil {
+			s.Fatal(err)
+		}
+		s.wantEvent("no state follows", q, 1, false)
+		q.Shutdown()
+		if ev := q.Next(s.Context()); ev.Kind != cq.Shutdown {
+			s.Errorf("the event is %+v; want Shutdown", ev)
+		}
+	})
+}
+
 func TestNotifyOnStateChangeOnFinishedQueue(t *testing.T) {
 	play(t, func(s *scene) {
 		q := cq.New()

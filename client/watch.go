@@ -99,8 +99,9 @@ func (ch *Channel) addWatcher(w *watcher, deadline time.Time) bool {
 }
 
 // NotifyOnStateChange is WaitForStateChange for a queue: tag comes back once,
-// with OK=true when the state differs from seen, OK=false at the deadline.
-// The zero deadline is none. It fails with cq.ErrShutdown if q is shut down.
+// with OK=true when the state differs from seen, OK=false at the deadline, and
+// at once where none can follow, after Shutdown. The zero deadline is none. It
+// fails with cq.ErrShutdown if q is shut down.
 func (ch *Channel) NotifyOnStateChange(seen State, deadline time.Time, q cq.Completer, tag cq.Tag) error {
 	if !q.Begin() {
 		return cq.ErrShutdown
@@ -108,6 +109,8 @@ func (ch *Channel) NotifyOnStateChange(seen State, deadline time.Time, q cq.Comp
 	w := &watcher{seen: seen, fire: func(changed bool) { q.Complete(cq.Completion{Tag: tag, OK: changed}) }}
 	if !ch.addWatcher(w, deadline) {
 		watched{w}.tell()
+	} else if seen == Shutdown {
+		ch.expire(w) // a tag without end would keep q from finishing
 	}
 	return nil
 }

@@ -147,7 +147,10 @@ func WithPanicHandler(f func(method string, v any, stack []byte)) Option {
 }
 
 // PendingLimits bounds the calls that wait for somebody to ask for them. In
-// every field zero means the default and a negative value no limit.
+// every field zero means the default and a negative value no limit. A call whose
+// first message is still on its way to a method with payload does not wait yet:
+// MaxConcurrentStreams bounds how many of those there are, and their deadlines
+// how old they get.
 type PendingLimits struct {
 	// Calls is how many may wait, default 1000. One more is refused with
 	// RESOURCE_EXHAUSTED.
