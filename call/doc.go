@@ -34,6 +34,8 @@
 //     it, so that nobody takes a cut sequence for a complete one.
 //   - Server: a status without initial metadata but with a message implies empty
 //     initial metadata instead of waiting for it.
+//   - Metadata larger than the peer's MAX_HEADER_LIST_SIZE is not sent but ends the
+//     call with RESOURCE_EXHAUSTED; of a status, details and text give way first.
 //   - BufferHint completes a message as soon as it fits the write buffer, but
 //     holds nothing back: the connection coalesces writes by itself. WriteThrough
 //     changes nothing: without the hint a send is reported after its write.

@@ -69,20 +69,24 @@ func (g *ledgerGuest) call(id int, rnd *rand.Rand) {
 	v.k = g.channel.NewCall(g.queue, method, opts...)
 	defer v.k.Close()
 	if rnd.IntN(4) == 0 {
-		time.AfterFunc(time.Duration(rnd.IntN(400))*time.Millisecond, v.cancel)
+		end := v.k.Cancel
+		if rnd.IntN(2) == 0 {
+			end = v.k.Close
+		}
+		time.AfterFunc(time.Duration(rnd.IntN(400))*time.Millisecond, func() { v.cancel(end) })
 	}
 	dog := time.AfterFunc(watchdog, func() {
 		v.ledger.errorf("%s hangs: %v", v.who, v.k)
-		v.cancel()
+		v.cancel(v.k.Cancel)
 	})
 	defer dog.Stop()
 	v.run(rnd)
 	v.judge()
 }
 
-func (v *visit) cancel() {
+func (v *visit) cancel(end func()) {
 	v.cancelled.Store(true)
-	v.k.Cancel()
+	end()
 }
 
 func (v *visit) run(rnd *rand.Rand) {

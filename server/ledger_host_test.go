@@ -192,29 +192,36 @@ func (h *ledgerHost) answer(k *call.Call, slot server.IncomingCall, r *record, r
 			last, message = message, nil
 			continue
 		}
-		for range 1 + 2*rnd.IntN(2)*b2i(slot.Method == serverStream.Name) {
-			op := call.SendMessage(call.CopyBuffer(message.Bytes()))
-			if rnd.IntN(2) == 0 {
-				op = op.With(call.BufferHint)
-			}
-			e := l.start(k, who, append(begin, op)...)
-			begin = nil
-			if ev := <-e.event; !ev.OK {
-				message.Free()
-				return h.end(k, r, who, cqrpc.CodeOK, nil, nil) // a tag all the same
-			}
+		ok := h.echo(k, who, begin, message, slot.Method == serverStream.Name && rnd.IntN(2) == 0, rnd)
+		message, begin = nil, nil
+		if !ok {
+			break
 		}
-		message.Free()
-		message = nil
 	}
-	return h.end(k, r, who, cqrpc.CodeOK, nil, nil)
+	return h.end(k, r, who, cqrpc.CodeOK, nil, nil) // a tag all the same
 }
 
-func b2i(b bool) int {
-	if b {
-		return 1
+// echo sends message, which it takes, once or three times.
+func (h *ledgerHost) echo(
+	k *call.Call, who string, begin []call.Op, message *call.Buffer, threeTimes bool, rnd *rand.Rand,
+) bool {
+	defer message.Free()
+	times := 1
+	if threeTimes {
+		times = 3
 	}
-	return 0
+	for range times {
+		op := call.SendMessage(call.CopyBuffer(message.Bytes()))
+		if rnd.IntN(2) == 0 {
+			op = op.With(call.BufferHint)
+		}
+		e := h.ledger.start(k, who, append(begin, op)...)
+		begin = nil
+		if ev := <-e.event; !ev.OK {
+			return false
+		}
+	}
+	return true
 }
 
 // end sends the status, with all that belongs before it, and reports whether it
