@@ -89,6 +89,7 @@ type unaryServing struct {
 	queue    *cq.Queue
 	slot     server.IncomingCall
 	req      pb.SimpleRequest
+	res      pb.SimpleResponse
 	answered bool
 }
 
@@ -107,9 +108,10 @@ func (u *unaryServing) Proceed(ok bool) {
 		u.request()
 	case ok:
 		u.answered = true
+		u.res.Payload = u.req.GetPayload()
 		ops := [...]call.Op{
 			call.SendInitialMetadata(nil),
-			call.SendValue(&pb.SimpleResponse{Payload: u.req.GetPayload()}),
+			call.SendValue(&u.res),
 			call.SendStatus(cqrpc.Status{}, nil),
 		}
 		must(u.slot.Call.StartBatch(ops[:], u))
@@ -122,6 +124,7 @@ type echoServing struct {
 	queue *cq.Queue
 	slot  server.IncomingCall
 	req   pb.SimpleRequest
+	res   pb.SimpleResponse
 	got   bool
 	state echoState
 }
@@ -151,7 +154,8 @@ func (e *echoServing) Proceed(ok bool) {
 	case e.state == sending:
 		e.start(receiving, call.RecvValue(&e.req, &e.got))
 	case e.got:
-		e.start(sending, call.SendValue(&pb.SimpleResponse{Payload: e.req.GetPayload()}))
+		e.res.Payload = e.req.GetPayload()
+		e.start(sending, call.SendValue(&e.res))
 	default:
 		e.start(ending, call.SendStatus(cqrpc.Status{}, nil))
 	}

@@ -17,6 +17,12 @@ type request struct {
 	subtype string
 }
 
+// serverCall is a call with its request, made in one piece.
+type serverCall struct {
+	Call
+	request request
+}
+
 // NewServer returns a server call for a request whose headers are h, which are
 // lent. s is its stream, which must report to the call's Receiver before it
 // handles another frame; tell the call by Start. The time until the request's
@@ -46,7 +52,12 @@ func NewServer(cfg Config, s Stream, h *frame.Headers, p Peer) (*Call, error) {
 	if cfg.Authority == "" {
 		cfg.Authority = f.host
 	}
-	c := &Call{cfg: cfg, stream: s, peer: p, opened: true, request: &request{md: f.md, subtype: subtype}}
+	sc := &serverCall{
+		Call:    Call{cfg: cfg, stream: s, peer: p, opened: true},
+		request: request{md: f.md, subtype: subtype},
+	}
+	c := &sc.Call
+	c.request = &sc.request
 	c.first.call = c
 	c.attempt = &c.first
 	c.compressor = f.chooseCompressor(&cfg)

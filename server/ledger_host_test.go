@@ -2,6 +2,7 @@ package server_test
 
 import (
 	"math/rand/v2"
+	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -229,7 +230,7 @@ func (h *ledgerHost) echo(
 func (h *ledgerHost) end(
 	k *call.Call, r *record, who string, code cqrpc.Code, begin []call.Op, last *call.Buffer,
 ) bool {
-	ops := append(begin, call.SendStatus(cqrpc.Status{Code: code}, nil))
+	ops := slices.Concat(begin, []call.Op{call.SendStatus(cqrpc.Status{Code: code}, nil)})
 	if last != nil {
 		ops = append(ops, call.SendMessage(call.CopyBuffer(last.Bytes())))
 	}
