@@ -27,12 +27,14 @@ func (c *Conn) flush() {
 	var isLast bool
 	yield := c.out.yield // written before the go statement, by whoever started us
 	for {
-		if yield {
+		c.mu.Lock()
+		if yield && !c.enoughLocked() {
 			// Letting the other runnable goroutines add their frames first saves
 			// writes (docs/performance.md).
+			c.mu.Unlock()
 			runtime.Gosched()
+			c.mu.Lock()
 		}
-		c.mu.Lock()
 		c.planLocked(t)
 		if t.empty() {
 			c.w.Release() // an idle connection holds no buffer
@@ -59,6 +61,20 @@ func (c *Conn) flush() {
 	if isLast {
 		c.finish()
 	}
+}
+
+// enoughToWrite is how many streams with something to send are worth a write
+// without waiting for more: those who send so many at once do not need it.
+const enoughToWrite = 4
+
+func (c *Conn) enoughLocked() bool {
+	n := 0
+	for _, q := range [...]*fifo{&c.out.ready, &c.streams.opening} {
+		for s := q.head; s != nil && n < enoughToWrite; s = s.next {
+			n++
+		}
+	}
+	return n >= enoughToWrite
 }
 
 // writeFailed ends sending, and with it the opening of streams. What the peer
