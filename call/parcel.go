@@ -1,0 +1,173 @@
+package call
+
+import (
+	"fmt"
+
+	"github.com/cqrpc/cqrpc"
+	"github.com/cqrpc/cqrpc/frame"
+	"github.com/cqrpc/cqrpc/internal/mem"
+)
+
+// parcel is what the send operations of a batch become on the goroutine that
+// starts it.
+type parcel struct {
+	set      opSet
+	reserved opSet // set, and what must not be started meanwhile
+	fresh    opSet // kinds not started before
+
+	out       frame.Outgoing
+	timeoutAt int
+	flags     Flags         // of SendInitialMetadata
+	hinted    bool          // SendMessage has BufferHint
+	spent     *mem.Buffer   // the application's buffer, if out holds another
+	borrowed  bool          // out.Message is the application's until the batch is accepted
+	excess    *cqrpc.Status // ends the call: a message or metadata over its limit
+	stream    Stream        // a server's
+
+	bare    bool // the status goes out as Trailers-Only
+	implied bool // initial metadata goes out without being asked for
+}
+
+func (p *parcel) waitForReady(byDefault bool) bool {
+	if p.flags&WaitForReadySet != 0 || p.flags&WaitForReady != 0 {
+		return p.flags&WaitForReady != 0
+	}
+	return byDefault
+}
+
+// planResponseLocked decides in which form a status goes out. Until the batch
+// has started, initial metadata must not come in between.
+func (c *Call) planResponseLocked(p *parcel, ops []Op) {
+	if c.used.has(SendInitialMetadataOp) {
+		return
+	}
+	hasMessage := p.set.has(SendMessageOp) || c.busy.has(SendMessageOp)
+	hasMetadata := false
+	for i := range ops {
+		hasMetadata = hasMetadata || ops[i].kind == SendInitialMetadataOp && len(ops[i].md) > 0
+	}
+	p.bare = !hasMessage && !hasMetadata
+	p.implied = !p.bare && !p.set.has(SendInitialMetadataOp)
+	p.reserved |= 1 << SendInitialMetadataOp
+	if p.bare {
+		p.reserved |= 1 << SendMessageOp
+	}
+}
+
+// pack encodes the sends. On error nothing of the caller's was taken.
+func (c *Call) pack(p *parcel, ops []Op) error {
+	for i := range ops {
+		o := &ops[i]
+		switch o.kind {
+		case SendInitialMetadataOp:
+			p.flags = o.flags
+			if !p.bare {
+				c.packHeaders(p, o.md)
+			}
+		case SendMessageOp:
+			if err := c.packMessage(p, o); err != nil {
+				p.discard()
+				return &BatchError{Op: o.kind, Reason: ErrInvalidMessage, Cause: err}
+			}
+		case SendCloseOp:
+			p.out.End = true
+		case SendStatusOp:
+			p.out.Trailers, p.out.End = c.trailersFor(p.stream, &o.status, o.md, p.bare), true
+		}
+	}
+	if p.implied {
+		c.packHeaders(p, nil)
+	}
+	return nil
+}
+
+func (c *Call) packHeaders(p *parcel, md cqrpc.Metadata) {
+	if !c.isServer() { // Bind knows what the peer accepts
+		p.out.Headers, p.timeoutAt = c.requestList(md)
+		return
+	}
+	p.out.Headers = c.responseList(md)
+	if n, limit := p.out.Headers.Size(), p.stream.MaxHeaderList(); uint64(n) > uint64(limit) {
+		st := tooMuchMetadata(n, limit)
+		p.excess = &st
+	}
+}
+
+// packMessage marshals, checks and compresses one message.
+func (c *Call) packMessage(p *parcel, o *Op) error {
+	body := o.buffer
+	p.borrowed, p.hinted = !o.isValue, o.flags&BufferHint != 0
+	if o.isValue {
+		var err error
+		if body, err = c.marshal(o.value); err != nil {
+			return err
+		}
+	}
+	p.out.Message = body
+	if body.Len() > c.cfg.MaxSendMessage {
+		p.excess = &cqrpc.Status{
+			Code:    cqrpc.CodeResourceExhausted,
+			Message: fmt.Sprintf("Sent message larger than max (%d vs. %d)", body.Len(), c.cfg.MaxSendMessage),
+		}
+		return nil
+	}
+	compressed := false
+	if c.compressor != nil && o.flags&NoCompress == 0 && body.Len() > 0 {
+		small, err := c.compress(body)
+		if err != nil {
+			return err
+		}
+		if compressed = small != nil; compressed {
+			p.out.Message, p.spent = small, body
+		}
+	}
+	frame.PutPrefix(&p.out.Prefix, compressed, p.out.Message.Len())
+	return nil
+}
+
+func (c *Call) marshal(v any) (*mem.Buffer, error) {
+	b := mem.Get(max(c.cfg.Codec.Size(v), 0))
+	data, err := c.cfg.Codec.Append(b.Bytes()[:0], v)
+	if err != nil {
+		b.Free()
+		return nil, err
+	}
+	b.Adopt(data)
+	return b, nil
+}
+
+// compress returns nil if the message does not get smaller.
+func (c *Call) compress(body *mem.Buffer) (*mem.Buffer, error) {
+	b := mem.Get(body.Len())
+	data, err := c.compressor.Compress(b.Bytes()[:0], body.Bytes())
+	if err != nil {
+		b.Free()
+		return nil, fmt.Errorf("compress with %s: %w", c.compressor.Name(), err)
+	}
+	b.Adopt(data)
+	if b.Len() >= body.Len() {
+		b.Free()
+		return nil, nil
+	}
+	return b, nil
+}
+
+// discard frees what pack made; the application keeps its buffer.
+func (p *parcel) discard() {
+	switch {
+	case !p.borrowed:
+		p.out.Message.Free()
+		p.spent.Free()
+	case p.spent != nil:
+		p.out.Message.Free()
+	}
+	p.out.Headers.Free()
+	p.out.Trailers.Free()
+	p.out = frame.Outgoing{}
+}
+
+// take makes everything the call's own: the batch is accepted.
+func (p *parcel) take() {
+	p.spent.Free()
+	p.spent, p.borrowed = nil, false
+}
