@@ -89,5 +89,5 @@ func (m *RegisteredMethod) NewCall(q cq.Completer, opts ...CallOption) *call.Cal
 	return m.channel.newCall(cfg.Config)
 }
 
-// String is the method's full name.
-func (m *RegisteredMethod) String() string { return m.method }
+// Name returns the full name, "/pkg.Service/Method".
+func (m *RegisteredMethod) Name() string { return m.method }

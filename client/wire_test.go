@@ -186,7 +186,7 @@ func TestRegisteredMethod(t *testing.T) {
 		if explicit := register("/test.Echo/A", "mem.test:50051"); explicit != m {
 			s.Error("the channel's authority in words: not the same handle")
 		}
-		if other == m || m.String() != "/test.Echo/A" {
+		if other == m || m.Name() != "/test.Echo/A" {
 			s.Errorf("handles %v and %v", m, other)
 		}
 		q := cq.New()

@@ -76,10 +76,7 @@ func (c *Conn) onWindowUpdate(f *frame.Frame) error {
 	if s == nil {
 		isIdle := c.isIdleLocked(f.StreamID)
 		c.mu.Unlock()
-		if isIdle {
-			return idleError(f)
-		}
-		return c.glitch("frames on closed streams")
+		return c.onStray(f, isIdle)
 	}
 	defer c.mu.Unlock()
 	if s.sendWindow+int64(f.Increment) > maxWindowSize {

@@ -283,6 +283,15 @@ func (c *Conn) recvEnd(s *Stream) {
 	s.recv.OnClosed(nil, sent, &c.lane)
 }
 
+// onStray accounts a frame that says nothing about a stream that has ended, and
+// may cross its end; on one that never was it is an error (RFC 9113 section 5.1).
+func (c *Conn) onStray(f *frame.Frame, isIdle bool) error {
+	if isIdle {
+		return idleError(f)
+	}
+	return c.glitch("frames on closed streams")
+}
+
 // onReset ends a stream because the peer says so (RFC 9113 section 6.4).
 func (c *Conn) onReset(f *frame.Frame) error {
 	c.mu.Lock()
@@ -290,10 +299,7 @@ func (c *Conn) onReset(f *frame.Frame) error {
 	if s == nil {
 		isIdle := c.isIdleLocked(f.StreamID)
 		c.mu.Unlock()
-		if isIdle {
-			return idleError(f)
-		}
-		return c.glitch("frames on closed streams")
+		return c.onStray(f, isIdle)
 	}
 	sent, answered := s.sent, c.streams.answered
 	c.endStreamLocked(s, resetByPeer)
