@@ -3,10 +3,8 @@ package main
 import (
 	"encoding/json"
 	"fmt"
-	"os"
 	"runtime"
 	"slices"
-	"text/tabwriter"
 	"time"
 )
 
@@ -31,22 +29,19 @@ type sample struct {
 func compare(p plan) error {
 	fmt.Printf("cqrpc beside grpc-go: %s/%s, %d CPUs, %s, %d rounds of %v, medians\n\n",
 		runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), runtime.Version(), p.rounds, p.duration)
-	out := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(out, "work\timplementation\trate\tx grpc-go\tclient µs\tserver µs\tallocs\t")
+	fmt.Printf("%-15s %-12s %17s %9s %10s %10s %7s\n",
+		"work", "with", "rate", "x grpc-go", "client µs", "server µs", "allocs")
 	for _, m := range measurements {
 		if m.wanted(p.only) {
-			if err := compareRates(out, m, p); err != nil {
+			if err := compareRates(m, p); err != nil {
 				return err
 			}
 		}
 	}
-	if err := out.Flush(); err != nil {
-		return err
-	}
 	return compareIdle(p)
 }
 
-func compareRates(out *tabwriter.Writer, m measurement, p plan) error {
+func compareRates(m measurement, p plan) error {
 	samples := make(map[string][]sample)
 	for range p.rounds {
 		for _, impl := range implementations {
@@ -61,11 +56,11 @@ func compareRates(out *tabwriter.Writer, m measurement, p plan) error {
 	for _, impl := range implementations {
 		of := func(f func(sample) float64) float64 { return median(samples[impl.name], f) }
 		rate := of(func(s sample) float64 { return s.rate })
-		fmt.Fprintf(out, "%s\t%s\t%.0f %s\t%.2f\t%.1f\t%.1f\t%.1f\t\n", m.name, impl.name, rate, m.unit, rate/base,
+		fmt.Printf("%-15s %-12s %9.0f %-7s %9.2f %10.1f %10.1f %7.1f\n", m.name, impl.name, rate, m.unit, rate/base,
 			of(func(s sample) float64 { return s.clientCPU }), of(func(s sample) float64 { return s.serverCPU }),
 			of(func(s sample) float64 { return s.allocs }))
 	}
-	return out.Flush()
+	return nil
 }
 
 func median(samples []sample, f func(sample) float64) float64 {
@@ -128,9 +123,8 @@ func startServer(impl implementation) (*child, string, error) {
 // compareIdle prints what streams and connections cost a server that does
 // nothing with them.
 func compareIdle(p plan) error {
-	fmt.Println()
-	out := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(out, "held idle\timplementation\tserver bytes each\tx grpc-go\tserver goroutines each\t")
+	fmt.Printf("\n%-26s %-12s %12s %9s %16s\n",
+		"held idle, server's cost", "with", "bytes each", "x grpc-go", "goroutines each")
 	for _, what := range []struct {
 		name, scenario string
 		n              int
@@ -145,11 +139,11 @@ func compareIdle(p plan) error {
 		}
 		base := costs[len(costs)-1].bytes
 		for i, impl := range implementations {
-			fmt.Fprintf(out, "%s\t%s\t%.0f\t%.2f\t%.2f\t\n",
+			fmt.Printf("%-26s %-12s %12.0f %9.2f %16.2f\n",
 				what.name, impl.name, costs[i].bytes, costs[i].bytes/base, costs[i].goroutines)
 		}
 	}
-	return out.Flush()
+	return nil
 }
 
 // idleCost is what one held thing costs the server.
