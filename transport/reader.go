@@ -293,11 +293,19 @@ func (c *Conn) onStray(f *frame.Frame, isIdle bool) error {
 }
 
 // onReset ends a stream because the peer says so (RFC 9113 section 6.4).
+//
+// C-core's client resets a call that is cancelled between getting its stream
+// identifier and writing its HEADERS, which then never come. Strictly that is
+// RST_STREAM on an idle stream and the end of the connection, with all other
+// calls on it; a server that has seen a request on it lets it pass.
 func (c *Conn) onReset(f *frame.Frame) error {
 	c.mu.Lock()
 	s := c.streams.table[f.StreamID]
 	if s == nil {
 		isIdle := c.isIdleLocked(f.StreamID)
+		if c.side == Server && !c.ours(f.StreamID) && c.streams.lastPeerID > 0 {
+			isIdle = false
+		}
 		c.mu.Unlock()
 		return c.onStray(f, isIdle)
 	}

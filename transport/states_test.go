@@ -467,3 +467,19 @@ func TestEarlyEnd(t *testing.T) {
 		})
 	})
 }
+
+// C-core resets a call that is cancelled before its HEADERS were written. That
+// must not cost the other calls of the connection.
+func TestResetWithoutHeaders(t *testing.T) {
+	greeted(t, Server, Config{}, func(s *scene) {
+		s.peer.Request(1, "/s/m")
+		call := s.served(1)
+		s.peer.WriteRST(5, http2.ErrCodeCancel)
+		s.wantAlive("stream 5 never was")
+		s.peer.Request(3, "/s/m")
+		s.served(3)
+		s.wantAlive("identifiers below it are still to come")
+		call.stream.Send(frame.Outgoing{Headers: responseHeaders(), Trailers: statusOK()})
+		s.peer.WantResponse("the other call goes on", 1)
+	})
+}
