@@ -77,17 +77,17 @@ func (ch *Channel) Target() string { return ch.target.text }
 // Connect leaves Idle, if the channel is idle, without waiting.
 func (ch *Channel) Connect() {
 	ch.mu.Lock()
-	ch.connectLocked()
-	told := ch.watch.takeLocked(ch.state)
+	told := ch.connectLocked()
 	ch.mu.Unlock()
 	told.tell()
 	ch.balancer.connect()
 }
 
-func (ch *Channel) connectLocked() {
-	if ch.state == Idle {
-		ch.state = Connecting
+func (ch *Channel) connectLocked() watched {
+	if ch.state != Idle {
+		return nil
 	}
+	return ch.moveLocked(Connecting)
 }
 
 // ResetBackoff makes the next connection attempt without further delay.
@@ -101,9 +101,9 @@ func (ch *Channel) Close() error {
 		ch.mu.Unlock()
 		return nil
 	}
-	ch.state, ch.picker, ch.err = Shutdown, nil, ErrChannelClosed
+	ch.picker, ch.err = nil, ErrChannelClosed
 	waiting := ch.waiting.takeAll()
-	told := ch.watch.takeLocked(Shutdown)
+	told := ch.moveLocked(Shutdown)
 	if ch.idle != nil {
 		ch.idle.Stop()
 	}
@@ -130,22 +130,20 @@ func (ch *Channel) onUpdate(u update) {
 	ch.seq = u.seq
 	ch.picker = u.pick
 	var ready, failed []*call.Call
-	again := false
-	switch u.state {
-	case Ready:
-		ch.state, ch.err = Ready, nil
+	next := u.state
+	again := next == Idle && ch.waiting.len() > 0
+	switch {
+	case again:
+		next = Connecting
+	case next == Ready:
+		ch.err = nil
 		ready = ch.waiting.takeAll()
 		ch.armIdleLocked()
-	case TransientFailure:
-		ch.state, ch.err = TransientFailure, u.err
+	case next == TransientFailure:
+		ch.err = u.err
 		failed = ch.waiting.takeFailFast()
-	case Idle:
-		ch.state = Idle
-		if again = ch.waiting.len() > 0; again {
-			ch.state = Connecting
-		}
 	}
-	told := ch.watch.takeLocked(ch.state)
+	told := ch.moveLocked(next)
 	ch.mu.Unlock()
 
 	told.tell()
@@ -200,8 +198,7 @@ func (ch *Channel) pick(w waiting) (picker, error) {
 		return nil, ch.err
 	}
 	ch.waiting.add(w)
-	ch.connectLocked()
-	told := ch.watch.takeLocked(ch.state)
+	told := ch.connectLocked()
 	ch.mu.Unlock()
 	told.tell()
 	ch.balancer.connect()
@@ -216,8 +213,8 @@ func (ch *Channel) drop(p picker) {
 		ch.mu.Unlock()
 		return
 	}
-	ch.picker, ch.state = nil, Idle
-	told := ch.watch.takeLocked(Idle)
+	ch.picker = nil
+	told := ch.moveLocked(Idle)
 	ch.mu.Unlock()
 	told.tell()
 }

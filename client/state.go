@@ -38,3 +38,13 @@ func (s State) String() string {
 	}
 	return fmt.Sprintf("State(%d)", uint8(s))
 }
+
+// moveLocked is the only place that changes a channel's state. It returns who
+// watched for that, to be told after unlocking. Nothing follows Shutdown.
+func (ch *Channel) moveLocked(next State) watched {
+	if ch.state == Shutdown && next != Shutdown {
+		panic(fmt.Sprintf("BUG: client: channel %v -> %v", ch.state, next))
+	}
+	ch.state = next
+	return ch.watch.takeLocked(next)
+}

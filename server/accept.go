@@ -66,7 +66,7 @@ func (s *Server) addListener(lis net.Listener) bool {
 	if s.phase == stopping {
 		return false
 	}
-	s.phase = serving
+	s.phase.to(serving)
 	s.listeners[lis] = struct{}{}
 	return true
 }
@@ -134,7 +134,7 @@ func (s *Server) addConn(c *conn, nc net.Conn) bool {
 	if s.phase == stopping {
 		return false
 	}
-	s.phase = serving
+	s.phase.to(serving)
 	c.securing = nc
 	if n := len(*s.queues.Load()); n > 0 {
 		c.home = s.homes % n

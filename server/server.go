@@ -55,6 +55,14 @@ const (
 
 func (p phase) String() string { return [...]string{"building", "serving", "stopping"}[p] }
 
+// to is the only place that changes a phase; phases never go back.
+func (p *phase) to(next phase) {
+	if next < *p {
+		panic(fmt.Sprintf("BUG: server: %v -> %v", *p, next))
+	}
+	*p = next
+}
+
 // New returns a server without methods, queues and listeners.
 func New(opts ...Option) *Server {
 	s := &Server{

@@ -129,7 +129,7 @@ func (s *Server) stop() {
 		s.mu.Unlock()
 		return
 	}
-	s.phase = stopping
+	s.phase.to(stopping)
 	close(s.stopping)
 	var closers []io.Closer
 	for lis := range s.listeners {
