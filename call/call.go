@@ -40,7 +40,8 @@ type Config struct {
 	MaxRecvMessage, MaxSendMessage int
 	// OneMessage says that the peer's side of the method is not a stream: a
 	// second message ends the call with UNIMPLEMENTED, and so does, on a client,
-	// an OK without any (gRPC statuscodes.md, cardinality violations).
+	// an OK without any (gRPC statuscodes.md, cardinality violations). A server
+	// therefore receives the message when the client has half-closed.
 	OneMessage bool
 	// Codec marshals SendValue and RecvValue; default protobuf.
 	Codec codec.Codec
@@ -91,6 +92,7 @@ type Call struct {
 	stream  Stream // nil while none is bound
 	peer    Peer
 	timer   *time.Timer
+	unwatch func() bool // ends Watch; nil if there is nothing to end
 	family  *family
 
 	slots [numOpKinds]*batch
@@ -180,6 +182,14 @@ func (c *Call) Finished() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.phase == over
+}
+
+// Cancelled reports whether the call is over and ended otherwise than by a
+// status that crossed the wire: what RecvClose tells a server.
+func (c *Call) Cancelled() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.phase == over && c.end.how != byStatus
 }
 
 // WaitsForReady reports whether the call shall wait for a connection rather
@@ -285,6 +295,7 @@ type after struct {
 	consume  int
 	open     bool
 	forget   bool
+	unwatch  func() bool
 	parent   *Call
 	children []*Call
 }
@@ -302,6 +313,9 @@ func (a *after) perform(c *Call) {
 		c.opener.Open(c)
 	case a.forget:
 		c.opener.Forget(c)
+	}
+	if a.unwatch != nil {
+		a.unwatch()
 	}
 	if a.parent != nil {
 		a.parent.disown(c)

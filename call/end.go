@@ -76,6 +76,7 @@ func (c *Call) overLocked(a *after, lane *cq.Lane) {
 		c.timer.Stop()
 		c.timer = nil
 	}
+	a.unwatch, c.unwatch = c.unwatch, nil
 	c.replay.commit()
 	if c.end.how.isOurs() {
 		c.resetLocked(a)
@@ -103,7 +104,8 @@ func (c *Call) resetLocked(a *after) {
 // endReceivesLocked completes what waits for the peer.
 func (c *Call) endReceivesLocked(a *after, lane *cq.Lane) {
 	r := &c.recv
-	if c.end.how == byAbandon || c.isServer() && c.end.how == byStatus || c.closed {
+	// A server that has answered, or tried to, reads no more.
+	if c.end.how == byAbandon || c.used.has(SendStatusOp) || c.closed {
 		c.discardLocked(a)
 	}
 	if !r.state.isOver() {

@@ -17,6 +17,7 @@ type recvSide struct {
 	messages   frame.Assembler
 	initial    cqrpc.Metadata   // client
 	compressor codec.Compressor // nil: none was announced
+	stopped    bool             // StopReceiving: messages are dropped
 
 	// Credit is owed for every byte that was received and not taken by the
 	// application. To let a message through that is larger than the window,
@@ -46,7 +47,7 @@ func (c *Call) deliverLocked(a *after, lane *cq.Lane) {
 	if b == nil {
 		return
 	}
-	if m, ok := r.messages.Pop(); ok {
+	if m, ok := c.popLocked(); ok {
 		size := frame.PrefixLen + m.Body.Len()
 		b.in, b.credit = m, size-r.early
 		r.unread, r.early = r.unread-size, 0
@@ -58,8 +59,8 @@ func (c *Call) deliverLocked(a *after, lane *cq.Lane) {
 		}
 		return
 	}
-	if r.state.isOver() {
-		c.settleLocked(RecvMessageOp, r.state == recvEnded, lane)
+	if r.state.isOver() || r.stopped {
+		c.settleLocked(RecvMessageOp, r.state == recvEnded && !r.stopped, lane)
 		return
 	}
 	if n := r.unread - r.early; n > 0 {
@@ -68,10 +69,21 @@ func (c *Call) deliverLocked(a *after, lane *cq.Lane) {
 	}
 }
 
+// popLocked takes the next message. A server's only message waits for the
+// half-close: until then a second one may come, and the first is no request.
+func (c *Call) popLocked() (frame.Message, bool) {
+	r := &c.recv
+	if c.isServer() && c.cfg.OneMessage && !r.state.isOver() {
+		return frame.Message{}, false
+	}
+	return r.messages.Pop()
+}
+
 // checkCountLocked holds the peer to the one message of a method that is not a
 // stream on its side.
 func (c *Call) checkCountLocked(a *after, lane *cq.Lane) {
-	if c.cfg.OneMessage && c.recv.taken > 0 && c.recv.messages.Ready() {
+	r := &c.recv
+	if c.cfg.OneMessage && (r.taken > 0 && r.messages.Ready() || r.messages.Several()) {
 		c.concludeLocked(&verdict{
 			how: byAbandon, origin: cqrpc.OriginLocal, status: cardinality("more than one message where the method has one"),
 		}, a, lane)
@@ -80,6 +92,29 @@ func (c *Call) checkCountLocked(a *after, lane *cq.Lane) {
 
 func cardinality(what string) cqrpc.Status {
 	return cqrpc.Status{Code: cqrpc.CodeUnimplemented, Message: what}
+}
+
+// StopReceiving drops the messages that have arrived and those that will, so
+// that they hold back neither the peer nor an OK status. RecvMessage then
+// completes false. While a RecvMessage is outstanding somebody wants messages:
+// nothing is done, and false returned.
+func (c *Call) StopReceiving() bool {
+	lane := lanes.Get().(*cq.Lane)
+	var a after
+	c.mu.Lock()
+	isWanted := c.busy.has(RecvMessageOp)
+	if !isWanted && !c.recv.stopped {
+		c.recv.stopped = true
+		c.discardLocked(&a)
+		if c.phase == draining {
+			c.overLocked(&a, lane)
+		}
+	}
+	c.mu.Unlock()
+	a.perform(c)
+	lane.Flush()
+	lanes.Put(lane)
+	return !isWanted
 }
 
 // onData is an event of the stream.
@@ -113,11 +148,15 @@ func (c *Call) dataLocked(b *mem.Buffer, end bool, a *after, lane *cq.Lane) {
 	}
 	r.unread += n
 	err := r.messages.Push(b, c.cfg.MaxRecvMessage)
+	if r.stopped {
+		a.stream, a.consume = c.stream, a.consume+r.unread
+		r.unread = 0
+	}
 	if err == nil && end {
 		c.endOfDataLocked(a, lane)
 	}
-	c.deliverLocked(a, lane)
 	c.checkCountLocked(a, lane)
+	c.deliverLocked(a, lane)
 	if err != nil {
 		c.concludeLocked(c.verdictOfMessage(err), a, lane)
 	}
@@ -220,7 +259,7 @@ func (c *Call) trailersLocked(f *fields, a *after, lane *cq.Lane) {
 		v.status = cqrpc.Status{Code: cqrpc.CodeInternal, Message: c.cutMessage()}
 		v.origin = cqrpc.OriginLocal
 	}
-	if v.status.Code == cqrpc.CodeOK && c.cfg.OneMessage && r.taken == 0 && !r.messages.Ready() {
+	if v.status.Code == cqrpc.CodeOK && c.cfg.OneMessage && r.taken == 0 && !r.messages.Ready() && !r.stopped {
 		v.status, v.origin = cardinality("OK without the message that the method has"), cqrpc.OriginLocal
 	}
 	c.settleLocked(RecvInitialMetadataOp, true, lane)

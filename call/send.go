@@ -84,6 +84,9 @@ func (c *Call) sendLocked(p *parcel, a *after, lane *cq.Lane) {
 	if c.phase != running {
 		p.discard()
 		c.failSendsLocked(p.set, true, lane)
+		if p.set.has(SendStatusOp) {
+			c.discardLocked(a)
+		}
 		return
 	}
 	s := &c.send

@@ -75,12 +75,4 @@ func TestOneMessage(t *testing.T) {
 			}
 		})
 	}
-	r := newServerRig(t, Config{OneMessage: true})
-	var v string
-	r.start("recv", RecvValue(&v, nil))
-	r.data(wire("a")+wire("b"), true)
-	r.want("the first message is whole", "recv")
-	if got := fieldValue(r.server.trailers, "grpc-status"); got != "12" {
-		t.Errorf("the client was told %q", got)
-	}
 }

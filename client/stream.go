@@ -18,7 +18,6 @@ import (
 type stream struct {
 	call *call.Call
 	cfg  callConfig
-	stop func() bool // ends the watch over the context
 
 	// atomic: a direction is in use; a second user is told so
 	isSending, isReceiving atomic.Bool
@@ -66,7 +65,7 @@ func (ch *Channel) open(ctx context.Context, s *stream, method string, opts []Ca
 		s.call.Close()
 		return batchError(err)
 	}
-	s.stop = context.AfterFunc(ctx, func() { cancelFor(ctx, s.call) })
+	s.call.Watch(ctx)
 	return nil
 }
 
@@ -127,7 +126,6 @@ func (s *stream) finished() error {
 		}
 		s.finish.Wait(context.Background())
 		s.err = s.call.Err()
-		s.stop()
 		s.tell()
 		s.call.Close()
 	})
@@ -163,10 +161,7 @@ func (s *stream) Peer() call.Peer { return s.call.Peer() }
 // Close ends the call if it has not ended and frees what it holds. A stream
 // that was not read to its end must be closed, or its context cancelled.
 // Idempotent, safe for concurrent use.
-func (s *stream) Close() {
-	s.stop()
-	s.call.Close()
-}
+func (s *stream) Close() { s.call.Close() }
 
 // ServerStreamCall is a call with one request and many responses. Its methods
 // are for one goroutine, but for Close, Header and Peer.

@@ -79,21 +79,10 @@ func (u *unaryCall) tell() {
 func await(ctx context.Context, c *call.Call, w *cq.Waiter) cq.Event {
 	ev, ok := w.Wait(ctx)
 	if !ok {
-		cancelFor(ctx, c)
+		c.CancelFor(ctx)
 		ev, _ = w.Wait(context.Background())
 	}
 	return ev
-}
-
-// cancelFor cancels c because ctx ended.
-func cancelFor(ctx context.Context, c *call.Call) {
-	st := cqrpc.StatusOf(context.Cause(ctx))
-	if ctx.Err() == context.DeadlineExceeded {
-		st = cqrpc.StatusOf(ctx.Err())
-	} else {
-		st.Code = cqrpc.CodeCanceled
-	}
-	c.CancelWithStatus(st.Code, st.Message)
 }
 
 // contextError is the error of a call whose context ended before it began.

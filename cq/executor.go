@@ -34,6 +34,10 @@ func (inline) Execute(batch []Task) {
 // when there is work and end when there is none, so an idle Pool owns no
 // goroutine. Tasks are started in the order they were given; with one worker
 // they also run in that order, one at a time.
+//
+// Workers are hired one after the other: the next when the last has begun and
+// tasks are left. So tasks that do not block run on as many goroutines as there
+// are processors, and tasks that do may take up the whole bound.
 type Pool struct {
 	// immutable
 	size   int
@@ -45,6 +49,7 @@ type Pool struct {
 	// guarded by mu
 	tasks   ring[Task]
 	workers int
+	hiring  bool // the latest worker has not begun
 }
 
 var _ Executor = (*Pool)(nil)
@@ -59,19 +64,28 @@ func NewPool(n int) *Pool {
 	return p
 }
 
-// Execute implements Executor: one lock, and as many new workers as there is
-// work and room for.
+// Execute implements Executor: one lock, and at most one new worker, who will
+// hire the next.
 func (p *Pool) Execute(batch []Task) {
 	p.mu.Lock()
 	for i := range batch {
 		p.tasks.push(batch[i])
 	}
-	hire := min(p.size-p.workers, p.tasks.len())
-	p.workers += hire
+	hire := p.hireLocked()
 	p.mu.Unlock()
-	for range hire {
+	if hire {
 		go p.worker()
 	}
+}
+
+// hireLocked counts a new worker, if one is wanted; the caller starts it.
+func (p *Pool) hireLocked() bool {
+	if p.hiring || p.workers == p.size || p.tasks.len() == 0 {
+		return false
+	}
+	p.workers++
+	p.hiring = true
+	return true
 }
 
 // Close waits until every task has run and the workers have ended. It must not
@@ -95,8 +109,8 @@ func (p *Pool) work() {
 			go p.worker()
 		}
 	}()
-	for {
-		t, ok := p.take()
+	for isNew := true; ; isNew = false {
+		t, ok := p.take(isNew)
 		if !ok {
 			orderly = true
 			return
@@ -106,15 +120,28 @@ func (p *Pool) work() {
 }
 
 // take returns the oldest task, or retires the calling worker.
-func (p *Pool) take() (Task, bool) {
+func (p *Pool) take(isNew bool) (Task, bool) {
 	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.tasks.len() > 0 {
-		return p.tasks.pop(), true
+	if isNew {
+		p.hiring = false
 	}
+	if p.tasks.len() == 0 {
+		p.retireLocked()
+		p.mu.Unlock()
+		return Task{}, false
+	}
+	t := p.tasks.pop()
+	hire := p.hireLocked()
+	p.mu.Unlock()
+	if hire {
+		go p.worker()
+	}
+	return t, true
+}
+
+func (p *Pool) retireLocked() {
 	p.workers--
 	if p.workers == 0 {
 		p.idle.Broadcast()
 	}
-	return Task{}, false
 }

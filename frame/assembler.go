@@ -240,6 +240,16 @@ func (a *Assembler) dropRun() {
 // Ready reports whether Pop would return a message.
 func (a *Assembler) Ready() bool { return a.head < len(a.runs) }
 
+// Several reports whether Pop would return two messages or more.
+func (a *Assembler) Several() bool {
+	if !a.Ready() {
+		return false
+	}
+	r := &a.runs[a.head]
+	want, _ := checkPrefix(r.buf.Bytes()[r.off:r.end], -1) // checked by Push
+	return r.off+want < r.end || len(a.runs)-a.head > 1
+}
+
 // Mid reports whether the payloads so far end inside a message or prefix: a
 // stream must not end here.
 func (a *Assembler) Mid() bool { return a.part != nil }

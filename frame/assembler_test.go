@@ -37,6 +37,33 @@ func checkMessages(t *testing.T, got, want []string) {
 	}
 }
 
+// Several tells one message from two, in one payload and in several.
+func TestSeveral(t *testing.T) {
+	var a Assembler
+	defer a.Close()
+	for i, step := range []struct {
+		payload string
+		want    bool
+	}{
+		{"", false},
+		{message(false, "a"), false},
+		{message(false, "b")[:3], false},
+		{message(false, "b")[3:], true},
+	} {
+		if err := a.Push(mem.Copy([]byte(step.payload)), -1); err != nil {
+			t.Fatal(err)
+		}
+		if got := a.Several(); got != step.want {
+			t.Errorf("step %d: %v", i, got)
+		}
+	}
+	var both Assembler
+	defer both.Close()
+	if err := both.Push(mem.Copy([]byte(message(false, "a")+message(true, "b"))), -1); err != nil || !both.Several() {
+		t.Errorf("two in one payload: %v, %v", both.Several(), err)
+	}
+}
+
 // Every way of cutting a stream in two or into equal parts gives the same
 // messages.
 func TestAssemblerSplits(t *testing.T) {

@@ -8,73 +8,104 @@ import (
 
 	"github.com/cqrpc/cqrpc"
 	"github.com/cqrpc/cqrpc/call"
+	"github.com/cqrpc/cqrpc/cq"
 )
 
-// callContext is the context of a handler. It is part of its rpc and makes a
+// Context is the server's side of one call, in every style: the context.Context
+// of the handler, and where it reads the request's metadata and leaves that of
+// the response. It ends when the call does, for whatever reason. It makes a
 // channel only for who asks: most handlers pass it on or never look at it. It
 // has no timer: the call's deadline ends the call, and so the context.
-type callContext struct {
-	// immutable
-	rpc *rpc
+//
+// The zero value belongs to no call yet: it never ends and has no metadata.
+// All methods may be called concurrently. It must not be copied.
+type Context struct {
+	// immutable once bound
+	call  *call.Call
+	rpc   *rpc         // sync style only
+	ended cq.Completer // told after the context has ended; may be nil
 
 	mu sync.Mutex
 	// guarded by mu
-	done  chan struct{} // made by the first Done
-	err   error
-	funcs []*func() // of AfterFunc
+	header    cqrpc.Metadata
+	trailer   cqrpc.Metadata
+	begun     bool          // initial metadata is out
+	isWatched bool          // RECV_CLOSE was started
+	done      chan struct{} // made by the first Done
+	err       error
+	funcs     []*func() // of AfterFunc
 }
 
-var _ context.Context = (*callContext)(nil)
+var _ context.Context = (*Context)(nil)
 
-// rpcKey is the key under which a context tells its rpc.
-type rpcKey struct{}
+// contextKey is the key under which a context tells the Context it comes from.
+type contextKey struct{}
 
 // Deadline implements context.Context.
-func (c *callContext) Deadline() (time.Time, bool) { return c.rpc.call.Deadline() }
+func (c *Context) Deadline() (time.Time, bool) {
+	if c.call == nil {
+		return time.Time{}, false
+	}
+	return c.call.Deadline()
+}
 
 // Value implements context.Context.
-func (c *callContext) Value(key any) any {
-	if key == (rpcKey{}) {
-		return c.rpc
+func (c *Context) Value(key any) any {
+	if key == (contextKey{}) {
+		return c
 	}
 	return nil
 }
 
 // Err implements context.Context.
-func (c *callContext) Err() error {
+func (c *Context) Err() error {
+	if c.call != nil && c.call.Finished() {
+		c.end()
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.err
 }
 
 // Done implements context.Context.
-func (c *callContext) Done() <-chan struct{} {
+func (c *Context) Done() <-chan struct{} {
 	c.mu.Lock()
-	defer c.mu.Unlock()
 	if c.done == nil {
 		c.done = make(chan struct{})
 		if c.err != nil {
 			close(c.done)
 		}
 	}
-	return c.done
+	done := c.done
+	c.mu.Unlock()
+	c.watch()
+	return done
 }
 
 // AfterFunc lets package context derive contexts without a goroutine that
 // waits for Done. f runs on a goroutine of its own when the context ends.
-func (c *callContext) AfterFunc(f func()) (stop func() bool) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.err != nil {
+func (c *Context) AfterFunc(f func()) (stop func() bool) {
+	entry := &f
+	if !c.follow(entry) {
 		go f()
 		return func() bool { return false }
 	}
-	entry := &f
-	c.funcs = append(c.funcs, entry)
+	c.watch()
 	return func() bool { return c.stop(entry) }
 }
 
-func (c *callContext) stop(entry *func()) bool {
+// follow reports false if the context has ended.
+func (c *Context) follow(entry *func()) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.err != nil {
+		return false
+	}
+	c.funcs = append(c.funcs, entry)
+	return true
+}
+
+func (c *Context) stop(entry *func()) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	i := slices.Index(c.funcs, entry)
@@ -85,8 +116,40 @@ func (c *callContext) stop(entry *func()) bool {
 	return true
 }
 
+// watch starts RECV_CLOSE, once: its completion ends the context.
+func (c *Context) watch() {
+	c.mu.Lock()
+	isDue := c.call != nil && !c.isWatched && c.err == nil
+	c.isWatched = c.isWatched || isDue
+	c.mu.Unlock()
+	if !isDue {
+		return
+	}
+	ops := [1]call.Op{call.RecvClose(nil)}
+	if err := c.call.StartBatchOn((*closing)(c), ops[:], nil); err != nil {
+		panic("BUG: server: " + err.Error())
+	}
+}
+
+// closing completes RECV_CLOSE: the call has ended.
+type closing Context
+
+func (c *closing) Begin() bool { return true }
+
+func (c *closing) Complete(done cq.Completion) {
+	harvest(done)
+	isCancelled := c.call.Cancelled()
+	(*Context)(c).end()
+	if isCancelled {
+		c.call.Close() // nobody will read what has arrived
+	}
+	if c.ended != nil {
+		c.ended.Complete(cq.Completion{OK: !isCancelled})
+	}
+}
+
 // end ends the context; only the first call acts.
-func (c *callContext) end() {
+func (c *Context) end() {
 	err := context.Canceled
 	if d, ok := c.Deadline(); ok && !time.Now().Before(d) {
 		err = context.DeadlineExceeded
@@ -107,86 +170,79 @@ func (c *callContext) end() {
 }
 
 // String names the call and shows nothing of its metadata.
-func (c *callContext) String() string { return "server.Context(" + c.rpc.call.Method() + ")" }
+func (c *Context) String() string { return "server.Context(" + c.Method() + ")" }
 
-// Info is what a handler can know about its call.
-type Info struct {
-	// Call is the call itself, for propagation to client calls on its behalf.
-	// Its batches are the server's business.
-	Call *call.Call
-	// Method is the full name, "/package.Service/Method".
-	Method string
-	// Authority is the host the client asked for.
-	Authority string
-	// Metadata of the request, to be read only.
-	Metadata cqrpc.Metadata
-	Peer     call.Peer
+// Call is the call itself, for propagation to client calls on its behalf; nil
+// before there is one. Its batches are the style's business.
+func (c *Context) Call() *call.Call { return c.call }
+
+// Method is the full name, "/package.Service/Method".
+func (c *Context) Method() string {
+	if c.call == nil {
+		return ""
+	}
+	return c.call.Method()
 }
 
-// Incoming returns what the context of a handler, or one derived from it, knows
-// about the call. It reports false for any other context.
-func Incoming(ctx context.Context) (Info, bool) {
-	r, ok := ctx.Value(rpcKey{}).(*rpc)
-	if !ok {
-		return Info{}, false
+// Authority is the host the client asked for.
+func (c *Context) Authority() string {
+	if c.call == nil {
+		return ""
 	}
-	k := r.call
-	return Info{
-		Call: k, Method: k.Method(), Authority: k.Authority(), Metadata: k.RequestMetadata(), Peer: k.Peer(),
-	}, true
+	return c.call.Authority()
+}
+
+// Metadata is that of the request, to be read only.
+func (c *Context) Metadata() cqrpc.Metadata {
+	if c.call == nil {
+		return nil
+	}
+	return c.call.RequestMetadata()
+}
+
+// Peer is the client's address.
+func (c *Context) Peer() call.Peer {
+	if c.call == nil {
+		return call.Peer{}
+	}
+	return c.call.Peer()
 }
 
 // SetHeader adds md to the initial metadata, which goes out with the first
-// response or by SendHeader. The error is ErrHeaderSent if it has, ErrNoCall, or
-// says which entry is illegal. Any goroutine may call it.
-func SetHeader(ctx context.Context, md cqrpc.Metadata) error {
-	r, err := rpcOf(ctx, md)
-	if err != nil {
+// response. The error is ErrHeaderSent if it has, or says which entry is illegal.
+func (c *Context) SetHeader(md cqrpc.Metadata) error {
+	if err := md.Validate(); err != nil {
 		return err
 	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.begun {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.begun {
 		return ErrHeaderSent
 	}
-	r.header = append(r.header, md...)
+	c.header = append(c.header, md...)
 	return nil
 }
 
-// SendHeader sends the initial metadata, md included, now. It may not run
-// concurrently with Send. The errors are those of SetHeader, or a *cqrpc.Error
-// that says why the call has ended.
-func SendHeader(ctx context.Context, md cqrpc.Metadata) error {
-	if err := SetHeader(ctx, md); err != nil {
+// SetTrailer adds md to the trailing metadata, which goes out with the status:
+// set it before that. The error says which entry is illegal.
+func (c *Context) SetTrailer(md cqrpc.Metadata) error {
+	if err := md.Validate(); err != nil {
 		return err
 	}
-	r := ctx.Value(rpcKey{}).(*rpc)
-	var ops [1]call.Op
-	if err := r.call.StartBatchOn(&r.out, r.beginResponse(ops[:0]), nil); err != nil {
-		return misuse(err)
-	}
-	r.sending = true
-	return r.awaitSent()
-}
-
-// SetTrailer adds md to the trailing metadata, which goes out with the status.
-// The error is ErrNoCall or says which entry is illegal. Any goroutine may call
-// it before the handler returns.
-func SetTrailer(ctx context.Context, md cqrpc.Metadata) error {
-	r, err := rpcOf(ctx, md)
-	if err != nil {
-		return err
-	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.trailer = append(r.trailer, md...)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.trailer = append(c.trailer, md...)
 	return nil
 }
 
-func rpcOf(ctx context.Context, md cqrpc.Metadata) (*rpc, error) {
-	r, ok := ctx.Value(rpcKey{}).(*rpc)
-	if !ok {
-		return nil, ErrNoCall
+// TryCancel ends the call: the client sees CANCELLED unless the call has ended.
+func (c *Context) TryCancel() {
+	if c.call != nil {
+		c.call.CancelWithStatus(cqrpc.CodeCanceled, "Cancelled on the server side")
 	}
-	return r, md.Validate()
 }
+
+// IsCancelled reports whether the call has ended otherwise than by a status
+// that the application sent: the client cancelled it or is gone, its deadline
+// passed, or TryCancel.
+func (c *Context) IsCancelled() bool { return c.call != nil && c.call.Cancelled() }

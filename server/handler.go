@@ -18,7 +18,9 @@ import (
 type Handler struct {
 	name  string
 	shape call.Shape
-	serve func(r *rpc) // on the handler's goroutine
+	// exactly one is set
+	serve  func(r *rpc)   // sync style: on the handler's goroutine
+	accept func(Accepted) // other styles: on the connection's
 }
 
 func (h *Handler) isGeneric() bool { return h.name == "" }

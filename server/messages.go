@@ -13,8 +13,7 @@ import (
 )
 
 // takeRequest decodes the one request into v. Without exactly one there is
-// nothing to serve: then it has ended the call and reports false. It waits for
-// the client's half-close, as until then a second message may come.
+// nothing to serve: then it has ended the call and reports false.
 func (r *rpc) takeRequest(v any) bool {
 	ok := harvest(r.first)
 	r.first.Finalizer = nil
@@ -34,28 +33,13 @@ func (r *rpc) takeRequest(v any) bool {
 		})
 		return false
 	}
-	return r.awaitHalfClose()
+	return true
 }
 
-// The wrong number of messages is UNIMPLEMENTED on both sides (gRPC, Status
-// codes and their use).
-var (
-	statusNoMessage = cqrpc.Status{
-		Code: cqrpc.CodeUnimplemented, Message: "no request message where the method has one",
-	}
-	statusMoreMessages = cqrpc.Status{
-		Code: cqrpc.CodeUnimplemented, Message: "more than one request message where the method has one",
-	}
-)
-
-// awaitHalfClose reports whether the request ended after its one message.
-func (r *rpc) awaitHalfClose() bool {
-	extra, err := r.recvRaw()
-	if err == nil {
-		extra.Free()
-		r.finish(statusMoreMessages)
-	}
-	return errors.Is(err, io.EOF)
+// statusNoMessage: the wrong number of messages is UNIMPLEMENTED on both sides
+// (gRPC, Status codes and their use). That there are more the call finds itself.
+var statusNoMessage = cqrpc.Status{
+	Code: cqrpc.CodeUnimplemented, Message: "no request message where the method has one",
 }
 
 // recvRaw receives one message; io.EOF is the client's half-close.
@@ -112,16 +96,25 @@ func (r *rpc) send(op call.Op) error {
 		return err
 	}
 	var ops [2]call.Op
-	batch := r.beginResponse(ops[:0])
+	batch := r.ctx.BeginResponse(ops[:0])
 	batch = append(batch, op)
 	if err := r.call.StartBatchOn(&r.out, batch, nil); err != nil {
 		if len(batch) == 2 {
-			r.revertBegin()
+			r.ctx.RevertBegin()
 		}
 		return misuse(err)
 	}
 	r.sending = true
 	return nil
+}
+
+// sendHeader sends the batch of SendHeader and waits for it.
+func (r *rpc) sendHeader(ops []call.Op) error {
+	if err := r.call.StartBatchOn(&r.out, ops, nil); err != nil {
+		return misuse(err)
+	}
+	r.sending = true
+	return r.awaitSent()
 }
 
 // awaitSent waits for the outstanding message.

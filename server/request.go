@@ -19,8 +19,9 @@ const (
 	PayloadNone PayloadHandling = iota
 	// PayloadFirst reads the first message before: the tag means that it is there.
 	PayloadFirst
-	// PayloadOnly is PayloadFirst for methods with one request message; a client
-	// that sends another gets UNIMPLEMENTED, whatever the application does.
+	// PayloadOnly is PayloadFirst for methods with one request message: a call is
+	// given out when the client has half-closed after it. A client that sends
+	// none, or another, gets UNIMPLEMENTED, and the application sees nothing.
 	PayloadOnly
 )
 
@@ -51,6 +52,10 @@ type IncomingCall struct {
 	// first message is unmarshalled into. Whose message does not fit is refused
 	// with INTERNAL, and the request waits for the next call.
 	Value any
+	// Then, if set, is run after the rest was filled in, with the event of the
+	// tag, true or false, still on the goroutine that harvests it: a style wraps
+	// the call before the application sees it. It may change or swallow the event.
+	Then cq.Finalizer
 
 	// Call is bound to the queue of the request, nil if the tag is false. It may
 	// have ended already; its first batch tells.
@@ -138,10 +143,8 @@ func (r *request) completion() cq.Completion {
 func (r *request) Finalize(ev *cq.Event) bool {
 	a := r.arrival
 	if a == nil {
-		*r.slot = IncomingCall{Value: r.slot.Value}
 		ev.OK, ev.Err = false, ErrServerClosed
-		r.recycle()
-		return true
+		return r.answer(IncomingCall{}, ev)
 	}
 	payload, ok := a.takePayload(r.slot.Value)
 	if !ok && r.notify.Begin() {
@@ -154,12 +157,18 @@ func (r *request) Finalize(ev *cq.Event) bool {
 		return r.Finalize(ev)
 	}
 	deadline, _ := a.call.Deadline()
-	*r.slot = IncomingCall{
-		Value: r.slot.Value, Call: a.call, Method: a.call.Method(), Metadata: a.call.RequestMetadata(),
+	return r.answer(IncomingCall{
+		Call: a.call, Method: a.call.Method(), Metadata: a.call.RequestMetadata(),
 		Deadline: deadline, Payload: payload,
-	}
+	}, ev)
+}
+
+// answer fills the slot and ends the request.
+func (r *request) answer(in IncomingCall, ev *cq.Event) bool {
+	in.Value, in.Then = r.slot.Value, r.slot.Then
+	*r.slot = in
 	r.recycle()
-	return true
+	return in.Then == nil || in.Then.Finalize(ev)
 }
 
 func (r *request) recycle() {

@@ -7,36 +7,18 @@ import (
 	"github.com/cqrpc/cqrpc/call"
 )
 
-// beginResponse adds the initial metadata, if it is not out.
-func (r *rpc) beginResponse(ops []call.Op) []call.Op {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.begun {
-		return ops
-	}
-	r.begun = true
-	return append(ops, call.SendInitialMetadata(r.header))
-}
-
-// revertBegin takes back beginResponse: the batch was rejected.
-func (r *rpc) revertBegin() {
-	r.mu.Lock()
-	r.begun = false
-	r.mu.Unlock()
-}
-
 // respond ends the call with its one response and OK, in one batch.
 func (r *rpc) respond(res any) {
 	r.free()
 	var ops [3]call.Op
-	batch := r.beginResponse(ops[:0])
-	batch = append(batch, call.SendValue(res), call.SendStatus(cqrpc.Status{}, r.takeTrailer()))
+	batch := r.ctx.BeginResponse(ops[:0])
+	batch = append(batch, call.SendValue(res), call.SendStatus(cqrpc.Status{}, r.ctx.Trailer()))
 	err := r.call.StartBatchOn((*parting)(r), batch, nil)
 	if err == nil {
 		return
 	}
 	if len(batch) == 3 {
-		r.revertBegin()
+		r.ctx.RevertBegin()
 	}
 	r.finish(cqrpc.Status{Code: cqrpc.CodeInternal, Message: fmt.Sprintf("cannot marshal response %T: %v", res, err)})
 }
@@ -47,24 +29,12 @@ func (r *rpc) finish(st cqrpc.Status) {
 	r.free()
 	var ops [2]call.Op
 	batch := ops[:0]
-	if r.hasHeader() {
-		batch = r.beginResponse(batch)
+	if r.ctx.HasHeader() {
+		batch = r.ctx.BeginResponse(batch)
 	}
-	batch = append(batch, call.SendStatus(st, r.takeTrailer()))
+	batch = append(batch, call.SendStatus(st, r.ctx.Trailer()))
 	if err := r.call.StartBatchOn((*parting)(r), batch, nil); err != nil {
 		// A codec that panicked has left the response half begun.
 		r.call.CancelWithStatus(st.Code, st.Message)
 	}
-}
-
-func (r *rpc) hasHeader() bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return len(r.header) > 0
-}
-
-func (r *rpc) takeTrailer() cqrpc.Metadata {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.trailer
 }

@@ -13,7 +13,7 @@ import (
 
 // rpc is one call of a handler: the canonical batches of the server side.
 //
-//	reader          {RECV_CLOSE} ─────────────────────────► closing: ends ctx
+//	reader          {RECV_CLOSE} ─────────────────────────► ctx ends
 //	                {RECV_MESSAGE} ─► opening: hires a worker (one request)
 //	worker          {RECV_MESSAGE}, {SEND_MESSAGE} …: waits on in, out
 //	                {INIT, MESSAGE, STATUS} ─────────────► parting: nobody waits
@@ -23,7 +23,7 @@ type rpc struct {
 	handler *Handler
 	call    *call.Call
 
-	ctx callContext
+	ctx Context
 
 	// opening's until the worker starts, the worker's then
 	first   cq.Completion // of the batch that received message
@@ -36,14 +36,6 @@ type rpc struct {
 	// of the goroutine that sends
 	out     cq.Waiter
 	sending bool // a message is outstanding on out
-
-	mu sync.Mutex
-	// guarded by mu
-	header  cqrpc.Metadata
-	trailer cqrpc.Metadata
-	begun   bool // initial metadata is out
-
-	cancelled bool // closing's
 
 	// worker only
 	isFree bool // the handler is no longer counted
@@ -59,36 +51,22 @@ func (c *conn) handle(h *Handler, st *transport.Stream, hs *frame.Headers) {
 		c.unreserve()
 		return
 	}
-	r := &rpc{conn: c, handler: h, call: k}
-	r.ctx.rpc = r
 	st.Accept(k.Receiver())
 	k.Start()
-	r.start((*closing)(r), call.RecvClose(&r.cancelled))
+	if h.accept != nil {
+		h.accept(Accepted{Call: k, conn: c})
+		return
+	}
+	r := &rpc{conn: c, handler: h, call: k}
+	r.ctx.call, r.ctx.rpc = k, r
+	r.ctx.watch()
 	if h.shape.ManyRequests() {
 		c.server.workers.hire(r)
 		return
 	}
-	r.start((*opening)(r), call.RecvMessage(&r.message))
-}
-
-// start starts a batch of one that cannot be refused.
-func (r *rpc) start(to cq.Completer, op call.Op) {
-	ops := [1]call.Op{op}
-	if err := r.call.StartBatchOn(to, ops[:], nil); err != nil {
+	ops := [1]call.Op{call.RecvMessage(&r.message)}
+	if err := k.StartBatchOn((*opening)(r), ops[:], nil); err != nil {
 		panic("BUG: server: " + err.Error())
-	}
-}
-
-// closing completes RECV_CLOSE: the call has ended.
-type closing rpc
-
-func (r *closing) Begin() bool { return true }
-
-func (r *closing) Complete(c cq.Completion) {
-	harvest(c)
-	r.ctx.end()
-	if r.cancelled {
-		r.call.Close() // nobody will read what has arrived
 	}
 }
 
@@ -169,10 +147,13 @@ func (r *rpc) free() {
 // client.
 func (r *rpc) panicked(v any, stack []byte) {
 	r.finish(cqrpc.Status{Code: cqrpc.CodeInternal, Message: "panic in handler"})
-	cfg := &r.conn.server.cfg
-	if cfg.panicHandler != nil {
-		cfg.panicHandler(r.call.Method(), v, stack)
+	r.conn.server.panicked(r.call, v, stack)
+}
+
+func (s *Server) panicked(k *call.Call, v any, stack []byte) {
+	if s.cfg.panicHandler != nil {
+		s.cfg.panicHandler(k.Method(), v, stack)
 		return
 	}
-	cfg.logger.Error("server: panic in handler", "method", r.call.Method(), "panic", v, "stack", string(stack))
+	s.cfg.logger.Error("server: panic in handler", "method", k.Method(), "panic", v, "stack", string(stack))
 }

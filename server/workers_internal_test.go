@@ -42,7 +42,7 @@ func job(s *Server, f func()) *rpc {
 	r := &rpc{
 		conn: &conn{server: s, limit: -1}, call: k, handler: &Handler{shape: call.BidiStream, serve: func(*rpc) { f() }},
 	}
-	r.ctx.rpc = r
+	r.ctx.call, r.ctx.rpc = r.call, r
 	r.conn.reserve()
 	return r
 }

@@ -1,0 +1,55 @@
+package client
+
+import (
+	"context"
+
+	"github.com/cqrpc/cqrpc"
+	"github.com/cqrpc/cqrpc/call"
+	"github.com/cqrpc/cqrpc/cq"
+)
+
+// Prepared is a call that was made for a style of programming and has not been
+// started: the seam for the packages below client, and for anybody's own style.
+// Applications do not need it.
+type Prepared struct {
+	Call *call.Call
+	// Metadata is what the call's options say to send.
+	Metadata cqrpc.Metadata
+
+	headerTo, trailerTo *cqrpc.Metadata
+	peerTo              *call.Peer
+}
+
+// Prepare makes a call as NewCall does, whose batches complete on to. The end
+// of ctx ends it, and so does ctx's deadline; a context that has ended makes a
+// call that has. hasOneResponse is true of the shapes Unary and ClientStream.
+func (ch *Channel) Prepare(
+	ctx context.Context, to cq.Completer, method string, hasOneResponse bool, opts ...CallOption,
+) Prepared {
+	cfg := ch.callConfig(method, opts)
+	cfg.Completer, cfg.OneMessage = to, hasOneResponse
+	if t, ok := ctx.Deadline(); ok {
+		cfg.deadline(t)
+	}
+	p := Prepared{
+		Call: ch.newCall(cfg.Config), Metadata: cfg.headers,
+		headerTo: cfg.headerTo, trailerTo: cfg.trailerTo, peerTo: cfg.peerTo,
+	}
+	p.Call.Watch(ctx)
+	return p
+}
+
+// Tell does what HeaderTo, TrailerTo and PeerTo among the call's options ask
+// for. The style calls it when the call has ended, before it tells the
+// application.
+func (p *Prepared) Tell(header, trailer cqrpc.Metadata) {
+	if p.headerTo != nil {
+		*p.headerTo = header
+	}
+	if p.trailerTo != nil {
+		*p.trailerTo = trailer
+	}
+	if p.peerTo != nil {
+		*p.peerTo = p.Call.Peer()
+	}
+}

@@ -1,0 +1,87 @@
+package server
+
+import (
+	"github.com/cqrpc/cqrpc"
+	"github.com/cqrpc/cqrpc/call"
+	"github.com/cqrpc/cqrpc/cq"
+)
+
+// This file is the seam on which styles of programming stand: the packages
+// below server, and anybody's own. Applications do not need it.
+
+// Accepted is a call that has arrived for the handler of a style, which now owns
+// it: it must start SendStatus once, whatever happens, and Release the call.
+type Accepted struct {
+	Call *call.Call
+
+	conn *conn
+}
+
+// NewHandler serves a method in a style: accept gets its calls as they arrive,
+// on the goroutine of the connection, so it must not block. name is the full
+// name; "" serves all methods that are not registered, messages being bytes.
+func NewHandler(name string, shape call.Shape, accept func(Accepted)) Handler {
+	if name == "" {
+		shape = call.BidiStream
+	}
+	return Handler{name: name, shape: shape, accept: accept}
+}
+
+// Release counts the call as served, exactly once: nothing of the application
+// runs for it any more, or what still runs is about to end. A client that has
+// read the status may open its next stream at once, so release a call before
+// its status goes out: only then is the client within MAX_CONCURRENT_STREAMS
+// (RFC 9113 section 5.1.2).
+func (a Accepted) Release() { a.conn.unreserve() }
+
+// Panicked reports that the application panicked with v: to the function of
+// WithPanicHandler, or else to the log. Ending the call is the style's part, with
+// INTERNAL and nothing of v, which may hold secrets.
+func (a Accepted) Panicked(v any, stack []byte) { a.conn.server.panicked(a.Call, v, stack) }
+
+// Bind makes c the context of k. If ended is not nil, it is told when the call
+// has ended: Complete is called once, without Begin, on a goroutine of the
+// engine, OK meaning that the call was not cancelled. Else nothing is
+// outstanding on k until somebody asks for Done.
+func (c *Context) Bind(k *call.Call, ended cq.Completer) {
+	c.mu.Lock()
+	c.call, c.ended = k, ended
+	isWanted := ended != nil || c.done != nil || len(c.funcs) > 0
+	c.mu.Unlock()
+	if isWanted {
+		c.watch()
+	}
+}
+
+// BeginResponse adds the initial metadata to a batch, if it is not out.
+func (c *Context) BeginResponse(ops []call.Op) []call.Op {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.begun {
+		return ops
+	}
+	c.begun = true
+	return append(ops, call.SendInitialMetadata(c.header))
+}
+
+// RevertBegin takes back BeginResponse: the batch was rejected.
+func (c *Context) RevertBegin() {
+	c.mu.Lock()
+	c.begun = false
+	c.mu.Unlock()
+}
+
+// HasHeader reports whether the application has set initial metadata, so that
+// a response that is a status only cannot be Trailers-Only.
+func (c *Context) HasHeader() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.header) > 0
+}
+
+// Trailer returns the trailing metadata to go out with the status.
+func (c *Context) Trailer() cqrpc.Metadata {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.trailer
+}
