@@ -236,6 +236,25 @@ func (w *Writer) Flush(dst io.Writer) error {
 	return err
 }
 
+// TryFlush is Flush by write, which writes what can be written at once. It
+// reports whether nothing is left; what is left stays collected, for Flush.
+// Chained payloads are too much to try: nothing is written then.
+func (w *Writer) TryFlush(write func(p []byte) (n int, err error)) (done bool, err error) {
+	switch {
+	case w.Len() == 0:
+		return true, nil
+	case len(w.chain) > 0:
+		return false, nil
+	}
+	n, err := write(w.buf)
+	if err == nil && n < len(w.buf) {
+		w.buf = w.buf[:copy(w.buf, w.buf[n:])]
+		return false, nil
+	}
+	w.reset()
+	return true, err
+}
+
 func (w *Writer) write(dst io.Writer) error {
 	if len(w.chain) > 0 && isVectored(dst) {
 		return w.writeVector(dst)

@@ -25,6 +25,8 @@ type rpc struct {
 
 	ctx Context
 
+	next *rpc // guarded by workers.mu
+
 	// opening's until the worker starts, the worker's then
 	first   cq.Completion // of the batch that received message
 	message *call.Buffer  // the one request, written when first is harvested

@@ -6,59 +6,119 @@ import (
 	"time"
 )
 
-// workers are the goroutines that run handlers. One that has finished waits a
-// while for the next call: its stack has grown to what handlers need, and to
-// grow it anew for every call is a good part of what a small one costs.
-// The number of those that work is not bounded here, that of those that wait is.
+// workers are the goroutines that run handlers. They are hired one after the
+// other: the next when the last has begun its call and calls are left. So
+// handlers that do not wait for anything share as many goroutines as there are
+// processors, and one that does has its own; nothing bounds their number here.
+//
+// A worker without a call waits a while for the next: its stack has grown to
+// what handlers need, and to grow it anew for every call is a good part of what
+// a small one costs.
 type workers struct {
 	mu sync.Mutex
 
 	// guarded by mu
-	waiting []*worker // the last was busy last, its stack is warmest
-	unused  int       // of waiting: the first were not needed since the last look
-	timer   *time.Timer
-	closed  bool
+	first, last *rpc // calls that no worker has begun, linked by next
+	hiring      bool // the worker that was hired last has not begun
+	waiting     []*worker
+	unused      int // of waiting: the first were not needed since the last look
+	timer       *time.Timer
+	closed      bool
 }
 
-// worker is a goroutine that waits for a call; nil tells it to end.
-type worker struct{ work chan *rpc }
+// worker is a goroutine that runs calls.
+type worker struct {
+	wake chan bool // capacity 1: false tells it to end
+}
 
 const idleWorkerLife = 5 * time.Second
 
-// hire has r run, by a waiting worker or a new one.
+// hire has r run by a worker that waits, or is free soon, or is new.
 func (w *workers) hire(r *rpc) {
 	w.mu.Lock()
+	if w.last == nil {
+		w.first = r
+	} else {
+		w.last.next = r
+	}
+	w.last = r
+	k, isDue := w.hireLocked()
+	w.mu.Unlock()
+	if isDue {
+		w.begin(k)
+	}
+}
+
+// hireLocked takes a worker, nil for a new one, if one is due; begin lets it
+// begin.
+func (w *workers) hireLocked() (k *worker, isDue bool) {
+	if w.hiring || w.first == nil {
+		return nil, false
+	}
+	w.hiring = true
 	n := len(w.waiting)
 	if n == 0 {
-		w.mu.Unlock()
-		go w.loop(r)
-		return
+		return nil, true
 	}
-	k := w.waiting[n-1]
+	k = w.waiting[n-1] // it was busy last, so its stack is warmest
 	w.waiting[n-1] = nil
 	w.waiting = w.waiting[:n-1]
 	w.unused = min(w.unused, n-1)
-	w.mu.Unlock()
-	k.work <- r
+	return k, true
+}
+
+func (w *workers) begin(k *worker) {
+	if k == nil {
+		go w.loop()
+		return
+	}
+	k.wake <- true // capacity 1 and nobody else sends: never blocks
 }
 
 // loop is one worker's life.
-func (w *workers) loop(r *rpc) {
-	k := &worker{work: make(chan *rpc, 1)}
-	for r != nil {
-		r.run()
-		if !w.wait(k) {
-			return
+func (w *workers) loop() {
+	k := &worker{wake: make(chan bool, 1)}
+	for isHired := true; isHired; isHired = w.wait(k) && <-k.wake {
+		w.mu.Lock()
+		w.hiring = false
+		w.mu.Unlock()
+		for r := w.take(); r != nil; r = w.take() {
+			r.run()
 		}
-		r = <-k.work
 	}
 }
 
-// wait makes k available, unless enough are.
+// take returns the call that came first, nil if there is none, and sees that
+// somebody takes the next.
+func (w *workers) take() *rpc {
+	w.mu.Lock()
+	r := w.first
+	if r == nil {
+		w.mu.Unlock()
+		return nil
+	}
+	w.first, r.next = r.next, nil
+	if w.first == nil {
+		w.last = nil
+	}
+	k, isDue := w.hireLocked()
+	w.mu.Unlock()
+	if isDue {
+		w.begin(k)
+	}
+	return r
+}
+
+// wait makes k available, unless enough are, or there is work again.
 func (w *workers) wait(k *worker) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.closed || len(w.waiting) >= 4*runtime.GOMAXPROCS(0) {
+	switch {
+	case w.first != nil && !w.hiring:
+		w.hiring = true
+		k.wake <- true
+		return true
+	case w.closed || len(w.waiting) >= 4*runtime.GOMAXPROCS(0):
 		return false
 	}
 	w.waiting = append(w.waiting, k)
@@ -84,7 +144,7 @@ func (w *workers) trim() {
 // dismissLocked ends the n workers that have waited longest.
 func (w *workers) dismissLocked(n int) {
 	for _, k := range w.waiting[:n] {
-		k.work <- nil // capacity 1 and nobody else sends: never blocks
+		k.wake <- false // never blocks, see begin
 	}
 	rest := copy(w.waiting, w.waiting[n:])
 	clear(w.waiting[rest:])

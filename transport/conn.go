@@ -35,14 +35,16 @@ type Conn struct {
 	nc      net.Conn
 	handler Handler
 	tls     *tls.ConnectionState
+	try     trySocket // nil: every write may wait
 
 	mu sync.Mutex
 	// guarded by mu
 	state    connState
 	cause    error // why it is closing; nil for a local or drained close
 	writeErr error // why nothing can be written any more
-	flushing bool  // a flusher runs
-	holders  int   // goroutines with something to tell: see leave
+	flusher  flusherState
+	inBatch  bool // the reader is at work: it will flush
+	holders  int  // goroutines with something to tell: see leave
 	streams  streamTableState
 	out      outgoingState
 	control  controlState
@@ -57,11 +59,12 @@ type Conn struct {
 	peerHeaderList atomic.Uint32 // the peer's MAX_HEADER_LIST_SIZE
 
 	// reader only, but for the windows, which are atomic
-	r     *frame.Reader
-	lane  cq.Lane
-	in    incomingState
-	abuse abuseState
-	bdp   bdpState
+	r        *frame.Reader
+	lane     cq.Lane
+	in       incomingState
+	abuse    abuseState
+	bdp      bdpState
+	batching bool // as inBatch
 
 	// flusher only
 	w *frame.Writer
@@ -81,6 +84,7 @@ func New(side Side, nc net.Conn, cfg Config, h Handler) *Conn {
 		rc.OnBlock = c.boundBlock
 	}
 	c.r = frame.NewReader(nc, rc)
+	c.try = trySocketOf(nc)
 	c.streams.init(side, c.cfg.FirstStreamID)
 	c.in.init(&c.cfg)
 	c.out.window = defaultWindow

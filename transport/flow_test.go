@@ -204,7 +204,7 @@ func TestWindowGrowth(t *testing.T) {
 }
 
 func TestWindowGrowthStaysInProtocol(t *testing.T) {
-	c := &Conn{flushing: true, cfg: Config{MaxWindow: 1 << 31}.resolved(Server)}
+	c := &Conn{flusher: flusherRunning, cfg: Config{MaxWindow: 1 << 31}.resolved(Server)}
 	c.in.init(&c.cfg)
 	c.growWindows(1<<31 - 1)
 	if c.in.connTarget != 1<<31-1 {

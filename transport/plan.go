@@ -13,7 +13,6 @@ type outgoingState struct {
 	window  int64 // the peer's connection window: bytes of DATA we may still send
 	ready   fifo  // streams with something to send
 	stalled fifo  // streams that wait for the connection window
-	yield   bool  // the next flusher lets other goroutines add to its first turn
 }
 
 const (

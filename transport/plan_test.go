@@ -20,7 +20,7 @@ type planner struct {
 
 func newPlanner(t *testing.T, side Side) *planner {
 	leak.Buffers(t)
-	c := &Conn{side: side, cfg: Config{}.resolved(side), state: open, flushing: true, holders: 1}
+	c := &Conn{side: side, cfg: Config{}.resolved(side), state: open, flusher: flusherRunning, holders: 1}
 	c.streams.init(side, 1)
 	c.in.init(&c.cfg)
 	c.out.window = defaultWindow

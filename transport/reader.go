@@ -43,6 +43,7 @@ func (c *Conn) readFrame() error {
 		f.Data.Free()
 		return errStopped
 	}
+	c.beginBatch()
 	if err == nil {
 		err = c.onFrame(&f)
 	}
@@ -61,10 +62,34 @@ func (c *Conn) recovered(err error) error {
 	return c.onStreamError(se)
 }
 
-// endBatch delivers what a read brought: one lock and at most one wake per queue.
+// beginBatch lets others know that the reader will flush what they send
+// meanwhile. Nothing it does until endBatch waits for the peer.
+func (c *Conn) beginBatch() {
+	if c.batching {
+		return
+	}
+	c.batching = true
+	c.mu.Lock()
+	c.inBatch = true
+	c.mu.Unlock()
+}
+
+// endBatch delivers what a read brought, one lock and at most one wake per
+// queue, and writes what that has brought about.
 func (c *Conn) endBatch() {
 	c.lane.Flush()
 	c.touch()
+	c.batching = false
+	c.mu.Lock()
+	c.inBatch = false
+	isDue, yield := c.flusher == flusherDue, c.isSharedLocked()
+	if isDue {
+		c.startFlusherLocked()
+	}
+	c.mu.Unlock()
+	if isDue {
+		c.flushInline(yield)
+	}
 }
 
 // handshake reads what must come first: on a server the client's preface, on

@@ -111,3 +111,33 @@ func (s streamState) canRecv() bool { return s == opened || s == halfClosedLocal
 
 // canSend reports whether we may still send DATA or HEADERS.
 func (s streamState) canSend() bool { return s == opened || s == halfClosedRemote }
+
+// flusherState is who writes, and when.
+//
+//	        kick, the reader is at work      its batch ends
+//	resting ──────────────────────────► due ────────────────► running
+//	   │ ▲                                                     ▲   │
+//	   │ └───────────────── nothing is left ───────────────────┼───┘
+//	   └─────────────────────── kick ──────────────────────────┘
+//
+// Whoever moves it to running is the flusher, on its own goroutine or, for a
+// few turns, on the reader's, and is the only user of Conn.w.
+type flusherState uint8
+
+const (
+	flusherResting flusherState = iota
+	flusherDue
+	flusherRunning
+)
+
+var flusherStateNames = [...]string{"resting", "due", "running"}
+
+func (s flusherState) String() string { return flusherStateNames[s] }
+
+// to is the only place that changes a flusherState.
+func (s *flusherState) to(next flusherState) {
+	if *s == next || *s == flusherRunning && next == flusherDue {
+		panic(fmt.Sprintf("BUG: transport: flusher %v -> %v", *s, next))
+	}
+	*s = next
+}

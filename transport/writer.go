@@ -8,59 +8,116 @@ import (
 	"github.com/cqrpc/cqrpc/frame"
 )
 
-// kickLocked makes sure that a flusher runs. Spawning one on demand costs an
-// idle connection nothing and measured as fast as a permanent writer.
+// kickLocked makes sure that a flusher runs, or that the reader will be one as
+// soon as it has handled what it has read: until then more may come to be
+// written. Spawning a flusher on demand costs an idle connection nothing and
+// measured as fast as a permanent writer.
 func (c *Conn) kickLocked() {
-	if c.flushing || c.state == closed {
-		return
+	switch {
+	case c.flusher != flusherResting || c.state == closed:
+	case c.inBatch:
+		c.flusher.to(flusherDue)
+	default:
+		c.startFlusherLocked()
+		go c.flush(nil, c.isSharedLocked())
 	}
-	c.flushing = true
-	c.holders++
-	c.out.yield = len(c.streams.table)+c.streams.waiting > 1
-	go c.flush()
 }
 
-// flush is the flusher: plan, encode, write, tell, until nothing is left to
-// send. The only user of c.w.
-func (c *Conn) flush() {
-	t := turns.Get().(*turn)
-	var isLast bool
-	yield := c.out.yield // written before the go statement, by whoever started us
-	for {
-		c.mu.Lock()
-		if yield && !c.enoughLocked() {
-			// Letting the other runnable goroutines add their frames first saves
-			// writes (docs/performance.md).
-			c.mu.Unlock()
-			runtime.Gosched()
-			c.mu.Lock()
-		}
-		c.planLocked(t)
-		if t.empty() {
-			c.w.Release() // an idle connection holds no buffer
-			c.flushing = false
-			isLast = c.leaveLocked()
-			c.mu.Unlock()
-			break
-		}
-		c.mu.Unlock()
+func (c *Conn) startFlusherLocked() {
+	c.flusher.to(flusherRunning)
+	c.holders++
+}
+
+// flush is the flusher on a goroutine of its own: plan, encode, write, tell,
+// until nothing is left to send. t, if not nil, is encoded already and perhaps
+// written in part.
+func (c *Conn) flush(t *turn, yield bool) {
+	if t == nil {
+		t = turns.Get().(*turn)
+	} else {
+		yield = c.turnEnd(t, c.w.Flush(c.nc))
+	}
+	for c.turnPlan(t, yield) {
 		c.turnEncode(t)
-		err := c.w.Flush(c.nc)
-		yield = len(t.notices) > 1
-		final := t.control.final
-		c.turnTell(t)
-		if err != nil {
-			c.writeFailed(err, &t.lane)
-		} else if final {
-			c.closeWrite()
+		yield = c.turnEnd(t, c.w.Flush(c.nc))
+	}
+	turns.Put(t)
+}
+
+// maxInlineTurns is how many turns the reader may take before it reads again.
+const maxInlineTurns = 4
+
+// flushInline is the flusher on the reader's goroutine, which may not wait: as
+// soon as the socket is full, or there is a lot to do, another goroutine goes on.
+func (c *Conn) flushInline(yield bool) {
+	if c.try == nil {
+		go c.flush(nil, yield)
+		return
+	}
+	t := turns.Get().(*turn)
+	for range maxInlineTurns {
+		if !c.turnPlan(t, yield) {
+			turns.Put(t)
+			return
 		}
-		t.reset()
+		c.turnEncode(t)
+		done, err := c.w.TryFlush(c.try.TryWrite)
+		if !done {
+			go c.flush(t, false)
+			return
+		}
+		c.turnEnd(t, err)
+		yield = false // there is more to read
+	}
+	turns.Put(t)
+	go c.flush(nil, false)
+}
+
+// isSharedLocked reports whether several streams may have something to send:
+// the flusher then lets them add before it begins.
+func (c *Conn) isSharedLocked() bool { return len(c.streams.table)+c.streams.waiting > 1 }
+
+// turnPlan plans the next turn. It reports false if there is nothing left to
+// send: then the caller is the flusher no more.
+func (c *Conn) turnPlan(t *turn, yield bool) bool {
+	c.mu.Lock()
+	if yield && !c.enoughLocked() {
+		// Letting the other runnable goroutines add their frames first saves
+		// writes (docs/performance.md).
+		c.mu.Unlock()
+		runtime.Gosched()
+		c.mu.Lock()
+	}
+	c.planLocked(t)
+	if !t.empty() {
+		c.mu.Unlock()
+		return true
 	}
 	t.reset()
-	turns.Put(t)
+	c.w.Release() // an idle connection holds no buffer
+	c.flusher.to(flusherResting)
+	isLast := c.leaveLocked()
+	c.mu.Unlock()
 	if isLast {
 		c.finish()
 	}
+	return false
+}
+
+// turnEnd tells what became of a turn that was written, or failed with err. It
+// reports whether to let others add before the next one: so many streams are
+// at work.
+func (c *Conn) turnEnd(t *turn, err error) (yield bool) {
+	yield = len(t.notices) > 1
+	final := t.control.final
+	c.turnTell(t)
+	if err != nil {
+		c.writeFailed(err, &t.lane)
+	} else if final {
+		c.closeWrite()
+	}
+	t.reset()
+	return yield
 }
 
 // enoughToWrite is how many streams with something to send are worth a write

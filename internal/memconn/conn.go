@@ -54,6 +54,12 @@ func (c *Conn) Write(p []byte) (int, error) {
 	return n, c.opError("write", err)
 }
 
+// TryWrite hands over what the write limit allows now, and does not wait.
+func (c *Conn) TryWrite(p []byte) (int, error) {
+	n, err := c.out.tryWrite(p)
+	return n, c.opError("write", err)
+}
+
 // Close ends both directions: the peer reads what is buffered and then io.EOF,
 // its writes fail with syscall.EPIPE, and every use of this end fails with
 // net.ErrClosed. A second Close does too.

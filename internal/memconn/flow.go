@@ -108,6 +108,19 @@ func (f *flow) write(p []byte) (int, error) {
 	}
 }
 
+// tryWrite is write without waiting; nothing is written while another write is
+// half done.
+func (f *flow) tryWrite(p []byte) (int, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if err := f.cannotWrite(); err != nil || f.writing {
+		return 0, err
+	}
+	n := f.give(p)
+	f.endWrite(n)
+	return n, nil
+}
+
 // startWrite waits until no other write is half done.
 func (f *flow) startWrite() error {
 	for {
