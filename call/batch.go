@@ -18,7 +18,7 @@ import (
 // complete at once, true, in any state of the call.
 func (c *Call) StartBatch(ops []Op, tag cq.Tag) error {
 	c.mu.Lock()
-	comp := c.cfg.Completer
+	comp := c.completer
 	c.mu.Unlock()
 	return c.StartBatchOn(comp, ops, tag)
 }

@@ -33,7 +33,7 @@ func (s *nullStream) Reset(frame.ErrCode)   {}
 
 type nullOpener struct{ s *nullStream }
 
-func (o *nullOpener) Open(c *Call) { c.Bind(o.s, Peer{}) }
+func (o *nullOpener) Open(c *Call) { c.Bind(o.s, &Peer{}) }
 func (o *nullOpener) Forget(*Call) {}
 
 var responseHeaders = frame.Headers{Fields: []frame.Field{
@@ -45,8 +45,8 @@ var responseTrailers = frame.Headers{End: true, Fields: []frame.Field{{Name: "gr
 
 // A unary call on a stream that costs nothing: what the engine itself takes.
 func BenchmarkUnaryClient(b *testing.B) {
-	cfg := Config{Method: "/pkg.Service/Method", Authority: "host", Codec: codec.Bytes(),
-		Compressors: codec.DefaultCompressors()}
+	cfg := Config{Method: "/pkg.Service/Method", Authority: "host",
+		Settings: NewSettings(Settings{Codec: codec.Bytes()})}
 	payload := make([]byte, 128)
 	packed := []byte(wire(string(payload)))
 	var (
@@ -92,8 +92,8 @@ func BenchmarkStreamMessage(b *testing.B) {
 		s    nullStream
 		out  []byte
 	)
-	c, err := NewServer(Config{Codec: codec.Bytes(), Compressors: codec.DefaultCompressors()}, &s,
-		&frame.Headers{Fields: requestFields()}, Peer{})
+	c, err := NewServer(Config{Settings: NewSettings(Settings{Codec: codec.Bytes()})}, &s,
+		&frame.Headers{Fields: requestFields()}, &Peer{})
 	if err != nil {
 		b.Fatal(err)
 	}

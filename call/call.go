@@ -2,8 +2,6 @@ package call
 
 import (
 	"fmt"
-	"log/slog"
-	"math"
 	"strings"
 	"sync"
 	"time"
@@ -14,86 +12,56 @@ import (
 	"github.com/cqrpc/cqrpc/frame"
 )
 
-// defaultMaxRecv is grpc.max_receive_message_length's default, in bytes.
-const defaultMaxRecv = 4 << 20
-
 // Config is what a call is made of. The zero value of every field but Method
-// is usable; NewServer takes Method, Authority, Scheme, UserAgent and Deadline
-// from the request.
+// is usable; NewServer takes Method, Authority and Deadline from the request.
 type Config struct {
 	// Completer is where StartBatch completes; see also StartBatchOn.
 	Completer cq.Completer
 	// Method is the full name, "/pkg.Service/Method".
 	Method string
-	// Authority is sent as :authority; Scheme as :scheme, default "http";
-	// UserAgent, if not empty, as user-agent.
-	Authority, Scheme, UserAgent string
+	// Authority is sent as :authority.
+	Authority string
 	// Deadline ends the call with DEADLINE_EXCEEDED. Zero: none.
 	Deadline time.Time
 	// Parent, if not nil, is the call on whose behalf this client call is made;
 	// Propagate says what it passes on.
 	Parent    *Call
 	Propagate Propagation
-	// MaxRecvMessage and MaxSendMessage bound one message, in bytes, when
-	// framed and when inflated. 0: 4 MiB to receive, unlimited to send;
-	// negative: unlimited.
-	MaxRecvMessage, MaxSendMessage int
 	// OneMessage says that the peer's side of the method is not a stream: a
 	// second message ends the call with UNIMPLEMENTED, and so does, on a client,
 	// an OK without any (gRPC statuscodes.md, cardinality violations). A server
 	// therefore receives the message when the client has half-closed.
 	OneMessage bool
-	// Codec marshals SendValue and RecvValue; default protobuf.
-	Codec codec.Codec
-	// Compressors are the encodings that messages may come in; default
-	// codec.DefaultCompressors, made anew for each call.
-	Compressors *codec.Compressors
-	// Compressor is the encoding to send messages in, one of Compressors;
-	// default none. A server uses it only if the client accepts it.
-	Compressor string
 	// WaitForReady is the default for SendInitialMetadata without WaitForReadySet.
 	WaitForReady bool
-	// Logger gets what goes wrong and no event tells; nil: nobody does.
-	Logger *slog.Logger
-}
-
-func (cfg *Config) fillIn() {
-	if cfg.Scheme == "" {
-		cfg.Scheme = "http"
-	}
-	if cfg.MaxRecvMessage == 0 {
-		cfg.MaxRecvMessage = defaultMaxRecv
-	}
-	if cfg.MaxSendMessage <= 0 {
-		cfg.MaxSendMessage = math.MaxUint32 // the prefix counts no further
-	}
-	if cfg.Codec == nil {
-		cfg.Codec = codec.Proto()
-	}
-	if cfg.Compressors == nil {
-		cfg.Compressors = codec.DefaultCompressors()
-	}
+	// Settings is what the call shares with others; nil: NewSettings of nothing.
+	Settings *Settings
 }
 
 // Call is one RPC, client or server side. Make one with NewClient or
 // NewServer. All methods may be called concurrently, in any state of the call.
 type Call struct {
 	// immutable
-	cfg        Config // Completer is guarded by mu
-	opener     Opener // nil on a server
+	settings   *Settings
+	method     string
+	authority  string
+	deadline   time.Time // zero: none
+	opener     Opener    // nil on a server
 	compressor codec.Compressor
 	request    *request // nil on a client
 	first      Attempt
+	oneMessage bool
 
 	mu sync.Mutex
 
 	// guarded by mu
-	attempt *Attempt
-	stream  Stream // nil while none is bound
-	peer    Peer
-	timer   *time.Timer
-	unwatch func() bool // ends Watch; nil if there is nothing to end
-	family  *family
+	completer cq.Completer
+	attempt   *Attempt
+	stream    Stream // nil while none is bound
+	peer      *Peer  // nil likewise
+	timer     *time.Timer
+	unwatch   func() bool // ends Watch; nil if there is nothing to end
+	family    *family
 
 	slots [numOpKinds]*batch
 	busy  opSet // outstanding, or being started
@@ -109,25 +77,30 @@ type Call struct {
 	send   sendSide
 	recv   recvSide
 	replay replay
-	end    verdict // meaningful from phase draining on
+	end    *verdict // immutable; &undecided while the call runs
 }
 
 func (c *Call) isServer() bool { return c.opener == nil }
 
 // Method returns the full name, "/pkg.Service/Method".
-func (c *Call) Method() string { return c.cfg.Method }
+func (c *Call) Method() string { return c.method }
 
 // Authority returns the :authority of the request, or its host.
-func (c *Call) Authority() string { return c.cfg.Authority }
+func (c *Call) Authority() string { return c.authority }
 
 // Scheme returns the :scheme of the request.
-func (c *Call) Scheme() string { return c.cfg.Scheme }
+func (c *Call) Scheme() string {
+	if c.request != nil {
+		return c.request.scheme
+	}
+	return c.settings.Scheme
+}
 
 // Codec returns what marshals the call's values.
-func (c *Call) Codec() codec.Codec { return c.cfg.Codec }
+func (c *Call) Codec() codec.Codec { return c.settings.Codec }
 
 // Deadline returns when the call ends by itself, and whether it does.
-func (c *Call) Deadline() (time.Time, bool) { return c.cfg.Deadline, !c.cfg.Deadline.IsZero() }
+func (c *Call) Deadline() (time.Time, bool) { return c.deadline, !c.deadline.IsZero() }
 
 // IsServer tells a server call from a client call.
 func (c *Call) IsServer() bool { return c.isServer() }
@@ -145,7 +118,7 @@ func (c *Call) RequestMetadata() cqrpc.Metadata {
 // content-type, "" if nothing does; on a client the codec's name.
 func (c *Call) ContentSubtype() string {
 	if c.request == nil {
-		return c.cfg.Codec.Name()
+		return c.settings.Codec.Name()
 	}
 	return c.request.subtype
 }
@@ -173,7 +146,14 @@ func encodingName(comp codec.Compressor) string {
 func (c *Call) Peer() Peer {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.peer
+	return c.peerLocked()
+}
+
+func (c *Call) peerLocked() Peer {
+	if c.peer == nil {
+		return Peer{}
+	}
+	return *c.peer
 }
 
 // Finished reports whether the call is over: nothing more will be sent, and
@@ -212,7 +192,7 @@ func (c *Call) Receiver() *Attempt {
 // when it is matched to a request for it. It implies Start.
 func (c *Call) BindCompleter(q cq.Completer) {
 	c.mu.Lock()
-	c.cfg.Completer = q
+	c.completer = q
 	c.armLocked()
 	c.mu.Unlock()
 }
@@ -270,11 +250,11 @@ func (c *Call) String() string {
 	if c.isServer() {
 		side = "server"
 	}
-	fmt.Fprintf(&b, "%s call %s %v", side, c.cfg.Method, c.phase)
+	fmt.Fprintf(&b, "%s call %s %v", side, c.method, c.phase)
 	if c.phase != running {
 		fmt.Fprintf(&b, " (%v)", c.end.status)
 	}
-	fmt.Fprintf(&b, " send=%v recv=%v peer=%v", c.send.state, c.recv.state, c.peer)
+	fmt.Fprintf(&b, " send=%v recv=%v peer=%v", c.send.state, c.recv.state, c.peerLocked())
 	for k, slot := range c.slots {
 		if slot != nil {
 			fmt.Fprintf(&b, " +%v", OpKind(k))

@@ -14,12 +14,10 @@ import (
 // included, ends the call and is its status. o is asked for a stream when
 // SendInitialMetadata is started.
 func NewClient(cfg Config, o Opener) *Call {
-	cfg.fillIn()
-	c := &Call{cfg: cfg, opener: o}
-	c.first.call = c
-	c.attempt = &c.first
-	if name := cfg.Compressor; name != "" && name != "identity" {
-		comp, ok := cfg.Compressors.Lookup(name)
+	c := &Call{opener: o}
+	c.init(&cfg)
+	if name := c.settings.Compressor; name != "" && name != "identity" {
+		comp, ok := c.settings.Compressors.Lookup(name)
 		if !ok {
 			c.abandon(cqrpc.Status{
 				Code: cqrpc.CodeInternal, Message: fmt.Sprintf("compressor %q is not installed", name),
@@ -28,7 +26,7 @@ func NewClient(cfg Config, o Opener) *Call {
 		c.compressor = comp
 	}
 	if cfg.Parent != nil {
-		c.inherit()
+		c.inherit(cfg.Parent, cfg.Propagate)
 	}
 	if c.hasExpired() {
 		c.expire()
@@ -39,10 +37,23 @@ func NewClient(cfg Config, o Opener) *Call {
 	return c
 }
 
+// init sets what calls of both sides begin with.
+func (c *Call) init(cfg *Config) {
+	c.settings = cfg.Settings
+	if c.settings == nil {
+		c.settings = defaultSettings()
+	}
+	c.completer, c.method, c.authority, c.deadline = cfg.Completer, cfg.Method, cfg.Authority, cfg.Deadline
+	c.oneMessage, c.waitForReady = cfg.OneMessage, cfg.WaitForReady
+	c.first.call = c
+	c.attempt = &c.first
+	c.end = &undecided
+}
+
 // Bind answers Open: s is the stream, opened or about to be by the first Send;
-// it reports to the c.Receiver of the time of Open. Metadata that its peer does
+// it reports to the c.Receiver of the time of Open. p is kept and must not change. Metadata that its peer does
 // not accept ends the call instead: a peer may end the connection over it.
-func (c *Call) Bind(s Stream, p Peer) {
+func (c *Call) Bind(s Stream, p *Peer) {
 	var a after
 	limit := s.MaxHeaderList()
 	c.mu.Lock()
@@ -162,7 +173,7 @@ func (c *Call) retryLocked(a *after) {
 func (c *Call) stampTimeoutLocked() {
 	if i := c.replay.timeoutAt; i > 0 && c.send.queued.Headers != nil {
 		var b [16]byte
-		left := time.Until(c.cfg.Deadline)
+		left := time.Until(c.deadline)
 		c.send.queued.Headers.Fields[i].Value = string(frame.AppendTimeout(b[:0], left))
 	}
 }
@@ -175,5 +186,5 @@ func (c *Call) startLocked(p *parcel) {
 		return
 	}
 	c.replay.headers, c.replay.timeoutAt = p.out.Headers.Ref(), p.timeoutAt
-	c.waitForReady = p.waitForReady(c.cfg.WaitForReady)
+	c.waitForReady = p.waitForReady(c.waitForReady)
 }

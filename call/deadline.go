@@ -8,10 +8,10 @@ import (
 
 // armLocked starts the timer of a call that has a deadline, once.
 func (c *Call) armLocked() {
-	if c.cfg.Deadline.IsZero() || c.timer != nil || c.phase == over {
+	if c.deadline.IsZero() || c.timer != nil || c.phase == over {
 		return
 	}
-	c.timer = time.AfterFunc(max(time.Until(c.cfg.Deadline), 0), c.expire)
+	c.timer = time.AfterFunc(max(time.Until(c.deadline), 0), c.expire)
 }
 
 // expire ends the call because its deadline has passed.
@@ -21,5 +21,5 @@ func (c *Call) expire() {
 
 // hasExpired reports whether the deadline has passed, whatever the timer did.
 func (c *Call) hasExpired() bool {
-	return !c.cfg.Deadline.IsZero() && !time.Now().Before(c.cfg.Deadline)
+	return !c.deadline.IsZero() && !time.Now().Before(c.deadline)
 }

@@ -83,8 +83,8 @@ func TestServerDeadline(t *testing.T) {
 func TestServerDeadlineWaitsForStart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &fakeStream{}
-		c, err := NewServer(Config{Codec: textCodec{}}, s, &frame.Headers{Fields: requestFields("grpc-timeout", "1n")},
-			Peer{})
+		c, err := NewServer(Config{Settings: textSettings()}, s, &frame.Headers{Fields: requestFields("grpc-timeout", "1n")},
+			&Peer{})
 		if err != nil {
 			t.Fatal(err)
 		}

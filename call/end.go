@@ -24,6 +24,26 @@ const (
 // isOurs reports whether the stream has to be told.
 func (e ending) isOurs() bool { return e == byViolation || e == byAbandon }
 
+// undecided is the verdict on a call that runs.
+var undecided verdict
+
+// keep returns a copy of v for the call. What most calls end with is shared.
+func (v *verdict) keep() *verdict {
+	if v.status.Code == cqrpc.CodeOK && v.how == byStatus && v.status.Message == "" && len(v.status.Details) == 0 &&
+		len(v.trailing) == 0 && v.cause == nil {
+		return &plainOK[v.origin]
+	}
+	w := *v
+	return &w
+}
+
+// plainOK are the verdicts on calls that ended with OK and nothing more.
+var plainOK = [...]verdict{
+	cqrpc.OriginLocal:     {how: byStatus, origin: cqrpc.OriginLocal},
+	cqrpc.OriginRemote:    {how: byStatus, origin: cqrpc.OriginRemote},
+	cqrpc.OriginTransport: {how: byStatus, origin: cqrpc.OriginTransport},
+}
+
 // verdict is why a call ended. The first one stays, see concludeLocked.
 type verdict struct {
 	status     cqrpc.Status
@@ -52,15 +72,15 @@ func (c *Call) conclude(v verdict) {
 func (c *Call) concludeLocked(v *verdict, a *after, lane *cq.Lane) {
 	switch {
 	case c.phase == running:
-		c.end = *v
+		c.end = v.keep()
 		if v.how == byStatus && v.status.Code == cqrpc.CodeOK && !c.isServer() && c.recv.messages.Ready() {
 			c.phase.to(draining)
 			return
 		}
 	case c.phase == draining && v.how == byAbandon:
-		c.end = *v
+		c.end = v.keep()
 	case c.phase == over && v.isDecoding && c.end.how == byStatus && c.end.status.Code == cqrpc.CodeOK && !c.statusTaken:
-		c.end = *v
+		c.end = v.keep()
 		c.discardLocked(a)
 		return
 	default:

@@ -131,7 +131,7 @@ func (o *fakeOpener) bind(c *Call) {
 	o.streams = append(o.streams, s)
 	o.views = append(o.views, c.Receiver())
 	o.mu.Unlock()
-	c.Bind(s, Peer{})
+	c.Bind(s, &Peer{})
 }
 
 func (o *fakeOpener) Forget(*Call) {
@@ -154,8 +154,7 @@ type rig struct {
 func newRig(t *testing.T, setUp func(*Config, *fakeOpener)) *rig {
 	r := &rig{t: t, q: cq.New(), opener: &fakeOpener{}}
 	cfg := Config{
-		Completer: r.q, Method: "/pkg.Service/Method", Authority: "host", Codec: textCodec{},
-		Compressors: codec.DefaultCompressors(),
+		Completer: r.q, Method: "/pkg.Service/Method", Authority: "host", Settings: textSettings(),
 	}
 	if setUp != nil {
 		setUp(&cfg, r.opener)
@@ -165,6 +164,9 @@ func newRig(t *testing.T, setUp func(*Config, *fakeOpener)) *rig {
 	t.Cleanup(r.finish)
 	return r
 }
+
+// textSettings are those of calls whose messages are strings.
+func textSettings() *Settings { return NewSettings(Settings{Codec: textCodec{}}) }
 
 // request is the least a server accepts, changed by pairs: an empty value
 // removes the field.
@@ -194,11 +196,14 @@ func newServerRig(t *testing.T, cfg Config, fields ...frame.Field) *rig {
 	if fields == nil {
 		fields = requestFields()
 	}
-	if cfg.Codec == nil {
-		cfg.Codec = textCodec{}
+	switch {
+	case cfg.Settings == nil:
+		cfg.Settings = textSettings()
+	case cfg.Settings.Codec == codec.Proto():
+		cfg.Settings.Codec = textCodec{}
 	}
 	trackBuffers(t)
-	c, err := NewServer(cfg, r.server, &frame.Headers{Fields: fields}, Peer{})
+	c, err := NewServer(cfg, r.server, &frame.Headers{Fields: fields}, &Peer{})
 	if err != nil {
 		t.Fatal(err)
 	}

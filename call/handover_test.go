@@ -42,14 +42,14 @@ func newSlowOpener() *slowOpener {
 
 func (o *slowOpener) Open(c *Call) {
 	if o.next != nil {
-		c.Bind(o.next, Peer{})
+		c.Bind(o.next, &Peer{})
 		return
 	}
 	o.next = &fakeStream{buffers: true}
 	entered := o.stream.entered
 	go func() {
 		defer close(o.bound)
-		c.Bind(o.stream, Peer{})
+		c.Bind(o.stream, &Peer{})
 	}()
 	<-entered
 }
@@ -59,7 +59,7 @@ func (o *slowOpener) Forget(*Call) {}
 func newSlowRig(t *testing.T) (*rig, *slowOpener) {
 	r, o := newRig(t, nil), newSlowOpener()
 	r.c.Close()
-	r.c = NewClient(r.c.cfg, o)
+	r.c = NewClient(Config{Completer: r.q, Method: "/pkg.Service/Method", Authority: "host", Settings: textSettings()}, o)
 	return r, o
 }
 
@@ -136,7 +136,7 @@ func TestEndDoesNotOvertakeWhatWasHeld(t *testing.T) {
 	r.opener.manual = true
 	r.opener.mu.Unlock()
 	r.closed(&frame.CloseError{Kind: frame.ResetByPeer, Code: frame.RefusedStream, Unprocessed: true})
-	r.c.Bind(slow, Peer{})
+	r.c.Bind(slow, &Peer{})
 	r.start("second", SendValue("2"))
 	if got, want := slow.messages, []string{wire("1")}; !slices.Equal(got, want) {
 		t.Fatalf("the new stream was given %q, want %q", got, want)

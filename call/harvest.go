@@ -99,11 +99,11 @@ func (c *Call) inflate(m frame.Message) (*mem.Buffer, *cqrpc.Error) {
 		return m.Body, cqrpc.Errorf(cqrpc.CodeInternal, "compressed message without grpc-encoding")
 	}
 	size := 4 * m.Body.Len() // a guess, to be outgrown by what is really there
-	if limit := c.cfg.MaxRecvMessage; limit >= 0 {
+	if limit := c.settings.MaxRecvMessage; limit >= 0 {
 		size = min(size, limit)
 	}
 	out := mem.Get(size)
-	data, err := comp.Decompress(out.Bytes()[:0], m.Body.Bytes(), c.cfg.MaxRecvMessage)
+	data, err := comp.Decompress(out.Bytes()[:0], m.Body.Bytes(), c.settings.MaxRecvMessage)
 	m.Body.Free()
 	out.Adopt(data)
 	switch {
@@ -116,7 +116,7 @@ func (c *Call) inflate(m frame.Message) (*mem.Buffer, *cqrpc.Error) {
 }
 
 func (c *Call) unmarshal(body *mem.Buffer, v any) *cqrpc.Error {
-	if err := c.cfg.Codec.Unmarshal(body.Bytes(), v); err != nil {
+	if err := c.settings.Codec.Unmarshal(body.Bytes(), v); err != nil {
 		return cqrpc.Errorf(cqrpc.CodeInternal, "cannot unmarshal message into %T: %w", v, err)
 	}
 	return nil
@@ -131,7 +131,7 @@ func (c *Call) prefix() string {
 }
 
 // takeResults writes what the call knows by now, and returns how it ended.
-func (b *batch) takeResults() verdict {
+func (b *batch) takeResults() *verdict {
 	c := b.call
 	c.mu.Lock()
 	v := c.end

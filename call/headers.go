@@ -14,22 +14,22 @@ import (
 func (c *Call) requestList(md cqrpc.Metadata) (l *frame.HeaderList, timeoutAt int) {
 	l = frame.NewHeaderList()
 	l.Add(":method", "POST")
-	l.Add(":scheme", c.cfg.Scheme)
-	l.Add(":path", c.cfg.Method)
-	l.Add(":authority", c.cfg.Authority)
+	l.Add(":scheme", c.settings.Scheme)
+	l.Add(":path", c.method)
+	l.Add(":authority", c.authority)
 	l.Add("te", "trailers")
-	l.Add("content-type", contentTypeOf(c.cfg.Codec.Name()))
-	if c.cfg.UserAgent != "" {
-		l.Add("user-agent", c.cfg.UserAgent)
+	l.Add("content-type", contentTypeOf(c.settings.Codec.Name()))
+	if c.settings.UserAgent != "" {
+		l.Add("user-agent", c.settings.UserAgent)
 	}
-	if !c.cfg.Deadline.IsZero() {
+	if !c.deadline.IsZero() {
 		timeoutAt = len(l.Fields)
 		l.Fields = append(l.Fields, frame.Field{Name: "grpc-timeout", Sensitive: true})
 	}
 	if c.compressor != nil {
 		l.Add("grpc-encoding", c.compressor.Name())
 	}
-	l.Add("grpc-accept-encoding", c.cfg.Compressors.AcceptEncoding())
+	l.Add("grpc-accept-encoding", c.settings.Compressors.AcceptEncoding())
 	addMetadata(l, md)
 	return l, timeoutAt
 }
@@ -41,7 +41,7 @@ func (c *Call) responseList(md cqrpc.Metadata) *frame.HeaderList {
 	if c.compressor != nil {
 		l.Add("grpc-encoding", c.compressor.Name())
 	}
-	l.Add("grpc-accept-encoding", c.cfg.Compressors.AcceptEncoding())
+	l.Add("grpc-accept-encoding", c.settings.Compressors.AcceptEncoding())
 	addMetadata(l, md)
 	return l
 }
@@ -88,8 +88,8 @@ func (c *Call) trailerList(st *cqrpc.Status, md cqrpc.Metadata, bare bool) *fram
 	if bare {
 		c.addResponse(l)
 	}
-	if err := addStatus(l, st); err != nil && c.cfg.Logger != nil {
-		c.cfg.Logger.Warn("call: status sent without its details", "method", c.cfg.Method, "error", err)
+	if err := addStatus(l, st); err != nil && c.settings.Logger != nil {
+		c.settings.Logger.Warn("call: status sent without its details", "method", c.method, "error", err)
 	}
 	addMetadata(l, md)
 	return l

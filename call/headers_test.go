@@ -37,9 +37,9 @@ func golden(t *testing.T, why string, got []frame.Field, want string) {
 func TestRequestHeaders(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, func(cfg *Config, _ *fakeOpener) {
-			cfg.Codec = nil
+			cfg.Settings = NewSettings(Settings{})
 			cfg.Deadline = time.Now().Add(1500 * time.Millisecond)
-			cfg.UserAgent, cfg.Compressor, cfg.Scheme = "agent/1", "gzip", "https"
+			cfg.Settings.UserAgent, cfg.Settings.Compressor, cfg.Settings.Scheme = "agent/1", "gzip", "https"
 		})
 		r.start("init", SendInitialMetadata(cqrpc.Metadata{
 			{Key: "a", Value: "1"}, {Key: "a", Value: "2"}, {Key: "raw-bin", Value: "\x00\xff"},
@@ -139,7 +139,7 @@ func TestSendCompression(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			r := newServerRig(t, Config{Compressor: "gzip"}, requestFields("grpc-accept-encoding", tt.accept)...)
+			r := newServerRig(t, Config{Settings: NewSettings(Settings{Compressor: "gzip"})}, requestFields("grpc-accept-encoding", tt.accept)...)
 			r.start("msg", SendInitialMetadata(nil), tt.op)
 			if got := fieldValue(r.server.headers, "grpc-encoding"); got != tt.announced {
 				t.Errorf("grpc-encoding %q, want %q", got, tt.announced)
@@ -152,7 +152,7 @@ func TestSendCompression(t *testing.T) {
 }
 
 func TestUnknownCompressorFailsTheCall(t *testing.T) {
-	r := newRig(t, func(cfg *Config, _ *fakeOpener) { cfg.Compressor = "br" })
+	r := newRig(t, func(cfg *Config, _ *fakeOpener) { cfg.Settings.Compressor = "br" })
 	var st cqrpc.Status
 	r.start("all", SendInitialMetadata(nil), RecvStatus(&st, nil))
 	r.want("the call is dead", "all")
@@ -162,7 +162,7 @@ func TestUnknownCompressorFailsTheCall(t *testing.T) {
 }
 
 func TestSendTooLarge(t *testing.T) {
-	r := newRig(t, func(cfg *Config, _ *fakeOpener) { cfg.MaxSendMessage = 4 })
+	r := newRig(t, func(cfg *Config, _ *fakeOpener) { cfg.Settings.MaxSendMessage = 4 })
 	var st cqrpc.Status
 	r.start("fits", SendInitialMetadata(nil), SendValue("1234"))
 	r.accept()
@@ -172,7 +172,7 @@ func TestSendTooLarge(t *testing.T) {
 	if st.Code != cqrpc.CodeResourceExhausted || st.Message != "Sent message larger than max (5 vs. 4)" {
 		t.Errorf("status %v", st)
 	}
-	s := newServerRig(t, Config{MaxSendMessage: 4})
+	s := newServerRig(t, Config{Settings: NewSettings(Settings{MaxSendMessage: 4, Codec: textCodec{}})})
 	s.start("big", SendInitialMetadata(nil), SendValue("12345"))
 	s.want("over the limit", "!big")
 	if got := fieldValue(s.server.trailers, "grpc-status"); got != "8" {
@@ -234,7 +234,7 @@ func TestRefusedRequests(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			s := &fakeStream{}
-			_, err := NewServer(Config{Codec: textCodec{}}, s, &frame.Headers{Fields: requestFields(tt.change...)}, Peer{})
+			_, err := NewServer(Config{Settings: textSettings()}, s, &frame.Headers{Fields: requestFields(tt.change...)}, &Peer{})
 			var re *RequestError
 			if !errors.As(err, &re) {
 				t.Fatalf("got %v", err)
@@ -250,14 +250,14 @@ func TestRefusedRequests(t *testing.T) {
 		})
 	}
 	fields := append(requestFields(), frame.Field{Name: "host", Value: "a"}, frame.Field{Name: "host", Value: "a"})
-	_, err := NewServer(Config{}, &fakeStream{}, &frame.Headers{Fields: fields}, Peer{})
+	_, err := NewServer(Config{}, &fakeStream{}, &frame.Headers{Fields: fields}, &Peer{})
 	var re *RequestError
 	if !errors.As(err, &re) || re.HTTPStatus != 400 {
 		t.Errorf("two hosts: %v", err)
 	}
 	_, err = NewServer(Config{}, &fakeStream{}, &frame.Headers{
 		Err: &frame.StreamError{Code: frame.EnhanceYourCalm, Reason: "too much"},
-	}, Peer{})
+	}, &Peer{})
 	if !errors.As(err, &re) || re.HTTPStatus != 431 {
 		t.Errorf("oversized header list: %v", err)
 	}
@@ -272,8 +272,8 @@ func TestHostStandsInForAuthority(t *testing.T) {
 
 // What the server layer adds to a refused encoding.
 func TestRefusedEncodingListsAccepted(t *testing.T) {
-	_, err := NewServer(Config{Compressors: codec.DefaultCompressors()}, &fakeStream{},
-		&frame.Headers{Fields: requestFields("grpc-encoding", "br")}, Peer{})
+	_, err := NewServer(Config{Settings: NewSettings(Settings{Compressors: codec.DefaultCompressors()})}, &fakeStream{},
+		&frame.Headers{Fields: requestFields("grpc-encoding", "br")}, &Peer{})
 	var re *RequestError
 	if !errors.As(err, &re) {
 		t.Fatal(err)

@@ -135,7 +135,7 @@ func TestRejectedBatchChangesNothing(t *testing.T) {
 
 // A buffer that the call compressed for a rejected batch is still the caller's.
 func TestRejectedBatchKeepsCompressedBuffer(t *testing.T) {
-	r := newRig(t, func(cfg *Config, _ *fakeOpener) { cfg.Compressor = "gzip" })
+	r := newRig(t, func(cfg *Config, _ *fakeOpener) { cfg.Settings.Compressor = "gzip" })
 	b := CopyBuffer(make([]byte, 4096))
 	done := cq.New()
 	done.Shutdown()

@@ -54,7 +54,7 @@ func TestRequestOverThePeersLimit(t *testing.T) {
 	var st cqrpc.Status
 	r.start("all", SendInitialMetadata(cqrpc.Pairs("k", strings.Repeat("v", 500))), SendValue("x"), RecvStatus(&st, nil))
 	s := &fakeStream{limit: 500}
-	r.c.Bind(s, Peer{})
+	r.c.Bind(s, &Peer{})
 	r.want("the call is over", "all")
 	if st.Code != cqrpc.CodeResourceExhausted || s.given != (frame.Sent{}) || !s.isReset() {
 		t.Errorf("the call ended with %v, its stream was given %+v, reset %v", st, s.given, s.isReset())

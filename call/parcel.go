@@ -104,10 +104,10 @@ func (c *Call) packMessage(p *parcel, o *Op) error {
 		}
 	}
 	p.out.Message = body
-	if body.Len() > c.cfg.MaxSendMessage {
+	if body.Len() > c.settings.MaxSendMessage {
 		p.excess = &cqrpc.Status{
 			Code:    cqrpc.CodeResourceExhausted,
-			Message: fmt.Sprintf("Sent message larger than max (%d vs. %d)", body.Len(), c.cfg.MaxSendMessage),
+			Message: fmt.Sprintf("Sent message larger than max (%d vs. %d)", body.Len(), c.settings.MaxSendMessage),
 		}
 		return nil
 	}
@@ -126,8 +126,8 @@ func (c *Call) packMessage(p *parcel, o *Op) error {
 }
 
 func (c *Call) marshal(v any) (*mem.Buffer, error) {
-	b := mem.Get(max(c.cfg.Codec.Size(v), 0))
-	data, err := c.cfg.Codec.Append(b.Bytes()[:0], v)
+	b := mem.Get(max(c.settings.Codec.Size(v), 0))
+	data, err := c.settings.Codec.Append(b.Bytes()[:0], v)
 	if err != nil {
 		b.Free()
 		return nil, err

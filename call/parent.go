@@ -41,14 +41,13 @@ func (c *Call) familyLocked() *family {
 
 // inherit takes over what the parent passes on. The call is new: nobody else
 // has it yet.
-func (c *Call) inherit() {
-	p := c.cfg.Parent
-	if d := p.cfg.Deadline; c.cfg.Propagate.has(PropagateDeadline) && !d.IsZero() {
-		if c.cfg.Deadline.IsZero() || d.Before(c.cfg.Deadline) {
-			c.cfg.Deadline = d
+func (c *Call) inherit(p *Call, mask Propagation) {
+	if d := p.deadline; mask.has(PropagateDeadline) && !d.IsZero() {
+		if c.deadline.IsZero() || d.Before(c.deadline) {
+			c.deadline = d
 		}
 	}
-	if !c.cfg.Propagate.has(PropagateCancellation) || c.phase == over {
+	if !mask.has(PropagateCancellation) || c.phase == over {
 		return
 	}
 	c.family = &family{parent: p}

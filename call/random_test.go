@@ -72,12 +72,12 @@ func (p *program) newCall() *rig {
 	r := &rig{t: p.t, q: cq.New()}
 	if p.next()%2 == 0 {
 		r.opener = &fakeOpener{manual: p.next()%4 == 0}
-		r.c = NewClient(Config{Completer: r.q, Method: "/s/m", Codec: textCodec{}, Deadline: time.Now().Add(time.Hour)},
+		r.c = NewClient(Config{Completer: r.q, Method: "/s/m", Settings: textSettings(), Deadline: time.Now().Add(time.Hour)},
 			r.opener)
 		return r
 	}
 	r.server = &fakeStream{}
-	c, err := NewServer(Config{Codec: textCodec{}}, r.server, &frame.Headers{Fields: requestFields()}, Peer{})
+	c, err := NewServer(Config{Settings: textSettings()}, r.server, &frame.Headers{Fields: requestFields()}, &Peer{})
 	if err != nil {
 		p.t.Fatal(err)
 	}

@@ -73,7 +73,7 @@ func (c *Call) deliverLocked(a *after, lane *cq.Lane) {
 // half-close: until then a second one may come, and the first is no request.
 func (c *Call) popLocked() (frame.Message, bool) {
 	r := &c.recv
-	if c.isServer() && c.cfg.OneMessage && !r.state.isOver() {
+	if c.isServer() && c.oneMessage && !r.state.isOver() {
 		return frame.Message{}, false
 	}
 	return r.messages.Pop()
@@ -83,7 +83,7 @@ func (c *Call) popLocked() (frame.Message, bool) {
 // stream on its side.
 func (c *Call) checkCountLocked(a *after, lane *cq.Lane) {
 	r := &c.recv
-	if c.cfg.OneMessage && (r.taken > 0 && r.messages.Ready() || r.messages.Several()) {
+	if c.oneMessage && (r.taken > 0 && r.messages.Ready() || r.messages.Several()) {
 		c.concludeLocked(&verdict{
 			how: byAbandon, origin: cqrpc.OriginLocal, status: cardinality("more than one message where the method has one"),
 		}, a, lane)
@@ -147,7 +147,7 @@ func (c *Call) dataLocked(b *mem.Buffer, end bool, a *after, lane *cq.Lane) {
 		return
 	}
 	r.unread += n
-	err := r.messages.Push(b, c.cfg.MaxRecvMessage)
+	err := r.messages.Push(b, c.settings.MaxRecvMessage)
 	if r.stopped {
 		a.stream, a.consume = c.stream, a.consume+r.unread
 		r.unread = 0
@@ -239,7 +239,7 @@ func (c *Call) responseLocked(f *fields, end bool, a *after, lane *cq.Lane) {
 		c.violationLocked("second header block in a response, without END_STREAM", a, lane)
 	case f.isInformational():
 	default:
-		comp, v, ok := f.checkResponse(c.cfg.Compressors)
+		comp, v, ok := f.checkResponse(c.settings.Compressors)
 		if !ok {
 			c.concludeLocked(&v, a, lane)
 			return
@@ -259,7 +259,7 @@ func (c *Call) trailersLocked(f *fields, a *after, lane *cq.Lane) {
 		v.status = cqrpc.Status{Code: cqrpc.CodeInternal, Message: c.cutMessage()}
 		v.origin = cqrpc.OriginLocal
 	}
-	if v.status.Code == cqrpc.CodeOK && c.cfg.OneMessage && r.taken == 0 && !r.messages.Ready() && !r.stopped {
+	if v.status.Code == cqrpc.CodeOK && c.oneMessage && r.taken == 0 && !r.messages.Ready() && !r.stopped {
 		v.status, v.origin = cardinality("OK without the message that the method has"), cqrpc.OriginLocal
 	}
 	c.settleLocked(RecvInitialMetadataOp, true, lane)

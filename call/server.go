@@ -15,6 +15,7 @@ import (
 type request struct {
 	md      cqrpc.Metadata
 	subtype string
+	scheme  string
 }
 
 // serverCall is a call with its request, made in one piece.
@@ -25,12 +26,14 @@ type serverCall struct {
 
 // NewServer returns a server call for a request whose headers are h, which are
 // lent. s is its stream, which must report to the call's Receiver before it
-// handles another frame; tell the call by Start. The time until the request's
+// handles another frame; tell the call by Start. p is kept and must not change. The time until the request's
 // deadline runs from now on.
 //
 // The error, a *[RequestError], says what to answer instead.
-func NewServer(cfg Config, s Stream, h *frame.Headers, p Peer) (*Call, error) {
-	cfg.fillIn()
+func NewServer(cfg Config, s Stream, h *frame.Headers, p *Peer) (*Call, error) {
+	if cfg.Settings == nil {
+		cfg.Settings = defaultSettings()
+	}
 	if h.Err != nil {
 		return nil, refuseBlock(h.Err)
 	}
@@ -40,27 +43,25 @@ func NewServer(cfg Config, s Stream, h *frame.Headers, p Peer) (*Call, error) {
 	if err != nil {
 		return nil, err
 	}
-	comp, err := f.checkEncoding(&cfg, subtype)
+	comp, err := f.checkEncoding(cfg.Settings, subtype)
 	if err != nil {
 		return nil, err
 	}
 	if cfg.Deadline, err = f.deadline(); err != nil {
 		return nil, err
 	}
-	cfg.Method, cfg.Scheme, cfg.UserAgent = f.path, f.scheme, f.userAgent
-	cfg.Authority = f.authority
+	cfg.Method, cfg.Authority = f.path, f.authority
 	if cfg.Authority == "" {
 		cfg.Authority = f.host
 	}
 	sc := &serverCall{
-		Call:    Call{cfg: cfg, stream: s, peer: p, opened: true},
-		request: request{md: f.md, subtype: subtype},
+		Call:    Call{stream: s, peer: p, opened: true},
+		request: request{md: f.md, subtype: subtype, scheme: f.scheme},
 	}
 	c := &sc.Call
+	c.init(&cfg)
 	c.request = &sc.request
-	c.first.call = c
-	c.attempt = &c.first
-	c.compressor = f.chooseCompressor(&cfg)
+	c.compressor = f.chooseCompressor(c.settings)
 	c.recv.compressor = comp
 	c.recv.state = recvMessages
 	if h.End {
@@ -123,14 +124,14 @@ func (f *fields) checkRequest() (subtype string, err error) {
 }
 
 // checkEncoding judges whether the request's messages can be read.
-func (f *fields) checkEncoding(cfg *Config, subtype string) (codec.Compressor, error) {
-	comp, ok := f.compressor(cfg.Compressors)
+func (f *fields) checkEncoding(set *Settings, subtype string) (codec.Compressor, error) {
+	comp, ok := f.compressor(set.Compressors)
 	if !ok {
 		e := refuse(cqrpc.CodeUnimplemented, "grpc-encoding %.64q is not supported", f.encoding)
-		e.Accept = cfg.Compressors.AcceptEncoding()
+		e.Accept = set.Compressors.AcceptEncoding()
 		return nil, e
 	}
-	if subtype != "" && subtype != cfg.Codec.Name() {
+	if subtype != "" && subtype != set.Codec.Name() {
 		return nil, refuse(cqrpc.CodeUnimplemented, "content-subtype %.64q is not supported", subtype)
 	}
 	return comp, nil
@@ -150,13 +151,13 @@ func (f *fields) deadline() (time.Time, error) {
 
 // chooseCompressor returns what to compress responses with: nothing that the
 // client did not list.
-func (f *fields) chooseCompressor(cfg *Config) codec.Compressor {
-	if cfg.Compressor == "" || cfg.Compressor == "identity" {
+func (f *fields) chooseCompressor(set *Settings) codec.Compressor {
+	if set.Compressor == "" || set.Compressor == "identity" {
 		return nil
 	}
 	for name := range strings.SplitSeq(f.accept, ",") {
-		if strings.TrimSpace(name) == cfg.Compressor {
-			comp, _ := cfg.Compressors.Lookup(cfg.Compressor)
+		if strings.TrimSpace(name) == set.Compressor {
+			comp, _ := set.Compressors.Lookup(set.Compressor)
 			return comp
 		}
 	}

@@ -1,6 +1,9 @@
 package client
 
-import "github.com/cqrpc/cqrpc/transport"
+import (
+	"github.com/cqrpc/cqrpc/call"
+	"github.com/cqrpc/cqrpc/transport"
+)
 
 // These are the seams at which a channel will grow: several addresses, several
 // connections, a policy that chooses, per-method configuration from the
@@ -38,8 +41,8 @@ type update struct {
 // picker chooses the connection for a call; it is immutable, and replaced when
 // there is another choice.
 type picker interface {
-	// pick returns a connection of the balancer's.
-	pick(pickInfo) *transport.Conn
+	// pick returns a connection of the balancer's, and who is at its other end.
+	pick(pickInfo) (*transport.Conn, *call.Peer)
 	// streams is how many streams are open on all of them.
 	streams() int
 	// String is one line for humans.
@@ -50,11 +53,18 @@ type picker interface {
 type pickInfo struct{ method, authority string }
 
 // onlyOne picks the only connection.
-type onlyOne struct{ conn *transport.Conn }
+type onlyOne struct {
+	conn *transport.Conn
+	peer *call.Peer
+}
 
-func (p onlyOne) pick(pickInfo) *transport.Conn { return p.conn }
-func (p onlyOne) streams() int                  { return p.conn.NumStreams() }
-func (p onlyOne) String() string                { return p.conn.String() }
+func newOnlyOne(conn *transport.Conn) onlyOne {
+	return onlyOne{conn, &call.Peer{Addr: conn.RemoteAddr(), LocalAddr: conn.LocalAddr(), TLS: conn.TLS()}}
+}
+
+func (p onlyOne) pick(pickInfo) (*transport.Conn, *call.Peer) { return p.conn, p.peer }
+func (p onlyOne) streams() int                                { return p.conn.NumStreams() }
+func (p onlyOne) String() string                              { return p.conn.String() }
 
 // configSelector gives a call what holds for its method, before the options of
 // the call itself: the channel's defaults today, a service config later.

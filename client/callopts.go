@@ -19,10 +19,20 @@ func (f callOptionFunc) applyCall(c *callConfig) { f(c) }
 // callConfig is a call's resolved options.
 type callConfig struct {
 	call.Config
+	own       *call.Settings // Settings, if an option has changed any
 	headers   cqrpc.Metadata
 	headerTo  *cqrpc.Metadata
 	trailerTo *cqrpc.Metadata
 	peerTo    *call.Peer
+}
+
+// set returns the settings of this call alone.
+func (c *callConfig) set() *call.Settings {
+	if c.own == nil {
+		own := *c.Settings
+		c.own, c.Settings = &own, &own
+	}
+	return c.own
 }
 
 // WithMetadata sends md as the call's initial metadata, after that of earlier options.
@@ -82,24 +92,24 @@ func WithCallAuthority(authority string) CallOption {
 // compressors; "identity" for none, which is the default. A name that is not
 // among them fails the call with INTERNAL.
 func WithCompressor(name string) CallOption {
-	return callOptionFunc(func(c *callConfig) { c.Compressor = name })
+	return callOptionFunc(func(c *callConfig) { c.set().Compressor = name })
 }
 
 // WithCallCodec marshals the call's messages with k instead of the channel's
 // codec.
 func WithCallCodec(k codec.Codec) CallOption {
-	return callOptionFunc(func(c *callConfig) { c.Codec = k })
+	return callOptionFunc(func(c *callConfig) { c.set().Codec = k })
 }
 
 // WithMaxRecvMessage bounds one received message in bytes, framed and inflated.
 // Default 4 MiB; negative: unlimited. Beyond it the call ends with
 // RESOURCE_EXHAUSTED.
 func WithMaxRecvMessage(n int) CallOption {
-	return callOptionFunc(func(c *callConfig) { c.MaxRecvMessage = n })
+	return callOptionFunc(func(c *callConfig) { c.set().MaxRecvMessage = call.RecvLimit(n) })
 }
 
 // WithMaxSendMessage bounds one sent message in bytes before compression.
 // Default unlimited. Beyond it the call ends with RESOURCE_EXHAUSTED.
 func WithMaxSendMessage(n int) CallOption {
-	return callOptionFunc(func(c *callConfig) { c.MaxSendMessage = n })
+	return callOptionFunc(func(c *callConfig) { c.set().MaxSendMessage = call.SendLimit(n) })
 }

@@ -25,7 +25,7 @@ type Channel struct {
 	cfg       config
 	target    target
 	authority string
-	scheme    string
+	settings  *call.Settings // what its calls have in common
 	balancer  balancer
 	selector  configSelector // nil: nothing to select
 
@@ -53,13 +53,18 @@ func NewChannel(target string, opts ...Option) (*Channel, error) {
 	if err != nil {
 		return nil, err
 	}
-	ch := &Channel{cfg: newConfig(opts), target: t, authority: t.authority, scheme: "http"}
+	ch := &Channel{cfg: newConfig(opts), target: t, authority: t.authority}
+	scheme := "http"
 	switch {
 	case ch.cfg.insecure == (ch.cfg.tls != nil):
 		return nil, fmt.Errorf("channel to %q: one of WithInsecure and WithTLS must be given", target)
 	case ch.cfg.tls != nil:
-		ch.scheme = "https"
+		scheme = "https"
 	}
+	ch.settings = call.NewSettings(call.Settings{
+		Scheme: scheme, UserAgent: ch.cfg.userAgent,
+		Codec: ch.cfg.codec, Compressors: ch.cfg.compressors, Logger: ch.cfg.logger,
+	})
 	if ch.cfg.authority != "" {
 		ch.authority = ch.cfg.authority
 	}
@@ -174,10 +179,10 @@ func (ch *Channel) Open(c *call.Call) {
 			}
 			return
 		}
-		conn := picker.pick(pickInfo{c.Method(), c.Authority()})
+		conn, peer := picker.pick(pickInfo{c.Method(), c.Authority()})
 		s, err := conn.NewStream(c.Receiver())
 		if err == nil {
-			c.Bind(s, call.Peer{Addr: conn.RemoteAddr(), LocalAddr: conn.LocalAddr(), TLS: conn.TLS()})
+			c.Bind(s, peer)
 			return
 		}
 		ch.drop(picker)
@@ -296,7 +301,8 @@ func (ch *Channel) ping(done func(time.Duration, error)) error {
 	if p == nil {
 		return fmt.Errorf("ping: channel to %s is %v", ch.target.text, state)
 	}
-	p.pick(pickInfo{}).Ping(done)
+	conn, _ := p.pick(pickInfo{})
+	conn.Ping(done)
 	return nil
 }
 

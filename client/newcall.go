@@ -25,10 +25,7 @@ func (ch *Channel) newCall(cfg call.Config) *call.Call {
 
 // callConfig resolves a call's options over the channel's.
 func (ch *Channel) callConfig(method string, opts []CallOption) callConfig {
-	cfg := callConfig{Config: call.Config{
-		Method: method, Authority: ch.authority, Scheme: ch.scheme, UserAgent: ch.cfg.userAgent,
-		Codec: ch.cfg.codec, Compressors: ch.cfg.compressors, Logger: ch.cfg.logger,
-	}}
+	cfg := callConfig{Config: call.Config{Method: method, Authority: ch.authority, Settings: ch.settings}}
 	if ch.selector == nil && len(opts) == 0 {
 		return cfg
 	}

@@ -201,7 +201,7 @@ func (s *subchannel) adopt(conn *transport.Conn) {
 		return
 	}
 	s.conn, s.attempt = conn, nil
-	u := s.updateLocked(update{state: Ready, pick: onlyOne{conn}})
+	u := s.updateLocked(update{state: Ready, pick: newOnlyOne(conn)})
 	s.mu.Unlock()
 	s.cfg.logger.Info("channel: connected", "target", s.addr.text, "peer", conn.RemoteAddr())
 	s.watcher(u)

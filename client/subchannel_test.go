@@ -15,9 +15,14 @@ import (
 
 // current is the connection that the channel uses.
 func (s *scene) current() *transport.Conn {
+	conn, _ := s.picker().pick(pickInfo{})
+	return conn
+}
+
+func (s *scene) picker() picker {
 	s.ch.mu.Lock()
 	defer s.ch.mu.Unlock()
-	return s.ch.picker.pick(pickInfo{})
+	return s.ch.picker
 }
 
 // sub is the subchannel that the channel balances over.
@@ -58,7 +63,7 @@ func TestCallThatWaitsWhenTheConnectionGoes(t *testing.T) {
 	play(t, func(s *scene) {
 		s.connected()
 		conn := s.current()
-		s.ch.drop(onlyOne{conn})
+		s.ch.drop(s.picker())
 		r := s.unary(s.Context(), "a")
 		s.wantWaiting("the subchannel thinks it is connected", 1)
 		s.wantDials("the subchannel thinks it is connected", 0)
@@ -76,12 +81,12 @@ func TestUpdatesOutOfOrder(t *testing.T) {
 	play(t, func(s *scene) {
 		s.connected()
 		conn := s.current()
-		late := update{seq: 100, state: Ready, pick: onlyOne{conn}}
+		late := update{seq: 100, state: Ready, pick: newOnlyOne(conn)}
 		s.ch.onUpdate(update{seq: 101, state: Idle})
 		s.ch.onUpdate(late)
 		s.wantState("the late update is out of date", Idle)
 		s.ch.Close()
-		s.ch.onUpdate(update{seq: 102, state: Ready, pick: onlyOne{conn}})
+		s.ch.onUpdate(update{seq: 102, state: Ready, pick: newOnlyOne(conn)})
 		s.wantState("nothing comes after Shutdown", Shutdown)
 	})
 }

@@ -1,0 +1,69 @@
+package call
+
+import (
+	"log/slog"
+	"math"
+	"sync"
+
+	"github.com/cqrpc/cqrpc/codec"
+)
+
+// defaultMaxRecv is grpc.max_receive_message_length's default, in bytes.
+const defaultMaxRecv = 4 << 20
+
+// Settings is what the calls of a channel or server have in common, so that a
+// call needs only a pointer to it. Make it with NewSettings and do not change it.
+type Settings struct {
+	// Scheme is sent as :scheme, default "http"; UserAgent, if not empty, as
+	// user-agent. Clients only.
+	Scheme, UserAgent string
+	// MaxRecvMessage and MaxSendMessage bound one message, in bytes, when
+	// framed and when inflated. 0: 4 MiB to receive, unlimited to send;
+	// negative: unlimited.
+	MaxRecvMessage, MaxSendMessage int
+	// Codec marshals SendValue and RecvValue; default protobuf.
+	Codec codec.Codec
+	// Compressors are the encodings that messages may come in; default
+	// codec.DefaultCompressors.
+	Compressors *codec.Compressors
+	// Compressor is the encoding to send messages in, one of Compressors;
+	// default none. A server uses it only if the client accepts it.
+	Compressor string
+	// Logger gets what goes wrong and no event tells; nil: nobody does.
+	Logger *slog.Logger
+}
+
+// RecvLimit is what MaxRecvMessage n means, in bytes; negative: unlimited.
+func RecvLimit(n int) int {
+	if n == 0 {
+		return defaultMaxRecv
+	}
+	return n
+}
+
+// SendLimit is what MaxSendMessage n means, in bytes: at most what a message's
+// prefix can count.
+func SendLimit(n int) int {
+	if n <= 0 {
+		return math.MaxUint32
+	}
+	return n
+}
+
+// NewSettings returns s with defaults filled in.
+func NewSettings(s Settings) *Settings {
+	if s.Scheme == "" {
+		s.Scheme = "http"
+	}
+	s.MaxRecvMessage, s.MaxSendMessage = RecvLimit(s.MaxRecvMessage), SendLimit(s.MaxSendMessage)
+	if s.Codec == nil {
+		s.Codec = codec.Proto()
+	}
+	if s.Compressors == nil {
+		s.Compressors = codec.DefaultCompressors()
+	}
+	return &s
+}
+
+// defaultSettings are for calls that name none.
+var defaultSettings = sync.OnceValue(func() *Settings { return NewSettings(Settings{}) })
