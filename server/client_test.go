@@ -34,7 +34,7 @@ func (c *client) Open(k *call.Call) {
 		k.Fail(cqrpc.Status{Code: cqrpc.CodeUnavailable, Message: err.Error()}, err)
 		return
 	}
-	k.Bind(st, call.Peer{Addr: c.conn.RemoteAddr()})
+	k.Bind(st, &call.Peer{Addr: c.conn.RemoteAddr()})
 }
 
 // Forget implements call.Opener.

@@ -61,14 +61,10 @@ func (c *conn) OnStream(st *transport.Stream, h *frame.Headers, lane *cq.Lane) {
 // returns nil.
 func (c *conn) newCall(st *transport.Stream, h *frame.Headers, isGeneric, hasOneMessage bool) *call.Call {
 	s := c.server
-	cfg := s.callConfig
-	cfg.OneMessage = hasOneMessage
-	if subtype := contentSubtype(h.Value("content-type")); subtype != "" {
-		cfg.Codec = s.codec(subtype, isGeneric)
-	} else if isGeneric {
-		cfg.Codec = codec.Bytes()
+	cfg := call.Config{
+		OneMessage: hasOneMessage, Settings: s.settingsFor(contentSubtype(h.Value("content-type")), isGeneric),
 	}
-	k, err := call.NewServer(cfg, st, h, c.peer)
+	k, err := call.NewServer(cfg, st, h, &c.peer)
 	if err != nil {
 		refuse(st, h, err)
 		return nil
@@ -88,19 +84,20 @@ func (c *conn) refuseUnknown(st *transport.Stream, h *frame.Headers) {
 	k.CancelWithStatus(status.Code, status.Message)
 }
 
-// codec returns the codec for a content-subtype. For generic calls there always
-// is one: bytes, by any name. Else the default does, and the call is refused
-// for not having its name.
-func (s *Server) codec(subtype string, isGeneric bool) codec.Codec {
-	if isGeneric {
-		return namedBytes{Codec: codec.Bytes(), name: subtype}
+// settingsFor returns those with the codec for a content-subtype. For generic
+// calls there always is one: bytes, by any name. Else the default does, and the
+// call is refused for not having its name.
+func (s *Server) settingsFor(subtype string, isGeneric bool) *call.Settings {
+	switch set := s.settings[subtype]; {
+	case isGeneric && subtype == "":
+		return s.bytes
+	case isGeneric:
+		return s.cfg.settings(namedBytes{Codec: codec.Bytes(), name: subtype})
+	case set == nil:
+		return s.settings[""]
+	default:
+		return set
 	}
-	for _, c := range s.cfg.codecs {
-		if c.Name() == subtype {
-			return c
-		}
-	}
-	return s.callConfig.Codec
 }
 
 // namedBytes passes messages of any content-subtype through.
@@ -121,16 +118,20 @@ func contentSubtype(contentType string) string {
 
 // reserve counts a call for a handler, unless there are too many: a call that
 // was reset still has its handler, so streams are the wrong thing to count
-// (CVE-2023-44487).
-func (c *conn) reserve() bool {
+// (CVE-2023-44487). For the same reason a connection with too many has only
+// itself to blame, while the server's limit may be the doing of others.
+func (c *conn) reserve(st *transport.Stream) bool {
 	s := c.server
 	n := c.handling.Add(1)
 	total := s.handling.Add(1)
-	if c.limit >= 0 && n > c.limit || s.cfg.maxHandlers > 0 && total > int64(s.cfg.maxHandlers) {
-		c.unreserve()
-		return false
+	switch {
+	case c.limit >= 0 && n > c.limit:
+		st.Excess()
+	case s.cfg.maxHandlers <= 0 || total <= int64(s.cfg.maxHandlers):
+		return true
 	}
-	return true
+	c.unreserve()
+	return false
 }
 
 // unreserve counts a handler as returned. The last one of a closed connection

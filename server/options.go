@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/cqrpc/cqrpc/call"
 	"github.com/cqrpc/cqrpc/codec"
 	"github.com/cqrpc/cqrpc/transport"
 )
@@ -40,6 +41,14 @@ const (
 	defaultPendingBytes     = 64 << 20
 	defaultPendingAge       = 30 * time.Second
 )
+
+// settings are those of calls whose messages k marshals.
+func (c *config) settings(k codec.Codec) *call.Settings {
+	return call.NewSettings(call.Settings{
+		MaxRecvMessage: c.maxRecv, MaxSendMessage: c.maxSend,
+		Codec: k, Compressors: c.compressors, Compressor: c.compressor, Logger: c.logger,
+	})
+}
 
 func newConfig(opts []Option) config {
 	var c config

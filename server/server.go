@@ -8,14 +8,16 @@ import (
 	"sync/atomic"
 
 	"github.com/cqrpc/cqrpc/call"
+	"github.com/cqrpc/cqrpc/codec"
 	"github.com/cqrpc/cqrpc/cq"
 )
 
 // Server serves gRPC calls. Make one with New.
 type Server struct {
 	// immutable
-	cfg        config
-	callConfig call.Config // what all calls have in common
+	cfg      config
+	settings map[string]*call.Settings // what calls have in common, by content-subtype
+	bytes    *call.Settings            // of generic calls without a subtype
 	// unregistered is the method of all calls whose method nobody registered.
 	unregistered *Method
 	pending      pendingBudget
@@ -73,11 +75,11 @@ func New(opts ...Option) *Server {
 		listeners: make(map[net.Listener]struct{}),
 		conns:     make(map[*conn]struct{}),
 	}
-	s.callConfig = call.Config{
-		MaxRecvMessage: s.cfg.maxRecv, MaxSendMessage: s.cfg.maxSend,
-		Codec: s.cfg.codecs[0], Compressors: s.cfg.compressors, Compressor: s.cfg.compressor,
-		Logger: s.cfg.logger,
+	s.settings = map[string]*call.Settings{"": s.cfg.settings(s.cfg.codecs[0])}
+	for _, k := range slices.Backward(s.cfg.codecs) { // of two with the same name the first counts
+		s.settings[k.Name()] = s.cfg.settings(k)
 	}
+	s.bytes = s.cfg.settings(codec.Bytes())
 	s.pending.limits = s.cfg.pending
 	s.unregistered = &Method{matcher: newMatcher(s)}
 	s.queues.Store(new([]*cq.Queue))

@@ -35,7 +35,7 @@ func job(s *Server, f func()) *rpc {
 		{Name: ":method", Value: "POST"}, {Name: ":path", Value: "/a/B"}, {Name: ":authority", Value: "a"},
 		{Name: "te", Value: "trailers"}, {Name: "content-type", Value: "application/grpc"},
 	}}
-	k, err := call.NewServer(call.Config{}, nowhere{}, headers, call.Peer{})
+	k, err := call.NewServer(call.Config{}, nowhere{}, headers, &call.Peer{})
 	if err != nil {
 		panic(err)
 	}
@@ -43,7 +43,7 @@ func job(s *Server, f func()) *rpc {
 		conn: &conn{server: s, limit: -1}, call: k, handler: &Handler{shape: call.BidiStream, serve: func(*rpc) { f() }},
 	}
 	r.ctx.call, r.ctx.rpc = r.call, r
-	r.conn.reserve()
+	r.conn.reserve(nil)
 	return r
 }
 

@@ -106,6 +106,25 @@ func TestClientFloods(t *testing.T) {
 	}
 }
 
+// TestExcess: requests are refused for long, unless those that the peer gave up
+// are what keeps the server busy.
+func TestExcess(t *testing.T) {
+	for _, isExcess := range []bool{false, true} {
+		greeted(t, Server, Config{Budgets: small}, func(s *scene) {
+			s.handler.decline, s.handler.excess = true, isExcess
+			s.peer.Ignore(http2.FrameRSTStream)
+			for i := range 21 {
+				s.peer.Request(uint32(2*i+1), "/s/m")
+			}
+			if !isExcess {
+				s.wantAlive("the server has its own reasons")
+				return
+			}
+			s.wantDead("the peer has overdone it", http2.ErrCodeEnhanceYourCalm)
+		})
+	}
+}
+
 // TestUnreadFloods: the peer does not read, so what it makes us say piles up, to
 // a limit.
 func TestUnreadFloods(t *testing.T) {

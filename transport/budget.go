@@ -15,8 +15,9 @@ type Budgets struct {
 	// rapid reset). Default 1000, refilled by 33/s and by every stream that is
 	// answered to its end.
 	PeerResets Budget
-	// OwnResets: RST_STREAM and refusals the peer makes us send (CVE-2025-8671).
-	// Default 1000, refilled by 33/s.
+	// OwnResets: RST_STREAM and refusals the peer makes us send (CVE-2025-8671),
+	// requests beyond its share (Stream.Excess) included; not streams beyond
+	// MaxConcurrentStreams, which are Glitches. Default 1000, refilled by 33/s.
 	OwnResets Budget
 	// Settings: SETTINGS received (CVE-2019-9515). Default 100, refilled by 10/s.
 	Settings Budget

@@ -50,10 +50,21 @@ func (c *Conn) onRequest(h *frame.Headers) error {
 	s.gotHeaders = true
 	c.handler.OnStream(s, h, &c.lane)
 	if s.recv == nil {
-		return &frame.StreamError{StreamID: s.id, Code: frame.RefusedStream, Reason: "request not taken by the server"}
+		return c.declined(s)
 	}
 	c.tellIfLost(s)
 	return nil
+}
+
+// declined answers a request that the handler has not accepted.
+func (c *Conn) declined(s *Stream) error {
+	if s.excess {
+		err := c.abuse.ownResets.spend(c.cfg.Budgets.OwnResets, "requests beyond those that were reset and still run")
+		if err != nil {
+			return err
+		}
+	}
+	return &frame.StreamError{StreamID: s.id, Code: frame.RefusedStream, Reason: "request not taken by the server"}
 }
 
 // tellIfLost closes a stream whose connection ended while OnStream ran, before

@@ -149,6 +149,7 @@ func statusOK() *frame.HeaderList { return list("grpc-status", "0") }
 type watcher struct {
 	t        *testing.T
 	decline  bool         // take no request
+	excess   bool         // decline, and say why
 	hold     bool         // probes return no credit
 	onStream func(*probe) // runs inside OnStream, after Accept
 
@@ -169,7 +170,10 @@ func (w *watcher) probe(s *Stream) *probe {
 }
 
 func (w *watcher) OnStream(s *Stream, h *frame.Headers, _ *cq.Lane) {
-	if w.decline {
+	if w.excess {
+		s.Excess()
+	}
+	if w.decline || w.excess {
 		return
 	}
 	p := w.probe(s)

@@ -33,6 +33,7 @@ type Stream struct {
 	// reader only
 	contentLength int64 // bytes of DATA still announced by content-length, -1 if unknown
 	gotHeaders    bool  // a final (not 1xx) header block was received
+	excess        bool  // see Excess
 
 	// atomic
 	recvWindow atomic.Int64 // what the peer may still send; reader takes, flusher adds
@@ -79,6 +80,13 @@ func (s *Stream) Accept(r Receiver) {
 	s.recv = r
 	s.conn.mu.Unlock()
 }
+
+// Excess says of a request that is not accepted that its own peer is to blame:
+// requests that it has reset, or made us reset, still occupy what it may occupy.
+// Such a refusal counts as a reset that the peer forces (Budgets.OwnResets), for
+// it could go on for ever: its streams never exceed MAX_CONCURRENT_STREAMS.
+// Server side, inside Handler.OnStream, instead of Accept.
+func (s *Stream) Excess() { s.excess = true }
 
 // Send queues headers, a message, an end. It takes ownership of the lists and
 // the buffer, also where it ignores them: after an end that was sent, and on a
