@@ -39,6 +39,9 @@ func (c *Call) StartBatchOn(comp cq.Completer, ops []Op, tag cq.Tag) error {
 	if err := c.reserve(&p, ops); err != nil {
 		return err
 	}
+	if p.watch.isDue() {
+		c.CancelFor(p.watch.ctx)
+	}
 	if err := c.pack(&p, ops); err != nil {
 		c.release(&p)
 		return err
@@ -115,7 +118,7 @@ func (c *Call) reserve(p *parcel, ops []Op) error {
 	if clash := p.set & (c.busy | c.used&onceOps); clash != 0 {
 		return &BatchError{Op: clash.first(), Reason: ErrTooManyOperations}
 	}
-	p.reserved, p.stream = p.set, c.stream
+	p.reserved, p.stream, p.watch = p.set, c.stream, c.watch
 	if p.set.has(SendStatusOp) {
 		c.planResponseLocked(p, ops)
 	}
@@ -168,6 +171,7 @@ type batch struct {
 	tag      cq.Tag
 	set      opSet
 	isValue  bool // RecvMessage unmarshals into value
+	isNext   bool // RecvMessage fails without a message
 	initial  *cqrpc.Metadata
 	trailing *cqrpc.Metadata
 	status   *cqrpc.Status
@@ -194,6 +198,7 @@ func newBatch(c *Call, comp cq.Completer, tag cq.Tag, set opSet, ops []Op) *batc
 			b.initial = o.intoMD
 		case RecvMessageOp:
 			b.message, b.value, b.isValue, b.got = o.intoMsg, o.value, o.isValue, o.intoFlag
+			b.isNext = o.isNext
 		case RecvStatusOp:
 			b.status, b.trailing = o.intoStat, o.intoMD
 		case RecvCloseOp:

@@ -60,7 +60,7 @@ type Call struct {
 	stream    Stream // nil while none is bound
 	peer      *Peer  // nil likewise
 	timer     *time.Timer
-	unwatch   func() bool // ends Watch; nil if there is nothing to end
+	watch     watching
 	family    *family
 
 	slots [numOpKinds]*batch
@@ -112,6 +112,33 @@ func (c *Call) RequestMetadata() cqrpc.Metadata {
 		return nil
 	}
 	return c.request.md
+}
+
+// InitialMetadata returns the custom metadata of the response's headers, to be
+// read only; nil while a client call has none, and on a server.
+func (c *Call) InitialMetadata() cqrpc.Metadata {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.recv.initial
+}
+
+// HasInitialMetadata reports whether the response's headers have arrived, with
+// metadata or without. It stays false if the response is Trailers-Only.
+func (c *Call) HasInitialMetadata() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.recv.answered
+}
+
+// TrailingMetadata returns the custom metadata of the server's status, to be
+// read only; nil until the call is over, and on a server.
+func (c *Call) TrailingMetadata() cqrpc.Metadata {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.phase != over {
+		return nil
+	}
+	return c.end.trailing
 }
 
 // ContentSubtype returns what follows "application/grpc+" in the request's

@@ -96,7 +96,7 @@ func (c *Call) overLocked(a *after, lane *cq.Lane) {
 		c.timer.Stop()
 		c.timer = nil
 	}
-	a.unwatch, c.unwatch = c.unwatch, nil
+	a.unwatch, c.watch = c.watch.stop, watching{}
 	c.replay.commit()
 	if c.end.how.isOurs() {
 		c.resetLocked(a)

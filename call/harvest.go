@@ -46,6 +46,9 @@ func (b *batch) takeMessage() (err *cqrpc.Error) {
 	if b.got != nil {
 		*b.got = body != nil
 	}
+	if b.isNext && body == nil {
+		b.failed = true
+	}
 	if b.message != nil {
 		*b.message = body
 	} else {

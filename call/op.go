@@ -84,6 +84,7 @@ type Op struct {
 	buffer   *Buffer        // SendMessage
 	value    any            // SendValue, RecvValue
 	isValue  bool
+	isNext   bool         // RecvNext
 	status   cqrpc.Status // SendStatus
 	intoMD   *cqrpc.Metadata
 	intoMsg  **Buffer
@@ -141,6 +142,10 @@ func RecvMessage(b **Buffer) Op { return Op{kind: RecvMessageOp, intoMsg: b} }
 func RecvValue(v any, got *bool) Op {
 	return Op{kind: RecvMessageOp, value: v, isValue: true, intoFlag: got}
 }
+
+// RecvNext is RecvValue for who wants one more message or nothing: at the end of
+// the messages it completes false, with ErrEnded if they ended in order.
+func RecvNext(v any) Op { return Op{kind: RecvMessageOp, value: v, isValue: true, isNext: true} }
 
 // RecvStatus sets *st and *trailing, where not nil, to how the call ended. Its
 // batch never reports false. A status of OK does not complete before every

@@ -23,6 +23,7 @@ type parcel struct {
 	borrowed  bool          // out.Message is the application's until the batch is accepted
 	excess    *cqrpc.Status // ends the call: a message or metadata over its limit
 	stream    Stream        // a server's
+	watch     watching
 
 	bare    bool // the status goes out as Trailers-Only
 	implied bool // initial metadata goes out without being asked for

@@ -18,6 +18,7 @@ type recvSide struct {
 	initial    cqrpc.Metadata   // client
 	compressor codec.Compressor // nil: none was announced
 	stopped    bool             // StopReceiving: messages are dropped
+	answered   bool             // client: response headers have arrived
 
 	// Credit is owed for every byte that was received and not taken by the
 	// application. To let a message through that is larger than the window,
@@ -245,7 +246,7 @@ func (c *Call) responseLocked(f *fields, end bool, a *after, lane *cq.Lane) {
 			return
 		}
 		r.state.to(recvMessages)
-		r.initial, r.compressor = f.md, comp
+		r.initial, r.compressor, r.answered = f.md, comp, true
 		c.replay.commit()
 		c.settleLocked(RecvInitialMetadataOp, true, lane)
 	}

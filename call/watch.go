@@ -6,9 +6,20 @@ import (
 	"github.com/cqrpc/cqrpc"
 )
 
-// Watch lets the end of ctx end the call, see CancelFor. Nothing is left
-// behind once the call is over. At most once per call; a context that never
-// ends costs nothing.
+// watching is the context whose end ends a call; the zero value is none.
+type watching struct {
+	ctx  context.Context //nolint:containedctx // what is watched, not what a function runs under
+	stop func() bool
+}
+
+// isDue reports whether the context has ended, of which the call may not know
+// yet: it is told by a goroutine of package context.
+func (w *watching) isDue() bool { return w.ctx != nil && w.ctx.Err() != nil }
+
+// Watch lets the end of ctx end the call, see CancelFor: at once, or when the
+// next batch is started, so that who has cancelled and then receives gets nothing
+// more. Nothing is left behind once the call is over. At most once per call; a
+// context that never ends costs nothing.
 func (c *Call) Watch(ctx context.Context) {
 	if ctx.Done() == nil {
 		return
@@ -21,7 +32,7 @@ func (c *Call) Watch(ctx context.Context) {
 	c.mu.Lock()
 	isOver := c.phase == over
 	if !isOver {
-		c.unwatch = stop
+		c.watch = watching{ctx, stop}
 	}
 	c.mu.Unlock()
 	if isOver {

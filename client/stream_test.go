@@ -198,3 +198,29 @@ func TestStreamOnAFailingChannel(t *testing.T) {
 		}
 	})
 }
+
+// Who cancels and then receives gets nothing of what had come already, nor the
+// status: the goroutine that tells the call of the context has not run yet.
+func TestStreamCancelledBeforeRecv(t *testing.T) {
+	play(t, func(s *scene) {
+		p := s.connected()
+		ctx, cancel := context.WithCancel(s.Context())
+		stream, err := BidiStream(ctx, s.ch, bidiMethod)
+		if err != nil {
+			s.Fatal("BidiStream:", err)
+		}
+		p.WantRequest("opened", 1, bidiMethod.Name)
+		p.Response(1)
+		p.WriteMessage(1, false, []byte("1"))
+		p.WriteMessage(1, false, []byte("2"))
+		p.Trailers(1, 0)
+		synctest.Wait()
+		s.wantRecv("before", stream.Recv, "1")
+		cancel()
+		_, err = stream.Recv()
+		s.wantError("after", err, cqrpc.CodeCanceled, "context canceled")
+		if err := stream.Send(message("late")); err != io.EOF {
+			s.Errorf("Send after the end = %v; want io.EOF", err)
+		}
+	})
+}

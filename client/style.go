@@ -39,6 +39,9 @@ func (ch *Channel) Prepare(
 	return p
 }
 
+// Tells reports whether Tell has anything to do.
+func (p *Prepared) Tells() bool { return p.headerTo != nil || p.trailerTo != nil || p.peerTo != nil }
+
 // Tell does what HeaderTo, TrailerTo and PeerTo among the call's options ask
 // for. The style calls it when the call has ended, before it tells the
 // application.
