@@ -39,6 +39,7 @@ var graph = []struct {
 	// ground: bytes, queues and encodings know nothing of each other
 	{"frame", rule{ours: []string{"internal/mem"}, external: http2}},
 	{"cq", rule{}},
+	{"cq/future", rule{ours: []string{"cq"}}},
 	{"codec", rule{ours: []string{"internal/mem"}, external: protobuf}},
 
 	// middle: the siblings that meet only through interfaces of their own
@@ -55,12 +56,14 @@ var graph = []struct {
 	{"server", rule{ours: []string{".", "transport", "call", "frame", "cq", "codec", "internal/mem"}}},
 
 	// styles
+	{"internal/half", rule{ours: []string{".", "call", "cq", "cq/future", "internal/mem"}}},
+	{"internal/reaction", rule{ours: []string{".", "call", "cq"}}},
 	{"client/async", rule{ours: append([]string{"client"}, style...)}},
-	{"client/reactor", rule{ours: append([]string{"client"}, style...)}},
-	{"client/future", rule{ours: append([]string{"client"}, style...)}},
+	{"client/reactor", rule{ours: append([]string{"client", "internal/reaction"}, style...)}},
+	{"client/future", rule{ours: append([]string{"client", "cq/future", "internal/half"}, style...)}},
 	{"server/async", rule{ours: append([]string{"server"}, style...)}},
-	{"server/reactor", rule{ours: append([]string{"server"}, style...)}},
-	{"server/future", rule{ours: append([]string{"server"}, style...)}},
+	{"server/reactor", rule{ours: append([]string{"server", "internal/reaction"}, style...)}},
+	{"server/future", rule{ours: append([]string{"server", "cq/future", "internal/half"}, style...)}},
 	{"server/health", rule{ours: append([]string{"server", "internal/gen/*"}, style...), external: protobuf}},
 	{"server/reflection", rule{ours: append([]string{"server", "internal/gen/*"}, style...), external: protobuf}},
 
@@ -72,13 +75,14 @@ var graph = []struct {
 	// test harness
 	{"internal/memconn", rule{}},
 	{"internal/h2peer", rule{external: http2}},
+	{"internal/parity", rule{ours: everyAPI, external: protobuf}},
 	{"internal/leak", rule{ours: []string{"internal/mem"}}},
 	{"internal/archtest", rule{}},
 }
 
 // everyAPI is what a user of the library can import.
 var everyAPI = []string{
-	".", "transport", "call", "cq", "codec", "client", "client/*", "server", "server/*", "examples/*", "examples/*/*",
+	".", "transport", "call", "cq", "cq/*", "codec", "client", "client/*", "server", "server/*", "examples/*", "examples/*/*",
 }
 
 // ruleFor finds the row of a package.

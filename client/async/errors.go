@@ -1,0 +1,18 @@
+package async
+
+import "errors"
+
+// Misuse by the order of operations. Of an operation that was refused no tag
+// comes, and the call is as it was before. The other errors of operations are
+// *call.BatchError, among them call.ErrTooManyOperations for a second Read or
+// Write while one is outstanding, and cq.ErrShutdown.
+var (
+	// ErrNotStarted: operations come after StartCall.
+	ErrNotStarted = errors.New("async: the call was not started")
+	// ErrStarted: a call is started once.
+	ErrStarted = errors.New("async: the call was started already")
+	// ErrWritesDone: nothing is written after WritesDone or WriteLast.
+	ErrWritesDone = errors.New("async: writing has ended with WritesDone or WriteLast")
+	// ErrFinished: Finish is the last operation.
+	ErrFinished = errors.New("async: Finish was called")
+)

@@ -1,0 +1,54 @@
+package async
+
+import (
+	"context"
+
+	"github.com/cqrpc/cqrpc/call"
+	"github.com/cqrpc/cqrpc/client"
+	"github.com/cqrpc/cqrpc/codec"
+	"github.com/cqrpc/cqrpc/cq"
+)
+
+// raw passes messages through as bytes and sends them as application/grpc,
+// without a subtype: the server sees a call like any other.
+type raw struct{ codec.Codec }
+
+// Name implements codec.Codec.
+func (raw) Name() string { return "" }
+
+// asBytes makes a call's messages bytes. An option of the application's, which
+// comes later, may choose another codec.
+var asBytes = client.WithCallCodec(raw{codec.Bytes()})
+
+// Generic describes a method of any shape whose messages are bytes, to be
+// spoken as if it had many of both.
+func Generic(name string) call.Method[[]byte, []byte] {
+	return call.Method[[]byte, []byte]{Name: name, Shape: call.BidiStream}
+}
+
+// GenericCall is BidiStream for messages that are bytes (C++ GenericStub.Call):
+// any method can be called with it, also one with a single request or response.
+func GenericCall(
+	ctx context.Context, ch *client.Channel, method string, q *cq.Queue, tag cq.Tag, opts ...client.CallOption,
+) (*ReaderWriter[[]byte, []byte], error) {
+	return BidiStream(ctx, ch, Generic(method), q, tag, bytesFirst(opts)...)
+}
+
+// PrepareGenericCall is PrepareBidiStream for messages that are bytes.
+func PrepareGenericCall(
+	ctx context.Context, ch *client.Channel, method string, q *cq.Queue, opts ...client.CallOption,
+) *ReaderWriter[[]byte, []byte] {
+	return PrepareBidiStream(ctx, ch, Generic(method), q, bytesFirst(opts)...)
+}
+
+// PrepareGenericUnary is PrepareUnary for messages that are bytes (C++
+// GenericStub.PrepareUnaryCall).
+func PrepareGenericUnary(
+	ctx context.Context, ch *client.Channel, method string, req []byte, q *cq.Queue, opts ...client.CallOption,
+) *ResponseReader[[]byte] {
+	return PrepareUnary(ctx, ch, Generic(method), &req, q, bytesFirst(opts)...)
+}
+
+func bytesFirst(opts []client.CallOption) []client.CallOption {
+	return append([]client.CallOption{asBytes}, opts...)
+}

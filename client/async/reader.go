@@ -1,0 +1,55 @@
+package async
+
+import (
+	"context"
+
+	"github.com/cqrpc/cqrpc"
+	"github.com/cqrpc/cqrpc/call"
+	"github.com/cqrpc/cqrpc/client"
+	"github.com/cqrpc/cqrpc/cq"
+)
+
+// Reader is a call with one request and many responses (C++ ClientAsyncReader).
+// One Read may be outstanding.
+type Reader[Res any] struct{ rpc }
+
+// ServerStream starts a call of a method with one request and many responses.
+// Its operations complete on q; tag comes when the request was sent, false if
+// the call died first. The end of ctx ends the call. req may be reused when
+// ServerStream returns. The error is that of StartCall.
+func ServerStream[Req, Res any](
+	ctx context.Context, ch *client.Channel, m call.Method[Req, Res], req *Req, q *cq.Queue, tag cq.Tag,
+	opts ...client.CallOption,
+) (*Reader[Res], error) {
+	r := PrepareServerStream(ctx, ch, m, req, q, opts...)
+	if err := r.StartCall(tag); err != nil {
+		r.TryCancel()
+		return nil, err
+	}
+	return r, nil
+}
+
+// PrepareServerStream is ServerStream for a call to be started by StartCall,
+// which marshals req: until then it must not change. A call that is not started
+// after all is given up with TryCancel.
+func PrepareServerStream[Req, Res any](
+	ctx context.Context, ch *client.Channel, m call.Method[Req, Res], req *Req, q *cq.Queue, opts ...client.CallOption,
+) *Reader[Res] {
+	return &Reader[Res]{prepare(ctx, ch, m.Name, false, req, q, opts)}
+}
+
+// StartCall sends initial metadata, request and half-close: true when they are
+// out, false if the call died first; Finish says why.
+func (r *Reader[Res]) StartCall(tag cq.Tag) error { return r.startCall(tag) }
+
+// Read receives the next response into res: true if there was one, false if
+// there is none; Finish says why. res must not be touched before the event.
+func (r *Reader[Res]) Read(res *Res, tag cq.Tag) error { return r.read(res, tag) }
+
+// Finish asks for the status. Its event is always true and comes when the call
+// is over. Once per call.
+//
+// Responses not read by then are dropped, and there is no Read afterwards,
+// unless one is outstanding: then reading goes on, and the status, if it is OK,
+// waits for the Read that has nothing to read.
+func (r *Reader[Res]) Finish(st *cqrpc.Status, tag cq.Tag) error { return r.finish(nil, st, tag) }

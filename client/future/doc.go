@@ -1,0 +1,56 @@
+// Package future makes calls in the style of futures, as grpc-rs does: a call
+// gives at once a [Response], a [Stream], a [Sink] or a sink and one of the
+// others, and nothing waits unless the application does.
+//
+//	shape            the application gets         batches
+//	Unary            Response                     {INIT, MSG, CLOSE, RECV_MSG, RECV_STATUS}
+//	ServerStream     Stream                       {INIT, MSG, CLOSE, RECV_STATUS}, {RECV_MSG}…
+//	ClientStream     Sink, Response               {INIT, RECV_MSG, RECV_STATUS}, {MSG}…, {CLOSE}
+//	BidiStream       Sink, Stream                 {INIT, RECV_STATUS}, both of the above
+//
+//	StartBatch ─► call … ─► queue of the Stub ─► its poller ─► future resolved ─► who waits
+//
+// A call costs no goroutine, however long it is open. All calls of a [Stub] end
+// on one queue of its future.Environment, whose poller decodes their messages
+// and runs their callbacks: see package cq/future on what those may do.
+//
+// # Ends
+//
+// Failures are *cqrpc.Error with the status that the server sent, details and
+// all, or that was made here. The end of the context ends the call. Of a
+// streaming call, close the Sink when all is sent, and read the Stream to its end
+// or close it, with defer: what is neither stays open as long as its context,
+// and Environment.Close reports it. With future.WithLeakHandler the garbage
+// collector cancels what was dropped, as Rust does.
+//
+// # Where this differs from grpc-rs
+//
+//   - Calls are under way when they are made, not when first polled.
+//
+//   - Messages that arrived before a status that is not OK are yielded, then the
+//     error. grpc-rs drops them.
+//
+//   - RECV_INITIAL_METADATA is started by Header, not with the call.
+//
+//   - There is no poll_ready: one message may wait behind the one on its way, and
+//     the next fails with future.ErrPending. Close and Flush may always be called.
+//
+//   - Closing a Stream cancels its call. Dropping it does nothing.
+//
+//     grpc-rs                                       here
+//     ClientUnaryReceiver, ClientCStreamReceiver    Response
+//     ClientSStreamReceiver, ClientDuplexReceiver   Stream
+//     ClientCStreamSender, ClientDuplexSender       Sink
+//     sink.send((m, flags)), send_all               Sink.Send(m, flags), SendAll
+//     enhance_batch, flush, close                   EnhanceBatch, Flush, Close
+//     stream.next(), for_each, try_collect          Next; Recv and All for goroutines
+//     receive_sync, future.wait()                   Await
+//     CallOption                                    client.CallOption
+//     drop                                          Close or Cancel
+//     Error::RpcFailure                             *cqrpc.Error
+//     Error::RpcFinished                            that, or future.ErrFinished after OK
+//     Error::QueueShutdown                          *cqrpc.Error that is cq.ErrShutdown
+//
+// Concurrency: everything here may be used by any goroutine. Await, Recv, All and
+// SendAll wait, so pollers must not call them.
+package future

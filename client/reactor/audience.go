@@ -1,0 +1,71 @@
+package reactor
+
+import (
+	"github.com/cqrpc/cqrpc"
+	"github.com/cqrpc/cqrpc/call"
+	"github.com/cqrpc/cqrpc/cq"
+	"github.com/cqrpc/cqrpc/internal/reaction"
+)
+
+// audience is base as its mailbox sees it: it runs the application's reactions.
+type audience base
+
+var _ reaction.Reactor = (*audience)(nil)
+
+// The parts of a reactor that not all have.
+type (
+	reader interface{ OnReadDone(ok bool) }
+	scribe interface {
+		OnWriteDone(ok bool)
+		OnWritesDoneDone(ok bool)
+	}
+)
+
+// React implements reaction.Reactor.
+func (a *audience) React(k reaction.Kind, ok bool) {
+	switch k {
+	case reaction.Header:
+		a.header.OnReadInitialMetadataDone(ok)
+	case reaction.Read:
+		if f := a.reading; f != nil {
+			a.reading = nil
+			ok = reaction.Harvest(f, ok)
+		}
+		a.outer.(reader).OnReadDone(ok)
+	case reaction.Write:
+		a.outer.(scribe).OnWriteDone(ok)
+	case reaction.WritesDone:
+		a.outer.(scribe).OnWritesDoneDone(ok)
+	case reaction.Final:
+		f := a.ending
+		a.ending = nil
+		reaction.Harvest(f, ok)
+	default:
+		panic("BUG: reactor: a client has no such operation")
+	}
+}
+
+// Exhausted implements reaction.Reactor: nobody can read or write any more, so
+// the server is told, and nothing unread holds back the status.
+func (a *audience) Exhausted() {
+	c := a.prepared.Call
+	if a.box.Bar(writes) {
+		ops := [1]call.Op{call.SendClose()}
+		(*base)(a).must(c.StartBatchOn(cq.Discard, ops[:], nil))
+	}
+	c.StopReceiving()
+}
+
+// Done implements reaction.Reactor.
+func (a *audience) Done() {
+	c := a.prepared.Call
+	c.StopReceiving() // what is unread stays so
+	if a.prepared.Tells() {
+		a.prepared.Tell(c.InitialMetadata(), c.TrailingMetadata())
+	}
+	st := a.status
+	if f := a.fault.Load(); f != nil {
+		st = cqrpc.Status{Code: cqrpc.CodeInternal, Message: *f}
+	}
+	a.outer.OnDone(st)
+}

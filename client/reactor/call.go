@@ -1,0 +1,80 @@
+package reactor
+
+import (
+	"context"
+
+	"github.com/cqrpc/cqrpc"
+	"github.com/cqrpc/cqrpc/call"
+	"github.com/cqrpc/cqrpc/client"
+)
+
+// Unary makes a call with one request and one response and starts it. done runs
+// once, when res is filled or the call has failed, and never inside Unary; it
+// may start other calls. req is free for reuse when Unary returns.
+func Unary[Req, Res any](
+	ctx context.Context, s *Stub, m call.Method[Req, Res], req *Req, res *Res, done func(cqrpc.Status),
+	opts ...client.CallOption,
+) {
+	r := &callback{done: done}
+	UnaryWith(ctx, s, m, req, res, r, opts...)
+	r.StartCall()
+}
+
+// callback is the reactor of Unary.
+type callback struct {
+	UnaryBase
+	done func(cqrpc.Status)
+}
+
+func (c *callback) OnDone(st cqrpc.Status) { c.done(st) }
+
+// UnaryWith gives r a call with one request and one response. It takes effect
+// with r.StartCall, by which req is marshalled; res is the library's until
+// OnDone. The end of ctx ends the call.
+func UnaryWith[Req, Res any](
+	ctx context.Context, s *Stub, m call.Method[Req, Res], req *Req, res *Res, r UnaryReactor,
+	opts ...client.CallOption,
+) {
+	b := &r.unaryBase().base
+	if b.bind(ctx, s, m.Name, call.Unary, r, opts) {
+		b.request, b.response = req, res
+		b.publish()
+	}
+}
+
+// ServerStream gives r a call with one request and many responses. It takes
+// effect with r.StartCall, by which req is marshalled. The end of ctx ends the
+// call.
+func ServerStream[Req, Res any](
+	ctx context.Context, s *Stub, m call.Method[Req, Res], req *Req, r ReadReactor[Res], opts ...client.CallOption,
+) {
+	b := &r.readBase().base
+	if b.bind(ctx, s, m.Name, call.ServerStream, r, opts) {
+		b.request = req
+		b.publish()
+	}
+}
+
+// ClientStream gives r a call with many requests and one response. It takes
+// effect with r.StartCall; res is the library's until OnDone. The end of ctx
+// ends the call.
+func ClientStream[Req, Res any](
+	ctx context.Context, s *Stub, m call.Method[Req, Res], res *Res, r WriteReactor[Req], opts ...client.CallOption,
+) {
+	b := &r.writeBase().base
+	if b.bind(ctx, s, m.Name, call.ClientStream, r, opts) {
+		b.response = res
+		b.publish()
+	}
+}
+
+// BidiStream gives r a call with many requests and many responses. It takes
+// effect with r.StartCall. The end of ctx ends the call.
+func BidiStream[Req, Res any](
+	ctx context.Context, s *Stub, m call.Method[Req, Res], r BidiReactor[Req, Res], opts ...client.CallOption,
+) {
+	b := &r.bidiBase().base
+	if b.bind(ctx, s, m.Name, call.BidiStream, r, opts) {
+		b.publish()
+	}
+}

@@ -1,0 +1,142 @@
+package reactor_test
+
+import (
+	"context"
+	"testing"
+
+	"google.golang.org/protobuf/types/known/wrapperspb"
+
+	"github.com/cqrpc/cqrpc"
+	"github.com/cqrpc/cqrpc/call"
+	"github.com/cqrpc/cqrpc/client/reactor"
+)
+
+// A mistake ends the call with INTERNAL and its name, before StartCall or after.
+func TestMisuse(t *testing.T) {
+	x := wrapperspb.String("x")
+	for _, c := range []struct {
+		name string
+		do   func(k *talker)
+		want string
+	}{
+		{"second read", func(k *talker) { k.StartRead(&k.res); k.StartRead(&k.res) }, "StartRead while one is outstanding"},
+		{"second write", func(k *talker) { k.StartWrite(x); k.StartWrite(x) }, "StartWrite while one is outstanding"},
+		{
+			"write after the last", func(k *talker) { k.StartWriteLast(x); k.StartWrite(x) },
+			"StartWrite after the last write",
+		},
+		{
+			"last write after the end", func(k *talker) { k.StartWritesDone(); k.StartWriteLast(x) },
+			"StartWriteLast after the last write",
+		},
+		{
+			"second end", func(k *talker) { k.StartWritesDone(); k.StartWritesDone() },
+			"StartWritesDone after the last write",
+		},
+		{"end after the last", func(k *talker) { k.StartWriteLast(x); k.StartWritesDone() }, "StartWritesDone after the last write"},
+		{"nil", func(k *talker) { k.StartRead(nil) }, "StartRead(nil)"},
+		{"hold removed too often", func(k *talker) { k.RemoveHold(); k.RemoveHold() }, "RemoveHold without a hold"},
+		{"no holds", func(k *talker) { k.AddMultipleHolds(0) }, "AddMultipleHolds of too few or too many"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			play(t, func(s *scene) {
+				k := newTalker(s)
+				k.AddHold()
+				c.do(k)
+				k.want("before StartCall nothing happens")
+				k.StartCall()
+				k.RemoveHold()
+				k.wantDone("told by OnDone", cqrpc.CodeInternal, "reactor: "+c.want)
+			})
+			play(t, func(s *scene) {
+				k := newTalker(s)
+				k.onWrite = func(bool) {
+					k.onWrite = nil
+					k.StartRead(&k.res)
+				}
+				k.onRead = func(bool) {
+					k.onRead = nil
+					c.do(k)
+				}
+				k.AddHold()
+				k.StartWrite(x)
+				k.StartCall()
+				s.wait()
+				k.RemoveHold()
+				k.wantDone("in a reaction", cqrpc.CodeInternal, "reactor: "+c.want)
+			})
+		})
+	}
+}
+
+// What is started from outside without a hold comes too late: the library has
+// given up waiting for it. The status says what is missing.
+func TestStartWithoutAHold(t *testing.T) {
+	play(t, func(s *scene) {
+		k := newTalker(s)
+		k.StartCall()
+		k.StartRead(&k.res)
+		k.wantDone("a hold is missing", cqrpc.CodeInternal,
+			"reactor: StartRead when nothing was outstanding: start operations from reactions, or add a hold")
+	}, deaf)
+}
+
+func TestStartCallTwice(t *testing.T) {
+	play(t, func(s *scene) {
+		k := newTalker(s)
+		k.AddHold()
+		k.StartCall()
+		k.StartCall()
+		k.RemoveHold()
+		k.wantDone("once", cqrpc.CodeInternal, "reactor: StartCall twice")
+	})
+}
+
+func TestStartCallWithoutACall(t *testing.T) {
+	play(t, func(s *scene) {
+		k := &talker{journal: journal{t: s.T}}
+		k.StartRead(&k.res)
+		if k.Header() != nil || k.Trailer() != nil {
+			s.Error("metadata of no call")
+		}
+		k.StartCall()
+		k.want("there is nothing to end")
+		reactor.BidiStream(s.Context(), s.stub, bidi, k)
+		k.want("too late", `read false ""`, "done INTERNAL")
+	})
+}
+
+// A reactor serves one call: to give it another ends the first.
+func TestReactorWithTwoCalls(t *testing.T) {
+	play(t, func(s *scene) {
+		k := newTalker(s)
+		k.AddHold()
+		k.StartCall()
+		reactor.BidiStream(s.Context(), s.stub, bidi, k)
+		k.RemoveHold()
+		k.wantDone("one of the two", cqrpc.CodeInternal, "reactor: a reactor serves one call")
+	})
+}
+
+func TestIllegalFlags(t *testing.T) {
+	play(t, func(s *scene) {
+		k := newTalker(s)
+		k.StartWrite(wrapperspb.String("x"), call.WaitForReady)
+		k.StartCall()
+		k.wantDone("not a flag of messages", cqrpc.CodeInternal, "*")
+	})
+}
+
+// The end of the context ends a call that is under way, whatever it waits for.
+func TestContextEndsCall(t *testing.T) {
+	play(t, func(s *scene) {
+		ctx, cancel := context.WithCancel(s.Context())
+		k := &talker{journal: journal{t: s.T}}
+		reactor.BidiStream(ctx, s.stub, bidi, k)
+		k.StartRead(&k.res)
+		k.StartCall()
+		k.want("the server waits, too")
+		cancel()
+		k.want("the context has ended", `read false ""`, "done CANCELLED")
+	})
+}

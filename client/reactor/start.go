@@ -1,0 +1,172 @@
+package reactor
+
+import (
+	"context"
+
+	"github.com/cqrpc/cqrpc"
+	"github.com/cqrpc/cqrpc/call"
+	"github.com/cqrpc/cqrpc/client"
+	"github.com/cqrpc/cqrpc/cq"
+	"github.com/cqrpc/cqrpc/internal/reaction"
+)
+
+// bind gives a reactor its call, which it keeps.
+func (b *base) bind(
+	ctx context.Context, s *Stub, name string, shape call.Shape, outer interface{ OnDone(cqrpc.Status) },
+	opts []client.CallOption,
+) bool {
+	if !b.isTaken.CompareAndSwap(false, true) {
+		b.misuse("a reactor serves one call")
+		return false
+	}
+	b.outer, b.shape = outer, shape
+	b.header, _ = outer.(HeaderReactor)
+	if !shape.ManyRequests() {
+		b.box.Bar(writes)
+	}
+	b.box.Bind(s.loop, (*audience)(b), reaction.Terms{
+		Needs: reaction.Of(reaction.Final), Last: reaction.Of(reaction.Final), Passive: reaction.Of(reaction.Final),
+		IsLasting: shape == call.Unary,
+	})
+	b.prepared = s.channel.Prepare(ctx, nil, name, !shape.ManyResponses(), opts...)
+	return true
+}
+
+// publish makes the call known to other goroutines, and catches up with what
+// they have done before.
+func (b *base) publish() {
+	b.call.Store(b.prepared.Call)
+	if b.isCancelled.Load() {
+		b.prepared.Call.Cancel()
+	}
+	if f := b.fault.Load(); f != nil {
+		b.prepared.Call.CancelWithStatus(cqrpc.CodeInternal, *f)
+	}
+	if b.wantsStart.Load() {
+		b.StartCall()
+	}
+}
+
+// StartCall starts the call and, with it, the operations that were asked for
+// before. Each reactor starts once.
+func (b *base) StartCall() {
+	if b.call.Load() == nil {
+		b.wantsStart.Store(true)
+		b.misuse("StartCall before the reactor has a call")
+		return
+	}
+	busy := reaction.Of(reaction.Final)
+	if b.header != nil {
+		busy |= reaction.Of(reaction.Header)
+	}
+	if !b.box.Start(busy) {
+		b.misuse("StartCall twice")
+		return
+	}
+	isFirst := true
+	for {
+		early, ok := b.box.Take()
+		if isFirst {
+			b.open(early.Kinds.Has(reaction.Write))
+		}
+		if !ok {
+			break
+		}
+		b.release(&early, isFirst)
+		isFirst = false
+	}
+	b.request = nil
+	b.box.Yield()
+}
+
+// release starts what was queued, in C-core's order.
+func (b *base) release(e *reaction.Early, isFirst bool) {
+	if e.Kinds.Has(reaction.Read) {
+		b.read(e.In)
+	}
+	if e.Kinds.Has(reaction.Write) {
+		b.write(e.Out, e.Flags, e.IsLast, isFirst)
+	}
+	if e.Kinds.Has(reaction.WritesDone) {
+		b.writesDone()
+	}
+}
+
+// open starts the batch that ends with the call. The headers are in it, unless
+// they go out with the first write.
+//
+//	unary          INIT, MSG, CLOSE, RECV_MSG, RECV_STATUS
+//	server stream  INIT, MSG, CLOSE, RECV_STATUS
+//	client stream  INIT, RECV_MSG, RECV_STATUS
+//	bidi stream    INIT, RECV_STATUS
+func (b *base) open(isCorked bool) {
+	var ops [5]call.Op
+	batch := append(ops[:0], call.RecvStatus(&b.status, nil))
+	if b.response != nil {
+		batch = append(batch, call.RecvValue(b.response, nil))
+	}
+	if !isCorked {
+		batch = append(batch, call.SendInitialMetadata(b.prepared.Metadata))
+	}
+	if b.request != nil {
+		batch = append(batch, call.SendValue(b.request), call.SendClose())
+	}
+	c := b.prepared.Call
+	if err := c.StartBatchOn((*ending)(b), batch, nil); err != nil {
+		// The request cannot be marshalled, or the metadata is illegal. All that
+		// is left is to be told so.
+		c.CancelWithStatus(cqrpc.CodeInternal, err.Error())
+		b.must(c.StartBatchOn((*ending)(b), batch[:1], nil))
+	}
+	if b.header != nil {
+		b.must(c.StartBatchOn((*heading)(b), []call.Op{call.RecvInitialMetadata(nil)}, nil))
+	}
+}
+
+func (*base) must(err error) {
+	if err != nil {
+		panic("BUG: reactor: " + err.Error())
+	}
+}
+
+// The views of base complete its batches. Only what has a message in it is
+// harvested by the reaction, because it is decoded there; to the rest there is
+// nothing but whether it went well.
+type (
+	heading base
+	reading base
+	writing base
+	closing base
+	ending  base
+)
+
+var _, _, _, _, _ cq.Completer = (*heading)(nil), (*reading)(nil), (*writing)(nil), (*closing)(nil), (*ending)(nil)
+
+func (*heading) Begin() bool { return true }
+func (*reading) Begin() bool { return true }
+func (*writing) Begin() bool { return true }
+func (*closing) Begin() bool { return true }
+func (*ending) Begin() bool  { return true }
+
+func (v *heading) Complete(c cq.Completion) {
+	ok := reaction.Harvest(c.Finalizer, c.OK)
+	v.box.Tell(reaction.Header, ok && v.prepared.Call.HasInitialMetadata())
+}
+
+func (v *reading) Complete(c cq.Completion) {
+	v.reading = c.Finalizer
+	v.box.Tell(reaction.Read, c.OK)
+}
+
+func (v *writing) Complete(c cq.Completion) {
+	v.box.Tell(reaction.Write, reaction.Harvest(c.Finalizer, c.OK))
+}
+
+func (v *closing) Complete(c cq.Completion) {
+	v.box.Tell(reaction.WritesDone, reaction.Harvest(c.Finalizer, c.OK))
+}
+
+func (v *ending) Complete(c cq.Completion) {
+	v.ending = c.Finalizer
+	v.box.Tell(reaction.Final, c.OK)
+}

@@ -1,0 +1,91 @@
+package future
+
+import (
+	"fmt"
+	"runtime"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"github.com/cqrpc/cqrpc/cq"
+)
+
+// Environment is N completion queues with one poller goroutine each (grpc-rs
+// Environment). A client's stub lives on one of the queues, the calls of a
+// server are dealt out to all: everything about one call happens on one
+// goroutine. One environment may serve any number of stubs and servers; it
+// outlives them. All methods may be called concurrently.
+type Environment struct {
+	// immutable
+	cfg      config
+	stations []*Station
+
+	next    atomic.Uint32 // station to pick
+	pollers sync.WaitGroup
+
+	closing sync.Once
+	err     error // of Close
+}
+
+// NewEnvironment returns an environment of n queues and starts their pollers;
+// n < 1 means GOMAXPROCS. Close ends it.
+func NewEnvironment(n int, opts ...Option) *Environment {
+	if n < 1 {
+		n = runtime.GOMAXPROCS(0)
+	}
+	e := &Environment{cfg: newConfig(opts)}
+	for i := range n {
+		e.stations = append(e.stations, &Station{env: e, queue: cq.New(), index: i})
+	}
+	for _, s := range e.stations {
+		e.pollers.Go(s.begin)
+	}
+	return e
+}
+
+// Pick returns the next queue, round robin. The tags of what completes on it
+// must be a cq.Callback or a func(cq.Event); the poller runs them.
+func (e *Environment) Pick() *cq.Queue { return e.Station().queue }
+
+// Station is Pick for styles: the next queue with its poller and its calls.
+func (e *Environment) Station() *Station {
+	i := e.next.Add(1) - 1
+	return e.stations[int(i%uint32(len(e.stations)))] //nolint:gosec // i counts from zero and may wrap
+}
+
+// Spawn runs f on the poller of the next queue; see the package on what it may
+// do. The error is cq.ErrShutdown after Close, and then f is not run.
+func (e *Environment) Spawn(f func()) error { return e.Station().Spawn(f) }
+
+// Close cancels the calls that are in flight on the environment, shuts its
+// queues down and waits until their pollers have taken every event: when it
+// returns, all futures of calls are resolved. The error is an *[OpenError] with
+// what was in flight. What is started afterwards fails with cq.ErrShutdown. Close
+// may be called again, and returns the same; not on a poller, which would wait
+// for itself.
+func (e *Environment) Close() error {
+	e.closing.Do(func() {
+		var open []string
+		for _, s := range e.stations {
+			open = append(open, s.evict()...)
+		}
+		for _, s := range e.stations {
+			s.queue.Shutdown()
+		}
+		e.pollers.Wait()
+		if len(open) > 0 {
+			slices.Sort(open)
+			e.err = &OpenError{Calls: open}
+		}
+	})
+	return e.err
+}
+
+// String is one line for logs: the name, the queues, the calls in flight.
+func (e *Environment) String() string {
+	calls := 0
+	for _, s := range e.stations {
+		calls += s.inFlight()
+	}
+	return fmt.Sprintf("future.Environment(%s, %d queues, %d calls in flight)", e.cfg.name, len(e.stations), calls)
+}

@@ -1,0 +1,83 @@
+package future
+
+import (
+	"slices"
+	"sync"
+)
+
+// Selection is the first of several futures to be resolved, and the others.
+type Selection[T any] struct {
+	Index int // of the future among the arguments
+	Value T
+	Err   error        // of that future
+	Rest  []*Future[T] // the others, in their order; they go on and can be awaited
+}
+
+// Select returns a future of the first of fs that is resolved, whether with a
+// value or with an error; of several that are resolved already, the one that
+// comes first in fs. It fails, with ErrNone, only if there are none.
+// Once it is resolved it has no hold on the others: one that is selected again
+// and again and never resolved collects nothing.
+func Select[T any](fs ...*Future[T]) *Future[Selection[T]] {
+	if len(fs) == 0 {
+		return Failed[Selection[T]](ErrNone)
+	}
+	c := &contest[T]{fs: slices.Clone(fs)}
+	for i := range c.fs {
+		if !c.enter(i) {
+			break
+		}
+	}
+	return c.promise.Future()
+}
+
+// First returns a future of the result of that one of fs which is resolved
+// first: Select for who needs neither its index nor the others.
+func First[T any](fs ...*Future[T]) *Future[T] {
+	return Map(Select(fs...), func(s Selection[T]) (T, error) { return s.Value, s.Err })
+}
+
+// contest is one Select.
+type contest[T any] struct {
+	promise Promise[Selection[T]]
+	fs      []*Future[T] // immutable
+
+	mu sync.Mutex
+	// guarded by mu
+	isWon    bool
+	watchers []*watcher[T] // of fs, as far as they have entered
+}
+
+// enter lets the i-th future take part. It reports false if there is a winner.
+func (c *contest[T]) enter(i int) bool {
+	w := &watcher[T]{func(v T, err error) { c.finish(i, v, err) }}
+	c.fs[i].watch(w)
+	c.mu.Lock()
+	isWon := c.isWon
+	if !isWon {
+		c.watchers = append(c.watchers, w)
+	}
+	c.mu.Unlock()
+	if isWon {
+		c.fs[i].unwatch(w)
+	}
+	return !isWon
+}
+
+// finish is called by the futures as they are resolved; the first one wins.
+func (c *contest[T]) finish(i int, v T, err error) {
+	c.mu.Lock()
+	if c.isWon {
+		c.mu.Unlock()
+		return
+	}
+	c.isWon = true
+	watchers := c.watchers
+	c.watchers = nil
+	c.mu.Unlock()
+	for k, w := range watchers {
+		c.fs[k].unwatch(w)
+	}
+	rest := slices.Delete(slices.Clone(c.fs), i, i+1)
+	c.promise.Resolve(Selection[T]{Index: i, Value: v, Err: err, Rest: rest})
+}

@@ -1,0 +1,285 @@
+package half
+
+import (
+	"context"
+	"errors"
+	"io"
+	"iter"
+	"sync"
+
+	"github.com/cqrpc/cqrpc/call"
+	"github.com/cqrpc/cqrpc/cq"
+	"github.com/cqrpc/cqrpc/cq/future"
+)
+
+// receiverState is how far the peer's messages have come.
+//
+//	idle ──read──► reading ──message──► idle      read ahead: again before it is handed out
+//	                  │
+//	                  ├──end, why is known──► over
+//	                  └──end──► ended ──Conclude──► over
+type receiverState uint8
+
+const (
+	receiverIdle    receiverState = iota // nothing outstanding
+	receiverReading                      // RECV_MESSAGE is outstanding
+	receiverEnded                        // no more messages; a client waits for the status
+	receiverOver                         // no more messages, and why
+)
+
+var receiverStateNames = [...]string{"idle", "reading", "ended", "over"}
+
+func (s receiverState) String() string { return receiverStateNames[s] }
+
+// to is the only place that changes a state.
+func (s *receiverState) to(next receiverState) {
+	isLegal := next > *s || *s == receiverReading && next == receiverIdle
+	if !isLegal {
+		panic("BUG: half: receiver " + s.String() + " -> " + next.String())
+	}
+	*s = next
+}
+
+// Receiver is the peer's messages. The zero value is ready for Bind.
+type Receiver[T any] struct {
+	// immutable
+	call *call.Call
+	to   cq.Completer
+
+	mu sync.Mutex
+
+	// guarded by mu
+	state    receiverState
+	isClosed bool
+	asked    *asked[T] // a Next that is not resolved
+	left     *asked[T] // a Next that a Recv gave up waiting for
+	ahead    *T        // a message nobody has asked for yet
+	verdict  error     // what follows the last message, io.EOF for OK; nil: not known yet
+
+	// of the outstanding RECV_MESSAGE
+	into *T
+	got  bool
+}
+
+// asked is the cell of one Next.
+type asked[T any] struct {
+	promise future.Promise[*T]
+	handle  any // keeps the application's handle from being collected
+}
+
+// Bind gives the half its call. On a client what follows the last message is
+// how the call ends, see Conclude; a server knows it when the messages end.
+func (r *Receiver[T]) Bind(k *call.Call, to cq.Completer) { r.call, r.to = k, to }
+
+// Next returns the future of the next message; io.EOF after the last, or why
+// the call ended. handle lives as long as the future is not resolved.
+func (r *Receiver[T]) Next(handle any) *future.Future[*T] {
+	a, err := r.ask(handle)
+	if err != nil {
+		return future.Failed[*T](err)
+	}
+	return a.promise.Future()
+}
+
+// ask is Next for who may give up waiting.
+func (r *Receiver[T]) ask(handle any) (*asked[T], error) {
+	r.mu.Lock()
+	a := r.left
+	switch {
+	case a != nil:
+		r.left = nil
+		r.mu.Unlock()
+		return a, nil
+	case r.isClosed:
+		r.mu.Unlock()
+		return nil, future.ErrClosed
+	case r.asked != nil:
+		r.mu.Unlock()
+		return nil, future.ErrPending
+	case r.ahead == nil && r.state == receiverOver:
+		err := r.verdict
+		r.mu.Unlock()
+		return nil, err
+	}
+	a = &asked[T]{handle: handle}
+	m := r.ahead
+	if r.ahead = nil; m == nil {
+		r.asked = a
+	}
+	isDue := r.readLocked()
+	r.mu.Unlock()
+	if isDue {
+		r.read()
+	}
+	if m != nil {
+		a.promise.Resolve(m)
+	}
+	return a, nil
+}
+
+// readLocked notes that the caller is about to read, if a read is due.
+func (r *Receiver[T]) readLocked() bool {
+	if r.state != receiverIdle {
+		return false
+	}
+	r.state.to(receiverReading)
+	r.into = new(T)
+	return true
+}
+
+func (r *Receiver[T]) read() {
+	ops := [1]call.Op{call.RecvValue(r.into, &r.got)}
+	if err := r.call.StartBatchOn(r.to, ops[:], (*receiving[T])(r)); err != nil {
+		r.end(Misuse(err))
+	}
+}
+
+// receiving is the view of a Receiver that a read completes.
+type receiving[T any] Receiver[T]
+
+// Run implements cq.Callback, for RECV_MESSAGE.
+func (v *receiving[T]) Run(ev cq.Event) {
+	r := (*Receiver[T])(v)
+	if !r.got {
+		r.end(failure(ev))
+		return
+	}
+	r.mu.Lock()
+	r.state.to(receiverIdle)
+	m, a := r.into, r.asked
+	r.into, r.got = nil, false
+	switch {
+	case r.isClosed:
+		r.mu.Unlock()
+		r.call.StopReceiving()
+		return
+	case a == nil:
+		r.ahead = m
+		r.mu.Unlock()
+		return
+	}
+	r.asked = nil
+	r.readLocked() // one ahead: started before this one is handed out
+	r.mu.Unlock()
+	r.read()
+	a.promise.Resolve(m)
+}
+
+// end notes that no message will come any more; err is why, if the peer did not
+// end them in order.
+func (r *Receiver[T]) end(err error) {
+	if err == nil {
+		err = io.EOF
+	}
+	r.mu.Lock()
+	r.into = nil
+	r.state.to(receiverEnded)
+	if r.call.IsServer() {
+		r.verdict = err
+	}
+	a, err := r.overLocked()
+	r.mu.Unlock()
+	a.fail(err)
+}
+
+// Conclude tells a client's half how the call ended: nil for OK. What has
+// arrived is still handed out before.
+func (r *Receiver[T]) Conclude(err error) {
+	if err == nil {
+		err = io.EOF
+	}
+	r.mu.Lock()
+	r.verdict = err
+	a, err := r.overLocked()
+	r.mu.Unlock()
+	a.fail(err)
+}
+
+// Reject makes err all there is to receive: the call was not started.
+func (r *Receiver[T]) Reject(err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.state.to(receiverOver)
+	r.verdict = err
+}
+
+// overLocked is over if all is known. It returns who is to be told, and what.
+func (r *Receiver[T]) overLocked() (*asked[T], error) {
+	if r.state != receiverEnded || r.verdict == nil {
+		return nil, nil
+	}
+	r.state.to(receiverOver)
+	a := r.asked
+	r.asked = nil
+	return a, r.verdict
+}
+
+func (a *asked[T]) fail(err error) {
+	if a != nil {
+		a.promise.Fail(err)
+	}
+}
+
+// Recv waits for the next message until ctx ends. Then the message is not lost:
+// the next Recv or Next gets it.
+func (r *Receiver[T]) Recv(ctx context.Context, handle any) (*T, error) {
+	a, err := r.ask(handle)
+	if err != nil {
+		return nil, err
+	}
+	f := a.promise.Future()
+	if _, err := f.Await(ctx); err != nil {
+		if _, _, ok := f.Poll(); !ok {
+			r.leave(a)
+			return nil, err
+		}
+	}
+	m, err, _ := f.Poll()
+	return m, err
+}
+
+// leave keeps a Next for who asks next.
+func (r *Receiver[T]) leave(a *asked[T]) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !r.isClosed {
+		r.left = a
+	}
+}
+
+// All ranges over Recv, and calls stop in the end.
+func (r *Receiver[T]) All(ctx context.Context, handle any, stop func()) iter.Seq2[*T, error] {
+	return func(yield func(*T, error) bool) {
+		defer stop()
+		for {
+			m, err := r.Recv(ctx, handle)
+			if errors.Is(err, io.EOF) || !yield(m, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// Close gives up the rest of the messages: they are dropped, so that they hold
+// back neither the peer nor the call. It reports false if there is no rest.
+func (r *Receiver[T]) Close() bool {
+	r.mu.Lock()
+	isFirst := !r.isClosed && r.state != receiverOver
+	r.isClosed = true
+	a := r.asked
+	r.asked, r.ahead, r.left = nil, nil, nil
+	isReading := r.state == receiverReading
+	r.mu.Unlock()
+	if isFirst && !isReading {
+		r.call.StopReceiving()
+	}
+	a.fail(future.ErrClosed)
+	return isFirst
+}
+
+// IsOpen reports whether messages may come that were not given up.
+func (r *Receiver[T]) IsOpen() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return !r.isClosed && r.state != receiverOver
+}

@@ -1,0 +1,250 @@
+package half
+
+import (
+	"context"
+	"iter"
+	"sync"
+
+	"github.com/cqrpc/cqrpc/call"
+	"github.com/cqrpc/cqrpc/cq"
+	"github.com/cqrpc/cqrpc/cq/future"
+	"github.com/cqrpc/cqrpc/internal/mem"
+)
+
+// Sender is this side's messages. The zero value is ready for Bind.
+//
+//	Send ──► next ──the one before is taken──► outstanding ──taken──► future resolved
+//
+// One message may wait behind the outstanding one: who has got the answer to a
+// message can send the next, although the report that it was sent may come after
+// its answer. When batches are enhanced (grpc-rs enhance_batch) one more is kept
+// back:
+//
+//	Send a ─► kept a
+//	Send b ─► a goes out with BufferHint, kept b      a burst is one write
+//	Flush  ─► b goes out, with BufferHint if all messages since the last Flush had it
+type Sender struct {
+	// immutable
+	call *call.Call
+	to   cq.Completer
+	side Side
+
+	mu sync.Mutex
+
+	// guarded by mu
+	state    senderState
+	turns    turns
+	isBegun  bool  // a message was accepted
+	enhanced bool  // messages are kept back
+	mixed    bool  // a message since the last flush had no BufferHint
+	isJoint  bool  // the end goes out in one batch with a message
+	isLost   bool  // what was accepted could not be sent
+	verdict  error // what Send says because the call has ended; nil: it has not
+
+	sending  *sent   // of the outstanding message
+	next     message // behind it
+	kept     message // kept back; sent is nil
+	flushing *sent   // a Flush for whose message there is no room yet
+}
+
+// message is one that was accepted; without a buffer there is none.
+type message struct {
+	body  *call.Buffer
+	flags call.Flags
+	sent  *sent
+}
+
+// sent is the cell of one Send or Flush.
+type sent struct {
+	promise future.Promise[struct{}]
+	handle  any // keeps the application's handle from being collected
+}
+
+// settle resolves the cell, if there is one.
+func (a *sent) settle(err error) {
+	if a != nil {
+		a.promise.Settle(struct{}{}, err)
+	}
+}
+
+// Bind gives the half its call.
+func (s *Sender) Bind(k *call.Call, to cq.Completer, side Side) { s.call, s.to, s.side = k, to, side }
+
+// Send sends v. The future is resolved when the call has taken it, or, if it is
+// kept back, the one before. v is free for reuse when Send returns. handle lives
+// as long as the future is not resolved.
+func (s *Sender) Send(v any, flags call.Flags, handle any) *Done {
+	if err := s.refusal(); err != nil {
+		return Failed(err)
+	}
+	body, err := s.marshal(v)
+	if err != nil {
+		return Failed(Misuse(&call.BatchError{Op: call.SendMessageOp, Reason: call.ErrInvalidMessage, Cause: err}))
+	}
+	a, err := s.accept(message{body: body, flags: flags}, handle)
+	switch {
+	case err != nil:
+		body.Free()
+		return Failed(err)
+	case a == nil:
+		return done
+	}
+	s.resume()
+	return a.promise.Future()
+}
+
+// accept takes m, and returns the cell of the message that goes out for it; nil
+// if none does.
+func (s *Sender) accept(m message, handle any) (*sent, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.state != senderOpen:
+		return nil, future.ErrClosed
+	case s.verdict != nil:
+		return nil, s.verdict
+	case s.next.body != nil || s.flushing != nil:
+		return nil, future.ErrPending
+	}
+	// The first message of a response goes out at once: kept back or hinted it
+	// would delay the initial metadata (grpc-rs send_metadata).
+	isFirst := !s.isBegun && s.call.IsServer()
+	s.isBegun = true
+	switch {
+	case isFirst:
+		m.flags &^= call.BufferHint
+	case s.enhanced:
+		s.mixed = s.mixed || m.flags&call.BufferHint == 0
+		m, s.kept = s.kept, m
+		if m.body == nil {
+			return nil, nil
+		}
+		m.flags |= call.BufferHint
+	}
+	m.sent = &sent{handle: handle}
+	s.next = m
+	return m.sent, nil
+}
+
+// refusal is why nothing can be sent any more, nil while something can.
+func (s *Sender) refusal() error {
+	s.mu.Lock()
+	isOpen, err := s.state == senderOpen, s.verdict
+	s.mu.Unlock()
+	switch {
+	case !isOpen:
+		return future.ErrClosed
+	case err != nil || !s.call.Finished():
+		return err
+	}
+	return verdictOf(s.call.Err())
+}
+
+// verdictOf is what sending on a call that has ended with err gives.
+func verdictOf(err error) error {
+	if err == nil {
+		return future.ErrFinished
+	}
+	return err
+}
+
+func (s *Sender) marshal(v any) (*call.Buffer, error) {
+	isDone := false
+	b := mem.Get(max(s.call.Codec().Size(v), 0))
+	defer func() {
+		if !isDone { // the codec failed or panicked
+			b.Free()
+		}
+	}()
+	data, err := s.call.Codec().Append(b.Bytes()[:0], v)
+	if err != nil {
+		return nil, err
+	}
+	b.Adopt(data)
+	isDone = true
+	return b, nil
+}
+
+// Flush sends the message that is kept back, if there is one. The future is
+// resolved when all messages were taken.
+func (s *Sender) Flush(handle any) *Done {
+	if err := s.refusal(); err != nil {
+		return Failed(err)
+	}
+	s.mu.Lock()
+	a := s.flushing
+	switch {
+	case a != nil:
+	case s.kept.body != nil:
+		a = &sent{handle: handle}
+		s.flushing = a
+	case s.next.body != nil:
+		a = s.next.sent
+	default:
+		a = s.sending
+	}
+	s.mu.Unlock()
+	if a == nil {
+		return done
+	}
+	s.resume()
+	return a.promise.Future()
+}
+
+// Enhance turns the keeping back of messages on, or off, which flushes. It
+// returns what it was.
+func (s *Sender) Enhance(on bool) (was bool) {
+	s.mu.Lock()
+	was, s.enhanced = s.enhanced, on
+	s.mu.Unlock()
+	if was && !on {
+		s.Flush(nil)
+	}
+	return was
+}
+
+// SendAll sends the messages of seq as one enhanced batch, waiting for each to
+// be taken, or until ctx ends.
+func (s *Sender) SendAll(ctx context.Context, seq iter.Seq[any], handle any) error {
+	if !s.Enhance(true) {
+		defer s.Enhance(false)
+	}
+	for m := range seq {
+		if _, err := s.Send(m, 0, handle).Await(ctx); err != nil {
+			return err
+		}
+	}
+	_, err := s.Flush(handle).Await(ctx)
+	return err
+}
+
+// Close ends this half, after what was accepted: Side.Ended tells when that is
+// done. It reports false if it was closed before.
+func (s *Sender) Close() bool {
+	s.mu.Lock()
+	if s.state != senderOpen {
+		s.mu.Unlock()
+		return false
+	}
+	s.state.to(senderEnding)
+	s.mu.Unlock()
+	s.resume()
+	return true
+}
+
+// Over tells the half that its call has ended with err, nil for OK: nothing can
+// be sent any more.
+func (s *Sender) Over(err error) {
+	err = verdictOf(err)
+	s.mu.Lock()
+	s.verdict = err
+	s.mu.Unlock()
+	s.lose(err)
+}
+
+// IsOpen reports whether Close was not called.
+func (s *Sender) IsOpen() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.state == senderOpen
+}

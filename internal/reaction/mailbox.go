@@ -1,0 +1,332 @@
+package reaction
+
+import (
+	"fmt"
+	"sync"
+
+	"github.com/cqrpc/cqrpc/cq"
+)
+
+// Reactor is what a style makes of a mailbox's decisions. Its methods are never
+// called at the same time, nor on the stack of a StartX.
+type Reactor interface {
+	// React runs the application's reaction to the end of an operation. Another
+	// of the kind may be started from inside.
+	React(k Kind, ok bool)
+	// Exhausted is called once when nobody can start anything any more.
+	Exhausted()
+	// Done is the last: nothing is outstanding and nothing can be started.
+	Done()
+}
+
+// Terms are what a style has agreed with its mailboxes.
+type Terms struct {
+	// Needs must have ended before Done.
+	Needs Set
+	// Passive kinds bring no reaction in which the application could start
+	// anything: a reactor with no other outstanding, no hold, and nothing but
+	// Last missing is exhausted.
+	Passive Set
+	Last    Set
+	// IsLasting: the reactor is never exhausted.
+	IsLasting bool
+	// IsQuiet: Done interests nobody.
+	IsQuiet bool
+}
+
+// Answer is what Begin says.
+type Answer uint8
+
+const (
+	// Go: start the operation, then call Leave.
+	Go Answer = iota
+	// Queued: Take returns it when it can be started.
+	Queued
+	// Over: Done has been called, or is being called.
+	Over
+	// Barred: an earlier operation was the last of this kind.
+	Barred
+	// Outstanding: one of the kind, or one that it clashes with, is outstanding.
+	Outstanding
+	// Unheld: the reactor was exhausted.
+	Unheld
+)
+
+var answerNames = [...]string{"go", "queued", "over", "barred", "outstanding", "unheld"}
+
+func (a Answer) String() string {
+	if int(a) < len(answerNames) {
+		return answerNames[a]
+	}
+	return fmt.Sprintf("Answer(%d)", uint8(a))
+}
+
+// Mailbox serialises the reactions of one reactor and counts what is outstanding.
+// The zero value is closed: operations are queued until the reactor is bound to
+// a call, and the call is started.
+type Mailbox struct {
+	// immutable once bound
+	loop    *Loop
+	reactor Reactor
+	terms   Terms
+
+	mu sync.Mutex
+	// guarded by mu
+	state       state
+	busy        Set // asked for, and the reaction has not begun
+	ready       Set // of those, ended
+	oks         Set // of those, well
+	needs       Set
+	barred      Set
+	isStarted   bool
+	isExhausted bool
+	isTelling   bool // Exhausted is still to be called
+	entered     int32
+	holds       int32
+	early       Early
+}
+
+var _ cq.Callback = (*Mailbox)(nil)
+
+// Bind gives the mailbox its reactor, once and before Start.
+func (m *Mailbox) Bind(loop *Loop, r Reactor, terms Terms) {
+	m.mu.Lock()
+	m.loop, m.reactor, m.terms = loop, r, terms
+	m.needs, m.isExhausted = terms.Needs, terms.IsLasting
+	m.mu.Unlock()
+}
+
+// Start says that the call begins, with some kinds outstanding. The mailbox
+// stays closed until Take. It reports false if it was started before.
+func (m *Mailbox) Start(busy Set) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.isStarted {
+		return false
+	}
+	m.isStarted = true
+	m.busy |= busy
+	return true
+}
+
+// Take returns the operations that were queued. If there are none it opens the
+// mailbox, which then belongs to the caller: it must call Run or Yield.
+func (m *Mailbox) Take() (Early, bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	e := m.early
+	m.early = Early{}
+	if e.Kinds == 0 {
+		m.state.to(running)
+	}
+	return e, e.Kinds != 0
+}
+
+// Begin asks for an operation.
+func (m *Mailbox) Begin(op *Op) Answer {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	switch {
+	case m.state == finished:
+		return Over
+	case m.isExhausted && !m.terms.IsLasting:
+		return Unheld
+	case m.barred.Has(op.Kind):
+		return Barred
+	case m.busy&(op.Clash|1<<op.Kind) != 0:
+		return Outstanding
+	}
+	m.busy |= 1 << op.Kind
+	m.barred |= op.Bars
+	if m.state == closed {
+		m.early.put(op)
+		return Queued
+	}
+	if m.loop.isInline {
+		m.entered++
+	}
+	return Go
+}
+
+// Leave follows a Begin that said Go, when the operation was started: reactions
+// that are due may run again. Until then Inline must not run any, since it might
+// be on the stack of the caller.
+func (m *Mailbox) Leave() {
+	if m.loop.isInline {
+		m.Exit()
+	}
+}
+
+// Enter is as Begin for what is no operation and still may end some, such as a
+// cancel. Exit follows.
+func (m *Mailbox) Enter() {
+	m.mu.Lock()
+	m.entered++
+	m.mu.Unlock()
+}
+
+// Exit ends Enter.
+func (m *Mailbox) Exit() {
+	m.mu.Lock()
+	m.entered--
+	isDue := m.wakeLocked()
+	m.mu.Unlock()
+	if isDue {
+		m.loop.Hand(m)
+	}
+}
+
+// Bar bars kinds and reports whether none of them was barred before.
+func (m *Mailbox) Bar(kinds Set) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	wasFree := m.barred&kinds == 0
+	m.barred |= kinds
+	return wasFree
+}
+
+// IsBarred reports whether k cannot be started any more.
+func (m *Mailbox) IsBarred(k Kind) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.barred.Has(k)
+}
+
+// Tell says that an operation has ended and that the application reacts to it.
+// The engine calls it, or whoever failed to start the operation.
+func (m *Mailbox) Tell(k Kind, ok bool) {
+	m.mu.Lock()
+	m.ready |= 1 << k
+	if ok {
+		m.oks |= 1 << k
+	}
+	isDue := m.wakeLocked()
+	m.mu.Unlock()
+	if isDue {
+		m.loop.Post(m)
+	}
+}
+
+// End says that an operation has ended to which nobody reacts.
+func (m *Mailbox) End(k Kind) {
+	m.mu.Lock()
+	m.busy &^= 1 << k
+	m.needs &^= 1 << k
+	isDue := m.wakeLocked()
+	m.mu.Unlock()
+	if isDue {
+		m.loop.Post(m)
+	}
+}
+
+// AddHolds keeps the reactor from being exhausted, and from Done, until as many
+// holds were removed.
+func (m *Mailbox) AddHolds(n int32) {
+	m.mu.Lock()
+	m.holds += n
+	m.mu.Unlock()
+}
+
+// RemoveHold reports false if there was none to remove.
+func (m *Mailbox) RemoveHold() bool {
+	m.mu.Lock()
+	if m.holds == 0 {
+		m.mu.Unlock()
+		return false
+	}
+	m.holds--
+	isDue := m.wakeLocked()
+	m.mu.Unlock()
+	if isDue {
+		m.loop.Hand(m)
+	}
+	return true
+}
+
+// wakeLocked makes an idle mailbox with something to do the caller's, who has to
+// put it on the loop.
+func (m *Mailbox) wakeLocked() bool {
+	if m.state != idle || m.entered > 0 && m.loop.isInline || !m.isDueLocked() {
+		return false
+	}
+	m.state.to(running)
+	return true
+}
+
+// isDueLocked reports whether there is something for Run to do.
+func (m *Mailbox) isDueLocked() bool {
+	switch {
+	case m.ready != 0 || m.isTelling:
+		return true
+	case m.holds > 0:
+		return false
+	case m.busy|m.needs == 0:
+		if m.terms.IsQuiet {
+			m.state.to(finished)
+		}
+		return !m.terms.IsQuiet
+	case m.busy&^m.terms.Passive == 0 && m.needs == m.terms.Last && !m.isExhausted:
+		m.isExhausted, m.isTelling = true, true
+		return true
+	}
+	return false
+}
+
+// Yield ends what Take began: the loop goes on if something is due.
+func (m *Mailbox) Yield() {
+	m.mu.Lock()
+	isDue := m.isDueLocked()
+	if !isDue && m.state == running {
+		m.state.to(idle)
+	}
+	m.mu.Unlock()
+	if isDue {
+		m.loop.Hand(m)
+	}
+}
+
+// Run runs reactions until there are none to run.
+func (m *Mailbox) Run(cq.Event) {
+	isOrderly := false
+	defer func() {
+		if !isOrderly { // a reaction ended its goroutine (runtime.Goexit)
+			m.loop.Hand(m)
+		}
+	}()
+	for m.step() {
+	}
+	isOrderly = true
+}
+
+// step does one thing, and reports false if there was nothing or it was the last.
+func (m *Mailbox) step() bool {
+	m.mu.Lock()
+	if m.state == finished || !m.isDueLocked() {
+		if m.state == running {
+			m.state.to(idle)
+		}
+		m.mu.Unlock()
+		return false
+	}
+	switch {
+	case m.ready != 0:
+		k := m.ready.first()
+		ok := m.oks.Has(k)
+		m.ready &^= 1 << k
+		m.oks &^= 1 << k
+		m.busy &^= 1 << k
+		m.needs &^= 1 << k
+		m.mu.Unlock()
+		m.reactor.React(k, ok)
+		return true
+	case m.isTelling:
+		m.isTelling = false
+		m.mu.Unlock()
+		m.reactor.Exhausted()
+		return true
+	}
+	m.state.to(finished)
+	m.mu.Unlock()
+	m.reactor.Done()
+	return false
+}

@@ -1,0 +1,46 @@
+package future
+
+import (
+	"context"
+	"iter"
+
+	"github.com/cqrpc/cqrpc/cq/future"
+	"github.com/cqrpc/cqrpc/internal/half"
+)
+
+// Stream is the requests of a call. It need not be read to its end: a call that
+// is answered drops what is left. All methods may be called concurrently; one
+// Next at a time may be unresolved.
+//
+// One message is read ahead: that and what the windows of flow control hold is
+// how far the client can be ahead of the handler.
+type Stream[T any] struct {
+	rpc  *rpc
+	half half.Receiver[T]
+}
+
+// Next returns the future of the next request. After the last it fails: with
+// io.EOF if the client has sent all, else with a *cqrpc.Error that says why the
+// call has ended; with future.ErrPending while the future of the Next before is
+// not resolved, and with future.ErrClosed after Close.
+func (s *Stream[T]) Next() *future.Future[*T] { return s.half.Next(s) }
+
+// Recv waits for the next request, with the errors of Next, or until ctx ends,
+// and then returns ctx's error: the request is not lost but left for the next
+// Recv or Next. Not for pollers, and so not for handlers: only for goroutines
+// they start.
+func (s *Stream[T]) Recv(ctx context.Context) (*T, error) { return s.half.Recv(ctx, s) }
+
+// All yields the requests until the end; an error, if any, comes last. Leaving
+// the loop, or the end of ctx, closes the stream. Not for pollers, as Recv.
+func (s *Stream[T]) All(ctx context.Context) iter.Seq2[*T, error] {
+	return s.half.All(ctx, s, s.Close)
+}
+
+// Close gives up the rest of the requests, so that the client is not held back
+// by flow control. The call goes on.
+func (s *Stream[T]) Close() { s.half.Close() }
+
+// Cancel ends the call at once: the client sees CANCELLED, unless the call has
+// ended.
+func (s *Stream[T]) Cancel() { s.rpc.ctx.TryCancel() }

@@ -1,0 +1,77 @@
+package reactor
+
+import (
+	"runtime/debug"
+
+	"github.com/cqrpc/cqrpc"
+	"github.com/cqrpc/cqrpc/internal/reaction"
+)
+
+// audience is base as its mailbox sees it: it runs the application's reactions.
+type audience base
+
+var _ reaction.Reactor = (*audience)(nil)
+
+// The parts of a reactor that not all have.
+type (
+	reader interface{ OnReadDone(ok bool) }
+	scribe interface{ OnWriteDone(ok bool) }
+)
+
+// React implements reaction.Reactor.
+func (a *audience) React(k reaction.Kind, ok bool) {
+	hasReturned := false
+	defer func() {
+		if !hasReturned { // panic, or runtime.Goexit
+			a.panicked(recover(), debug.Stack())
+		}
+	}()
+	a.react(k, ok)
+	hasReturned = true
+}
+
+func (a *audience) react(k reaction.Kind, ok bool) {
+	switch k {
+	case reaction.Header:
+		a.outer.OnSendInitialMetadataDone(ok)
+	case reaction.Read:
+		if f := a.reading; f != nil {
+			a.reading = nil
+			ok = reaction.Harvest(f, ok)
+		}
+		a.outer.(reader).OnReadDone(ok)
+	case reaction.Write:
+		a.outer.(scribe).OnWriteDone(ok)
+	case reaction.Close:
+		a.outer.OnCancel()
+	default:
+		panic("BUG: reactor: a server has no such reaction")
+	}
+}
+
+// panicked finishes a call of which a reaction did not return. The others, and
+// OnDone, still run.
+func (a *audience) panicked(v any, stack []byte) {
+	(*base)(a).Finish(cqrpc.Status{Code: cqrpc.CodeInternal, Message: inHandler})
+	a.rpc.accepted.Panicked(v, stack)
+}
+
+// Exhausted implements reaction.Reactor: the call was cancelled and its reactor
+// did not finish it. There is nothing left to send a status on.
+func (a *audience) Exhausted() {
+	a.rpc.release()
+	a.box.End(reaction.Final)
+}
+
+// Done implements reaction.Reactor.
+func (a *audience) Done() {
+	hasReturned := false
+	defer func() {
+		if !hasReturned {
+			a.rpc.accepted.Panicked(recover(), debug.Stack())
+		}
+		a.rpc.release()
+	}()
+	a.outer.OnDone()
+	hasReturned = true
+}

@@ -1,0 +1,211 @@
+package reactor
+
+import (
+	"fmt"
+	"sync/atomic"
+
+	"github.com/cqrpc/cqrpc"
+	"github.com/cqrpc/cqrpc/call"
+	"github.com/cqrpc/cqrpc/cq"
+	"github.com/cqrpc/cqrpc/internal/reaction"
+)
+
+// base is the operations of a reactor and their completers. It is embedded by
+// value, so that a reactor is one allocation.
+//
+//	          the handler returned it         Finish, or cancelled; nothing outstanding
+//	unbound ──────────────────────────► bound ──────────────────────────────────────────► done
+//	 operations are queued                                                 they do nothing
+type base struct {
+	unconcerned
+
+	box reaction.Mailbox
+
+	// immutable once bound
+	rpc     *rpc
+	outer   Reactions // the application's reactor
+	isQuiet bool      // its reactions do nothing
+
+	// atomic
+	isTaken atomic.Bool            // for a call
+	isBound atomic.Bool            // rpc is there to be used
+	fault   atomic.Pointer[string] // the first misuse
+
+	reading cq.Finalizer // of the outstanding read, then of the reaction to it
+}
+
+// unconcerned has the reactions of a reactor that does not care. They stand two
+// levels deep: whatever else a reactor embeds goes before them.
+type unconcerned struct{}
+
+// OnSendInitialMetadataDone does nothing.
+func (unconcerned) OnSendInitialMetadataDone(bool) {}
+
+// OnReadDone does nothing.
+func (unconcerned) OnReadDone(bool) {}
+
+// OnWriteDone does nothing.
+func (unconcerned) OnWriteDone(bool) {}
+
+// OnCancel does nothing.
+func (unconcerned) OnCancel() {}
+
+// OnDone does nothing.
+func (unconcerned) OnDone() {}
+
+// StartSendInitialMetadata sends what Context.SetHeader has collected without
+// waiting for the first message. At most once, and before anything is written.
+func (b *base) StartSendInitialMetadata() {
+	op := reaction.Op{Kind: reaction.Header, Bars: reaction.Of(reaction.Header)}
+	if b.begin("StartSendInitialMetadata", &op) {
+		b.sendHeader()
+		b.box.Leave()
+	}
+}
+
+// Finish ends the call with a status and, if that is OK and the method has one
+// response, with it. Only the first Finish counts; after it, nothing can be
+// started, and what is outstanding ends.
+func (b *base) Finish(st cqrpc.Status) {
+	b.finishWith("Finish", &reaction.Op{Kind: reaction.Final, Bars: reaction.All, Status: boxed(st)})
+}
+
+func (b *base) finishWith(name string, op *reaction.Op) {
+	if b.begin(name, op) {
+		b.finish(op.Value, op.Flags, op.Status)
+		b.box.Leave()
+	}
+}
+
+func (b *base) startRead(to any, isNil bool) {
+	if isNil {
+		b.misuse("StartRead(nil)")
+		return
+	}
+	op := reaction.Op{Kind: reaction.Read, Value: to}
+	if b.begin("StartRead", &op) {
+		b.read(to)
+		b.box.Leave()
+	}
+}
+
+func (b *base) startWrite(name string, op *reaction.Op) {
+	if b.begin(name, op) {
+		b.write(op.Value, op.Flags)
+		b.box.Leave()
+	}
+}
+
+// begin reports whether the operation is to be started now. What comes after
+// Finish, or after the end, is as if it had not been: a reactor that goes on in
+// vain does no harm.
+func (b *base) begin(name string, op *reaction.Op) bool {
+	switch b.box.Begin(op) {
+	case reaction.Go:
+		return true
+	case reaction.Outstanding:
+		b.misuse(name + " while one is outstanding")
+	case reaction.Barred:
+		b.misuse(name + " after the last one")
+	case reaction.Queued, reaction.Over, reaction.Unheld:
+	}
+	return false
+}
+
+// read starts a read that has begun.
+func (b *base) read(to any) {
+	ops := [1]call.Op{call.RecvNext(to)}
+	if err := b.rpc.accepted.Call.StartBatchOn((*reading)(b), ops[:], nil); err != nil {
+		b.misuse(err.Error())
+		b.box.Tell(reaction.Read, false)
+	}
+}
+
+// sendHeader starts to send the initial metadata.
+func (b *base) sendHeader() {
+	var ops [1]call.Op
+	batch := b.rpc.ctx.BeginResponse(ops[:0])
+	if len(batch) == 0 {
+		b.misuse("StartSendInitialMetadata after the initial metadata was sent")
+		b.box.Tell(reaction.Header, false)
+		return
+	}
+	if err := b.rpc.accepted.Call.StartBatchOn((*heading)(b), batch, nil); err != nil {
+		b.misuse(err.Error())
+		b.box.Tell(reaction.Header, false)
+	}
+}
+
+// write starts a write that has begun. A message that cannot be marshalled ends
+// the call; so does a codec that panics, with the reaction it was called from.
+func (b *base) write(m any, flags call.Flags) {
+	isStarted := false
+	defer func() {
+		if !isStarted {
+			b.box.Tell(reaction.Write, false)
+		}
+	}()
+	var ops [2]call.Op
+	batch := append(b.rpc.ctx.BeginResponse(ops[:0]), call.SendValue(m).With(flags))
+	if err := b.rpc.accepted.Call.StartBatchOn((*writing)(b), batch, nil); err != nil {
+		if len(batch) == 2 {
+			b.rpc.ctx.RevertBegin()
+		}
+		b.end(fmt.Sprintf("cannot send response %T: %v", m, err))
+		return
+	}
+	isStarted = true
+}
+
+// misuse ends the call because the application made a mistake. After Finish
+// there is nothing left to make one with.
+func (b *base) misuse(what string) {
+	if b.box.IsBarred(reaction.Final) {
+		return
+	}
+	what = "reactor: " + what
+	if b.fault.CompareAndSwap(nil, &what) && b.isBound.Load() {
+		b.end(what)
+	}
+}
+
+// end ends the call with INTERNAL.
+func (b *base) end(why string) {
+	b.box.Enter()
+	b.rpc.accepted.Call.CancelWithStatus(cqrpc.CodeInternal, why)
+	b.box.Exit()
+}
+
+// The views of base complete its batches. Only what has a message in it is
+// harvested by the reaction, because it is decoded there.
+type (
+	heading base
+	reading base
+	writing base
+	parting base
+)
+
+var _, _, _, _ cq.Completer = (*heading)(nil), (*reading)(nil), (*writing)(nil), (*parting)(nil)
+
+func (*heading) Begin() bool { return true }
+func (*reading) Begin() bool { return true }
+func (*writing) Begin() bool { return true }
+func (*parting) Begin() bool { return true }
+
+func (v *heading) Complete(c cq.Completion) {
+	v.box.Tell(reaction.Header, reaction.Harvest(c.Finalizer, c.OK))
+}
+
+func (v *reading) Complete(c cq.Completion) {
+	v.reading = c.Finalizer
+	v.box.Tell(reaction.Read, c.OK)
+}
+
+func (v *writing) Complete(c cq.Completion) {
+	v.box.Tell(reaction.Write, reaction.Harvest(c.Finalizer, c.OK))
+}
+
+func (v *parting) Complete(c cq.Completion) {
+	reaction.Harvest(c.Finalizer, c.OK)
+	v.box.End(reaction.Final)
+}

@@ -1,0 +1,40 @@
+package reactor
+
+import "github.com/cqrpc/cqrpc/server"
+
+// Context is the call as its handler sees it; see [server.Context]. It stays
+// valid as long as it is referred to.
+type Context struct {
+	server.Context
+
+	rpc *rpc
+}
+
+// TryCancel ends the call: the client sees CANCELLED unless the call has ended.
+// OnCancel follows, never inside TryCancel.
+func (c *Context) TryCancel() {
+	if c.rpc == nil || fate(c.rpc.fate.Load()) != bound {
+		c.Context.TryCancel()
+		return
+	}
+	box := &c.rpc.base.box
+	box.Enter()
+	c.Context.TryCancel()
+	box.Exit()
+}
+
+// DefaultReactor is the library's reactor for a unary method: it reacts to
+// nothing, and all there is to do with it is to Finish it, at once or later and
+// from any goroutine. It is the same one whenever a context is asked. Of other
+// methods it is no use.
+func (c *Context) DefaultReactor() *DefaultReactor {
+	if c.rpc != nil {
+		if r := c.rpc.method.spare(); r != nil {
+			return r
+		}
+	}
+	return new(DefaultReactor)
+}
+
+// DefaultReactor is a [UnaryReactor] that reacts to nothing.
+type DefaultReactor struct{ UnaryBase }

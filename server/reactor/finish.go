@@ -1,0 +1,64 @@
+package reactor
+
+import (
+	"fmt"
+
+	"github.com/cqrpc/cqrpc"
+	"github.com/cqrpc/cqrpc/call"
+	"github.com/cqrpc/cqrpc/cq"
+	"github.com/cqrpc/cqrpc/internal/reaction"
+)
+
+// finish ends the call with a status, nil being OK, and with m before it if
+// there is one: m is the last response, or else that of a method with one.
+func (b *base) finish(m any, flags call.Flags, status *cqrpc.Status) {
+	isStarted := false
+	defer func() {
+		if !isStarted { // a codec has panicked: the response is half begun
+			b.end(inHandler)
+			b.box.End(reaction.Final)
+		}
+	}()
+	b.rpc.release()
+	var st cqrpc.Status
+	if status != nil {
+		st = *status
+	}
+	if m == nil && st.Code == cqrpc.CodeOK {
+		m = b.rpc.response
+	}
+	err := b.rpc.sendStatus((*parting)(b), m, flags, st)
+	if err != nil && m != nil {
+		st = cqrpc.Status{Code: cqrpc.CodeInternal, Message: fmt.Sprintf("cannot send response %T: %v", m, err)}
+		err = b.rpc.sendStatus((*parting)(b), nil, 0, st)
+	}
+	isStarted = err == nil
+}
+
+// sendStatus starts the batch that ends the response. Without initial metadata
+// of the application, and if nothing was sent, a status is the whole response.
+func (r *rpc) sendStatus(to cq.Completer, m any, flags call.Flags, st cqrpc.Status) error {
+	var ops [3]call.Op
+	batch := ops[:0]
+	if m != nil || r.ctx.HasHeader() {
+		batch = r.ctx.BeginResponse(batch)
+	}
+	hasBegun := len(batch) > 0
+	if m != nil {
+		batch = append(batch, call.SendValue(m).With(flags))
+	}
+	batch = append(batch, call.SendStatus(st, r.ctx.Trailer()))
+	err := r.accepted.Call.StartBatchOn(to, batch, nil)
+	if err != nil && hasBegun {
+		r.ctx.RevertBegin()
+	}
+	return err
+}
+
+// reply ends a call that has no reactor.
+func (r *rpc) reply(code cqrpc.Code, message string) {
+	r.release()
+	if err := r.sendStatus(cq.Discard, nil, 0, cqrpc.Status{Code: code, Message: message}); err != nil {
+		r.accepted.Call.CancelWithStatus(code, message)
+	}
+}

@@ -1,0 +1,42 @@
+package reactor
+
+import (
+	"github.com/cqrpc/cqrpc/cq"
+	"github.com/cqrpc/cqrpc/internal/reaction"
+)
+
+// maxWorkers bounds the goroutines of a registration's own executor. They exist
+// while reactions run; only handlers and reactions that block come near it.
+const maxWorkers = 1024
+
+// Option configures the handler of a method.
+type Option interface{ apply(*config) }
+
+type config struct{ executor cq.Executor }
+
+type option func(*config)
+
+func (o option) apply(c *config) { o(c) }
+
+// WithExecutor runs the method's handler and reactions on e, which may serve any
+// number of methods and queues and must not run a task on the stack of Execute
+// (Inline is the one that may). Default: a [cq.Pool] of the method's own with up
+// to 1024 workers, so that reactions may block.
+func WithExecutor(e cq.Executor) Option { return option(func(c *config) { c.executor = e }) }
+
+// Inline runs the handler and reactions on the goroutine of the engine that
+// finds something to have ended: the reader of the connection, mostly. No
+// hand-over is cheaper, and a reaction that blocks stops its connection. A
+// reaction still never runs inside a StartX, a Finish or a TryCancel.
+func Inline() Option { return WithExecutor(cq.Inline()) }
+
+func newLoop(opts []Option) *reaction.Loop {
+	var c config
+	for _, o := range opts {
+		o.apply(&c)
+	}
+	if c.executor == nil {
+		c.executor = cq.NewPool(maxWorkers)
+	}
+	return reaction.NewLoop(c.executor)
+}

@@ -1,0 +1,243 @@
+package reactor
+
+import (
+	"fmt"
+	"runtime/debug"
+	"sync/atomic"
+
+	"github.com/cqrpc/cqrpc"
+	"github.com/cqrpc/cqrpc/call"
+	"github.com/cqrpc/cqrpc/cq"
+	"github.com/cqrpc/cqrpc/internal/reaction"
+	"github.com/cqrpc/cqrpc/server"
+)
+
+// rpc is one call until it has a reactor, and what is the call's afterwards. It
+// is one allocation, with the request and the response.
+//
+//	reader   {RECV_CLOSE} ─────────────────────────────► closing: ctx ends, OnCancel
+//	         {RECV_MESSAGE} ─► arriving (one request)
+//	loop     opening: handler ─► reactor ─► what it has asked for ─► Mailbox.Run
+type rpc struct {
+	// immutable
+	accepted server.Accepted
+	loop     *reaction.Loop
+	method   exchange
+	ctx      Context
+
+	response any   // of methods with one; written before the reactor is bound
+	base     *base // of the reactor; written before fate says so
+
+	// atomic
+	fate       atomic.Uint32
+	isReleased atomic.Bool
+
+	// arriving's, then opening's
+	first   cq.Finalizer // of the batch that received message
+	message *call.Buffer
+}
+
+// fate is how far a call and its reactor have come, each without the other.
+//
+//	        handler returned a reactor
+//	alone ───────────────────────────► bound: closing tells the reactor
+//	  └────── the call ended ──────► ended, cancelled: bind tells the reactor
+type fate uint32
+
+const (
+	alone fate = iota
+	bound
+	ended
+	cancelled
+)
+
+// exchange is the part of a call that knows the types of its messages.
+type exchange interface {
+	// request is what the one request is unmarshalled into, nil if there are many.
+	request() any
+	// serve calls the handler; a nil base is a nil reactor.
+	serve() (*base, Reactions)
+	// spare is the default reactor, nil if it is no use.
+	spare() *DefaultReactor
+}
+
+// accept takes a call on its way in. It runs on the connection's goroutine.
+func (r *rpc) accept(a server.Accepted, loop *reaction.Loop, x exchange) {
+	r.accepted, r.loop, r.method = a, loop, x
+	r.ctx.rpc = r
+	r.ctx.Bind(a.Call, (*closing)(r))
+	if x.request() == nil {
+		loop.Post((*opening)(r))
+		return
+	}
+	ops := [1]call.Op{call.RecvMessage(&r.message)}
+	if err := a.Call.StartBatchOn((*arriving)(r), ops[:], nil); err != nil {
+		panic("BUG: reactor: " + err.Error())
+	}
+}
+
+// arriving completes the one request. A call that has died needs no reactor.
+type arriving rpc
+
+func (*arriving) Begin() bool { return true }
+
+func (v *arriving) Complete(c cq.Completion) {
+	v.first = c.Finalizer
+	if c.OK {
+		v.loop.Post((*opening)(v))
+		return
+	}
+	r := (*rpc)(v)
+	r.drop()
+	r.release()
+}
+
+// drop takes the request that nobody wants.
+func (r *rpc) drop() {
+	if r.first != nil {
+		reaction.Harvest(r.first, true)
+		r.first = nil
+	}
+	r.message.Free()
+	r.message = nil
+}
+
+// closing is told of the end of the call: OK means not cancelled.
+type closing rpc
+
+func (*closing) Begin() bool { panic("BUG: reactor: nobody begins RECV_CLOSE here") }
+
+func (v *closing) Complete(c cq.Completion) {
+	next := cancelled
+	if c.OK {
+		next = ended
+	}
+	if !v.fate.CompareAndSwap(uint32(alone), uint32(next)) {
+		v.base.closed(next)
+	}
+}
+
+// closed says how the call has ended.
+func (b *base) closed(how fate) {
+	if how == cancelled && !b.isQuiet {
+		b.box.Tell(reaction.Close, true)
+		return
+	}
+	b.box.End(reaction.Close)
+}
+
+// opening is the task that makes the reactor and runs it.
+type opening rpc
+
+// Run implements cq.Callback.
+func (v *opening) Run(cq.Event) {
+	r := (*rpc)(v)
+	if r.open() {
+		r.base.box.Run(cq.Event{})
+	}
+}
+
+// open calls the handler and reports whether there is a reactor to be run.
+func (r *rpc) open() (isOpen bool) {
+	hasReturned := false
+	defer func() {
+		if !hasReturned { // panic, or runtime.Goexit as testing's FailNow
+			r.panicked(recover(), debug.Stack())
+		}
+	}()
+	isOpen = r.takeRequest() && r.bind(r.method.serve())
+	hasReturned = true
+	return isOpen
+}
+
+// takeRequest decodes the one request. Without exactly one there is nothing to
+// serve: then it has ended the call and reports false.
+func (r *rpc) takeRequest() bool {
+	into := r.method.request()
+	if into == nil {
+		return true
+	}
+	defer r.drop()
+	ok := reaction.Harvest(r.first, true)
+	r.first = nil
+	switch {
+	case !ok:
+		r.release()
+		return false
+	case r.message == nil:
+		// The wrong number of messages (gRPC, Status codes and their use).
+		r.reply(cqrpc.CodeUnimplemented, "no request message where the method has one")
+		return false
+	}
+	if err := r.accepted.Call.Codec().Unmarshal(r.message.Bytes(), into); err != nil {
+		r.reply(cqrpc.CodeInternal, fmt.Sprintf("cannot unmarshal request into %T: %v", into, err))
+		return false
+	}
+	return true
+}
+
+// bind gives the call to the reactor that the handler returned, and starts what
+// the reactor has asked for already.
+func (r *rpc) bind(b *base, outer Reactions) bool {
+	switch {
+	case b == nil:
+		r.reply(cqrpc.CodeUnimplemented, "")
+		return false
+	case !b.isTaken.CompareAndSwap(false, true):
+		r.reply(cqrpc.CodeInternal, "reactor: the handler returned a reactor that has a call already")
+		return false
+	}
+	_, b.isQuiet = outer.(*DefaultReactor)
+	b.rpc, b.outer, r.base = r, outer, b
+	b.box.Bind(r.loop, (*audience)(b), reaction.Terms{
+		Needs: reaction.Of(reaction.Close, reaction.Final), Last: reaction.Of(reaction.Final), IsQuiet: b.isQuiet,
+	})
+	if !r.fate.CompareAndSwap(uint32(alone), uint32(bound)) {
+		b.closed(fate(r.fate.Load()))
+	}
+	b.isBound.Store(true)
+	if f := b.fault.Load(); f != nil {
+		b.end(*f)
+	}
+	b.open()
+	return true
+}
+
+// open starts what was queued, in C++'s order, and opens the mailbox.
+func (b *base) open() {
+	for {
+		e, ok := b.box.Take()
+		if !ok {
+			return
+		}
+		if e.Kinds.Has(reaction.Header) {
+			b.sendHeader()
+		}
+		if e.Kinds.Has(reaction.Read) {
+			b.read(e.In)
+		}
+		if e.Kinds.Has(reaction.Write) {
+			b.write(e.Out, e.Flags)
+			e.Out = nil
+		}
+		if e.Kinds.Has(reaction.Final) {
+			b.finish(e.Out, e.Flags, e.Status)
+		}
+	}
+}
+
+// release counts the call as served, once.
+func (r *rpc) release() {
+	if r.isReleased.CompareAndSwap(false, true) {
+		r.accepted.Release()
+	}
+}
+
+// panicked ends a call whose handler did not return.
+func (r *rpc) panicked(v any, stack []byte) {
+	r.reply(cqrpc.CodeInternal, inHandler)
+	r.accepted.Panicked(v, stack)
+}
+
+// inHandler is all that a client gets to know of a panic.
+const inHandler = "panic in handler"
