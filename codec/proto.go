@@ -46,7 +46,7 @@ func (protoCodec) Append(dst []byte, v any) ([]byte, error) {
 		}
 		return out, nil
 	}
-	return dst, errNoMessage("marshal", v)
+	return dst, fmt.Errorf("codec proto: %w", errNoMessage("marshal", v))
 }
 
 func appendVT(dst []byte, m vtMessage) ([]byte, error) {
@@ -74,7 +74,7 @@ func (protoCodec) Unmarshal(data []byte, v any) error {
 	case proto.Message:
 		err = proto.Unmarshal(data, m)
 	default:
-		return errNoMessage("unmarshal", v)
+		return fmt.Errorf("codec proto: %w", errNoMessage("unmarshal", v))
 	}
 	if err != nil {
 		return fmt.Errorf("codec proto: unmarshal %T: %w", v, err)
@@ -85,5 +85,5 @@ func (protoCodec) Unmarshal(data []byte, v any) error {
 // errNoMessage is the answer to a value of the wrong type, most often a struct
 // where its pointer was meant.
 func errNoMessage(verb string, v any) error {
-	return fmt.Errorf("codec proto: cannot %s %T: not a proto.Message (generated types are, by pointer)", verb, v)
+	return fmt.Errorf("cannot %s %T: not a proto.Message (generated types are, by pointer)", verb, v)
 }
