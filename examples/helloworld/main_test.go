@@ -3,12 +3,14 @@ package main
 import (
 	"context"
 	"fmt"
+	"net"
 	"regexp"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/cqrpc/cqrpc"
 	"github.com/cqrpc/cqrpc/internal/leak"
 )
 
@@ -38,10 +40,10 @@ func (l *lines) String() string {
 }
 
 func defaults() options {
-	return options{style: "async", queues: 1, pollers: 1, name: "test", calls: 4, shutdownDeadline: 5 * time.Second}
+	return options{style: "queue", queues: 1, pollers: 1, name: "test", calls: 4, shutdownDeadline: 5 * time.Second}
 }
 
-// The demonstration greets each kind of server in both styles, and says which
+// The demonstration greets each kind of server in every style, and says which
 // queue and which tag served each call.
 func TestDemonstration(t *testing.T) {
 	var out lines
@@ -50,15 +52,15 @@ func TestDemonstration(t *testing.T) {
 	}
 	text := out.String()
 	for pattern, want := range map[string]int{
-		`(?m)^async server, one queue and one poller`: 1,
-		`(?m)^async server, three queues`:             1,
-		`(?m)^sync server`:                            1,
-		`(?m)^  server: queue 0, tag 0x[0-9a-f]+ \(call data \d+\) answers "Hello test \d"$`: -1,
-		`(?m)^  server: queue [012], tag 0x[0-9a-f]+ \(call data \d+\) answers`:              2 * 2 * 4,
-		`(?m)^  async client: tag \d ok=true status OK reply "Hello test \d"$`:               3 * 4,
-		`(?m)^  sync client: reply "Hello test \d"$`:                                         3 * 4,
-		`(?m)^  server: handler answers "Hello test \d"$`:                                    2 * 4,
-		`(?m)^  server: shut down`:                                                           3,
+		`(?m)^queue server, one queue and one poller`:                                            1,
+		`(?m)^queue server, three queues`:                                                        1,
+		`(?m)^(reactor|future|sync) server`:                                                      3,
+		`(?m)^  server: queue 0, tag 0x[0-9a-f]+ \(call data \d+\) answers "Hello test \d"$`:     -1,
+		`(?m)^  server: queue [012], tag 0x[0-9a-f]+ \(call data \d+\) answers`:                  2 * 4 * 4,
+		`(?m)^  queue client: call \d, tag 0x[0-9a-f]+ ok=true status OK reply "Hello test \d"$`: 5 * 4,
+		`(?m)^  (sync|reactor|future) client: reply "Hello test \d"$`:                            5 * 3 * 4,
+		`(?m)^  server: (handler|sink|default reactor) answers "Hello test \d"$`:                 3 * 4 * 4,
+		`(?m)^  server: shut down`:                                                               5,
 	} {
 		got := len(regexp.MustCompile(pattern).FindAllString(text, -1))
 		if got != want && !(want < 0 && got > 0) {
@@ -74,12 +76,12 @@ func TestDemonstration(t *testing.T) {
 
 // Server and client also run alone, as in two processes.
 func TestServeAndConnect(t *testing.T) {
-	for _, style := range []string{"async", "sync"} {
-		t.Run(style, func(t *testing.T) {
+	for _, s := range styles() {
+		t.Run(s.name, func(t *testing.T) {
 			ctx, stop := context.WithCancel(context.Background())
 			out := lines{seen: make(chan string, 100)}
 			o := defaults()
-			o.style, o.listen, o.queues, o.pollers = style, "127.0.0.1:0", 2, 2
+			o.style, o.listen, o.queues, o.pollers = s.name, "127.0.0.1:0", 2, 2
 			ended := make(chan error, 1)
 			go func() { ended <- run(ctx, &printer{w: &out}, o) }()
 
@@ -98,6 +100,23 @@ func TestServeAndConnect(t *testing.T) {
 				t.Error(err)
 			}
 		})
+	}
+}
+
+// A client of any style says so when nobody answers.
+func TestNobodyToGreet(t *testing.T) {
+	lis, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	lis.Close()
+	for _, s := range styles() {
+		o := defaults()
+		o.style, o.connect = s.name, lis.Addr().String()
+		err := run(context.Background(), &printer{w: new(lines)}, o)
+		if err == nil || !strings.Contains(err.Error(), cqrpc.CodeUnavailable.String()) {
+			t.Errorf("%s: error %v, want UNAVAILABLE", s.name, err)
+		}
 	}
 }
 
