@@ -163,6 +163,11 @@ func TestMisuseOfTheQueue(t *testing.T) {
 		refuse(s, "ReadInitialMetadata", u.ReadInitialMetadata("x"), cq.ErrShutdown)
 		refuse(s, "and again", u.Finish(&m, &st, "x"), cq.ErrShutdown)
 		u.TryCancel()
+		var header cqrpc.Metadata
+		u = async.Unary(s.Context(), s.ch, unary, &m, s.cq, client.HeaderTo(&header))
+		refuse(s, "Finish of a call that tells", u.Finish(&m, &st, "x"), cq.ErrShutdown)
+		refuse(s, "and again", u.Finish(&m, &st, "x"), cq.ErrShutdown)
+		u.TryCancel()
 		_, err := async.ServerStream(s.Context(), s.ch, serverStream, &m, s.cq, "x")
 		refuse(s, "ServerStream", err, cq.ErrShutdown)
 		_, err = async.ClientStream(s.Context(), s.ch, clientStream, &m, s.cq, "x")

@@ -59,8 +59,8 @@ func (w *Writer[Req]) WriteLast(req *Req, tag cq.Tag, flags ...call.Flags) error
 	return w.write(req, toClose, tag, flags)
 }
 
-// WritesDone half-closes: the server learns that there are no more requests.
-// False if the call died; a server that has already answered makes it true.
+// WritesDone half-closes: the server learns that there are no more requests. True
+// when that is out, or the call was over before; false if it died meanwhile.
 func (w *Writer[Req]) WritesDone(tag cq.Tag) error { return w.writesDone(tag) }
 
 // Finish asks for the response, into the res that the call was made with, and

@@ -69,12 +69,12 @@ func BenchmarkIdleStream(b *testing.B) {
 	must(b, q.Close(b.Context()))
 }
 
-func inUse() uint64 {
+func inUse() int64 {
 	var m runtime.MemStats
 	runtime.GC()
 	runtime.GC()
 	runtime.ReadMemStats(&m)
-	return m.HeapAlloc
+	return int64(m.HeapAlloc)
 }
 
 // opener opens streams and keeps nothing of them.

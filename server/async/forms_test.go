@@ -3,6 +3,7 @@ package async_test
 import (
 	"context"
 	"errors"
+	"runtime"
 	"testing"
 	"time"
 
@@ -260,6 +261,27 @@ func TestGenericService(t *testing.T) {
 		s.want("the end", "finish")
 		if ctx.Method() != "/any/Thing" {
 			s.Errorf("method is %q", ctx.Method())
+		}
+	})
+}
+
+// A call that waits for a message is no goroutine.
+func TestIdleCallsAreNoGoroutines(t *testing.T) {
+	play(t, func(s *site) {
+		before := runtime.NumGoroutine()
+		var talks [10]*talk
+		for i := range talks {
+			talks[i] = s.talk(uint32(2*i + 1))
+			must(s, talks[i].Read(&talks[i].req, i))
+		}
+		s.want("they are idle")
+		if n := runtime.NumGoroutine(); n > before {
+			s.Errorf("%d goroutines more", n-before)
+		}
+		s.peer.Close()
+		s.want("they end", "!0", "!1", "!2", "!3", "!4", "!5", "!6", "!7", "!8", "!9")
+		for _, d := range talks {
+			must(s, d.Finish(ok, "finish"))
 		}
 	})
 }

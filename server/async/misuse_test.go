@@ -146,6 +146,29 @@ func (p picky) Append(dst []byte, v any) ([]byte, error) {
 	return p.Codec.Append(dst, v)
 }
 
+// A method is registered once, and before the server serves.
+func TestMisuseOfRegistration(t *testing.T) {
+	all := func(s *server.Server) (errs [4]error) {
+		_, errs[0] = async.RegisterUnary(s, unary)
+		_, errs[1] = async.RegisterServerStream(s, serverStream)
+		_, errs[2] = async.RegisterClientStream(s, clientStream)
+		_, errs[3] = async.RegisterBidiStream(s, bidi)
+		return errs
+	}
+	idle := server.New()
+	all(idle)
+	for _, err := range all(idle) {
+		if err == nil {
+			t.Error("a method was registered twice")
+		}
+	}
+	play(t, func(s *site) {
+		for _, err := range all(s.server) {
+			refuse(s, "registration of a server that serves", err, server.ErrServing)
+		}
+	})
+}
+
 // On a bound queue that is finished nothing begins; the call can be given up.
 func TestMisuseOfTheQueue(t *testing.T) {
 	play(t, func(s *site) {
