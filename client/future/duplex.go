@@ -18,7 +18,7 @@ func ClientStream[Req, Res any](
 	a.out.bind(&a.rpc)
 	if err == nil {
 		ops := [...]call.Op{
-			call.SendInitialMetadata(a.prepared.Metadata), call.RecvValue(a.res, nil), a.recvStatus(),
+			call.SendInitialMetadata(a.prepared.Metadata), call.RecvValue(a.res, nil), call.RecvStatus(nil, nil),
 		}
 		err = a.launch((*answering[Res])(a), ops[:])
 	}
@@ -41,7 +41,7 @@ func BidiStream[Req, Res any](
 	r.half.Bind(r.prepared.Call, s.home.Queue())
 	r.out.bind(&r.rpc)
 	if err == nil {
-		ops := [...]call.Op{call.SendInitialMetadata(r.prepared.Metadata), r.recvStatus()}
+		ops := [...]call.Op{call.SendInitialMetadata(r.prepared.Metadata), call.RecvStatus(nil, nil)}
 		err = r.launch((*concluding[Res])(r), ops[:])
 	}
 	if err != nil {

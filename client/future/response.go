@@ -62,7 +62,7 @@ func Unary[Req, Res any](
 	}
 	ops := [...]call.Op{
 		call.SendInitialMetadata(a.prepared.Metadata), call.SendValue(req), call.SendClose(),
-		call.RecvValue(a.res, nil), a.recvStatus(),
+		call.RecvValue(a.res, nil), call.RecvStatus(nil, nil),
 	}
 	if err := a.launch((*answering[Res])(a), ops[:]); err != nil {
 		a.promise.Fail(err)

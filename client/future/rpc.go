@@ -20,7 +20,6 @@ type rpc struct {
 	// immutable once launched
 	prepared client.Prepared
 	home     *future.Station
-	hasTold  bool // there are options that Tell may have to serve
 
 	stay future.Stay
 
@@ -28,17 +27,14 @@ type rpc struct {
 	// guarded by mu
 	isOver    bool
 	isEvicted bool
-	err       error
 	heading   *future.Promise[cqrpc.Metadata] // made by the first Header
-	header    cqrpc.Metadata                  // written when RECV_INITIAL_METADATA is harvested
-	trailer   cqrpc.Metadata                  // written when RECV_STATUS is harvested
 }
 
 // prepare makes the call and lets it in.
 func (r *rpc) prepare(
 	ctx context.Context, s *Stub, method string, hasOneResponse bool, opts []client.CallOption, t future.Tenant,
 ) error {
-	r.home, r.hasTold = s.home, len(opts) > 0
+	r.home = s.home
 	r.prepared = s.channel.Prepare(ctx, s.home.Queue(), method, hasOneResponse, opts...)
 	if !r.home.Enter(&r.stay, t) {
 		r.prepared.Call.Close()
@@ -59,56 +55,33 @@ func (r *rpc) launch(tag cq.Tag, ops []call.Op) error {
 	if err := r.prepared.Call.StartBatch(ops, tag); err != nil {
 		r.prepared.Call.Close()
 		r.home.Leave(&r.stay)
-		if errors.Is(err, cq.ErrShutdown) {
-			return errShutdown
-		}
-		return half.Misuse(err)
+		return rejection(err)
 	}
 	return nil
 }
 
-func (r *rpc) recvStatus() call.Op { return call.RecvStatus(nil, &r.trailer) }
+// rejection is the error of a call for a batch that was not started.
+func rejection(err error) error {
+	if errors.Is(err, cq.ErrShutdown) {
+		return errShutdown
+	}
+	return half.Misuse(err)
+}
 
 // over takes note of the end of the call, and returns its error.
 func (r *rpc) over() error {
 	err := r.prepared.Call.Err()
 	r.home.Leave(&r.stay)
-	if r.hasTold {
-		r.tell(err)
+	if k := r.prepared.Call; r.prepared.Tells() {
+		r.prepared.Tell(k.InitialMetadata(), k.TrailingMetadata())
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if e, ok := errors.AsType[*cqrpc.Error](err); ok && r.isEvicted && e.Origin == cqrpc.OriginLocal {
 		err = errShutdown
 	}
-	r.isOver, r.err = true, err
+	r.isOver = true
 	return err
-}
-
-// tell serves the call's options. A header nobody has asked for is taken now:
-// the call is over, so that completes at once.
-func (r *rpc) tell(err error) {
-	var header cqrpc.Metadata
-	r.mu.Lock()
-	isFree := r.heading == nil
-	if isFree {
-		r.heading = new(future.Promise[cqrpc.Metadata])
-	}
-	r.mu.Unlock()
-	if isFree {
-		ops := [1]call.Op{call.RecvInitialMetadata(&header)}
-		if err := r.prepared.Call.StartBatchOn(cq.Discard, ops[:], nil); err != nil {
-			panic("BUG: client/future: " + err.Error())
-		}
-		if e, ok := errors.AsType[*cqrpc.Error](err); ok && len(header) == 0 && e.Origin != cqrpc.OriginRemote {
-			r.heading.Fail(err)
-		} else {
-			r.heading.Resolve(header)
-		}
-	} else {
-		header, _, _ = r.heading.Future().Poll()
-	}
-	r.prepared.Tell(header, r.trailer)
 }
 
 // Header returns the future of the response's initial metadata, which is empty
@@ -124,9 +97,9 @@ func (r *rpc) Header() *future.Future[cqrpc.Metadata] {
 	}
 	r.mu.Unlock()
 	if isFirst {
-		ops := [1]call.Op{call.RecvInitialMetadata(&r.header)}
+		ops := [1]call.Op{call.RecvInitialMetadata(nil)}
 		if err := r.prepared.Call.StartBatch(ops[:], (*heading)(r)); err != nil {
-			p.Fail(half.Misuse(err))
+			p.Fail(rejection(err))
 		}
 	}
 	return p.Future()
@@ -136,16 +109,17 @@ func (r *rpc) Header() *future.Future[cqrpc.Metadata] {
 type heading rpc
 
 // Run implements cq.Callback.
-func (v *heading) Run(ev cq.Event) { v.heading.Settle(v.header, ev.Err) }
+func (v *heading) Run(ev cq.Event) { v.heading.Settle(v.prepared.Call.InitialMetadata(), ev.Err) }
 
 // Trailer returns the trailing metadata once the call is over, nil before.
 func (r *rpc) Trailer() cqrpc.Metadata {
 	r.mu.Lock()
-	defer r.mu.Unlock()
-	if !r.isOver {
+	isOver := r.isOver
+	r.mu.Unlock()
+	if !isOver {
 		return nil
 	}
-	return r.trailer
+	return r.prepared.Call.TrailingMetadata()
 }
 
 // Peer returns the server's address, the zero Peer while there is no connection.

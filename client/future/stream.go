@@ -81,7 +81,7 @@ func ServerStream[Req, Res any](
 	r.half.Bind(r.prepared.Call, s.home.Queue())
 	if err == nil {
 		ops := [...]call.Op{
-			call.SendInitialMetadata(r.prepared.Metadata), call.SendValue(req), call.SendClose(), r.recvStatus(),
+			call.SendInitialMetadata(r.prepared.Metadata), call.SendValue(req), call.SendClose(), call.RecvStatus(nil, nil),
 		}
 		err = r.launch((*concluding[Res])(r), ops[:])
 	}

@@ -22,10 +22,6 @@ type Abandonable interface {
 	Abandon() (Leak, bool)
 }
 
-// HasLeakHandler reports whether WithLeakHandler was given: only then need a
-// handle be an object of its own.
-func (s *Station) HasLeakHandler() bool { return s.env.cfg.leaked != nil }
-
 // Guard abandons a when the garbage collector finds that the application has
 // dropped handle. a must not lead to handle. Without WithLeakHandler it does
 // nothing.

@@ -14,16 +14,19 @@ import (
 
 // receiverState is how far the peer's messages have come.
 //
-//	idle ──read──► reading ──message──► idle      read ahead: again before it is handed out
-//	                  │
-//	                  ├──end, why is known──► over
-//	                  └──end──► ended ──Conclude──► over
+//	  ┌──message──┐
+//	  ▼           │
+//	idle ─read─► reading ──end──► ended ──why is known──► over
+//	  │                                                    ▲
+//	  └────────────────── Reject ──────────────────────────┘
+//
+// A read starts before the message of the last one is handed out: one is ahead.
 type receiverState uint8
 
 const (
 	receiverIdle    receiverState = iota // nothing outstanding
 	receiverReading                      // RECV_MESSAGE is outstanding
-	receiverEnded                        // no more messages; a client waits for the status
+	receiverEnded                        // no more messages
 	receiverOver                         // no more messages, and why
 )
 
@@ -33,7 +36,7 @@ func (s receiverState) String() string { return receiverStateNames[s] }
 
 // to is the only place that changes a state.
 func (s *receiverState) to(next receiverState) {
-	isLegal := next > *s || *s == receiverReading && next == receiverIdle
+	isLegal := next == *s+1 || next == receiverIdle && *s == receiverReading || next == receiverOver && *s == receiverIdle
 	if !isLegal {
 		panic("BUG: half: receiver " + s.String() + " -> " + next.String())
 	}

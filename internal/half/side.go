@@ -34,7 +34,7 @@ func (s senderState) String() string { return senderStateNames[s] }
 
 // to is the only place that changes a state.
 func (s *senderState) to(next senderState) {
-	if next <= *s {
+	if next != *s+1 {
 		panic("BUG: half: sender " + s.String() + " -> " + next.String())
 	}
 	*s = next

@@ -17,7 +17,6 @@ import (
 	"github.com/cqrpc/cqrpc/call"
 	"github.com/cqrpc/cqrpc/client"
 	clientfuture "github.com/cqrpc/cqrpc/client/future"
-	"github.com/cqrpc/cqrpc/codec"
 	"github.com/cqrpc/cqrpc/cq"
 	"github.com/cqrpc/cqrpc/cq/future"
 	"github.com/cqrpc/cqrpc/server"
@@ -146,7 +145,7 @@ func TestConnectionLoss(t *testing.T) {
 func (s *scene) raw(messages ...string) cqrpc.Status {
 	s.Helper()
 	q := cq.New()
-	k := s.ch.NewCall(q, unary.Name, client.WithCallCodec(codec.Bytes()))
+	k := s.ch.NewCall(q, unary.Name)
 	defer k.Close()
 	start := func(ops ...call.Op) {
 		if err := k.StartBatch(ops, 0); err != nil {

@@ -194,7 +194,7 @@ func TestOpenCallHasNoGoroutine(t *testing.T) {
 			open = append(open, stream)
 		}
 		synctest.Wait()
-		if n := goroutines(); n != before {
+		if n := goroutines(); n > before {
 			t.Errorf("%d goroutines with 100 streams open, %d with one", n, before)
 		}
 		for _, st := range append(open, stream) {

@@ -21,8 +21,9 @@ type Stream[T any] struct {
 
 // Next returns the future of the next request. After the last it fails: with
 // io.EOF if the client has sent all, else with a *cqrpc.Error that says why the
-// call has ended; with future.ErrPending while the future of the Next before is
-// not resolved, and with future.ErrClosed after Close.
+// call has ended, or with future.ErrFinished if it was answered; with
+// future.ErrPending while the future of the Next before is not resolved, and with
+// future.ErrClosed after Close.
 func (s *Stream[T]) Next() *future.Future[*T] { return s.half.Next(s) }
 
 // Recv waits for the next request, with the errors of Next, or until ctx ends,
