@@ -49,6 +49,10 @@ bench: ## Run benchmarks matching BENCH, COUNT times, with allocations
 conformance: ## Run the tests against other implementations
 	go test -race ./conformance/...
 
+.PHONY: connect
+connect: ## Run all of the connectrpc conformance suite, with all compressions
+	CQRPC_CONNECT=full go test -race -count=1 -run='^TestConnect$$' ./conformance
+
 .PHONY: cover
 cover: ## Show test coverage of the library by function
 	@mkdir -p .tmp

@@ -8,7 +8,7 @@ import (
 
 // watching is the context whose end ends a call; the zero value is none.
 type watching struct {
-	ctx  context.Context //nolint:containedctx // what is watched, not what a function runs under
+	ctx  context.Context
 	stop func() bool
 }
 

@@ -15,6 +15,7 @@ import (
 	"github.com/cqrpc/cqrpc"
 	"github.com/cqrpc/cqrpc/call"
 	"github.com/cqrpc/cqrpc/codec"
+	"github.com/cqrpc/cqrpc/internal/parity"
 	"github.com/cqrpc/cqrpc/server"
 )
 
@@ -39,15 +40,16 @@ func raw(name string) rawMethod { return rawMethod{Name: "/conformance.Raw/" + n
 // packages of apt.
 const python = "/usr/bin/python3"
 
-// pythonPeer returns a command that runs a script of testdata with C-core.
-func pythonPeer(t *testing.T, script string, args ...string) *exec.Cmd {
+// pythonPeer returns a command that runs a script of testdata, which needs a
+// module of Python and so a package of Debian.
+func pythonPeer(t *testing.T, module, debian, script string, args ...string) *exec.Cmd {
 	t.Helper()
-	if out, err := exec.CommandContext(t.Context(), python, "-c", "import grpc").CombinedOutput(); err != nil {
-		const install = "apt-get install -y python3-grpcio"
+	if out, err := exec.CommandContext(t.Context(), python, "-c", "import "+module).CombinedOutput(); err != nil {
+		install := "apt-get install -y " + debian
 		if os.Getenv("CQRPC_REQUIRE_PEERS") == "1" {
-			t.Fatalf("no C-core (%v): %s\n%s", err, install, out)
+			t.Fatalf("no peer (%v): %s\n%s", err, install, out)
 		}
-		t.Skipf("C-core is a package of Debian, not of Go; to run this: %s", install)
+		t.Skipf("this peer is a package of Debian, not of Go; to run this: %s", install)
 	}
 	cmd := exec.CommandContext(t.Context(), python, append([]string{"testdata/" + script}, args...)...)
 	cmd.Env = append(os.Environ(), "GRPC_VERBOSITY=NONE", "http_proxy=", "https_proxy=", "PYTHONIOENCODING=utf-8")
@@ -141,13 +143,13 @@ func rawBidi(ctx context.Context, in *server.Receiver[[]byte], out *server.Sende
 }
 
 // rawHost serves the Raw service.
-func rawHost(t *testing.T, ended chan<- error) *host {
-	kind := hostKind{"cqrpc-sync", func(t *testing.T, lis net.Listener, _ *credentials, _ serving) (drain, stop func()) {
+func rawHost(t *testing.T, ended chan<- error) *parity.Host {
+	kind := parity.HostKind{Name: "sync", Serve: func(t *testing.T, lis net.Listener, _ *parity.Credentials, _ parity.Serving) (drain, stop func()) {
 		srv := server.New(server.WithCodecs(codec.Bytes()), server.WithCompressor("gzip"))
-		want(t, "Register", srv.Register(rawHandlers(ended)...))
-		return run(t, srv, lis, func() {})
+		parity.Want(t, "Register", srv.Register(rawHandlers(ended)...))
+		return parity.Run(t, srv, lis, func() {})
 	}}
-	return kind.start(t, nil, serving{})
+	return kind.Start(t, nil, parity.Serving{})
 }
 
 // TestCCoreClient lets C-core call cqrpc. What is asserted stands in the script.
@@ -155,7 +157,7 @@ func TestCCoreClient(t *testing.T) {
 	t.Parallel()
 	ended := make(chan error, 10)
 	h := rawHost(t, ended)
-	cmd := pythonPeer(t, "ccore_client.py", h.address)
+	cmd := pythonPeer(t, "grpc", "python3-grpcio", "ccore_client.py", h.Address)
 	var diagnostics bytes.Buffer
 	cmd.Stderr = &diagnostics
 	out, err := cmd.Output()

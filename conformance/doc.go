@@ -4,17 +4,15 @@
 // dependency list of a user of the library. Its tests use real sockets, on
 // loopback only.
 //
-// One table of scenarios, scenario_test.go, is run by every client against
-// every server, in plaintext and over TLS:
+// The table of scenarios of package parity is run with grpc-go at one end and
+// every style of cqrpc at the other, in plaintext and over TLS:
 //
 //	caller                     link               host
-//	grpc-go         ──┐                     ┌──►  grpc-go
-//	cqrpc, sync     ──┼── plaintext, TLS ───┼──►  cqrpc, sync
-//	cqrpc, queue    ──┘                     └──►  cqrpc, queue
+//	grpc-go         ──┬── plaintext, TLS ───┬──►  grpc-go
+//	                  └─────────────────────┴──►  cqrpc: batch, sync, queue, reactor, future
+//	cqrpc: batch … future ────────────────────►  grpc-go
 //
-// A scenario is a function of a pairing: it starts hosts with a service, dials
-// them and asserts what any gRPC pair must do. Behaviour of the service is
-// written once, in internal/testservice, and so is the scenario; only the
-// adapters in caller_*_test.go and host_*_test.go know who is who. grpc-go
-// against itself is in the matrix to test the scenarios.
+// grpc-go against itself is there to test the scenarios. Its adapters are in
+// grpcgo_*_test.go; the service that its own interop cases want is in
+// internal/testservice, for hosts of every style.
 package conformance

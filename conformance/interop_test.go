@@ -4,6 +4,8 @@ import (
 	"context"
 	"testing"
 
+	"github.com/cqrpc/cqrpc/conformance/internal/testservice"
+	"github.com/cqrpc/cqrpc/internal/parity"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/interop"
 	testpb "google.golang.org/grpc/interop/grpc_testing"
@@ -43,26 +45,26 @@ func testService(f interopCase) func(context.Context, *grpc.ClientConn) {
 
 func TestReferenceCases(t *testing.T) {
 	for _, p := range pairings(t) {
-		if p.caller.name != "grpc-go" {
+		if p.Caller.Name != "grpc-go" {
 			continue
 		}
-		t.Run(p.name(), func(t *testing.T) {
+		t.Run(p.Name(), func(t *testing.T) {
 			t.Parallel()
-			h := p.serve(t, serving{})
+			h := p.Serve(t, parity.Serving{Routes: testservice.Routes()})
 			for _, test := range reference {
 				t.Run(test.name, func(t *testing.T) {
-					conn := dialReference(t, h, p.credentials)
+					conn := dialReference(t, h, p.Credentials)
 					defer report(t)
-					test.run(within(t), conn)
+					test.run(parity.Within(t), conn)
 				})
 			}
 		})
 	}
 }
 
-func dialReference(t *testing.T, h *host, c *credentials) *grpc.ClientConn {
+func dialReference(t *testing.T, h *parity.Host, c *parity.Credentials) *grpc.ClientConn {
 	t.Helper()
-	conn, err := newGRPCGo(dialing{address: h.address, credentials: c})
+	conn, err := newGRPCGo(parity.Dialing{Address: h.Address, Credentials: c})
 	if err != nil {
 		t.Fatal(err)
 	}

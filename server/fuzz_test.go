@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/binary"
 	"io"
+	"os"
+	"path/filepath"
 	"testing"
 
 	"golang.org/x/net/http2"
@@ -52,6 +54,25 @@ func (s *script) reset(id uint32) *script {
 	return s
 }
 
+// recorded is what real clients once said after their preface (see
+// transport/testdata/recorded).
+func recorded(f *testing.F) [][]byte {
+	f.Helper()
+	files, err := filepath.Glob("../transport/testdata/recorded/to-server/*")
+	if err != nil || len(files) == 0 {
+		f.Fatalf("no recordings: %v", err)
+	}
+	var all [][]byte
+	for _, name := range files {
+		b, err := os.ReadFile(name)
+		if err != nil {
+			f.Fatal(err)
+		}
+		all = append(all, bytes.TrimPrefix(b, []byte(http2.ClientPreface)))
+	}
+	return all
+}
+
 // FuzzServer gives what may follow the preface and SETTINGS to a server with
 // handlers of all shapes, a queue and methods nobody asks calls of. It must
 // not panic, and end.
@@ -69,6 +90,9 @@ func FuzzServer(f *testing.F) {
 	huge := binary.BigEndian.AppendUint32([]byte{0}, 1<<31)
 	f.Add(newScript().headers(1, false, request(unary.Name)...).data(1, false, huge).Bytes())
 	f.Add(newScript().headers(1, false, request(unary.Name, "content-type", "application/grpc+json")...).Bytes())
+	for _, b := range recorded(f) {
+		f.Add(b)
+	}
 	f.Fuzz(func(t *testing.T, sent []byte) {
 		s, _ := queued(t, server.WithTransport(transport.Config{LingerTimeout: 1}))
 		method(t, s, "/a/Queued", server.PayloadOnly)

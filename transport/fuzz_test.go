@@ -136,6 +136,9 @@ func FuzzServerConn(f *testing.F) {
 			f.Add(script(mode, write))
 		}
 	}
+	for _, b := range recorded(f, "to-server") {
+		f.Add(append([]byte{fuzzRaw}, b...))
+	}
 	f.Fuzz(func(t *testing.T, input []byte) { fuzzConn(t, Server, input) })
 }
 
@@ -168,6 +171,9 @@ func FuzzClientConn(f *testing.F) {
 		for _, mode := range []byte{0, fuzzUnread, fuzzTrickle, fuzzHold, fuzzDraining} {
 			f.Add(script(mode, write))
 		}
+	}
+	for _, b := range recorded(f, "to-client") {
+		f.Add(append([]byte{fuzzRaw}, b...))
 	}
 	f.Fuzz(func(t *testing.T, input []byte) { fuzzConn(t, Client, input) })
 }

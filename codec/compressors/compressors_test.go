@@ -90,7 +90,7 @@ func TestBombCostsNoMoreThanTheLimit(t *testing.T) {
 	const limit = 64 << 10
 	window := map[string]uint64{"br": 4 << 20} // that which its writer asks for
 	each(t, func(t *testing.T, c codec.Compressor) {
-		bomb := pack(t, c, make([]byte, 16<<20))
+		bomb := pack(t, c, make([]byte, 8<<20))
 		const rounds = 10
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)

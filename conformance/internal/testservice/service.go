@@ -7,52 +7,9 @@ import (
 	"time"
 
 	"github.com/cqrpc/cqrpc"
+	"github.com/cqrpc/cqrpc/internal/parity"
 	testpb "google.golang.org/grpc/interop/grpc_testing"
 )
-
-// Call is what a method sees of its call, whatever server it came to: all but
-// the messages.
-type Call interface {
-	// Context ends when the call does, for whatever reason.
-	Context() context.Context
-	// Metadata is the request's, to be read only.
-	Metadata() cqrpc.Metadata
-	// SetHeader adds to the initial metadata, which goes out with the first
-	// message; SendHeader sends it now.
-	SetHeader(md cqrpc.Metadata) error
-	SendHeader(md cqrpc.Metadata) error
-	// SetTrailer adds to the trailing metadata.
-	SetTrailer(md cqrpc.Metadata) error
-}
-
-// Receiver is the requests of a call; io.EOF is their end.
-type Receiver[Req any] interface{ Recv() (*Req, error) }
-
-// Sender is the responses of a call.
-type Sender[Res any] interface{ Send(res *Res) error }
-
-// Service is the six methods. New makes them what the interop tests want; a
-// test replaces those it wants to behave otherwise.
-type Service struct {
-	EmptyCall           func(Call, *testpb.Empty) (*testpb.Empty, error)
-	UnaryCall           func(Call, *testpb.SimpleRequest) (*testpb.SimpleResponse, error)
-	StreamingOutputCall func(Call, *OutputRequest, Sender[OutputResponse]) error
-	StreamingInputCall  func(Call, Receiver[InputRequest]) (*InputResponse, error)
-	FullDuplexCall      func(Call, Receiver[OutputRequest], Sender[OutputResponse]) error
-	HalfDuplexCall      func(Call, Receiver[OutputRequest], Sender[OutputResponse]) error
-}
-
-// New returns the service as the interop test descriptions define it.
-func New() *Service {
-	return &Service{
-		EmptyCall:           emptyCall,
-		UnaryCall:           unaryCall,
-		StreamingOutputCall: streamingOutputCall,
-		StreamingInputCall:  streamingInputCall,
-		FullDuplexCall:      fullDuplexCall,
-		HalfDuplexCall:      halfDuplexCall,
-	}
-}
 
 // Metadata that UnaryCall and FullDuplexCall echo (echo metadata).
 const (
@@ -60,9 +17,9 @@ const (
 	EchoTrailingKey = "x-grpc-test-echo-trailing-bin"
 )
 
-func emptyCall(Call, *testpb.Empty) (*testpb.Empty, error) { return new(testpb.Empty), nil }
+func emptyCall(parity.Call, *testpb.Empty) (*testpb.Empty, error) { return new(testpb.Empty), nil }
 
-func unaryCall(c Call, req *testpb.SimpleRequest) (*testpb.SimpleResponse, error) {
+func unaryCall(c parity.Call, req *testpb.SimpleRequest) (*testpb.SimpleResponse, error) {
 	if err := echoMetadata(c); err != nil {
 		return nil, err
 	}
@@ -76,11 +33,11 @@ func unaryCall(c Call, req *testpb.SimpleRequest) (*testpb.SimpleResponse, error
 	return &testpb.SimpleResponse{Payload: p}, nil
 }
 
-func streamingOutputCall(c Call, req *OutputRequest, out Sender[OutputResponse]) error {
+func streamingOutputCall(c parity.Call, req *OutputRequest, out parity.Sender[OutputResponse]) error {
 	return respond(c, req, out)
 }
 
-func streamingInputCall(_ Call, in Receiver[InputRequest]) (*InputResponse, error) {
+func streamingInputCall(_ parity.Call, in parity.Receiver[InputRequest]) (*InputResponse, error) {
 	sum := 0
 	for {
 		req, err := in.Recv()
@@ -95,7 +52,7 @@ func streamingInputCall(_ Call, in Receiver[InputRequest]) (*InputResponse, erro
 }
 
 // fullDuplexCall answers each request when it comes.
-func fullDuplexCall(c Call, in Receiver[OutputRequest], out Sender[OutputResponse]) error {
+func fullDuplexCall(c parity.Call, in parity.Receiver[OutputRequest], out parity.Sender[OutputResponse]) error {
 	if err := echoMetadata(c); err != nil {
 		return err
 	}
@@ -117,7 +74,7 @@ func fullDuplexCall(c Call, in Receiver[OutputRequest], out Sender[OutputRespons
 }
 
 // halfDuplexCall answers all requests after the last has come.
-func halfDuplexCall(c Call, in Receiver[OutputRequest], out Sender[OutputResponse]) error {
+func halfDuplexCall(c parity.Call, in parity.Receiver[OutputRequest], out parity.Sender[OutputResponse]) error {
 	var all []*OutputRequest
 	for {
 		req, err := in.Recv()
@@ -138,7 +95,7 @@ func halfDuplexCall(c Call, in Receiver[OutputRequest], out Sender[OutputRespons
 }
 
 // respond sends the responses that req asks for.
-func respond(c Call, req *OutputRequest, out Sender[OutputResponse]) error {
+func respond(c parity.Call, req *OutputRequest, out parity.Sender[OutputResponse]) error {
 	for _, want := range req.GetResponseParameters() {
 		pause(c.Context(), time.Duration(want.GetIntervalUs())*time.Microsecond)
 		p, err := payload(req.GetResponseType(), want.GetSize())
@@ -181,7 +138,7 @@ func echoStatus(want *testpb.EchoStatus) error {
 	return st.Err()
 }
 
-func echoMetadata(c Call) error {
+func echoMetadata(c parity.Call) error {
 	if v := c.Metadata().Values(EchoInitialKey); len(v) > 0 {
 		if err := c.SendHeader(cqrpc.Pairs(EchoInitialKey, v[0])); err != nil {
 			return err

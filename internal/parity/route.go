@@ -1,0 +1,103 @@
+package parity
+
+import (
+	"sync"
+
+	"github.com/cqrpc/cqrpc/call"
+	"github.com/cqrpc/cqrpc/server"
+	"google.golang.org/protobuf/types/known/wrapperspb"
+)
+
+// Message is what requests and responses of Service are on the wire.
+type Message = wrapperspb.BytesValue
+
+// ServiceName is the service's full name.
+const ServiceName = "cqrpc.parity.Parity"
+
+type method = call.Method[Message, Message]
+
+// The methods of Service. Read only.
+var (
+	pingMethod         = method{Name: "/" + ServiceName + "/Ping", Shape: call.Unary}
+	unaryMethod        = method{Name: "/" + ServiceName + "/Unary", Shape: call.Unary}
+	serverStreamMethod = method{Name: "/" + ServiceName + "/ServerStream", Shape: call.ServerStream}
+	clientStreamMethod = method{Name: "/" + ServiceName + "/ClientStream", Shape: call.ClientStream}
+	bidiStreamMethod   = method{Name: "/" + ServiceName + "/BidiStream", Shape: call.BidiStream}
+)
+
+// Route is a method and what serves it, fit for servers of every style.
+type Route interface {
+	onBatch(d *desk) error
+	onSync() server.Handler
+	onQueue(d *queueDesk) error
+	onReactor(work *sync.WaitGroup) server.Handler
+	onFuture(k *futureDesk) server.Handler
+}
+
+// route is the Route of one shape: of the functions only that is set.
+type route[Req, Res any] struct {
+	method       call.Method[Req, Res]
+	unary        func(Call, *Req) (*Res, error)
+	serverStream func(Call, *Req, Sender[Res]) error
+	clientStream func(Call, Receiver[Req]) (*Res, error)
+	bidiStream   func(Call, Receiver[Req], Sender[Res]) error
+}
+
+// Unary serves m with f.
+func Unary[Req, Res any](m call.Method[Req, Res], f func(Call, *Req) (*Res, error)) Route {
+	return &route[Req, Res]{method: m, unary: f}
+}
+
+// ServerStream serves m with f.
+func ServerStream[Req, Res any](m call.Method[Req, Res], f func(Call, *Req, Sender[Res]) error) Route {
+	return &route[Req, Res]{method: m, serverStream: f}
+}
+
+// ClientStream serves m with f.
+func ClientStream[Req, Res any](m call.Method[Req, Res], f func(Call, Receiver[Req]) (*Res, error)) Route {
+	return &route[Req, Res]{method: m, clientStream: f}
+}
+
+// BidiStream serves m with f.
+func BidiStream[Req, Res any](m call.Method[Req, Res], f func(Call, Receiver[Req], Sender[Res]) error) Route {
+	return &route[Req, Res]{method: m, bidiStream: f}
+}
+
+// routes is the service for servers of this library.
+func (s *Service) routes() []Route {
+	one := func(f func(Call, []byte) ([]byte, error)) func(Call, *Message) (*Message, error) {
+		return func(c Call, req *Message) (*Message, error) {
+			res, err := f(c, req.GetValue())
+			return &Message{Value: res}, err
+		}
+	}
+	return []Route{
+		Unary(pingMethod, one(s.Ping)),
+		Unary(unaryMethod, one(s.Unary)),
+		ServerStream(serverStreamMethod, func(c Call, req *Message, out Sender[Message]) error {
+			return s.ServerStream(c, req.GetValue(), BytesOut{out})
+		}),
+		ClientStream(clientStreamMethod, func(c Call, in Receiver[Message]) (*Message, error) {
+			res, err := s.ClientStream(c, BytesIn{in})
+			return &Message{Value: res}, err
+		}),
+		BidiStream(bidiStreamMethod, func(c Call, in Receiver[Message], out Sender[Message]) error {
+			return s.BidiStream(c, BytesIn{in}, BytesOut{out})
+		}),
+	}
+}
+
+// BytesIn unwraps the messages of a stream.
+type BytesIn struct{ In Receiver[Message] }
+
+// BytesOut wraps the messages of a stream.
+type BytesOut struct{ Out Sender[Message] }
+
+// Recv implements In.
+func (b BytesIn) Recv() ([]byte, error) {
+	req, err := b.In.Recv()
+	return req.GetValue(), err
+}
+
+// Send implements Out.
+func (b BytesOut) Send(res []byte) error { return b.Out.Send(&Message{Value: res}) }
