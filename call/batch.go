@@ -118,7 +118,7 @@ func (c *Call) reserve(p *parcel, ops []Op) error {
 	if clash := p.set & (c.busy | c.used&onceOps); clash != 0 {
 		return &BatchError{Op: clash.first(), Reason: ErrTooManyOperations}
 	}
-	p.reserved, p.stream, p.watch = p.set, c.stream, c.watch
+	p.reserved, p.stream, p.comp, p.watch = p.set, c.stream, c.compressor, c.watch
 	if p.set.has(SendStatusOp) {
 		c.planResponseLocked(p, ops)
 	}

@@ -47,21 +47,21 @@ type Call struct {
 	authority  string
 	deadline   time.Time // zero: none
 	opener     Opener    // nil on a server
-	compressor codec.Compressor
-	request    *request // nil on a client
+	request    *request  // nil on a client
 	first      Attempt
 	oneMessage bool
 
 	mu sync.Mutex
 
 	// guarded by mu
-	completer cq.Completer
-	attempt   *Attempt
-	stream    Stream // nil while none is bound
-	peer      *Peer  // nil likewise
-	timer     *time.Timer
-	watch     watching
-	family    *family
+	completer  cq.Completer
+	compressor codec.Compressor // of messages to send; nil: none
+	attempt    *Attempt
+	stream     Stream // nil while none is bound
+	peer       *Peer  // nil likewise
+	timer      *time.Timer
+	watch      watching
+	family     *family
 
 	slots [numOpKinds]*batch
 	busy  opSet // outstanding, or being started
@@ -152,7 +152,11 @@ func (c *Call) ContentSubtype() string {
 
 // SendEncoding returns the grpc-encoding of the messages this side sends,
 // "identity" for none.
-func (c *Call) SendEncoding() string { return encodingName(c.compressor) }
+func (c *Call) SendEncoding() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return encodingName(c.compressor)
+}
 
 // RecvEncoding returns the grpc-encoding of the messages the peer sends; on a
 // client it is "identity" until the initial metadata has arrived.

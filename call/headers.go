@@ -6,12 +6,13 @@ import (
 	"strings"
 
 	"github.com/cqrpc/cqrpc"
+	"github.com/cqrpc/cqrpc/codec"
 	"github.com/cqrpc/cqrpc/frame"
 )
 
 // requestList builds the request headers. The value of grpc-timeout is left
 // open until they are sent; timeoutAt is its index, 0 without a deadline.
-func (c *Call) requestList(md cqrpc.Metadata) (l *frame.HeaderList, timeoutAt int) {
+func (c *Call) requestList(comp codec.Compressor, md cqrpc.Metadata) (l *frame.HeaderList, timeoutAt int) {
 	l = frame.NewHeaderList()
 	l.Add(":method", "POST")
 	l.Add(":scheme", c.settings.Scheme)
@@ -26,8 +27,8 @@ func (c *Call) requestList(md cqrpc.Metadata) (l *frame.HeaderList, timeoutAt in
 		timeoutAt = len(l.Fields)
 		l.Fields = append(l.Fields, frame.Field{Name: "grpc-timeout", Sensitive: true})
 	}
-	if c.compressor != nil {
-		l.Add("grpc-encoding", c.compressor.Name())
+	if comp != nil {
+		l.Add("grpc-encoding", comp.Name())
 	}
 	l.Add("grpc-accept-encoding", c.settings.Compressors.AcceptEncoding())
 	addMetadata(l, md)
@@ -35,11 +36,11 @@ func (c *Call) requestList(md cqrpc.Metadata) (l *frame.HeaderList, timeoutAt in
 }
 
 // responseList builds the response headers.
-func (c *Call) responseList(md cqrpc.Metadata) *frame.HeaderList {
+func (c *Call) responseList(comp codec.Compressor, md cqrpc.Metadata) *frame.HeaderList {
 	l := frame.NewHeaderList()
 	c.addResponse(l)
-	if c.compressor != nil {
-		l.Add("grpc-encoding", c.compressor.Name())
+	if comp != nil {
+		l.Add("grpc-encoding", comp.Name())
 	}
 	l.Add("grpc-accept-encoding", c.settings.Compressors.AcceptEncoding())
 	addMetadata(l, md)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/cqrpc/cqrpc"
+	"github.com/cqrpc/cqrpc/codec"
 	"github.com/cqrpc/cqrpc/frame"
 	"github.com/cqrpc/cqrpc/internal/mem"
 )
@@ -23,6 +24,7 @@ type parcel struct {
 	borrowed  bool          // out.Message is the application's until the batch is accepted
 	excess    *cqrpc.Status // ends the call: a message or metadata over its limit
 	stream    Stream        // a server's
+	comp      codec.Compressor
 	watch     watching
 
 	bare    bool // the status goes out as Trailers-Only
@@ -84,10 +86,10 @@ func (c *Call) pack(p *parcel, ops []Op) error {
 
 func (c *Call) packHeaders(p *parcel, md cqrpc.Metadata) {
 	if !c.isServer() { // Bind knows what the peer accepts
-		p.out.Headers, p.timeoutAt = c.requestList(md)
+		p.out.Headers, p.timeoutAt = c.requestList(p.comp, md)
 		return
 	}
-	p.out.Headers = c.responseList(md)
+	p.out.Headers = c.responseList(p.comp, md)
 	if n, limit := p.out.Headers.Size(), p.stream.MaxHeaderList(); uint64(n) > uint64(limit) {
 		st := tooMuchMetadata(n, limit)
 		p.excess = &st
@@ -113,8 +115,8 @@ func (c *Call) packMessage(p *parcel, o *Op) error {
 		return nil
 	}
 	compressed := false
-	if c.compressor != nil && o.flags&NoCompress == 0 && body.Len() > 0 {
-		small, err := c.compress(body)
+	if p.comp != nil && o.flags&NoCompress == 0 && body.Len() > 0 {
+		small, err := compress(p.comp, body)
 		if err != nil {
 			return err
 		}
@@ -138,12 +140,12 @@ func (c *Call) marshal(v any) (*mem.Buffer, error) {
 }
 
 // compress returns nil if the message does not get smaller.
-func (c *Call) compress(body *mem.Buffer) (*mem.Buffer, error) {
+func compress(comp codec.Compressor, body *mem.Buffer) (*mem.Buffer, error) {
 	b := mem.Get(body.Len())
-	data, err := c.compressor.Compress(b.Bytes()[:0], body.Bytes())
+	data, err := comp.Compress(b.Bytes()[:0], body.Bytes())
 	if err != nil {
 		b.Free()
-		return nil, fmt.Errorf("compress with %s: %w", c.compressor.Name(), err)
+		return nil, fmt.Errorf("compress with %s: %w", comp.Name(), err)
 	}
 	b.Adopt(data)
 	if b.Len() >= body.Len() {

@@ -16,6 +16,7 @@ type request struct {
 	md      cqrpc.Metadata
 	subtype string
 	scheme  string
+	accept  string // grpc-accept-encoding
 }
 
 // serverCall is a call with its request, made in one piece.
@@ -56,12 +57,12 @@ func NewServer(cfg Config, s Stream, h *frame.Headers, p *Peer) (*Call, error) {
 	}
 	sc := &serverCall{
 		Call:    Call{stream: s, peer: p, opened: true},
-		request: request{md: f.md, subtype: subtype, scheme: f.scheme},
+		request: request{md: f.md, subtype: subtype, scheme: f.scheme, accept: f.accept},
 	}
 	c := &sc.Call
 	c.init(&cfg)
 	c.request = &sc.request
-	c.compressor = f.chooseCompressor(c.settings)
+	c.compressor, _ = c.chooseCompressor(c.settings.Compressor)
 	c.recv.compressor = comp
 	c.recv.state = recvMessages
 	if h.End {
@@ -149,17 +150,39 @@ func (f *fields) deadline() (time.Time, error) {
 	return time.Now().Add(d), nil
 }
 
-// chooseCompressor returns what to compress responses with: nothing that the
-// client did not list.
-func (f *fields) chooseCompressor(set *Settings) codec.Compressor {
-	if set.Compressor == "" || set.Compressor == "identity" {
-		return nil
+// SetCompressor makes a server call send its messages in another encoding than
+// that of its Settings, "identity" for none, if the client accepts it; else they
+// go out as they are. It must come before initial metadata is sent, which
+// announces the encoding. The error says that it did not, that the name is none
+// of the Settings' Compressors, or that this is a client call.
+func (c *Call) SetCompressor(name string) error {
+	if !c.isServer() {
+		return fmt.Errorf("encoding %q: a client's is chosen when the call is made", name)
 	}
-	for name := range strings.SplitSeq(f.accept, ",") {
-		if strings.TrimSpace(name) == set.Compressor {
-			comp, _ := set.Compressors.Lookup(set.Compressor)
-			return comp
+	comp, ok := c.chooseCompressor(name)
+	if !ok {
+		return fmt.Errorf("encoding %q is not installed", name)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if used := c.used | c.busy; used.has(SendInitialMetadataOp) || used.has(SendMessageOp) {
+		return fmt.Errorf("encoding %q: the response has begun", name)
+	}
+	c.compressor = comp
+	return nil
+}
+
+// chooseCompressor returns what to compress responses with: nothing that the
+// client did not list. It reports false if there is none of that name.
+func (c *Call) chooseCompressor(want string) (codec.Compressor, bool) {
+	if want == "" || want == "identity" {
+		return nil, true
+	}
+	comp, ok := c.settings.Compressors.Lookup(want)
+	for name := range strings.SplitSeq(c.request.accept, ",") {
+		if strings.TrimSpace(name) == want {
+			return comp, ok
 		}
 	}
-	return nil
+	return nil, ok
 }

@@ -70,12 +70,12 @@ func (ch *Channel) open(ctx context.Context, s *stream, method string, opts []Ca
 }
 
 // sendValue sends one message and waits until flow control has taken it.
-func (s *stream) sendValue(v any) error {
+func (s *stream) sendValue(v any, flags call.Flags) error {
 	if !s.isSending.CompareAndSwap(false, true) {
 		return errSending
 	}
 	defer s.isSending.Store(false)
-	if err := s.call.StartBatchOn(&s.send, []call.Op{call.SendValue(v).With(call.BufferHint)}, nil); err != nil {
+	if err := s.call.StartBatchOn(&s.send, []call.Op{call.SendValue(v).With(call.BufferHint | flags)}, nil); err != nil {
 		return batchError(err)
 	}
 	if ev, _ := s.send.Wait(context.Background()); !ev.OK {
@@ -226,7 +226,12 @@ func ClientStream[Req, Res any](
 // Send sends one message; req may be reused when it returns. It waits while
 // more than 64 KiB are buffered because the server does not take them. io.EOF
 // means that the call has ended: CloseAndRecv says how.
-func (s *ClientStreamCall[Req, Res]) Send(req *Req) error { return s.sendValue(req) }
+func (s *ClientStreamCall[Req, Res]) Send(req *Req) error { return s.sendValue(req, 0) }
+
+// SendWith is Send with flags, NoCompress above all.
+func (s *ClientStreamCall[Req, Res]) SendWith(req *Req, flags call.Flags) error {
+	return s.sendValue(req, flags)
+}
 
 // CloseAndRecv ends the requests and waits for the response.
 func (s *ClientStreamCall[Req, Res]) CloseAndRecv() (*Res, error) {
@@ -262,7 +267,12 @@ func BidiStream[Req, Res any](
 // Send sends one message; req may be reused when it returns. It waits while
 // more than 64 KiB are buffered because the server does not take them. io.EOF
 // means that the call has ended: Recv says how.
-func (s *BidiStreamCall[Req, Res]) Send(req *Req) error { return s.sendValue(req) }
+func (s *BidiStreamCall[Req, Res]) Send(req *Req) error { return s.sendValue(req, 0) }
+
+// SendWith is Send with flags, NoCompress above all.
+func (s *BidiStreamCall[Req, Res]) SendWith(req *Req, flags call.Flags) error {
+	return s.sendValue(req, flags)
+}
 
 // CloseSend ends the requests. The responses go on.
 func (s *BidiStreamCall[Req, Res]) CloseSend() error { return s.closeSend() }

@@ -235,6 +235,16 @@ func (c *Context) SetTrailer(md cqrpc.Metadata) error {
 	return nil
 }
 
+// SetCompressor makes the response's messages go out in another encoding than
+// the server's default, "identity" for none, if the client accepts it. It must
+// come before the first response; see [call.Call.SetCompressor] for the errors.
+func (c *Context) SetCompressor(name string) error {
+	if c.call == nil {
+		return ErrNoCall
+	}
+	return c.call.SetCompressor(name)
+}
+
 // TryCancel ends the call: the client sees CANCELLED unless the call has ended.
 func (c *Context) TryCancel() {
 	if c.call != nil {

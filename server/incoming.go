@@ -73,6 +73,16 @@ func SetTrailer(ctx context.Context, md cqrpc.Metadata) error {
 	return c.SetTrailer(md)
 }
 
+// SetCompressor is Context.SetCompressor for a context derived from one. The
+// error may also be ErrNoCall.
+func SetCompressor(ctx context.Context, name string) error {
+	c, err := contextOf(ctx)
+	if err != nil {
+		return err
+	}
+	return c.SetCompressor(name)
+}
+
 func contextOf(ctx context.Context) (*Context, error) {
 	c, ok := ctx.Value(contextKey{}).(*Context)
 	if !ok || c.call == nil {

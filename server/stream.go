@@ -47,8 +47,11 @@ type Sender[Res any] struct{ rpc *rpc }
 // while more than 64 KiB are buffered because the client does not take them, so
 // that is how far, and two messages, a handler is ahead. The error, a *cqrpc.Error,
 // says why the call has ended; what was sent before may not have arrived.
-func (s *Sender[Res]) Send(res *Res) error {
-	return s.rpc.send(call.SendValue(res).With(call.BufferHint))
+func (s *Sender[Res]) Send(res *Res) error { return s.SendWith(res, 0) }
+
+// SendWith is Send with flags, NoCompress above all.
+func (s *Sender[Res]) SendWith(res *Res, flags call.Flags) error {
+	return s.rpc.send(call.SendValue(res).With(call.BufferHint | flags))
 }
 
 // RawStream is a call whose messages are bytes. One goroutine may receive and
