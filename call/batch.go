@@ -43,7 +43,6 @@ func (c *Call) StartBatchOn(comp cq.Completer, ops []Op, tag cq.Tag) error {
 		c.CancelFor(p.watch.ctx)
 	}
 	if err := c.pack(&p, ops); err != nil {
-		c.release(&p)
 		return err
 	}
 	if !comp.Begin() {
@@ -118,7 +117,10 @@ func (c *Call) reserve(p *parcel, ops []Op) error {
 	if clash := p.set & (c.busy | c.used&onceOps); clash != 0 {
 		return &BatchError{Op: clash.first(), Reason: ErrTooManyOperations}
 	}
-	p.reserved, p.stream, p.comp, p.watch = p.set, c.stream, c.compressor, c.watch
+	p.reserved, p.stream, p.comp = p.set, c.stream, c.compressor
+	if c.caller != nil {
+		p.watch = c.caller.watch
+	}
 	if p.set.has(SendStatusOp) {
 		c.planResponseLocked(p, ops)
 	}

@@ -45,9 +45,10 @@ type Call struct {
 	settings   *Settings
 	method     string
 	authority  string
-	deadline   time.Time // zero: none
-	opener     Opener    // nil on a server
-	request    *request  // nil on a client
+	deadline   time.Time   // zero: none
+	opener     Opener      // nil on a server
+	request    *request    // nil on a client
+	caller     *clientSide // nil on a server; what it points to is guarded by mu
 	first      Attempt
 	oneMessage bool
 
@@ -60,7 +61,6 @@ type Call struct {
 	stream     Stream // nil while none is bound
 	peer       *Peer  // nil likewise
 	timer      *time.Timer
-	watch      watching
 	family     *family
 
 	slots [numOpKinds]*batch
@@ -74,10 +74,9 @@ type Call struct {
 	waitForReady bool
 	statusTaken  bool // RecvStatus was harvested: the status is final
 
-	send   sendSide
-	recv   recvSide
-	replay replay
-	end    *verdict // immutable; &undecided while the call runs
+	send sendSide
+	recv recvSide
+	end  *verdict // immutable; &undecided while the call runs
 }
 
 func (c *Call) isServer() bool { return c.opener == nil }

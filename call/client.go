@@ -9,12 +9,26 @@ import (
 	"github.com/cqrpc/cqrpc/internal/mem"
 )
 
+// clientSide is what only a client's call has.
+type clientSide struct {
+	replay replay
+	watch  watching
+}
+
+// clientCall is a call with it, made in one piece.
+type clientCall struct {
+	Call
+	side clientSide
+}
+
 // NewClient returns a client call. Its deadline runs from now on. Creation
 // never fails: what is wrong, a deadline in the past or a finished parent
 // included, ends the call and is its status. o is asked for a stream when
 // SendInitialMetadata is started.
 func NewClient(cfg Config, o Opener) *Call {
-	c := &Call{opener: o}
+	cc := &clientCall{Call: Call{opener: o}}
+	c := &cc.Call
+	c.caller = &cc.side
 	c.init(&cfg)
 	if name := c.settings.Compressor; name != "" && name != "identity" {
 		comp, ok := c.settings.Compressors.Lookup(name)
@@ -153,12 +167,12 @@ func (c *Call) retryLocked(a *after) {
 	c.stream = nil
 	s := &c.send
 	s.sent = frame.Sent{}
-	s.repeating = c.replay.message != nil
-	o, rest := frame.Outgoing{Headers: c.replay.renew().Ref()}, s.queued // rest: see handing
+	s.repeating = c.caller.replay.message != nil
+	o, rest := frame.Outgoing{Headers: c.caller.replay.renew().Ref()}, s.queued // rest: see handing
 	if !s.repeating {
 		o.Message, o.Prefix = rest.Message, rest.Prefix
 	} else {
-		o.Message, o.Prefix = c.replay.message.Ref(), c.replay.prefix
+		o.Message, o.Prefix = c.caller.replay.message.Ref(), c.caller.replay.prefix
 		if rest.Message != nil {
 			s.held = &rest
 		}
@@ -171,7 +185,7 @@ func (c *Call) retryLocked(a *after) {
 // stampTimeoutLocked writes what is left of the deadline into the headers that
 // are about to be sent.
 func (c *Call) stampTimeoutLocked() {
-	if i := c.replay.timeoutAt; i > 0 && c.send.queued.Headers != nil {
+	if i := c.caller.replay.timeoutAt; i > 0 && c.send.queued.Headers != nil {
 		var b [16]byte
 		left := time.Until(c.deadline)
 		c.send.queued.Headers.Fields[i].Value = string(frame.AppendTimeout(b[:0], left))
@@ -185,6 +199,6 @@ func (c *Call) startLocked(p *parcel) {
 	if c.isServer() {
 		return
 	}
-	c.replay.headers, c.replay.timeoutAt = p.out.Headers.Ref(), p.timeoutAt
+	c.caller.replay.headers, c.caller.replay.timeoutAt = p.out.Headers.Ref(), p.timeoutAt
 	c.waitForReady = p.waitForReady(c.waitForReady)
 }

@@ -73,7 +73,7 @@ func (c *Call) concludeLocked(v *verdict, a *after, lane *cq.Lane) {
 	switch {
 	case c.phase == running:
 		c.end = v.keep()
-		if v.how == byStatus && v.status.Code == cqrpc.CodeOK && !c.isServer() && c.recv.messages.Ready() {
+		if v.how == byStatus && v.status.Code == cqrpc.CodeOK && !c.isServer() && c.recv.inbox.ready() {
 			c.phase.to(draining)
 			return
 		}
@@ -96,8 +96,10 @@ func (c *Call) overLocked(a *after, lane *cq.Lane) {
 		c.timer.Stop()
 		c.timer = nil
 	}
-	a.unwatch, c.watch = c.watch.stop, watching{}
-	c.replay.commit()
+	if c.caller != nil {
+		a.unwatch, c.caller.watch = c.caller.watch.stop, watching{}
+		c.caller.replay.commit()
+	}
 	if c.end.how.isOurs() {
 		c.resetLocked(a)
 	}
@@ -141,10 +143,10 @@ func (c *Call) endReceivesLocked(a *after, lane *cq.Lane) {
 // messages, the sequence no longer ends in order.
 func (c *Call) discardLocked(a *after) {
 	r := &c.recv
-	if r.messages.Ready() && r.state == recvEnded {
+	if r.inbox.ready() && r.state == recvEnded {
 		r.state.to(recvDead)
 	}
-	r.messages.Close()
+	r.inbox.shut()
 	if c.stream != nil {
 		a.stream = c.stream
 		a.consume += r.unread - r.early

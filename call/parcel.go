@@ -21,6 +21,7 @@ type parcel struct {
 	flags     Flags         // of SendInitialMetadata
 	hinted    bool          // SendMessage has BufferHint
 	spent     *mem.Buffer   // the application's buffer, if out holds another
+	draft     *mem.Buffer   // while a codec writes into it
 	borrowed  bool          // out.Message is the application's until the batch is accepted
 	excess    *cqrpc.Status // ends the call: a message or metadata over its limit
 	stream    Stream        // a server's
@@ -57,8 +58,16 @@ func (c *Call) planResponseLocked(p *parcel, ops []Op) {
 	}
 }
 
-// pack encodes the sends. On error nothing of the caller's was taken.
+// pack encodes the sends. On error, or if a codec panics, nothing of the caller's
+// was taken and what reserve did is undone.
 func (c *Call) pack(p *parcel, ops []Op) error {
+	isPacked := false
+	defer func() {
+		if !isPacked {
+			p.discard()
+			c.release(p)
+		}
+	}()
 	for i := range ops {
 		o := &ops[i]
 		switch o.kind {
@@ -69,7 +78,6 @@ func (c *Call) pack(p *parcel, ops []Op) error {
 			}
 		case SendMessageOp:
 			if err := c.packMessage(p, o); err != nil {
-				p.discard()
 				return &BatchError{Op: o.kind, Reason: ErrInvalidMessage, Cause: err}
 			}
 		case SendCloseOp:
@@ -81,6 +89,7 @@ func (c *Call) pack(p *parcel, ops []Op) error {
 	if p.implied {
 		c.packHeaders(p, nil)
 	}
+	isPacked = true
 	return nil
 }
 
@@ -102,7 +111,7 @@ func (c *Call) packMessage(p *parcel, o *Op) error {
 	p.borrowed, p.hinted = !o.isValue, o.flags&BufferHint != 0
 	if o.isValue {
 		var err error
-		if body, err = c.marshal(o.value); err != nil {
+		if body, err = c.marshal(p, o.value); err != nil {
 			return err
 		}
 	}
@@ -116,7 +125,7 @@ func (c *Call) packMessage(p *parcel, o *Op) error {
 	}
 	compressed := false
 	if p.comp != nil && o.flags&NoCompress == 0 && body.Len() > 0 {
-		small, err := compress(p.comp, body)
+		small, err := p.compress(body)
 		if err != nil {
 			return err
 		}
@@ -128,25 +137,27 @@ func (c *Call) packMessage(p *parcel, o *Op) error {
 	return nil
 }
 
-func (c *Call) marshal(v any) (*mem.Buffer, error) {
+func (c *Call) marshal(p *parcel, v any) (*mem.Buffer, error) {
 	b := mem.Get(max(c.settings.Codec.Size(v), 0))
+	p.draft = b
 	data, err := c.settings.Codec.Append(b.Bytes()[:0], v)
 	if err != nil {
-		b.Free()
 		return nil, err
 	}
+	p.draft = nil
 	b.Adopt(data)
 	return b, nil
 }
 
 // compress returns nil if the message does not get smaller.
-func compress(comp codec.Compressor, body *mem.Buffer) (*mem.Buffer, error) {
+func (p *parcel) compress(body *mem.Buffer) (*mem.Buffer, error) {
 	b := mem.Get(body.Len())
-	data, err := comp.Compress(b.Bytes()[:0], body.Bytes())
+	p.draft = b
+	data, err := p.comp.Compress(b.Bytes()[:0], body.Bytes())
 	if err != nil {
-		b.Free()
-		return nil, fmt.Errorf("compress with %s: %w", comp.Name(), err)
+		return nil, fmt.Errorf("compress with %s: %w", p.comp.Name(), err)
 	}
+	p.draft = nil
 	b.Adopt(data)
 	if b.Len() >= body.Len() {
 		b.Free()
@@ -157,6 +168,7 @@ func compress(comp codec.Compressor, body *mem.Buffer) (*mem.Buffer, error) {
 
 // discard frees what pack made; the application keeps its buffer.
 func (p *parcel) discard() {
+	p.draft.Free()
 	switch {
 	case !p.borrowed:
 		p.out.Message.Free()
@@ -166,7 +178,7 @@ func (p *parcel) discard() {
 	}
 	p.out.Headers.Free()
 	p.out.Trailers.Free()
-	p.out = frame.Outgoing{}
+	p.out, p.draft = frame.Outgoing{}, nil
 }
 
 // take makes everything the call's own: the batch is accepted.

@@ -278,7 +278,7 @@ func (p *program) check(ev cq.Event) {
 	}
 	if b.set.has(RecvStatusOp) {
 		p.final = &b.st
-		if b.st.Code == cqrpc.CodeOK && p.r.c.recv.messages.Ready() {
+		if b.st.Code == cqrpc.CodeOK && p.r.c.recv.inbox.ready() {
 			p.t.Errorf("OK before the last message was taken: %v", p.r.c)
 		}
 	}

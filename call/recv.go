@@ -14,7 +14,7 @@ import (
 // recvSide is the state of the peer's half. Guarded by Call.mu.
 type recvSide struct {
 	state      recvState
-	messages   frame.Assembler
+	inbox      inbox
 	initial    cqrpc.Metadata   // client
 	compressor codec.Compressor // nil: none was announced
 	stopped    bool             // StopReceiving: messages are dropped
@@ -55,7 +55,7 @@ func (c *Call) deliverLocked(a *after, lane *cq.Lane) {
 		r.taken++
 		c.settleLocked(RecvMessageOp, true, lane)
 		c.checkCountLocked(a, lane)
-		if c.phase == draining && !r.messages.Ready() {
+		if c.phase == draining && !r.inbox.ready() {
 			c.overLocked(a, lane)
 		}
 		return
@@ -77,14 +77,14 @@ func (c *Call) popLocked() (frame.Message, bool) {
 	if c.isServer() && c.oneMessage && !r.state.isOver() {
 		return frame.Message{}, false
 	}
-	return r.messages.Pop()
+	return r.inbox.pop()
 }
 
 // checkCountLocked holds the peer to the one message of a method that is not a
 // stream on its side.
 func (c *Call) checkCountLocked(a *after, lane *cq.Lane) {
 	r := &c.recv
-	if c.oneMessage && (r.taken > 0 && r.messages.Ready() || r.messages.Several()) {
+	if c.oneMessage && (r.taken > 0 && r.inbox.ready() || r.inbox.several()) {
 		c.concludeLocked(&verdict{
 			how: byAbandon, origin: cqrpc.OriginLocal, status: cardinality("more than one message where the method has one"),
 		}, a, lane)
@@ -148,7 +148,7 @@ func (c *Call) dataLocked(b *mem.Buffer, end bool, a *after, lane *cq.Lane) {
 		return
 	}
 	r.unread += n
-	err := r.messages.Push(b, c.settings.MaxRecvMessage)
+	err := r.inbox.push(b, c.settings.MaxRecvMessage)
 	if r.stopped {
 		a.stream, a.consume = c.stream, a.consume+r.unread
 		r.unread = 0
@@ -167,7 +167,7 @@ func (c *Call) dataLocked(b *mem.Buffer, end bool, a *after, lane *cq.Lane) {
 // a server's mistake.
 func (c *Call) endOfDataLocked(a *after, lane *cq.Lane) {
 	switch {
-	case c.recv.messages.Mid():
+	case c.recv.inbox.mid():
 		c.violationLocked(c.cutMessage(), a, lane)
 	case c.isServer():
 		c.recv.state.to(recvEnded)
@@ -178,7 +178,7 @@ func (c *Call) endOfDataLocked(a *after, lane *cq.Lane) {
 
 // cutMessage describes a stream's end inside a message.
 func (c *Call) cutMessage() string {
-	got, want := c.recv.messages.Partial()
+	got, want := c.recv.inbox.partial()
 	return fmt.Sprintf("stream ended inside a message: %d of %d bytes arrived", got, want)
 }
 
@@ -247,7 +247,7 @@ func (c *Call) responseLocked(f *fields, end bool, a *after, lane *cq.Lane) {
 		}
 		r.state.to(recvMessages)
 		r.initial, r.compressor, r.answered = f.md, comp, true
-		c.replay.commit()
+		c.caller.replay.commit()
 		c.settleLocked(RecvInitialMetadataOp, true, lane)
 	}
 }
@@ -256,15 +256,15 @@ func (c *Call) responseLocked(f *fields, end bool, a *after, lane *cq.Lane) {
 func (c *Call) trailersLocked(f *fields, a *after, lane *cq.Lane) {
 	r := &c.recv
 	v := f.verdict(r.state == recvHeaders)
-	if v.status.Code == cqrpc.CodeOK && r.messages.Mid() {
+	if v.status.Code == cqrpc.CodeOK && r.inbox.mid() {
 		v.status = cqrpc.Status{Code: cqrpc.CodeInternal, Message: c.cutMessage()}
 		v.origin = cqrpc.OriginLocal
 	}
-	if v.status.Code == cqrpc.CodeOK && c.oneMessage && r.taken == 0 && !r.messages.Ready() && !r.stopped {
+	if v.status.Code == cqrpc.CodeOK && c.oneMessage && r.taken == 0 && !r.inbox.ready() && !r.stopped {
 		v.status, v.origin = cardinality("OK without the message that the method has"), cqrpc.OriginLocal
 	}
 	c.settleLocked(RecvInitialMetadataOp, true, lane)
-	if r.messages.Mid() {
+	if r.inbox.mid() {
 		r.state.to(recvDead)
 	} else {
 		r.state.to(recvEnded)
@@ -289,7 +289,7 @@ func (c *Call) closedLocked(e *frame.CloseError, sent frame.Sent, a *after, lane
 	switch {
 	case c.phase != running:
 		c.failSendsLocked(^opSet(0), true, lane)
-	case e != nil && c.recv.state == recvHeaders && c.replay.allows(e):
+	case e != nil && c.recv.state == recvHeaders && c.caller.replay.allows(e):
 		c.retryLocked(a)
 	default:
 		c.concludeLocked(c.verdictOfClose(e), a, lane)

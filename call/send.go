@@ -134,7 +134,7 @@ func (c *Call) releaseLocked(a *after) {
 		}
 		return
 	case !c.isServer():
-		c.replay.keep(&s.queued)
+		c.caller.replay.keep(&s.queued)
 	}
 	a.stream, a.out = c.stream, s.queued
 	s.queued = frame.Outgoing{}

@@ -193,7 +193,7 @@ func TestWatch(t *testing.T) {
 	run("the end of the call ends the watch", func(t *testing.T, ctx context.Context, cancel context.CancelFunc) {
 		c := watched(ctx)
 		c.CancelWithStatus(cqrpc.CodeAborted, "enough")
-		if c.watch.stop != nil {
+		if c.caller.watch.stop != nil {
 			t.Error("still watching")
 		}
 		cancel()

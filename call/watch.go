@@ -32,7 +32,7 @@ func (c *Call) Watch(ctx context.Context) {
 	c.mu.Lock()
 	isOver := c.phase == over
 	if !isOver {
-		c.watch = watching{ctx, stop}
+		c.caller.watch = watching{ctx, stop}
 	}
 	c.mu.Unlock()
 	if isOver {

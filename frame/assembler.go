@@ -250,6 +250,10 @@ func (a *Assembler) Several() bool {
 	return r.off+want < r.end || len(a.runs)-a.head > 1
 }
 
+// Empty reports whether the assembler holds nothing and has met no error: it is
+// as good as new.
+func (a *Assembler) Empty() bool { return !a.Ready() && a.part == nil && a.err == nil && !a.closed }
+
 // Mid reports whether the payloads so far end inside a message or prefix: a
 // stream must not end here.
 func (a *Assembler) Mid() bool { return a.part != nil }
