@@ -4,9 +4,10 @@ SHELL         := bash
 .SHELLFLAGS   := -euo pipefail -c
 export GOFLAGS ?= -buildvcs=false
 
-FUZZTIME ?= 5s
-BENCH    ?= .
-COUNT    ?= 6
+FUZZTIME   ?= 5s
+BENCH      ?= .
+COUNT      ?= 6
+BENCHFLAGS ?=
 
 .PHONY: help
 help: ## Show this list
@@ -42,7 +43,11 @@ checkgenerate: generate ## Fail if generated files were stale
 	@git diff --exit-code || { echo "generated files were stale: commit the above"; exit 1; }
 
 .PHONY: bench
-bench: ## Run benchmarks matching BENCH, COUNT times, with allocations
+bench: ## Compare with other implementations, print and write the table (BENCHFLAGS=-quick for a look)
+	go run ./benchmark $(BENCHFLAGS)
+
+.PHONY: microbench
+microbench: ## Run Go benchmarks matching BENCH, COUNT times, with allocations
 	go test -run='^$$' -bench='$(BENCH)' -benchmem -count=$(COUNT) work
 
 .PHONY: conformance

@@ -1,105 +1,98 @@
-// Benchmark runs cqrpc and grpc-go side by side on this machine and prints
-// what each costs, with ratios:
+// Benchmark compares cqrpc, in every style, with other implementations of gRPC
+// on this machine:
 //
-//	go run ./benchmark
+//	go run ./benchmark             # everything: about ten minutes
+//	go run ./benchmark -quick      # a look, in less than a minute
 //
-// Client and server are processes of their own, both of the implementation in
-// question, on loopback. The implementations take turns within each round, and
-// the median of the rounds is reported: on a shared machine only ratios of one
-// run mean anything.
+// It builds cmd/bench-server and cmd/bench-client and runs a pair of processes
+// for each row and contender, on loopback, the contenders in turn within each
+// round; medians of the rounds are reported. On a shared machine only ratios of
+// one run mean anything. The report goes to standard output and to
+// benchmark/results, see docs/performance.md.
 package main
 
 import (
+	"context"
 	"flag"
 	"fmt"
 	"os"
-	"strings"
+	"os/signal"
+	"regexp"
+	"syscall"
 	"time"
 )
 
 func main() {
-	rounds := flag.Int("rounds", 3, "how often each measurement is repeated")
-	duration := flag.Duration("d", 2*time.Second, "how long one measurement lasts, after a warm-up")
-	streams := flag.Int("streams", 10000, "idle streams to open")
-	conns := flag.Int("conns", 500, "idle connections to open")
-	only := flag.String("only", "", "run only measurements whose name contains this")
-	serve := flag.String("serve", "", "internal: be the server of this implementation")
-	drive := flag.String("drive", "", "internal: be the client of this implementation")
-	scenario := flag.String("scenario", "", "internal: what the client does")
-	addr := flag.String("addr", "", "internal: where the server is")
+	var p plan
+	flag.IntVar(&p.rounds, "rounds", 3, "how often everything is measured")
+	flag.DurationVar(&p.duration, "d", time.Second, "how long one measurement lasts")
+	flag.DurationVar(&p.warmup, "warmup", 300*time.Millisecond, "how long to run before measuring")
+	flag.IntVar(&p.streams, "streams", 10_000, "idle streams to hold")
+	flag.IntVar(&p.conns, "conns", 500, "idle connections to hold")
+	rows := flag.String("rows", "", "regular expression: only rows whose name matches")
+	with := flag.String("with", "", "regular expression: only contenders whose name matches")
+	quick := flag.Bool("quick", false, "one short round with some contenders")
+	out := flag.String("out", "", "directory of the report; default: benchmark/results; -: none")
+	from := flag.String("from", "", "report on the samples of this file, a latest.json, and measure nothing")
+	readme := flag.String("readme", "", "file in which to replace what is between the benchmark markers")
 	flag.Parse()
-
-	var err error
-	switch {
-	case *serve != "":
-		err = runServer(*serve)
-	case *drive != "":
-		err = runClient(*drive, *scenario, *addr, *duration)
-	default:
-		err = compare(plan{
-			rounds: *rounds, duration: *duration, streams: *streams, conns: *conns, only: *only,
-		})
+	if *quick {
+		p.rounds, p.duration, p.warmup, p.streams, p.conns = 1, 300*time.Millisecond, 100*time.Millisecond, 2000, 100
+		if *with == "" {
+			*with = "^cqrpc (raw|sync|queue)$|^grpc-go$"
+		}
 	}
-	if err != nil {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, p, *rows, *with, *from, *out, *readme); err != nil {
 		fmt.Fprintln(os.Stderr, "benchmark:", err)
 		os.Exit(1)
 	}
 }
 
-// implementations in the order of the table; the last is what ratios refer to.
-var implementations = []implementation{
-	{"cqrpc batch", serveBatch, dialBatch},
-	{"cqrpc sync", serveSync, dialSync},
-	{"grpc-go", serveGRPC, dialGRPC},
-}
-
-const baseline = "grpc-go"
-
-// implementation is one library in one style, both ends.
-type implementation struct {
-	name  string
-	serve func(ready func(addr string)) error // until the process is killed
-	dial  func(addr string) (driver, error)
-}
-
-func find(name string) (implementation, error) {
-	for _, impl := range implementations {
-		if impl.name == name {
-			return impl, nil
+func run(ctx context.Context, p plan, onlyRows, onlyWith, from, out, readme string) error {
+	rowPattern, err := regexp.Compile(onlyRows)
+	if err != nil {
+		return err
+	}
+	withPattern, err := regexp.Compile(onlyWith)
+	if err != nil {
+		return err
+	}
+	for _, r := range allRows(p) {
+		if rowPattern.MatchString(r.name) {
+			p.rows = append(p.rows, r)
 		}
 	}
-	return implementation{}, fmt.Errorf("no implementation %q", name)
+	for _, c := range allContenders() {
+		if withPattern.MatchString(c.name) {
+			p.contenders = append(p.contenders, c)
+		}
+	}
+	res, err := p.results(ctx, from)
+	if err != nil {
+		return err
+	}
+	return res.write(out, readme)
 }
 
-// driver is the client's side of the measurements.
-type driver interface {
-	// unary keeps n calls in flight until stop is closed; done counts them.
-	unary(n int, done *counter, stop <-chan struct{}) error
-	// pingPong bounces messages on n streams.
-	pingPong(n int, done *counter, stop <-chan struct{}) error
-	// down receives messages of size bytes on one stream.
-	down(size int, done *counter, stop <-chan struct{}) error
-	// idle opens n streams, exchanges one message on each, and keeps them.
-	idle(n int) error
-	close()
+// results measures, or reads what was measured.
+func (p plan) results(ctx context.Context, from string) (*results, error) {
+	if from != "" {
+		return recorded(from, p)
+	}
+	b, err := newBench(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer b.close()
+	return b.compare(ctx, p)
 }
 
-// measurement is one row of the table.
-type measurement struct {
-	name string
-	unit string
-	run  func(d driver, done *counter, stop <-chan struct{}) error
+// plan is what to compare and for how long.
+type plan struct {
+	rounds, streams, conns int
+	duration, warmup       time.Duration
+	rows                   []row
+	contenders             []contender
 }
-
-var measurements = []measurement{
-	{"unary x1", "calls/s", func(d driver, c *counter, stop <-chan struct{}) error { return d.unary(1, c, stop) }},
-	{"unary x100", "calls/s", func(d driver, c *counter, stop <-chan struct{}) error { return d.unary(100, c, stop) }},
-	{"ping-pong x1", "msgs/s", func(d driver, c *counter, stop <-chan struct{}) error { return d.pingPong(1, c, stop) }},
-	{"ping-pong x100", "msgs/s", func(d driver, c *counter, stop <-chan struct{}) error {
-		return d.pingPong(100, c, stop)
-	}},
-	{"stream 1 KiB", "msgs/s", func(d driver, c *counter, stop <-chan struct{}) error { return d.down(1<<10, c, stop) }},
-	{"stream 1 MiB", "msgs/s", func(d driver, c *counter, stop <-chan struct{}) error { return d.down(1<<20, c, stop) }},
-}
-
-func (m measurement) wanted(only string) bool { return strings.Contains(m.name, only) }

@@ -1,58 +1,269 @@
 package main
 
 import (
-	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"math"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
+
+	"github.com/cqrpc/cqrpc/benchmark/internal/load"
+	"github.com/cqrpc/cqrpc/internal/leak"
 )
 
-// The test binary stands in for the program: the comparison runs its clients
-// and servers as child processes of itself.
-func TestMain(m *testing.M) {
-	if os.Getenv("BENCHMARK_AS_PROGRAM") != "" {
-		main()
-		return
+func TestMain(m *testing.M) { leak.Main(m) }
+
+// built builds the programs for a test.
+func built(t *testing.T) *bench {
+	t.Helper()
+	b, err := newBench(t.Context())
+	if err != nil {
+		t.Fatal(err)
 	}
-	os.Exit(m.Run())
+	t.Cleanup(b.close)
+	return b
 }
 
-// A short run prints every measurement for every implementation. It measures
-// nothing worth reading and asserts no speed.
-func TestTable(t *testing.T) {
-	cmd := exec.Command(os.Args[0], "-rounds", "1", "-d", "50ms", "-streams", "20", "-conns", "3")
-	// Under -race every process would else sleep for a second at its end.
-	cmd.Env = append(os.Environ(), "BENCHMARK_AS_PROGRAM=1", "GORACE=atexit_sleep_ms=0")
-	var errors bytes.Buffer
-	cmd.Stderr = &errors
-	out, err := cmd.Output()
-	if err != nil {
-		t.Fatalf("%v\n%s%s", err, out, &errors)
+// tiny is a plan that measures nothing worth reading.
+func tiny(with ...string) plan {
+	p := plan{rounds: 1, streams: 20, conns: 3, duration: 30 * time.Millisecond, warmup: 10 * time.Millisecond}
+	for _, r := range allRows(p) {
+		switch r.name {
+		case unary100, openLoop, down1M, idleStream, idleConn, h2load32:
+			p.rows = append(p.rows, r)
+		}
 	}
-	for _, m := range measurements {
-		for _, impl := range implementations {
-			if !hasRow(string(out), m.name, impl.name) {
-				t.Errorf("no row for %s, %s", m.name, impl.name)
+	for _, c := range allContenders() {
+		for _, name := range with {
+			if c.name == name {
+				p.contenders = append(p.contenders, c)
 			}
 		}
 	}
-	for _, held := range []string{"bidi stream", "connection with one stream"} {
-		if n := strings.Count(string(out), held); n != len(implementations) {
-			t.Errorf("%d rows for idle %s", n, held)
+	return p
+}
+
+// A short run has a line for every row and contender. No speed is asserted.
+func TestReport(t *testing.T) {
+	b, p := built(t), tiny(raw, queue, grpcGo, nghttpd, rawTCP)
+	res, err := b.compare(t.Context(), p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := res.markdown()
+	for _, r := range p.rows {
+		for _, c := range p.contenders {
+			if want := c.takesPart(r) && b.can(r, c); hasLine(text, r.name, c.name) != want {
+				t.Errorf("a line for %s, %s: %v\n%s", r.name, c.name, !want, text)
+			}
 		}
 	}
-	if t.Failed() {
-		t.Logf("%s", out)
+	for _, head := range []string{"| mark", "| holds", "server goroutines each", "× raw"} {
+		if !strings.Contains(text, head) {
+			t.Errorf("no %q in\n%s", head, text)
+		}
+	}
+	if chart := res.chart(); !strings.Contains(chart, "<svg") || !strings.Contains(chart, queue) {
+		t.Errorf("chart:\n%s", chart)
+	}
+	dir := t.TempDir()
+	if err := res.save(dir, text); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"latest.md", "latest.svg"} {
+		if _, err := os.Stat(filepath.Join(dir, name)); err != nil {
+			t.Error(err)
+		}
+	}
+	again, err := recorded(filepath.Join(dir, "latest.json"), p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := again.markdown(); got != text {
+		t.Errorf("from the record:\n%s\nwant\n%s", got, text)
 	}
 }
 
-func hasRow(table, work, impl string) bool {
+func hasLine(table, row, with string) bool {
 	for line := range strings.Lines(table) {
-		fields := strings.Join(strings.Fields(line), " ")
-		if strings.HasPrefix(fields, work+" "+impl+" ") {
+		cells := strings.Split(line, "|")
+		if len(cells) > 3 && strings.TrimSpace(cells[1]) == row && strings.TrimSpace(cells[2]) == with {
 			return true
 		}
 	}
 	return false
+}
+
+func TestTheServerTellsWhatItUsesAndEndsWhenAsked(t *testing.T) {
+	b := built(t)
+	server, addr, err := b.startServer(t.Context(), contender{args: []string{"-impl", "cqrpc", "-style", "queue"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer server.stop()
+	if !strings.HasPrefix(addr, "127.0.0.1:") {
+		t.Errorf("address %q", addr)
+	}
+	if err := server.cmd.Process.Signal(syscall.SIGUSR1); err != nil {
+		t.Fatal(err)
+	}
+	u, err := server.usage()
+	if err != nil || u.Goroutines < 1 || u.Resident < 1 || u.Mallocs < 1 {
+		t.Errorf("%+v, %v", u, err)
+	}
+	if err := server.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := server.last(); err != nil {
+		t.Errorf("SIGTERM: %v", err)
+	}
+}
+
+func TestTheClientHoldsUntilItIsAsked(t *testing.T) {
+	b, ctx := built(t), t.Context()
+	c := contender{args: []string{"-impl", "cqrpc", "-style", "reactor"}}
+	server, addr, err := b.startServer(ctx, c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer server.stop()
+	r := row{load: load.Plan{Mode: load.IdleStreams, Conns: 2, Streams: 30}}
+	client, err := b.startClient(ctx, r, c, addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := client.line()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var rep load.Report
+	if err := json.Unmarshal([]byte(text), &rep); err != nil || rep.Ops != 60 {
+		t.Errorf("%s: %v, want 60 held", text, err)
+	}
+	if err := client.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := client.last(); err != nil {
+		t.Errorf("SIGTERM: %v", err)
+	}
+}
+
+func TestAnErrorIsAStatus(t *testing.T) {
+	b := built(t)
+	addr, err := freeAddr()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for program, args := range map[string][]string{
+		"bench-client": {"-addr", addr, "-d", "10ms"},
+		"bench-server": {"-impl", "telepathy"},
+	} {
+		_, err := output(context.Background(), filepath.Join(b.dir, program), args...)
+		var exit *exec.ExitError
+		if !errors.As(err, &exit) || exit.ExitCode() != 1 {
+			t.Errorf("%s %q: %v, want status 1", program, args, err)
+		}
+	}
+}
+
+func TestMarks(t *testing.T) {
+	of := samples{
+		queue:  {{Rate: 50, ClientAllocs: 3, ServerAllocs: 4, ServerGoroutines: .001}},
+		grpcGo: {{Rate: 10}, {Rate: 10}, {Rate: 90}},
+		raw:    {{ClientAllocs: 2, ServerAllocs: 2}},
+	}
+	for _, c := range []struct {
+		mark  mark
+		value float64
+		holds bool
+	}{
+		{mark{"", queue, rate, atLeastTimes, 5, grpcGo}, 5, true},
+		{mark{"", queue, rate, atLeastTimes, 5.1, grpcGo}, 5, false},
+		{mark{"", queue, rate, atMostTimes, 5, grpcGo}, 5, true},
+		{mark{"", queue, bothAllocs, atMost, 6, ""}, 7, false},
+		{mark{"", queue, bothAllocs, atMostMore, 3, raw}, 3, true},
+		{mark{"", queue, serverGos, atMost, 0, ""}, .001, true},
+	} {
+		value, holds, ok := c.mark.verdict(of)
+		if value != c.value || holds != c.holds || !ok {
+			t.Errorf("%v: %v, %v, %v; want %v, %v", c.mark, value, holds, ok, c.value, c.holds)
+		}
+	}
+	if _, _, ok := (mark{"", inline, rate, atLeastTimes, 1, grpcGo}).verdict(of); ok {
+		t.Error("a verdict on what was not measured")
+	}
+}
+
+func TestEveryMarkIsAboutSomethingThatIsMeasured(t *testing.T) {
+	rows, with := make(map[string]bool), map[string]bool{"": true}
+	for _, r := range allRows(plan{}) {
+		rows[r.name] = true
+	}
+	for _, c := range allContenders() {
+		with[c.name] = true
+	}
+	for _, m := range marks {
+		if !rows[m.row] || !with[m.with] || !with[m.against] {
+			t.Errorf("%s, %s: %v", m.row, m.with, m)
+		}
+	}
+}
+
+func TestShortNumbers(t *testing.T) {
+	for v, want := range map[float64]string{
+		0: "0", .001: "0", .1234: "0.123", 12.345: "12.3", 123.4: "123", 123456: "123000", -2.5: "-2.5",
+		math.Inf(1): "", math.NaN(): "",
+	} {
+		if got := short(v); got != want {
+			t.Errorf("%v is %q, want %q", v, got, want)
+		}
+	}
+}
+
+func TestH2loadIsRead(t *testing.T) {
+	const text = `finished in 1.00s, 164029.50 req/s, 9.70MB/s
+requests: 164029 total, 164129 started, 164029 done, %d succeeded, 0 failed, 0 errored, 0 timeout
+traffic: 9.70MB (10173637) total, 8.29MB (8693561) headers (space savings 54.31%), 6MB (6900000) data
+                     min         max         mean         sd        +/- sd
+time for request:       98us      6.93ms       1.25ms       732us    95.00%
+`
+	rep, err := readH2load(strings.Replace(text, "%d", "164029", 1), 32)
+	if err != nil || rep.OpsPerS != 164029.5 || rep.OpsTotal != 164029 || rep.P50 != 1250 {
+		t.Errorf("%+v, %v", rep, err)
+	}
+	for why, bad := range map[string]string{
+		"a request failed":   strings.Replace(text, "%d", "164028", 1),
+		"no messages came":   strings.NewReplacer("%d", "164029", "6900000", "0").Replace(text),
+		"it is not a report": "h2load: command not found",
+	} {
+		if _, err := readH2load(bad, 32); err == nil {
+			t.Error(why)
+		}
+	}
+}
+
+func TestWhatIsBetweenTheMarkersIsReplaced(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "README.md")
+	if err := os.WriteFile(name, []byte("a\n"+beginMarker+"old\n"+endMarker+"z\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := replaceMarked(name, "new\n"); err != nil {
+		t.Fatal(err)
+	}
+	data, err := os.ReadFile(name)
+	if want := "a\n" + beginMarker + "\nnew\n" + endMarker + "z\n"; err != nil || string(data) != want {
+		t.Errorf("%q, %v; want %q", data, err, want)
+	}
+	if err := os.WriteFile(name, []byte("nothing"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if replaceMarked(name, "new\n") == nil {
+		t.Error("a file without markers")
+	}
 }

@@ -2,243 +2,135 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
-	"runtime"
-	"runtime/debug"
-	"strconv"
+	"path/filepath"
 	"strings"
-	"sync/atomic"
 	"syscall"
 	"time"
+
+	"github.com/cqrpc/cqrpc/benchmark/internal/usage"
 )
 
-// counter counts finished operations. One goroutine at a time may be too few:
-// it is sharded no further because an operation costs microseconds.
-type counter struct{ n atomic.Int64 }
+// module is the path of the programs' module.
+const module = "github.com/cqrpc/cqrpc/benchmark"
 
-func (c *counter) add(n int) { c.n.Add(int64(n)) }
-
-// result is what a client process reports.
-type result struct {
-	Ops    int64   // during the measured time
-	Wall   float64 // seconds
-	CPU    float64 // seconds of user and system time of the client
-	Allocs uint64  // of the client
+// bench is the programs that are built for one run.
+type bench struct {
+	dir string
+	// h2load and nghttpd are where these are installed, or empty.
+	h2load, nghttpd string
 }
 
-// usage is what a server process reports of itself.
-type usage struct {
-	RSS        int64 // bytes resident, after returning what is free
-	Goroutines int
-	CPU        float64 // seconds so far
-	Mallocs    uint64
-}
-
-// warmup precedes every measurement.
-const warmup = 300 * time.Millisecond
-
-// runClient is the client process: it measures one scenario, or opens idle
-// streams and holds them until its input ends.
-func runClient(name, scenario, addr string, d time.Duration) error {
-	impl, err := find(name)
-	if err != nil {
-		return err
-	}
-	dr, err := impl.dial(addr)
-	if err != nil {
-		return err
-	}
-	defer dr.close()
-	if n, isIdle := strings.CutPrefix(scenario, "idle "); isIdle {
-		return holdStreams(dr, n)
-	}
-	if n, isIdle := strings.CutPrefix(scenario, "conns "); isIdle {
-		return holdConns(impl, addr, n)
-	}
-	for _, m := range measurements {
-		if m.name == scenario {
-			return measure(dr, m, d)
-		}
-	}
-	return fmt.Errorf("no measurement %q", scenario)
-}
-
-func holdStreams(dr driver, count string) error {
-	n, err := strconv.Atoi(count)
-	if err != nil {
-		return err
-	}
-	if err := dr.idle(n); err != nil {
-		return err
-	}
-	return hold()
-}
-
-func holdConns(impl implementation, addr, count string) error {
-	n, err := strconv.Atoi(count)
-	if err != nil {
-		return err
-	}
-	for range n {
-		dr, err := impl.dial(addr)
-		if err != nil {
-			return err
-		}
-		defer dr.close()
-		if err := dr.idle(1); err != nil {
-			return err
-		}
-	}
-	return hold()
-}
-
-// hold says that all is open and waits for the end of the input.
-func hold() error {
-	fmt.Println("held")
-	_, err := io.Copy(io.Discard, os.Stdin)
-	return err
-}
-
-func measure(dr driver, m measurement, d time.Duration) error {
-	var done counter
-	stop := make(chan struct{})
-	failed := make(chan error, 1)
-	go func() { failed <- m.run(dr, &done, stop) }()
-	select {
-	case err := <-failed:
-		return fmt.Errorf("%s ended early: %w", m.name, err)
-	case <-time.After(warmup):
-	}
-	n0, cpu0, allocs0, t0 := done.n.Load(), cpuTime(), mallocs(), time.Now()
-	select {
-	case err := <-failed:
-		return fmt.Errorf("%s ended early: %w", m.name, err)
-	case <-time.After(d):
-	}
-	r := result{
-		Ops: done.n.Load() - n0, Wall: time.Since(t0).Seconds(), CPU: cpuTime() - cpu0, Allocs: mallocs() - allocs0,
-	}
-	close(stop)
-	if err := <-failed; err != nil {
-		return err
-	}
-	return json.NewEncoder(os.Stdout).Encode(r)
-}
-
-// runServer is the server process: it prints its address, then answers each
-// line of its input with its usage, until the input ends.
-func runServer(name string) error {
-	impl, err := find(name)
-	if err != nil {
-		return err
-	}
-	failed := make(chan error, 1)
-	go func() { failed <- impl.serve(func(addr string) { fmt.Println(addr) }) }()
-	lines := bufio.NewScanner(os.Stdin)
-	for lines.Scan() {
-		select {
-		case err := <-failed:
-			return err
-		default:
-		}
-		if lines.Text() == "settle" {
-			debug.FreeOSMemory()
-		}
-		if err := json.NewEncoder(os.Stdout).Encode(ownUsage()); err != nil {
-			return err
-		}
-	}
-	return lines.Err()
-}
-
-func ownUsage() usage {
-	return usage{RSS: rss(), Goroutines: runtime.NumGoroutine(), CPU: cpuTime(), Mallocs: mallocs()}
-}
-
-func mallocs() uint64 {
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	return m.Mallocs
-}
-
-func cpuTime() float64 {
-	var u syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
-		return 0
-	}
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano()).Seconds()
-}
-
-// rss reads the resident set from /proc; 0 where there is none.
-func rss() int64 {
-	data, err := os.ReadFile("/proc/self/statm")
-	if err != nil {
-		return 0
-	}
-	fields := strings.Fields(string(data))
-	if len(fields) < 2 {
-		return 0
-	}
-	pages, _ := strconv.ParseInt(fields[1], 10, 64)
-	return pages * int64(os.Getpagesize())
-}
-
-// child is a process of this program.
-type child struct {
-	cmd *exec.Cmd
-	in  io.WriteCloser
-	out *bufio.Scanner
-}
-
-func start(args ...string) (*child, error) {
-	exe, err := os.Executable()
+func newBench(ctx context.Context) (*bench, error) {
+	dir, err := os.MkdirTemp("", "benchmark")
 	if err != nil {
 		return nil, err
 	}
-	c := &child{cmd: exec.Command(exe, args...)}
-	c.cmd.Stderr = os.Stderr
-	if c.in, err = c.cmd.StdinPipe(); err != nil {
-		return nil, err
+	b := &bench{dir: dir}
+	b.h2load, _ = exec.LookPath("h2load")
+	b.nghttpd, _ = exec.LookPath("nghttpd")
+	cmd := exec.CommandContext(ctx, "go", "build", "-o", dir+string(filepath.Separator),
+		module+"/cmd/bench-server", module+"/cmd/bench-client")
+	if text, err := cmd.CombinedOutput(); err != nil {
+		b.close()
+		return nil, fmt.Errorf("%w\n%s", err, text)
 	}
-	out, err := c.cmd.StdoutPipe()
+	return b, nil
+}
+
+func (b *bench) close() { _ = os.RemoveAll(b.dir) }
+
+// process is a program that runs, and prints lines.
+type process struct {
+	cmd   *exec.Cmd
+	lines *bufio.Scanner
+	tells bool // its usage, at SIGUSR2
+}
+
+// start starts a program; the end of ctx kills it.
+func start(ctx context.Context, name string, args ...string) (*process, error) {
+	p := &process{cmd: exec.CommandContext(ctx, name, args...)}
+	p.cmd.Stderr = os.Stderr
+	out, err := p.cmd.StdoutPipe()
 	if err != nil {
 		return nil, err
 	}
-	c.out = bufio.NewScanner(out)
-	return c, c.cmd.Start()
+	p.lines = bufio.NewScanner(out)
+	return p, p.cmd.Start()
 }
 
-func (c *child) line() (string, error) {
-	if !c.out.Scan() {
-		return "", errors.Join(errors.New("a child process ended early"), c.out.Err(), c.cmd.Wait())
+func (b *bench) startServer(ctx context.Context, c contender) (p *process, addr string, err error) {
+	args := append(append([]string{"-addr", "127.0.0.1:0"}, c.args...), c.server...)
+	if p, err = start(ctx, filepath.Join(b.dir, "bench-server"), args...); err != nil {
+		return nil, "", err
 	}
-	return c.out.Text(), nil
+	p.tells = true
+	addr, err = p.line()
+	return p, addr, err
 }
 
-// stop ends a child by ending its input, and by force if that is not enough.
-func (c *child) stop() {
-	_ = c.in.Close()
-	timer := time.AfterFunc(5*time.Second, func() { _ = c.cmd.Process.Kill() })
+// line waits for the next line of a process's output.
+func (p *process) line() (string, error) {
+	if !p.lines.Scan() {
+		return "", fmt.Errorf("%s ended early: %w", p.cmd, errors.Join(p.lines.Err(), p.cmd.Wait()))
+	}
+	return p.lines.Text(), nil
+}
+
+// last waits for the end of the output and returns the last line.
+func (p *process) last() (text string, err error) {
+	for p.lines.Scan() {
+		text = p.lines.Text()
+	}
+	if err := errors.Join(p.lines.Err(), p.cmd.Wait()); err != nil {
+		return "", fmt.Errorf("%s: %w", strings.Join(p.cmd.Args, " "), err)
+	}
+	return text, nil
+}
+
+// stop ends a process, by force if asking is not enough.
+func (p *process) stop() {
+	_ = p.cmd.Process.Signal(syscall.SIGTERM)
+	timer := time.AfterFunc(5*time.Second, func() { _ = p.cmd.Process.Kill() })
 	defer timer.Stop()
-	_ = c.cmd.Wait()
+	for p.lines.Scan() {
+	}
+	_ = p.cmd.Wait()
 }
 
-func (c *child) usage(settle bool) (u usage, err error) {
-	request := "usage\n"
-	if settle {
-		request = "settle\n"
+// usage is what a process says it has used, with the CPU time that the system
+// says. What a server gives back before it tells is not part of it.
+func (p *process) usage() (usage.Usage, error) {
+	seen, err := usage.Of(p.cmd.Process.Pid)
+	if err != nil || !p.tells {
+		return seen, err
 	}
-	if _, err := io.WriteString(c.in, request); err != nil {
-		return u, err
+	if err := p.cmd.Process.Signal(syscall.SIGUSR2); err != nil {
+		return seen, err
 	}
-	text, err := c.line()
+	text, err := p.line()
 	if err != nil {
-		return u, err
+		return seen, err
 	}
-	return u, json.Unmarshal([]byte(text), &u)
+	told := usage.Usage{}
+	err = json.Unmarshal([]byte(text), &told)
+	told.CPU = seen.CPU
+	return told, err
+}
+
+// output runs a program to its end and returns what it prints.
+func output(ctx context.Context, name string, args ...string) (string, error) {
+	cmd := exec.CommandContext(ctx, name, args...)
+	var errs strings.Builder
+	cmd.Stderr = &errs
+	text, err := cmd.Output()
+	if err != nil {
+		return "", fmt.Errorf("%s: %w\n%s%s", name, err, text, errs.String())
+	}
+	return string(text), nil
 }

@@ -1,0 +1,70 @@
+// Bench-client drives a server of grpc.testing.BenchmarkService with one
+// implementation in one style. The last line it prints is a JSON object, see
+// package load. In the idle modes it holds what it has opened until SIGTERM.
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/cqrpc/cqrpc/benchmark/internal/load"
+	"github.com/cqrpc/cqrpc/benchmark/internal/roster"
+)
+
+func main() {
+	var setup load.Setup
+	var p load.Plan
+	flag.StringVar(&setup.Addr, "addr", "", "address of the server")
+	name := flag.String("impl", "cqrpc", "implementation: cqrpc, grpc-go, connect-go; tcp is the floor")
+	style := flag.String("style", "queue", "style of cqrpc: raw, sync, queue, reactor, future")
+	flag.StringVar((*string)(&p.Mode), "mode", string(load.Unary), "unary, pingpong, down, up, idle-streams, idle-conns")
+	flag.IntVar(&p.Conns, "conns", 1, "connections")
+	flag.IntVar(&p.Streams, "streams", 1, "calls or streams in flight, or held, per connection")
+	flag.IntVar(&p.Size, "size", 32, "payload of a message in bytes")
+	flag.Float64Var(&p.Rate, "rate", 0, "operations per second, paced; 0: as many as can be")
+	flag.DurationVar(&p.Warmup, "warmup", 500*time.Millisecond, "how long to run before measuring")
+	flag.DurationVar(&p.Duration, "d", 3*time.Second, "how long to measure")
+	flag.IntVar(&setup.Queues, "queues", 0, "completion queues; 0: as many as connections, at most as processors")
+	flag.BoolVar(&setup.Inline, "inline", false, "reactor: react on the engine's goroutine")
+	flag.Parse()
+	setup.Size, setup.Conns = p.Size, p.Conns
+	if err := run(*name, *style, setup, p); err != nil {
+		fmt.Fprintln(os.Stderr, "bench-client:", err)
+		os.Exit(1)
+	}
+}
+
+func run(name, style string, setup load.Setup, p load.Plan) error {
+	entry, err := roster.Find(name, style)
+	if err != nil {
+		return err
+	}
+	if setup.Addr == "" {
+		return errors.New("-addr is missing")
+	}
+	c, err := entry.NewClient(setup)
+	if err != nil {
+		return err
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
+	defer stop()
+	r, err := load.Run(ctx, c, p)
+	if err != nil {
+		return err
+	}
+	if err := json.NewEncoder(os.Stdout).Encode(r); err != nil {
+		return err
+	}
+	if p.Mode.Idle() {
+		<-ctx.Done()
+		return nil // what is held ends with the process
+	}
+	return c.Close()
+}

@@ -1,0 +1,77 @@
+package load
+
+import (
+	"fmt"
+	"slices"
+	"time"
+)
+
+// Mode is a kind of work.
+type Mode string
+
+// The modes.
+const (
+	Unary       Mode = "unary"
+	PingPong    Mode = "pingpong"
+	Down        Mode = "down"
+	Up          Mode = "up"
+	IdleStreams Mode = "idle-streams"
+	IdleConns   Mode = "idle-conns"
+)
+
+var modes = []Mode{Unary, PingPong, Down, Up, IdleStreams, IdleConns}
+
+// Idle reports whether the mode opens something and holds it.
+func (m Mode) Idle() bool { return m == IdleStreams || m == IdleConns }
+
+// Plan is what a client shall do.
+type Plan struct {
+	Mode             Mode
+	Conns            int     // connections
+	Streams          int     // calls or streams in flight, or held, per connection
+	Size             int     // payload of a message, in bytes
+	Rate             float64 // operations per second in all; 0: as many as can be
+	Warmup, Duration time.Duration
+}
+
+// Check reports what makes no sense.
+func (p Plan) Check() error {
+	switch {
+	case !slices.Contains(modes, p.Mode):
+		return fmt.Errorf("no mode %q, only %q", p.Mode, modes)
+	case p.Conns < 1 || p.Streams < 1 || p.Size < 0 || p.Rate < 0 || p.Warmup < 0:
+		return fmt.Errorf("%+v: counts are at least 1, the rest not negative", p)
+	case p.Rate > 0 && (p.Mode == Down || p.Mode.Idle()):
+		return fmt.Errorf("mode %s has no rate", p.Mode)
+	case p.Duration <= 0 && !p.Mode.Idle():
+		return fmt.Errorf("a duration of %v measures nothing", p.Duration)
+	}
+	return nil
+}
+
+// stride is how many messages are measured together. Reading the clock costs
+// about as much as a tenth of the cheapest message, which others too have to pay.
+func (p Plan) stride() uint32 {
+	if p.Rate == 0 && (p.Mode == Down || p.Mode == Up) && p.Size <= 16<<10 {
+		return 16
+	}
+	return 1
+}
+
+// Report is the client's last line. Operations are calls, messages, or what is
+// held.
+type Report struct {
+	Mode     Mode    `json:"mode"`
+	Ops      int64   `json:"ops"` // in the measured time; or held
+	OpsPerS  float64 `json:"ops_per_s"`
+	OpsTotal int64   `json:"ops_total"` // with warm-up
+	MBPerS   float64 `json:"mb_per_s"`  // 10^6 bytes of payload, in the direction of most
+	P50      float64 `json:"p50_us"`    // from when the operation began or, with a rate, was due
+	P99      float64 `json:"p99_us"`
+	P999     float64 `json:"p999_us"`
+	CPU      float64 `json:"cpu_us_per_op"` // of this process, user and system
+	Allocs   float64 `json:"allocs_per_op"` // of this process
+	Bytes    float64 `json:"bytes_per_op"`  // allocated; of what is held, resident
+	// Goroutines of this process, at the end of the measured time.
+	Goroutines int `json:"goroutines"`
+}

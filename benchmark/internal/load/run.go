@@ -1,0 +1,227 @@
+// Package load is the work of the bench's clients: how many operations are in
+// flight and when they begin, and what is measured meanwhile.
+//
+//	Run ──Start──► Slot ──► the implementation ──► Turn.Done ──► Histogram
+//	                ▲                                  │
+//	                └───────────── again ──────────────┘
+//
+// A Slot and its Turn belong to one operation at a time; everything else may be
+// called by any goroutine.
+package load
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"runtime/debug"
+	"time"
+
+	"github.com/cqrpc/cqrpc/benchmark/internal/usage"
+)
+
+const (
+	// patience is how long operations may take to end when the time is over.
+	patience = 20 * time.Second
+	// opening is how many streams or connections are being opened at a time.
+	opening = 256
+)
+
+// Run does what p says and reports. The end of ctx ends it early, with ctx's
+// error. The streams of c stay open until c is closed.
+func Run(ctx context.Context, c Client, p Plan) (Report, error) {
+	if err := p.Check(); err != nil {
+		return Report{}, err
+	}
+	if p.Mode.Idle() {
+		return hold(ctx, c, p)
+	}
+	return measure(ctx, c, p)
+}
+
+// measure keeps all slots at work, or those that are due, and looks at the
+// meter when the warm-up is over and at the end.
+func measure(ctx context.Context, c Client, p Plan) (Report, error) {
+	m := newMeter()
+	stop, err := start(ctx, c, p, m)
+	if err != nil {
+		return Report{}, err
+	}
+	if _, err := m.work(ctx, p.Warmup, new(Counts)); err != nil {
+		return Report{}, errors.Join(err, stop())
+	}
+	counts, usage0, t0 := m.latency.Load(), usage.Self(), m.now()
+	measured, err := m.work(ctx, p.Duration, counts)
+	if err != nil {
+		return Report{}, errors.Join(err, stop())
+	}
+	wall, used := m.now()-t0, usage.Self().Since(usage0)
+	r := report(p, measured, used, wall)
+	err = stop()
+	r.OpsTotal = int64(m.latency.Load().Total())
+	return r, err
+}
+
+// start lets the slots begin: all, or those that are due.
+func start(ctx context.Context, c Client, p Plan, m *meter) (stop func() error, err error) {
+	var beat rhythm = closed{}
+	var pace *pacer
+	if p.Rate > 0 {
+		pace = new(pacer)
+		beat = pace
+	}
+	turns, err := slots(c, p, m, beat)
+	if err != nil {
+		return nil, err
+	}
+	if pace == nil {
+		for _, t := range turns {
+			t.begin(m.now())
+		}
+		return func() error { return m.stop(patience) }, nil
+	}
+	pace.resting = turns
+	pacing, halt := context.WithCancel(ctx)
+	halted := make(chan struct{})
+	go func() {
+		defer close(halted)
+		pace.run(pacing, m, p.Rate, nap)
+	}()
+	return func() error {
+		halt()
+		<-halted
+		return m.stop(patience)
+	}, nil
+}
+
+// slots makes all slots, connection by connection in turn.
+func slots(c Client, p Plan, m *meter, beat rhythm) ([]*Turn, error) {
+	conns, err := dial(c, p.Conns)
+	if err != nil {
+		return nil, err
+	}
+	turns := make([]*Turn, 0, p.Conns*p.Streams)
+	for range p.Streams {
+		for _, conn := range conns {
+			turns = append(turns, newTurn(conn, p, m, beat))
+		}
+	}
+	return turns, nil
+}
+
+func dial(c Client, n int) (conns []Conn, err error) {
+	conns = make([]Conn, n)
+	for i := range conns {
+		if conns[i], err = c.Dial(); err != nil {
+			return nil, err
+		}
+	}
+	return conns, nil
+}
+
+func newTurn(conn Conn, p Plan, m *meter, beat rhythm) *Turn {
+	t := &Turn{meter: m, rhythm: beat, stride: p.stride()}
+	switch p.Mode {
+	case PingPong, IdleStreams:
+		t.slot = conn.PingPong(t)
+	case Down:
+		t.slot = conn.Down(t)
+	case Up:
+		t.slot = conn.Up(t)
+	default:
+		t.slot = conn.Unary(t)
+	}
+	return t
+}
+
+// hold opens streams, each with one message there and back, or connections, each
+// with one call.
+func hold(ctx context.Context, c Client, p Plan) (Report, error) {
+	debug.FreeOSMemory()
+	m, usage0 := newMeter(), usage.Self()
+	conns, err := dial(c, p.Conns)
+	if err != nil {
+		return Report{}, err
+	}
+	n := p.Conns
+	if p.Mode == IdleStreams {
+		n *= p.Streams
+	}
+	w := make(window, opening)
+	for i := range n {
+		if err := m.enterWindow(ctx, w); err != nil {
+			return Report{}, errors.Join(err, m.stop(patience))
+		}
+		newTurn(conns[i%len(conns)], p, m, w).begin(m.now())
+	}
+	for range cap(w) {
+		if err := m.enterWindow(ctx, w); err != nil {
+			return Report{}, errors.Join(err, m.stop(patience))
+		}
+	}
+	wall := m.now()
+	counts := m.latency.Load()
+	debug.FreeOSMemory()
+	used := usage.Self().Since(usage0)
+	r := report(p, counts, used, wall)
+	r.Bytes = float64(used.Resident) / float64(n)
+	r.OpsTotal = r.Ops
+	return r, nil
+}
+
+// work lets time pass, and more than d if it takes longer until an operation has
+// ended: what cannot be divided by is of no use. It returns what was counted
+// since before.
+func (m *meter) work(ctx context.Context, d time.Duration, before *Counts) (*Counts, error) {
+	err := m.pass(ctx, d)
+	counts := m.latency.Load().Since(before)
+	for more := time.Millisecond; err == nil && counts.Total() == 0; more *= 2 {
+		if more > patience {
+			return nil, fmt.Errorf("no operation has ended in %v", d+more)
+		}
+		err = m.pass(ctx, more)
+		counts = m.latency.Load().Since(before)
+	}
+	return counts, err
+}
+
+// pass lets time pass, unless something fails.
+func (m *meter) pass(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case err := <-m.failed:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-timer.C:
+		return nil
+	}
+}
+
+// enterWindow waits for a place in w, unless something fails.
+func (m *meter) enterWindow(ctx context.Context, w window) error {
+	select {
+	case err := <-m.failed:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	case w <- struct{}{}:
+		return nil
+	}
+}
+
+func report(p Plan, counts *Counts, used usage.Usage, wall time.Duration) Report {
+	n := counts.Total()
+	each := func(sum float64) float64 { return sum / float64(max(n, 1)) }
+	us := func(q float64) float64 { return float64(counts.Quantile(q)) / float64(time.Microsecond) }
+	perS := float64(n) / wall.Seconds()
+	return Report{
+		Mode: p.Mode, Ops: int64(n), OpsPerS: perS, MBPerS: perS * float64(p.Size) / 1e6,
+		P50: us(.5), P99: us(.99), P999: us(.999),
+		CPU:        each(float64(used.CPU) / float64(time.Microsecond)),
+		Allocs:     each(float64(used.Mallocs)),
+		Bytes:      each(float64(used.Allocated)),
+		Goroutines: runtime.NumGoroutine(),
+	}
+}

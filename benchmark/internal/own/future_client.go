@@ -1,0 +1,173 @@
+package own
+
+import (
+	"context"
+
+	pb "google.golang.org/grpc/interop/grpc_testing"
+
+	"github.com/cqrpc/cqrpc/benchmark/internal/load"
+	"github.com/cqrpc/cqrpc/benchmark/internal/service"
+	"github.com/cqrpc/cqrpc/call"
+	"github.com/cqrpc/cqrpc/client/future"
+	cqfuture "github.com/cqrpc/cqrpc/cq/future"
+)
+
+// futureClient has an environment, and a stub per connection. Nothing awaits:
+// what follows an operation is done where its future is resolved.
+type futureClient struct {
+	roots
+	env *cqfuture.Environment
+}
+
+// NewFutureClient returns a client of futures.
+func NewFutureClient(setup load.Setup) (load.Client, error) {
+	return &futureClient{roots{setup: setup}, cqfuture.NewEnvironment(queues(setup))}, nil
+}
+
+func (c *futureClient) Dial() (load.Conn, error) {
+	ch, err := c.channel()
+	if err != nil {
+		return nil, err
+	}
+	return &futureConn{c, future.New(ch, c.env)}, nil
+}
+
+func (c *futureClient) Close() error {
+	c.end()
+	_ = c.env.Close() // what was cancelled just now may still be in flight
+	return nil
+}
+
+type futureConn struct {
+	client *futureClient
+	stub   *future.Stub
+}
+
+// futureSlot is what all slots have in common.
+type futureSlot struct {
+	*futureConn
+	turn  *load.Turn
+	req   *pb.SimpleRequest
+	again func(*pb.SimpleResponse, error)
+}
+
+func (c *futureConn) slot(t *load.Turn) futureSlot {
+	return futureSlot{futureConn: c, turn: t, req: service.Request(c.client.setup.Size)}
+}
+
+// outcome is that of an operation with a response.
+func (s *futureSlot) outcome(res *pb.SimpleResponse, err error) error {
+	if err == nil {
+		err = service.Check(res, s.client.setup.Size)
+	}
+	return err
+}
+
+type futureUnary struct{ futureSlot }
+
+func (c *futureConn) Unary(t *load.Turn) load.Slot {
+	u := &futureUnary{c.slot(t)}
+	u.again = func(res *pb.SimpleResponse, err error) {
+		if u.turn.Done(u.outcome(res, err)) {
+			u.Start()
+		}
+	}
+	return u
+}
+
+func (u *futureUnary) Start() {
+	future.Unary(context.Background(), u.stub, service.Unary, u.req).OnComplete(u.again)
+}
+
+type futurePingPong struct {
+	futureSlot
+	sink   *future.Sink[pb.SimpleRequest]
+	stream *future.Stream[pb.SimpleResponse]
+}
+
+func (c *futureConn) PingPong(t *load.Turn) load.Slot {
+	p := &futurePingPong{futureSlot: c.slot(t)}
+	p.again = func(res *pb.SimpleResponse, err error) {
+		if p.turn.Done(p.outcome(res, err)) {
+			p.Start()
+		}
+	}
+	c.client.hold(p)
+	return p
+}
+
+// Start has no use for the future of Send: a message that came back was sent.
+func (p *futurePingPong) Start() {
+	if p.sink == nil {
+		p.sink, p.stream = future.BidiStream(context.Background(), p.stub, service.PingPong)
+	}
+	p.sink.Send(p.req, call.BufferHint)
+	p.stream.Next().OnComplete(p.again)
+}
+
+func (p *futurePingPong) end() {
+	if p.sink != nil {
+		p.stream.Close()
+	}
+}
+
+type futureDown struct {
+	futureSlot
+	stream *future.Stream[pb.SimpleResponse]
+}
+
+func (c *futureConn) Down(t *load.Turn) load.Slot {
+	d := &futureDown{futureSlot: c.slot(t)}
+	d.again = func(res *pb.SimpleResponse, err error) {
+		if d.turn.Done(d.outcome(res, err)) {
+			d.Start()
+		}
+	}
+	c.client.hold(d)
+	return d
+}
+
+// Start does not recurse for long: one message is read ahead.
+func (d *futureDown) Start() {
+	if d.stream == nil {
+		req := service.RequestDown(d.client.setup.Size)
+		d.stream = future.ServerStream(context.Background(), d.stub, service.Down, req)
+	}
+	d.stream.Next().OnComplete(d.again)
+}
+
+func (d *futureDown) end() {
+	if d.stream != nil {
+		d.stream.Close()
+	}
+}
+
+type futureUp struct {
+	futureSlot
+	sink *future.Sink[pb.SimpleRequest]
+	sent func(struct{}, error)
+}
+
+func (c *futureConn) Up(t *load.Turn) load.Slot {
+	u := &futureUp{futureSlot: c.slot(t)}
+	u.sent = func(_ struct{}, err error) {
+		if u.turn.Done(err) {
+			u.Start()
+		}
+	}
+	c.client.hold(u)
+	return u
+}
+
+func (u *futureUp) Start() {
+	if u.sink == nil {
+		u.sink, _ = future.ClientStream(context.Background(), u.stub, service.Up)
+	}
+	u.sink.Send(u.req, call.BufferHint).OnComplete(u.sent)
+}
+
+func (u *futureUp) end() {
+	if u.sink != nil {
+		u.sink.Cancel()
+	}
+}

@@ -1,0 +1,107 @@
+package own
+
+import (
+	"errors"
+	"io"
+
+	pb "google.golang.org/grpc/interop/grpc_testing"
+
+	"github.com/cqrpc/cqrpc/benchmark/internal/service"
+	"github.com/cqrpc/cqrpc/call"
+	cqfuture "github.com/cqrpc/cqrpc/cq/future"
+	"github.com/cqrpc/cqrpc/server/future"
+)
+
+// NewFutureServer returns a server of futures.
+func NewFutureServer(set service.Setting) (service.Server, error) {
+	env := cqfuture.NewEnvironment(pollers(set))
+	h := &host{Server: newServer(), drain: func() { _ = env.Close() }}
+	return h, h.Register(
+		future.Unary(service.Unary, futureAnswer, env),
+		future.BidiStream(service.PingPong, futureEcho, env),
+		future.ServerStream(service.Down, futureFlood, env),
+		future.ClientStream(service.Up, futureDrain, env),
+	)
+}
+
+func futureAnswer(_ *future.Context, req *pb.SimpleRequest, sink *future.ResponseSink[pb.SimpleResponse]) {
+	var res pb.SimpleResponse
+	service.Answer(&res, req)
+	sink.Success(&res)
+}
+
+// futurePingPongCall sends back what it receives.
+type futurePingPongCall struct {
+	requests *future.Stream[pb.SimpleRequest]
+	sink     *future.Sink[pb.SimpleResponse]
+	received func(*pb.SimpleRequest, error)
+	sent     func(struct{}, error)
+}
+
+func futureEcho(
+	_ *future.Context, requests *future.Stream[pb.SimpleRequest], sink *future.Sink[pb.SimpleResponse],
+) {
+	p := &futurePingPongCall{requests: requests, sink: sink}
+	p.received, p.sent = p.onReceived, p.onSent
+	requests.Next().OnComplete(p.received)
+}
+
+func (p *futurePingPongCall) onReceived(req *pb.SimpleRequest, err error) {
+	switch {
+	case errors.Is(err, io.EOF):
+		p.sink.Close()
+	case err == nil:
+		var res pb.SimpleResponse
+		service.Answer(&res, req)
+		p.sink.Send(&res).OnComplete(p.sent)
+	}
+}
+
+func (p *futurePingPongCall) onSent(_ struct{}, err error) {
+	if err == nil {
+		p.requests.Next().OnComplete(p.received)
+	}
+}
+
+// futureDownCall sends until the client has enough.
+type futureDownCall struct {
+	sink *future.Sink[pb.SimpleResponse]
+	res  *pb.SimpleResponse
+	sent func(struct{}, error)
+}
+
+func futureFlood(_ *future.Context, req *pb.SimpleRequest, sink *future.Sink[pb.SimpleResponse]) {
+	d := &futureDownCall{sink: sink, res: service.Flood(req)}
+	d.sent = d.onSent
+	d.onSent(struct{}{}, nil)
+}
+
+func (d *futureDownCall) onSent(_ struct{}, err error) {
+	if err == nil {
+		d.sink.Send(d.res, call.BufferHint).OnComplete(d.sent)
+	}
+}
+
+// futureUpCall receives until the client has sent all.
+type futureUpCall struct {
+	requests *future.Stream[pb.SimpleRequest]
+	sink     *future.ResponseSink[pb.SimpleResponse]
+	received func(*pb.SimpleRequest, error)
+}
+
+func futureDrain(
+	_ *future.Context, requests *future.Stream[pb.SimpleRequest], sink *future.ResponseSink[pb.SimpleResponse],
+) {
+	u := &futureUpCall{requests: requests, sink: sink}
+	u.received = u.onReceived
+	requests.Next().OnComplete(u.received)
+}
+
+func (u *futureUpCall) onReceived(_ *pb.SimpleRequest, err error) {
+	switch {
+	case errors.Is(err, io.EOF):
+		u.sink.Success(new(pb.SimpleResponse))
+	case err == nil:
+		u.requests.Next().OnComplete(u.received)
+	}
+}

@@ -1,0 +1,190 @@
+package own
+
+import (
+	"fmt"
+
+	pb "google.golang.org/grpc/interop/grpc_testing"
+
+	"github.com/cqrpc/cqrpc"
+	"github.com/cqrpc/cqrpc/benchmark/internal/load"
+	"github.com/cqrpc/cqrpc/benchmark/internal/service"
+	"github.com/cqrpc/cqrpc/call"
+	"github.com/cqrpc/cqrpc/client"
+	"github.com/cqrpc/cqrpc/cq"
+)
+
+// rawClient starts batches.
+type rawClient struct {
+	roots
+	station *station
+}
+
+// NewRawClient returns a client of batches and tags.
+func NewRawClient(setup load.Setup) (load.Client, error) {
+	return &rawClient{roots: roots{setup: setup}, station: newStation(queues(setup))}, nil
+}
+
+func (c *rawClient) Dial() (load.Conn, error) {
+	ch, err := c.channel()
+	return &rawConn{c, ch, c.station.pick()}, err
+}
+
+func (c *rawClient) Close() error {
+	c.end()
+	c.station.close()
+	return nil
+}
+
+type rawConn struct {
+	client  *rawClient
+	channel *client.Channel
+	queue   *cq.Queue
+}
+
+// rawUnary is a call that is made again and again.
+type rawUnary struct {
+	*rawConn
+	turn   *load.Turn
+	call   *call.Call
+	req    *pb.SimpleRequest
+	res    pb.SimpleResponse
+	status cqrpc.Status
+}
+
+func (c *rawConn) Unary(t *load.Turn) load.Slot {
+	return &rawUnary{rawConn: c, turn: t, req: service.Request(c.client.setup.Size)}
+}
+
+func (u *rawUnary) Start() {
+	u.call = u.channel.NewCall(u.queue, service.UnaryName)
+	ops := [...]call.Op{
+		call.SendInitialMetadata(nil), call.SendValue(u.req), call.SendClose(),
+		call.RecvInitialMetadata(nil), call.RecvValue(&u.res, nil), call.RecvStatus(&u.status, nil),
+	}
+	must(u.call.StartBatch(ops[:], u))
+}
+
+// Proceed implements cq.Proceeder.
+func (u *rawUnary) Proceed(bool) {
+	err := u.status.Err()
+	if err == nil {
+		err = service.Check(&u.res, u.client.setup.Size)
+	}
+	if u.turn.Done(err) {
+		u.Start()
+	}
+}
+
+// rawStream is what slots with a stream have in common.
+type rawStream struct {
+	*rawConn
+	turn *load.Turn
+	call *call.Call
+	req  *pb.SimpleRequest
+	res  pb.SimpleResponse
+}
+
+func (s *rawStream) end() {
+	if s.call != nil {
+		s.call.Close()
+	}
+}
+
+// outcome is that of an operation on a stream.
+func (s *rawStream) outcome(ok bool) error {
+	if !ok {
+		return fmt.Errorf("stream ended: %w", s.call.Err())
+	}
+	return nil
+}
+
+// rawPingPong is a stream on which a message bounces.
+type rawPingPong struct{ rawStream }
+
+func (c *rawConn) PingPong(t *load.Turn) load.Slot {
+	p := &rawPingPong{rawStream{rawConn: c, turn: t, req: service.Request(c.client.setup.Size)}}
+	c.client.hold(p)
+	return p
+}
+
+func (p *rawPingPong) Start() {
+	if p.call == nil {
+		p.call = p.channel.NewCall(p.queue, service.PingPongName)
+		ops := [...]call.Op{call.SendInitialMetadata(nil), call.SendValue(p.req), call.RecvNext(&p.res)}
+		must(p.call.StartBatch(ops[:], p))
+		return
+	}
+	ops := [...]call.Op{call.SendValue(p.req), call.RecvNext(&p.res)}
+	must(p.call.StartBatch(ops[:], p))
+}
+
+// Proceed implements cq.Proceeder.
+func (p *rawPingPong) Proceed(ok bool) {
+	err := p.outcome(ok)
+	if err == nil {
+		err = service.Check(&p.res, p.client.setup.Size)
+	}
+	if p.turn.Done(err) {
+		p.Start()
+	}
+}
+
+// rawDown is a stream that is received.
+type rawDown struct{ rawStream }
+
+func (c *rawConn) Down(t *load.Turn) load.Slot {
+	d := &rawDown{rawStream{rawConn: c, turn: t, req: service.RequestDown(c.client.setup.Size)}}
+	c.client.hold(d)
+	return d
+}
+
+func (d *rawDown) Start() {
+	if d.call == nil {
+		d.call = d.channel.NewCall(d.queue, service.DownName)
+		ops := [...]call.Op{
+			call.SendInitialMetadata(nil), call.SendValue(d.req), call.SendClose(), call.RecvNext(&d.res),
+		}
+		must(d.call.StartBatch(ops[:], d))
+		return
+	}
+	ops := [...]call.Op{call.RecvNext(&d.res)}
+	must(d.call.StartBatch(ops[:], d))
+}
+
+// Proceed implements cq.Proceeder.
+func (d *rawDown) Proceed(ok bool) {
+	err := d.outcome(ok)
+	if err == nil {
+		err = service.Check(&d.res, d.client.setup.Size)
+	}
+	if d.turn.Done(err) {
+		d.Start()
+	}
+}
+
+// rawUp is a stream that is sent.
+type rawUp struct{ rawStream }
+
+func (c *rawConn) Up(t *load.Turn) load.Slot {
+	u := &rawUp{rawStream{rawConn: c, turn: t, req: service.Request(c.client.setup.Size)}}
+	c.client.hold(u)
+	return u
+}
+
+func (u *rawUp) Start() {
+	if u.call == nil {
+		u.call = u.channel.NewCall(u.queue, service.UpName)
+		ops := [...]call.Op{call.SendInitialMetadata(nil), call.SendValue(u.req).With(call.BufferHint)}
+		must(u.call.StartBatch(ops[:], u))
+		return
+	}
+	ops := [...]call.Op{call.SendValue(u.req).With(call.BufferHint)}
+	must(u.call.StartBatch(ops[:], u))
+}
+
+// Proceed implements cq.Proceeder.
+func (u *rawUp) Proceed(ok bool) {
+	if u.turn.Done(u.outcome(ok)) {
+		u.Start()
+	}
+}

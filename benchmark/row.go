@@ -1,0 +1,130 @@
+package main
+
+import (
+	"runtime"
+	"strconv"
+
+	"github.com/cqrpc/cqrpc/benchmark/internal/load"
+)
+
+// row is one kind of work.
+type row struct {
+	name string
+	unit string // what is counted
+	load load.Plan
+	// neutral: driven by h2load, against the server alone.
+	neutral bool
+}
+
+// The rows by name, for the marks.
+const (
+	unary1     = "unary 1×1"
+	unary100   = "unary 1×100"
+	openLoop   = "unary open loop 20k/s"
+	pingPong1  = "ping-pong 1 stream"
+	pingPong   = "ping-pong 100 streams"
+	down32     = "down 32 B"
+	down1K     = "down 1 KiB"
+	down64K    = "down 64 KiB"
+	down1M     = "down 1 MiB"
+	up64K      = "up 64 KiB"
+	up1M       = "up 1 MiB"
+	h2load32   = "h2load unary 32 B 1×100"
+	h2load16K  = "h2load unary 16 KiB 10×10"
+	idleStream = "idle streams"
+	idleConn   = "idle connections"
+)
+
+// allRows returns the rows in the order of the report.
+func allRows(p plan) []row {
+	of := func(name, unit string, m load.Mode, conns, streams, size int, rate float64) row {
+		return row{name: name, unit: unit, load: load.Plan{
+			Mode: m, Conns: conns, Streams: streams, Size: size, Rate: rate, Warmup: p.warmup, Duration: p.duration,
+		}}
+	}
+	h2load := func(name string, conns, streams, size int) row {
+		r := of(name, "calls/s", load.Unary, conns, streams, size, 0)
+		r.neutral = true
+		return r
+	}
+	return []row{
+		of(unary1, "calls/s", load.Unary, 1, 1, 32, 0),
+		of(unary100, "calls/s", load.Unary, 1, 100, 32, 0),
+		of(openLoop, "calls/s", load.Unary, 1, 1000, 32, 20_000),
+		h2load(h2load32, 1, 100, 32),
+		h2load(h2load16K, 10, 10, 16<<10),
+		of(pingPong1, "msgs/s", load.PingPong, 1, 1, 32, 0),
+		of(pingPong, "msgs/s", load.PingPong, 1, 100, 32, 0),
+		of(down32, "msgs/s", load.Down, 1, 1, 32, 0),
+		of(down1K, "msgs/s", load.Down, 1, 1, 1<<10, 0),
+		of(down64K, "msgs/s", load.Down, 1, 1, 64<<10, 0),
+		of(down1M, "msgs/s", load.Down, 1, 1, 1<<20, 0),
+		of(up64K, "msgs/s", load.Up, 1, 1, 64<<10, 0),
+		of(up1M, "msgs/s", load.Up, 1, 1, 1<<20, 0),
+		of(idleStream, "held", load.IdleStreams, 1, p.streams, 32, 0),
+		of(idleConn, "held", load.IdleConns, p.conns, 1, 32, 0),
+	}
+}
+
+// args is what the client is told.
+func (r row) args() []string {
+	return []string{
+		"-mode", string(r.load.Mode), "-conns", strconv.Itoa(r.load.Conns), "-streams", strconv.Itoa(r.load.Streams),
+		"-size", strconv.Itoa(r.load.Size), "-rate", strconv.FormatFloat(r.load.Rate, 'f', -1, 64),
+		"-warmup", r.load.Warmup.String(), "-d", r.load.Duration.String(),
+	}
+}
+
+// contender is an implementation and style at both ends.
+type contender struct {
+	name    string
+	args    []string // of server and client
+	server  []string // of the server alone
+	nghttpd bool     // is a static file of nghttpd, for neutral rows
+	floor   bool     // is TCP without a protocol, for rows of one stream whose writes are like ours
+}
+
+// The contenders that marks name.
+const (
+	grpcGo  = "grpc-go"
+	raw     = "cqrpc raw"
+	sync    = "cqrpc sync"
+	queue   = "cqrpc queue"
+	reactor = "cqrpc reactor"
+	inline  = "cqrpc reactor inline"
+	future  = "cqrpc future"
+	nghttpd = "nghttpd"
+	rawTCP  = "raw TCP"
+)
+
+// allContenders returns them in the order of the report.
+func allContenders() []contender {
+	style := func(name, style string, more ...string) contender {
+		return contender{name: name, args: append([]string{"-impl", "cqrpc", "-style", style}, more...)}
+	}
+	peer := func(name, impl string, server ...string) contender {
+		return contender{name: name, args: []string{"-impl", impl}, server: server}
+	}
+	return []contender{
+		style(raw, "raw"), style(queue, "queue"), style(reactor, "reactor"), style(inline, "reactor", "-inline"),
+		style(future, "future"), style(sync, "sync"),
+		peer(grpcGo, "grpc-go"),
+		peer("grpc-go workers", "grpc-go", "-workers", strconv.Itoa(runtime.NumCPU())), // NumStreamWorkers
+		peer("connect-go", "connect-go"),
+		{name: nghttpd, nghttpd: true},
+		{name: rawTCP, args: []string{"-impl", "tcp"}, floor: true},
+	}
+}
+
+// takesPart reports whether there is a measurement of c for r.
+func (c contender) takesPart(r row) bool {
+	switch {
+	case c.nghttpd:
+		return r.neutral
+	case c.floor:
+		echo := r.load.Mode == load.Unary || r.load.Mode == load.PingPong
+		return !r.neutral && !r.load.Mode.Idle() && r.load.Conns*r.load.Streams == 1 && (echo || r.load.Size >= 64<<10)
+	default:
+		return true
+	}
+}

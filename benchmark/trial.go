@@ -1,0 +1,145 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/cqrpc/cqrpc/benchmark/internal/load"
+	"github.com/cqrpc/cqrpc/benchmark/internal/usage"
+)
+
+// sample is one measurement of one contender in one round. Costs are per
+// operation, or per thing that is held. What was not measured is zero.
+type sample struct {
+	Rate             float64 `json:"rate"`
+	MBPerS           float64 `json:"mb_per_s"`
+	P50              float64 `json:"p50_us"`
+	P99              float64 `json:"p99_us"`
+	P999             float64 `json:"p999_us"`
+	ClientCPU        float64 `json:"client_cpu_us"`
+	ServerCPU        float64 `json:"server_cpu_us"`
+	ClientAllocs     float64 `json:"client_allocs"`
+	ServerAllocs     float64 `json:"server_allocs"`
+	ClientBytes      float64 `json:"client_bytes"`      // resident, of what is held
+	ServerBytes      float64 `json:"server_bytes"`      // likewise
+	ClientGoroutines float64 `json:"client_goroutines"` // likewise
+	ServerGoroutines float64 `json:"server_goroutines"` // likewise
+}
+
+// samples are those of one row, by contender.
+type samples map[string][]sample
+
+// compare runs everything, contender after contender, round after round.
+func (b *bench) compare(ctx context.Context, p plan) (*results, error) {
+	res := &results{plan: p, samples: make(map[string]samples)}
+	for _, r := range p.rows {
+		of := make(samples)
+		for round := range p.rounds {
+			for _, c := range p.contenders {
+				if !c.takesPart(r) || !b.can(r, c) {
+					continue
+				}
+				fmt.Fprintf(os.Stderr, "%s, round %d: %s\n", r.name, round+1, c.name)
+				s, err := b.trial(ctx, r, c)
+				if err != nil {
+					return nil, fmt.Errorf("%s, %s: %w", r.name, c.name, err)
+				}
+				of[c.name] = append(of[c.name], s)
+			}
+		}
+		res.samples[r.name] = of
+	}
+	return res, nil
+}
+
+// can reports whether what is needed for c in r is installed.
+func (b *bench) can(r row, c contender) bool {
+	return (!r.neutral || b.h2load != "") && (!c.nghttpd || b.nghttpd != "")
+}
+
+func (b *bench) trial(ctx context.Context, r row, c contender) (sample, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	if c.nghttpd {
+		return b.staticTrial(ctx, r)
+	}
+	server, addr, err := b.startServer(ctx, c)
+	if err != nil {
+		return sample{}, err
+	}
+	defer server.stop()
+	before, err := server.usage()
+	if err != nil {
+		return sample{}, err
+	}
+	var rep load.Report
+	switch {
+	case r.neutral:
+		rep, err = b.neutral(ctx, r, addr, true)
+	case r.load.Mode.Idle():
+		return b.held(ctx, r, c, addr, server, before)
+	default:
+		rep, err = b.driven(ctx, r, c, addr)
+	}
+	if err != nil {
+		return sample{}, err
+	}
+	after, err := server.usage()
+	return sampleOf(rep, after.Since(before)), err
+}
+
+// driven is the report of a client that ends by itself.
+func (b *bench) driven(ctx context.Context, r row, c contender, addr string) (rep load.Report, err error) {
+	client, err := b.startClient(ctx, r, c, addr)
+	if err != nil {
+		return rep, err
+	}
+	text, err := client.last()
+	if err != nil {
+		return rep, err
+	}
+	return rep, json.Unmarshal([]byte(text), &rep)
+}
+
+func (b *bench) startClient(ctx context.Context, r row, c contender, addr string) (*process, error) {
+	return start(ctx, filepath.Join(b.dir, "bench-client"), slices.Concat([]string{"-addr", addr}, c.args, r.args())...)
+}
+
+// held is what a server and a client cost that hold something open.
+func (b *bench) held(
+	ctx context.Context, r row, c contender, addr string, server *process, before usage.Usage,
+) (sample, error) {
+	client, err := b.startClient(ctx, r, c, addr)
+	if err != nil {
+		return sample{}, err
+	}
+	defer client.stop()
+	text, err := client.line()
+	if err != nil {
+		return sample{}, err
+	}
+	var rep load.Report
+	if err := json.Unmarshal([]byte(text), &rep); err != nil {
+		return sample{}, err
+	}
+	after, err := server.usage()
+	used, n := after.Since(before), float64(rep.Ops)
+	s := sampleOf(rep, used)
+	s.ClientBytes, s.ServerBytes = rep.Bytes, float64(used.Resident)/n
+	s.ClientGoroutines, s.ServerGoroutines = float64(rep.Goroutines)/n, float64(used.Goroutines)/n
+	return s, err
+}
+
+// sampleOf joins what the client reports with what its server has used.
+func sampleOf(rep load.Report, server usage.Usage) sample {
+	n := float64(max(rep.OpsTotal, 1))
+	return sample{
+		Rate: rep.OpsPerS, MBPerS: rep.MBPerS, P50: rep.P50, P99: rep.P99, P999: rep.P999,
+		ClientCPU: rep.CPU, ServerCPU: float64(server.CPU.Microseconds()) / n,
+		ClientAllocs: rep.Allocs, ServerAllocs: float64(server.Mallocs) / n,
+	}
+}
