@@ -103,6 +103,7 @@ func (p *Pool) Close() {
 // work runs tasks until there are none. One at a time: a task taken along
 // with one that blocks would wait although another worker is free.
 func (p *Pool) work() {
+	growStack()
 	orderly := false
 	defer func() {
 		if !orderly { // the callback ended its goroutine (runtime.Goexit)
@@ -117,6 +118,15 @@ func (p *Pool) work() {
 		}
 		t.Run()
 	}
+}
+
+// growStack makes room for what callbacks do: starting a batch is deep, and to
+// move a stack that is deep already costs ten times as much as now.
+//
+//go:noinline
+func growStack() {
+	var room [4 << 10]byte
+	runtime.KeepAlive(&room)
 }
 
 // take returns the oldest task, or retires the calling worker.

@@ -28,6 +28,7 @@ type conn struct {
 
 	// atomic
 	handling atomic.Int64 // calls of handlers that have not returned
+	leaving  atomic.Int64 // calls that were released and are not done, see Accepted
 	closed   atomic.Bool
 }
 
@@ -134,13 +135,28 @@ func (c *conn) reserve(st *transport.Stream) bool {
 	return false
 }
 
-// unreserve counts a handler as returned. The last one of a closed connection
-// may be what the server's end waits for.
+// unreserve counts a handler as returned.
 func (c *conn) unreserve() {
 	c.server.handling.Add(-1)
-	if c.handling.Add(-1) == 0 && c.closed.Load() {
+	if c.handling.Add(-1) == 0 {
+		c.settle()
+	}
+}
+
+// settle looks whether the last call of a closed connection is done: it may be
+// what the server's end waits for.
+func (c *conn) settle() {
+	if c.closed.Load() && c.unfinished() == 0 {
 		c.server.forget(c)
 	}
+}
+
+// unfinished returns for how many calls the application may run. A call on its
+// way from one count to the other is in both, so who reads the first one first
+// misses none.
+func (c *conn) unfinished() int64 {
+	n := c.handling.Load()
+	return n + c.leaving.Load()
 }
 
 // OnClosed implements transport.Handler: the connection has ended, and all its
@@ -150,7 +166,7 @@ func (c *conn) OnClosed(err error) {
 	c.closed.Store(true)
 	s.mu.Lock()
 	s.open--
-	if c.handling.Load() == 0 {
+	if c.unfinished() == 0 {
 		delete(s.conns, c)
 	}
 	s.endLocked()
@@ -161,7 +177,7 @@ func (c *conn) OnClosed(err error) {
 	}
 }
 
-// forget drops a connection that has ended and has no handler any more.
+// forget drops a connection that has ended and for which nothing runs any more.
 // Both who closed it and who returned last may find that out.
 func (s *Server) forget(c *conn) {
 	s.mu.Lock()

@@ -24,7 +24,7 @@ type Server struct {
 	workers      workers
 	stopping     chan struct{} // closed by the first stop
 	drained      chan struct{} // closed: stopped and no connection is open
-	idle         chan struct{} // closed: drained and no handler runs
+	idle         chan struct{} // closed: drained and nothing of the application runs
 
 	// guarded by mu until the first Serve, immutable from then on
 	router router
@@ -39,7 +39,7 @@ type Server struct {
 	// guarded by mu
 	phase     phase
 	listeners map[net.Listener]struct{}
-	conns     map[*conn]struct{} // open, or closed with handlers that still run
+	conns     map[*conn]struct{} // open, or closed with calls that are not done
 	open      int                // connections that have not ended
 	homes     int                // given so far
 	notices   []shutdownNotice

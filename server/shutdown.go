@@ -70,7 +70,8 @@ func (s *Server) CancelAllCalls() {
 }
 
 // Shutdown ends the server gracefully, as ShutdownAndNotify does, and waits
-// until connections have ended and handlers have returned. If ctx ends first,
+// until connections have ended and handlers have returned, the last reactions
+// of reactors and callbacks of futures with them. If ctx ends first,
 // it cancels all calls, waits 2 s at most for that to take effect, and returns
 // ctx's error, which says how many handlers run on. In the end it shuts down the
 // queues of AddQueue: what is left to do for their pollers is to take events
@@ -108,10 +109,20 @@ func (s *Server) cancel() error {
 	case <-t.C:
 	}
 	s.release()
-	if n := s.handling.Load(); n > 0 {
+	if n := s.unfinished(); n > 0 {
 		return fmt.Errorf("server: %d handlers have not returned", n)
 	}
 	return nil
+}
+
+// unfinished returns for how many calls the application still runs.
+func (s *Server) unfinished() (n int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for c := range s.conns {
+		n += c.unfinished()
+	}
+	return n
 }
 
 // release lets go of what the server was given, once its calls have ended.

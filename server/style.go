@@ -10,7 +10,9 @@ import (
 // below server, and anybody's own. Applications do not need it.
 
 // Accepted is a call that has arrived for the handler of a style, which now owns
-// it: it must start SendStatus once, whatever happens, and Release the call.
+// it: it must start SendStatus once, whatever happens, and leave in two steps.
+//
+//	accept ──► Release: the stream's slot ──► SEND_STATUS ──► Done: Shutdown need not wait
 type Accepted struct {
 	Call *call.Call
 
@@ -27,12 +29,23 @@ func NewHandler(name string, shape call.Shape, accept func(Accepted)) Handler {
 	return Handler{name: name, shape: shape, accept: accept}
 }
 
-// Release counts the call as served, exactly once: nothing of the application
-// runs for it any more, or what still runs is about to end. A client that has
-// read the status may open its next stream at once, so release a call before
-// its status goes out: only then is the client within MAX_CONCURRENT_STREAMS
-// (RFC 9113 section 5.1.2).
-func (a Accepted) Release() { a.conn.unreserve() }
+// Release counts the call as served, exactly once: what of the application still
+// runs for it is about to end. A client that has read the status may open its
+// next stream at once, so release a call before its status goes out: only then
+// is the client within MAX_CONCURRENT_STREAMS (RFC 9113 section 5.1.2).
+func (a Accepted) Release() {
+	a.conn.leaving.Add(1)
+	a.conn.unreserve()
+}
+
+// Done says, exactly once and after Release, that nothing of the application
+// runs for the call any more: its last reaction or callback has returned.
+// Shutdown waits for that.
+func (a Accepted) Done() {
+	if a.conn.leaving.Add(-1) == 0 {
+		a.conn.settle()
+	}
+}
 
 // Panicked reports that the application panicked with v: to the function of
 // WithPanicHandler, or else to the log. Ending the call is the style's part, with

@@ -2,6 +2,7 @@ package server_test
 
 import (
 	"context"
+	"strings"
 	"testing"
 	"testing/synctest"
 
@@ -54,6 +55,7 @@ func TestStyle(t *testing.T) {
 		if err != nil {
 			t.Error(err)
 		}
+		defer got.Done()
 		p.WantTrailers("the style's status", 1, 0)
 		p.WantRST("the client was not done", 1, http2.ErrCodeNo)
 		if ended != (ends{normal: 1}) || ctx.Err() != context.Canceled || ctx.IsCancelled() {
@@ -73,6 +75,7 @@ func TestContextThatIsAskedLate(t *testing.T) {
 		x := serveHandlers(t, server.NewHandler(bidi.Name, call.BidiStream, func(a server.Accepted) {
 			ctx.Bind(a.Call, nil)
 			a.Release()
+			a.Done()
 		}))
 		p := x.dial()
 		p.Request(1, bidi.Name)
@@ -86,5 +89,55 @@ func TestContextThatIsAskedLate(t *testing.T) {
 			t.Errorf("ran %v, err %v, cancelled %v", ran, ctx.Err(), ctx.IsCancelled())
 		}
 		ctx.TryCancel()
+	})
+}
+
+// A released call gives its slot to the next at once; the server's end waits
+// until nothing of the application runs for it, too.
+func TestShutdownWaitsForDone(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		var got []server.Accepted
+		x := serveHandlers(t, server.NewHandler(bidi.Name, call.BidiStream, func(a server.Accepted) {
+			got = append(got, a)
+		}))
+		p := x.dial()
+		p.Request(1, bidi.Name)
+		p.Request(3, bidi.Name)
+		p.WantIdle("nobody has answered")
+		got[0].Release()
+		if s := x.server.String(); !strings.Contains(s, "handling 1,") {
+			t.Errorf("one call is left: %s", s)
+		}
+		p.Close()
+		down := make(chan error, 1)
+		go func() { down <- x.server.Shutdown(context.Background()) }()
+		for _, step := range []func(){got[1].Release, got[1].Done, got[0].Done} {
+			synctest.Wait()
+			select {
+			case err := <-down:
+				t.Fatalf("Shutdown did not wait: %v", err)
+			default:
+			}
+			step()
+		}
+		if err := <-down; err != nil {
+			t.Errorf("Shutdown: %v", err)
+		}
+	})
+}
+
+// What never is done does not keep Close from returning, and is in its error.
+func TestCloseCountsWhatIsNotDone(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		var got server.Accepted
+		x := serveHandlers(t, server.NewHandler(bidi.Name, call.BidiStream, func(a server.Accepted) { got = a }))
+		p := x.dial()
+		p.Request(1, bidi.Name)
+		p.WantIdle("nobody has answered")
+		got.Release()
+		if err := x.server.Close(); err == nil || !strings.Contains(err.Error(), "1 handlers have not returned") {
+			t.Errorf("Close: %v", err)
+		}
+		got.Done()
 	})
 }

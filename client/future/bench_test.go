@@ -121,6 +121,7 @@ func BenchmarkIdleStream(b *testing.B) {
 				server.NewHandler(bidi.Name, call.BidiStream, func(a server.Accepted) {
 					arrived.Add(1)
 					a.Release()
+					a.Done()
 				}))
 			const streams = 900 // a connection has room for 1000
 			sinks := make([]*clientfuture.Sink[text], streams)

@@ -38,7 +38,7 @@ func BidiStream[Req, Res any](
 ) (*Sink[Req], *Stream[Res]) {
 	r := new(receiving[Res])
 	err := r.prepare(ctx, s, m.Name, false, opts, r)
-	r.half.Bind(r.prepared.Call, s.home.Queue())
+	r.half.Bind(r.prepared.Call, s.home.Queue(), nil)
 	r.out.bind(&r.rpc)
 	if err == nil {
 		ops := [...]call.Op{call.SendInitialMetadata(r.prepared.Metadata), call.RecvStatus(nil, nil)}

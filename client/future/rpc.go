@@ -52,11 +52,17 @@ var errShutdown error = &cqrpc.Error{Status: evicted, Cause: cq.ErrShutdown}
 // launch starts the first batch, which contains RECV_STATUS. tag is run when
 // that completes, and calls over.
 func (r *rpc) launch(tag cq.Tag, ops []call.Op) error {
+	isLaunched := false
+	defer func() {
+		if !isLaunched { // rejected, or the codec panicked
+			r.prepared.Call.Close()
+			r.home.Leave(&r.stay)
+		}
+	}()
 	if err := r.prepared.Call.StartBatch(ops, tag); err != nil {
-		r.prepared.Call.Close()
-		r.home.Leave(&r.stay)
 		return rejection(err)
 	}
+	isLaunched = true
 	return nil
 }
 

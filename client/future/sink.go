@@ -58,6 +58,18 @@ func (s *Sink[T]) SendAll(ctx context.Context, seq iter.Seq[*T]) error {
 	}, s)
 }
 
+// SendFrom sends what next gives until it gives false, as a batch: enhanced, and
+// flushed in the end. It is SendAll that waits for nothing: next is called by the
+// poller of the call, when the server has taken what came before, and must not
+// block. future.Values makes a next of a slice. The future is resolved when all
+// was taken; it fails with the first error of a Send, or with a panic of next as
+// a *future.PanicError. Until it is resolved a Send or another SendFrom
+// fails with future.ErrPending. It does not close the sink; to close it too early
+// fails the future with future.ErrClosed.
+func (s *Sink[T]) SendFrom(next func() (*T, bool)) *future.Future[struct{}] {
+	return s.out.half.SendFrom(func() (any, bool) { return next() }, func(*future.PanicError) {}, s)
+}
+
 // Close ends the requests, after what is kept back: the server sees their end.
 // The future is resolved when that was written, or the call has ended, with an
 // error only if messages could not be sent. It may be called again: the future
@@ -80,7 +92,7 @@ type sending struct {
 // bind makes the call one with a sink.
 func (o *sending) bind(r *rpc) {
 	o.rpc = r
-	o.half.Bind(r.prepared.Call, r.home.Queue(), o)
+	o.half.Bind(r.prepared.Call, r.home.Queue(), o, nil)
 }
 
 func (o *sending) close() *future.Future[struct{}] {

@@ -38,6 +38,25 @@ func (s *Stream[T]) All(ctx context.Context) iter.Seq2[*T, error] {
 	return s.in.half.All(ctx, s, s.Close)
 }
 
+// ForEach calls fn with each message, on the poller of the call, one after the
+// other: fn must not block. The future is resolved after the last; it fails with
+// the errors of Next, but for io.EOF, or with the first error of fn, or its panic
+// as a *future.PanicError: then the stream has been closed. Until it is resolved
+// a Next or another ForEach fails with future.ErrPending.
+func (s *Stream[T]) ForEach(fn func(*T) error) *future.Future[struct{}] {
+	return s.in.half.ForEach(func(m *T) (*half.Done, error) { return nil, fn(m) }, s.stop)
+}
+
+// ForEachThen is ForEach for a function that takes its time, without blocking:
+// the next message comes when the future that fn returned is resolved, and an
+// error of that is one of fn.
+func (s *Stream[T]) ForEachThen(fn func(*T) *future.Future[struct{}]) *future.Future[struct{}] {
+	return s.in.half.ForEach(half.Steps(fn), s.stop)
+}
+
+// stop gives the responses up because of an error of the application's.
+func (s *Stream[T]) stop(error) { s.Close() }
+
 // Header returns the future of the response's initial metadata, which is empty
 // if the server answered with a status only. It fails with the call's error if
 // there was no answer.
@@ -78,7 +97,7 @@ func ServerStream[Req, Res any](
 ) *Stream[Res] {
 	r := new(receiving[Res])
 	err := r.prepare(ctx, s, m.Name, false, opts, r)
-	r.half.Bind(r.prepared.Call, s.home.Queue())
+	r.half.Bind(r.prepared.Call, s.home.Queue(), nil)
 	if err == nil {
 		ops := [...]call.Op{
 			call.SendInitialMetadata(r.prepared.Metadata), call.SendValue(req), call.SendClose(), call.RecvStatus(nil, nil),

@@ -53,7 +53,9 @@ func (a *audience) Exhausted() {
 		ops := [1]call.Op{call.SendClose()}
 		(*base)(a).must(c.StartBatchOn(cq.Discard, ops[:], nil))
 	}
-	c.StopReceiving()
+	if a.response == nil { // else the one response is awaited, and that it is the only one
+		c.StopReceiving()
+	}
 }
 
 // Done implements reaction.Reactor.

@@ -4,7 +4,7 @@ import "runtime/debug"
 
 // Map returns a future of fn's result on the value of f, or of f's error. See
 // the package on where fn runs and what becomes of its panics.
-func Map[T, U any](f *Future[T], fn func(T) (U, error)) *Future[U] {
+func Map[T, U any](f Awaitable[T], fn func(T) (U, error)) *Future[U] {
 	p := new(Promise[U])
 	f.OnComplete(func(v T, err error) {
 		if err != nil {
@@ -19,7 +19,7 @@ func Map[T, U any](f *Future[T], fn func(T) (U, error)) *Future[U] {
 // Then returns a future of the future that fn makes of the value of f, or of
 // f's error: the next step of something that takes several calls. See the
 // package on where fn runs and what becomes of its panics.
-func Then[T, U any](f *Future[T], fn func(T) *Future[U]) *Future[U] {
+func Then[T, U any, F Awaitable[U]](f Awaitable[T], fn func(T) F) *Future[U] {
 	p := new(Promise[U])
 	f.OnComplete(func(v T, err error) {
 		if err != nil {
@@ -28,7 +28,7 @@ func Then[T, U any](f *Future[T], fn func(T) *Future[U]) *Future[U] {
 		}
 		var next Promise[*Future[U]]
 		next.Future().OnComplete(func(f *Future[U], err error) { p.follow(f, err) })
-		next.try(func() (*Future[U], error) { return fn(v), nil })
+		next.try(func() (*Future[U], error) { return fn(v).self(), nil })
 	})
 	return p.Future()
 }

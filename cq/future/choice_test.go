@@ -11,6 +11,9 @@ import (
 	"github.com/cqrpc/cqrpc/cq/future"
 )
 
+// none is no futures.
+var none []*future.Future[int]
+
 func TestSelect(t *testing.T) {
 	var a, b, c future.Promise[int]
 	f := future.Select(a.Future(), b.Future(), c.Future())
@@ -34,12 +37,12 @@ func TestSelectOfResolved(t *testing.T) {
 	if !ok || err != nil || s.Index != 1 || s.Err != errTest || len(s.Rest) != 2 {
 		t.Errorf("the first of the resolved, failed or not: %+v, %v, %v", s, err, ok)
 	}
-	if _, err, ok := future.Select[int]().Poll(); !ok || err != future.ErrNone {
+	if _, err, ok := future.Select(none...).Poll(); !ok || err != future.ErrNone {
 		t.Errorf("none: %v, %v", err, ok)
 	}
 	want(t, "First", future.First(new(future.Promise[int]).Future(), future.Ready(3)), 3, nil)
 	want(t, "First failed", future.First(future.Failed[int](errTest), future.Ready(3)), 0, errTest)
-	want(t, "First of none", future.First[int](), 0, future.ErrNone)
+	want(t, "First of none", future.First(none...), 0, future.ErrNone)
 }
 
 // A future that is selected again and again, and loses, collects nothing.
@@ -78,7 +81,7 @@ func TestJoin(t *testing.T) {
 	if _, err, ok := f.Poll(); !ok || err != errTest {
 		t.Errorf("an error comes at once: %v, %v", err, ok)
 	}
-	if v, err, ok := future.Join[int]().Poll(); !ok || err != nil || len(v) != 0 {
+	if v, err, ok := future.Join(none...).Poll(); !ok || err != nil || len(v) != 0 {
 		t.Errorf("of none: %v, %v, %v", v, err, ok)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/cqrpc/cqrpc/cq"
 )
@@ -57,6 +58,26 @@ func (e *Environment) Station() *Station {
 // do. The error is cq.ErrShutdown after Close, and then f is not run.
 func (e *Environment) Spawn(f func()) error { return e.Station().Spawn(f) }
 
+// After returns a future that is resolved in d, at once if d is not positive, by
+// the poller of the next queue; and fails with cq.ErrShutdown when the
+// environment is closed. It costs an alarm and no goroutine.
+func (e *Environment) After(d time.Duration) *Future[struct{}] {
+	r := new(rest)
+	if err := r.alarm.Set(e.Pick(), time.Now().Add(d), r); err != nil {
+		r.promise.Fail(err)
+	}
+	return r.promise.Future()
+}
+
+// rest is one After.
+type rest struct {
+	alarm   cq.Alarm
+	promise Promise[struct{}]
+}
+
+// Run implements cq.Callback.
+func (r *rest) Run(ev cq.Event) { r.promise.Settle(struct{}{}, ev.Err) }
+
 // Close cancels the calls that are in flight on the environment, shuts its
 // queues down and waits until their pollers have taken every event: when it
 // returns, all futures of calls are resolved. The error is an *[OpenError] with
@@ -87,5 +108,6 @@ func (e *Environment) String() string {
 	for _, s := range e.stations {
 		calls += s.inFlight()
 	}
-	return fmt.Sprintf("future.Environment(%s, %d queues, %d calls in flight)", e.cfg.name, len(e.stations), calls)
+	return fmt.Sprintf("future.Environment(%s, %s, %s in flight)",
+		e.cfg.name, plural(len(e.stations), "queue"), plural(calls, "call"))
 }

@@ -152,7 +152,7 @@ func TestTenants(t *testing.T) {
 	}
 	tenants[3].name = "" // over, its events under way
 	tenants[4].leave = func() { s.Leave(&tenants[4].Stay) }
-	if env.String() != "future.Environment(future, 1 queues, 3 calls in flight)" {
+	if env.String() != "future.Environment(future, 1 queue, 3 calls in flight)" {
 		t.Error(env)
 	}
 	err := env.Close()

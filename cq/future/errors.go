@@ -55,7 +55,7 @@ const maxListed = 8
 // Error returns one line: how many calls, and the first few different entries.
 func (e *OpenError) Error() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "future: environment closed with %d calls in flight", len(e.Calls))
+	b.WriteString("future: environment closed with " + plural(len(e.Calls), "call") + " in flight")
 	listed := 0
 	for i, c := range e.Calls {
 		if i > 0 && e.Calls[i-1] == c {
@@ -68,4 +68,12 @@ func (e *OpenError) Error() string {
 		b.WriteString("; " + c)
 	}
 	return b.String()
+}
+
+// plural counts things in a text.
+func plural(n int, thing string) string {
+	if n != 1 {
+		thing += "s"
+	}
+	return fmt.Sprintf("%d %s", n, thing)
 }

@@ -22,6 +22,17 @@ type Future[T any] struct {
 	watchers []*watcher[T] // told when resolved, in this order
 }
 
+// Awaitable is a *Future[T], or what embeds one, as the response of a call: the
+// combinators take either.
+type Awaitable[T any] interface {
+	Await(ctx context.Context) (T, error)
+	OnComplete(fn func(T, error))
+
+	self() *Future[T]
+}
+
+func (f *Future[T]) self() *Future[T] { return f }
+
 // watcher is one function that waits for a future. It is a pointer so that it
 // can be found again.
 type watcher[T any] struct{ react func(T, error) }

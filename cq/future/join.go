@@ -4,8 +4,9 @@ import "sync/atomic"
 
 // Join returns a future of the values of all fs, in their order, which comes
 // when the last is resolved; or of the first error, which comes at once, while
-// the others go on. The values of no futures are there at once.
-func Join[T any](fs ...*Future[T]) *Future[[]T] {
+// the others go on. The values of no futures are there at once. All fs are of one
+// type: of a *Future and a response of a call, give the Future of the response.
+func Join[T any, F Awaitable[T]](fs ...F) *Future[[]T] {
 	values := make([]T, len(fs))
 	if len(fs) == 0 {
 		return Ready(values)
@@ -35,7 +36,7 @@ type Pair[A, B any] struct {
 }
 
 // Join2 is Join for two futures of different types.
-func Join2[A, B any](a *Future[A], b *Future[B]) *Future[Pair[A, B]] {
+func Join2[A, B any](a Awaitable[A], b Awaitable[B]) *Future[Pair[A, B]] {
 	p := new(Promise[Pair[A, B]])
 	values := new(Pair[A, B])
 	var left atomic.Int64

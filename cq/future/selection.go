@@ -18,11 +18,15 @@ type Selection[T any] struct {
 // comes first in fs. It fails, with ErrNone, only if there are none.
 // Once it is resolved it has no hold on the others: one that is selected again
 // and again and never resolved collects nothing.
-func Select[T any](fs ...*Future[T]) *Future[Selection[T]] {
+// All fs are of one type, as those of Join.
+func Select[T any, F Awaitable[T]](fs ...F) *Future[Selection[T]] {
 	if len(fs) == 0 {
 		return Failed[Selection[T]](ErrNone)
 	}
-	c := &contest[T]{fs: slices.Clone(fs)}
+	c := &contest[T]{fs: make([]*Future[T], len(fs))}
+	for i, f := range fs {
+		c.fs[i] = f.self()
+	}
 	for i := range c.fs {
 		if !c.enter(i) {
 			break
@@ -33,7 +37,7 @@ func Select[T any](fs ...*Future[T]) *Future[Selection[T]] {
 
 // First returns a future of the result of that one of fs which is resolved
 // first: Select for who needs neither its index nor the others.
-func First[T any](fs ...*Future[T]) *Future[T] {
+func First[T any, F Awaitable[T]](fs ...F) *Future[T] {
 	return Map(Select(fs...), func(s Selection[T]) (T, error) { return s.Value, s.Err })
 }
 

@@ -6,6 +6,7 @@ import (
 
 	"github.com/cqrpc/cqrpc"
 	"github.com/cqrpc/cqrpc/client"
+	clientfuture "github.com/cqrpc/cqrpc/client/future"
 	"github.com/cqrpc/cqrpc/cq/future"
 	pb "github.com/cqrpc/cqrpc/examples/routeguide/routeguidepb"
 )
@@ -36,7 +37,7 @@ func (v visitor) unary(ctx context.Context) error {
 func (v visitor) several(ctx context.Context) error {
 	v.out.linef("several calls at once")
 	length := func(f *pb.Feature) (int, error) { return len(f.GetName()), nil }
-	n, err := future.Map(v.stub.GetFeature(ctx, point(2, 1)).Future, length).Await(ctx)
+	n, err := future.Map(v.stub.GetFeature(ctx, point(2, 1)), length).Await(ctx)
 	if err != nil {
 		return err
 	}
@@ -44,8 +45,8 @@ func (v visitor) several(ctx context.Context) error {
 
 	// The second call depends on the answer to the first.
 	first := v.stub.GetFeature(ctx, point(1, 1))
-	north := future.Then(first.Future, func(f *pb.Feature) *future.Future[*pb.Feature] {
-		return v.stub.GetFeature(ctx, point(f.GetLocation().GetLatitude()+1, 1)).Future
+	north := future.Then(first, func(f *pb.Feature) *clientfuture.Response[pb.Feature] {
+		return v.stub.GetFeature(ctx, point(f.GetLocation().GetLatitude()+1, 1))
 	})
 	feature, err := north.Await(ctx)
 	if err != nil {
@@ -54,16 +55,14 @@ func (v visitor) several(ctx context.Context) error {
 	v.out.linef("  then: north of it is %s", feature.GetName())
 
 	silent := v.stub.GetFeature(ctx, nowhere)
-	selected, err := future.Select(silent.Future, v.stub.GetFeature(ctx, point(1, 1)).Future).Await(ctx)
+	selected, err := future.Select(silent, v.stub.GetFeature(ctx, point(1, 1))).Await(ctx)
 	if err != nil {
 		return err
 	}
 	v.out.linef("  select: %s was faster than nowhere", selected.Value.GetName())
 	silent.Cancel() // the loser goes on, unless somebody ends it
 
-	both, err := future.Join(
-		v.stub.GetFeature(ctx, point(1, 1)).Future, v.stub.GetFeature(ctx, point(2, 1)).Future,
-	).Await(ctx)
+	both, err := future.Join(v.stub.GetFeature(ctx, point(1, 1)), v.stub.GetFeature(ctx, point(2, 1))).Await(ctx)
 	if err != nil {
 		return err
 	}
@@ -94,13 +93,11 @@ func (v visitor) clientStreaming(ctx context.Context) error {
 func (v visitor) serverStreaming(ctx context.Context) error {
 	v.out.linef("server streaming")
 	stream := v.stub.ListFeatures(ctx, &pb.Rectangle{Lo: point(1, 1), Hi: point(2, 2)})
-	for feature, err := range stream.All(ctx) {
-		if err != nil {
-			return err
-		}
+	_, err := stream.ForEach(func(feature *pb.Feature) error { // on the poller
 		v.out.linef("  %s", feature.GetName())
-	}
-	return nil
+		return nil
+	}).Await(ctx)
+	return err
 }
 
 // duplex: let (sink, stream) = duplex_streaming(service, method)

@@ -1,9 +1,6 @@
 package main
 
 import (
-	"errors"
-	"io"
-
 	"github.com/cqrpc/cqrpc"
 	"github.com/cqrpc/cqrpc/cq/future"
 	pb "github.com/cqrpc/cqrpc/examples/routeguide/routeguidepb"
@@ -46,9 +43,9 @@ func (*guide) RecordRoute(
 	_ *serverfuture.Context, requests *serverfuture.Stream[pb.Point], sink *serverfuture.ResponseSink[pb.RouteSummary],
 ) {
 	var summary pb.RouteSummary
-	forEach(requests, func(*pb.Point) *future.Future[struct{}] {
+	requests.ForEach(func(*pb.Point) error {
 		summary.PointCount++
-		return future.Ready(struct{}{})
+		return nil
 	}).OnComplete(func(_ struct{}, err error) {
 		if err != nil {
 			sink.Fail(cqrpc.StatusOf(err))
@@ -60,10 +57,10 @@ func (*guide) RecordRoute(
 
 // ListFeatures implements pb.RouteGuideFutureServer: it sends the corners.
 func (*guide) ListFeatures(_ *serverfuture.Context, area *pb.Rectangle, sink *serverfuture.Sink[pb.Feature]) {
-	low := sink.Send(&pb.Feature{Name: nameOf(area.GetLo()), Location: area.GetLo()})
-	future.Then(low, func(struct{}) *future.Future[struct{}] {
-		return sink.Send(&pb.Feature{Name: nameOf(area.GetHi()), Location: area.GetHi()})
-	}).OnComplete(func(_ struct{}, err error) { end(sink, err) })
+	sink.SendFrom(future.Values([]*pb.Feature{
+		{Name: nameOf(area.GetLo()), Location: area.GetLo()},
+		{Name: nameOf(area.GetHi()), Location: area.GetHi()},
+	})).OnComplete(func(_ struct{}, err error) { end(sink, err) })
 }
 
 // RouteChat implements pb.RouteGuideFutureServer:
@@ -72,7 +69,7 @@ func (*guide) ListFeatures(_ *serverfuture.Context, area *pb.Rectangle, sink *se
 func (*guide) RouteChat(
 	_ *serverfuture.Context, requests *serverfuture.Stream[pb.RouteNote], sink *serverfuture.Sink[pb.RouteNote],
 ) {
-	forEach(requests, func(n *pb.RouteNote) *future.Future[struct{}] {
+	requests.ForEachThen(func(n *pb.RouteNote) *future.Future[struct{}] {
 		return sink.Send(&pb.RouteNote{Message: "you said " + n.GetMessage()})
 	}).OnComplete(func(_ struct{}, err error) { end(sink, err) })
 }
@@ -84,30 +81,4 @@ func end[T any](sink *serverfuture.Sink[T], err error) {
 		return
 	}
 	sink.Close()
-}
-
-// forEach calls f with each request, the next when the future of the one before
-// is resolved. Its own future is resolved after the last.
-func forEach[T any](requests *serverfuture.Stream[T], f func(*T) *future.Future[struct{}]) *future.Future[struct{}] {
-	done := new(future.Promise[struct{}])
-	var take func(*T, error)
-	next := func(_ struct{}, err error) {
-		if err != nil {
-			done.Fail(err)
-			return
-		}
-		requests.Next().OnComplete(take)
-	}
-	take = func(m *T, err error) {
-		switch {
-		case err == nil:
-			f(m).OnComplete(next)
-		case errors.Is(err, io.EOF):
-			done.Resolve(struct{}{})
-		default:
-			done.Fail(err)
-		}
-	}
-	requests.Next().OnComplete(take)
-	return done.Future()
 }

@@ -29,7 +29,8 @@ func main() {
 	}
 }
 
-// run prints the talk, part by part. Everything is printed by this goroutine.
+// run prints the talk, part by part. Everything is printed by this goroutine, or
+// while it waits.
 func run(ctx context.Context, w io.Writer) error {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()

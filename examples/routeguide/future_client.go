@@ -3,11 +3,9 @@ package main
 import (
 	"context"
 	"errors"
-	"time"
 
 	"github.com/cqrpc/cqrpc/client"
 	clientfuture "github.com/cqrpc/cqrpc/client/future"
-	"github.com/cqrpc/cqrpc/cq"
 	"github.com/cqrpc/cqrpc/cq/future"
 	pb "github.com/cqrpc/cqrpc/examples/routeguide/routeguidepb"
 )
@@ -60,18 +58,8 @@ func (t *futureTraveller) visit(sink *clientfuture.Sink[pb.Point], r *route) *fu
 		return sink.Close()
 	}
 	t.out.visiting(p)
-	rested := future.Then(sink.Send(p), func(struct{}) *future.Future[struct{}] { return t.rest(r.delay()) })
+	rested := future.Then(sink.Send(p), func(struct{}) *future.Future[struct{}] { return t.env.After(r.delay()) })
 	return future.Then(rested, func(struct{}) *future.Future[struct{}] { return t.visit(sink, r) })
-}
-
-// rest is the future of the time after d: an alarm on a queue of the
-// environment, whose tag is a function.
-func (t *futureTraveller) rest(d time.Duration) *future.Future[struct{}] {
-	p := new(future.Promise[struct{}])
-	if _, err := t.env.Pick().After(d, func(ev cq.Event) { p.Settle(struct{}{}, ev.Err) }); err != nil {
-		p.Fail(err)
-	}
-	return p.Future()
 }
 
 // routeChat sends by a chain of futures and receives on this goroutine.
@@ -91,12 +79,16 @@ func (t *futureTraveller) routeChat(ctx context.Context, notes []*pb.RouteNote) 
 	return err
 }
 
-// say sends a note, goes on when it has been taken, and half-closes after the
-// last.
-func (t *futureTraveller) say(sink *clientfuture.Sink[pb.RouteNote], left []*pb.RouteNote) *future.Future[struct{}] {
-	if len(left) == 0 {
-		return sink.Close()
-	}
-	t.out.sending(left[0])
-	return future.Then(sink.Send(left[0]), func(struct{}) *future.Future[struct{}] { return t.say(sink, left[1:]) })
+// say sends the notes, each when the one before has been taken, and half-closes
+// after the last.
+func (t *futureTraveller) say(sink *clientfuture.Sink[pb.RouteNote], notes []*pb.RouteNote) *future.Future[struct{}] {
+	next := future.Values(notes)
+	sent := sink.SendFrom(func() (*pb.RouteNote, bool) {
+		n, ok := next()
+		if ok {
+			t.out.sending(n)
+		}
+		return n, ok
+	})
+	return future.Then(sent, func(struct{}) *future.Future[struct{}] { return sink.Close() })
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"errors"
-	"io"
 
 	"github.com/cqrpc/cqrpc"
 	"github.com/cqrpc/cqrpc/cq/future"
@@ -38,24 +37,18 @@ func (g *futureGuide) GetFeature(
 func (g *futureGuide) ListFeatures(
 	_ *serverfuture.Context, area *pb.Rectangle, sink *serverfuture.Sink[pb.Feature],
 ) {
-	sendAll(sink, g.features.within(area)).OnComplete(func(_ struct{}, err error) {
+	sink.SendFrom(future.Values(g.features.within(area))).OnComplete(end(sink))
+}
+
+// end ends a call when everything that was to be sent was, or could not be.
+func end[T any](sink *serverfuture.Sink[T]) func(struct{}, error) {
+	return func(_ struct{}, err error) {
 		if err != nil {
 			sink.Fail(cqrpc.StatusOf(err))
 			return
 		}
 		sink.Close()
-	})
-}
-
-// sendAll sends each message when the one before has been taken: a chain of
-// futures, which is resolved with the last.
-func sendAll[T any](sink *serverfuture.Sink[T], left []*T) *future.Future[struct{}] {
-	if len(left) == 0 {
-		return future.Ready(struct{}{})
 	}
-	return future.Then(sink.Send(left[0]), func(struct{}) *future.Future[struct{}] {
-		return sendAll(sink, left[1:])
-	})
 }
 
 // RecordRoute implements pb.RouteGuideFutureServer. It folds the requests into
@@ -64,19 +57,16 @@ func (g *futureGuide) RecordRoute(
 	_ *serverfuture.Context, requests *serverfuture.Stream[pb.Point], sink *serverfuture.ResponseSink[pb.RouteSummary],
 ) {
 	j := g.newJourney()
-	var visit func(*pb.Point, error)
-	visit = func(p *pb.Point, err error) {
-		switch {
-		case err == nil:
-			j.visit(p)
-			requests.Next().OnComplete(visit)
-		case errors.Is(err, io.EOF): // the client has half-closed
-			sink.Success(j.summary())
-		default:
+	requests.ForEach(func(p *pb.Point) error {
+		j.visit(p)
+		return nil
+	}).OnComplete(func(_ struct{}, err error) {
+		if err != nil {
 			sink.Fail(cqrpc.StatusOf(err))
+			return
 		}
-	}
-	requests.Next().OnComplete(visit)
+		sink.Success(j.summary())
+	})
 }
 
 // RouteChat implements pb.RouteGuideFutureServer. It reads a note when all the
@@ -84,23 +74,7 @@ func (g *futureGuide) RecordRoute(
 func (g *futureGuide) RouteChat(
 	_ *serverfuture.Context, requests *serverfuture.Stream[pb.RouteNote], sink *serverfuture.Sink[pb.RouteNote],
 ) {
-	var answer func(*pb.RouteNote, error)
-	next := func(_ struct{}, err error) {
-		if err != nil {
-			sink.Fail(cqrpc.StatusOf(err))
-			return
-		}
-		requests.Next().OnComplete(answer)
-	}
-	answer = func(n *pb.RouteNote, err error) {
-		switch {
-		case err == nil:
-			sendAll(sink, g.leave(n)).OnComplete(next)
-		case errors.Is(err, io.EOF): // the client has half-closed
-			sink.Close()
-		default:
-			sink.Fail(cqrpc.StatusOf(err))
-		}
-	}
-	requests.Next().OnComplete(answer)
+	requests.ForEachThen(func(n *pb.RouteNote) *future.Future[struct{}] {
+		return sink.SendFrom(future.Values(g.leave(n)))
+	}).OnComplete(end(sink))
 }

@@ -6,7 +6,6 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/cqrpc/cqrpc"
-	"github.com/cqrpc/cqrpc/cq"
 	pb "github.com/cqrpc/cqrpc/examples/routeguide/routeguidepb"
 	"github.com/cqrpc/cqrpc/server"
 	"github.com/cqrpc/cqrpc/server/reactor"
@@ -21,16 +20,11 @@ type reactorGuide struct {
 	*guide
 }
 
-// serveReactor gives the reactions goroutines of their own, as is the default,
-// so that it can wait for the last of them: a server's Shutdown waits for calls,
-// and OnDone comes after its call.
+// serveReactor has nothing to drain: a server's Shutdown returns when the last
+// reaction, OnDone, has.
 func serveReactor(s *server.Server, g *guide) (drain func() error, err error) {
-	pool := cq.NewPool(256)
-	drain = func() error {
-		pool.Close()
-		return nil
-	}
-	return drain, pb.RegisterRouteGuideReactorServer(s, &reactorGuide{guide: g}, reactor.WithExecutor(pool))
+	drain = func() error { return nil }
+	return drain, pb.RegisterRouteGuideReactorServer(s, &reactorGuide{guide: g})
 }
 
 // GetFeature implements pb.RouteGuideReactorServer. Who only answers takes the

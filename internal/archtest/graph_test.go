@@ -74,8 +74,10 @@ var graph = []struct {
 
 	// test harness
 	{"internal/memconn", rule{}},
+	{"internal/faultproxy", rule{}},
 	{"internal/h2peer", rule{external: http2}},
 	{"internal/parity", rule{ours: everyAPI, external: protobuf}},
+	{"internal/ledger", rule{ours: append([]string{"internal/parity"}, everyAPI...)}},
 	{"internal/leak", rule{ours: []string{"internal/mem"}}},
 	{"internal/archtest", rule{}},
 }

@@ -3,6 +3,8 @@
 //
 //	Sender     Send, Flush, Close ──► {SEND_MESSAGE}, …, {SEND_CLOSE} or {SEND_STATUS}
 //	Receiver   Next               ──► {RECV_MESSAGE}, …, one ahead of the application
+//	pump       SendFrom: Send, Send, …, Flush, each when the one before is resolved
+//	walk       ForEach: Next, Next, …, each when the function is done with the one before
 //
 // A half is the tag of its own operations, by views of the one struct: the
 // poller that harvests an event runs it, and it resolves the future of the
@@ -44,6 +46,14 @@ func failure(ev cq.Event) error {
 		return future.ErrFinished
 	}
 	return ev.Err
+}
+
+// shutdown is the error of what the poller can no longer do for k.
+func shutdown(k *call.Call) error {
+	if err := k.Err(); err != nil {
+		return err
+	}
+	return Misuse(cq.ErrShutdown)
 }
 
 // Misuse makes a call error of a batch that was rejected: a value that the codec

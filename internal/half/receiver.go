@@ -46,15 +46,17 @@ func (s *receiverState) to(next receiverState) {
 // Receiver is the peer's messages. The zero value is ready for Bind.
 type Receiver[T any] struct {
 	// immutable
-	call *call.Call
-	to   cq.Completer
+	call  *call.Call
+	to    cq.Completer
+	tally *Tally
 
 	mu sync.Mutex
 
 	// guarded by mu
 	state    receiverState
 	isClosed bool
-	asked    *asked[T] // a Next that is not resolved
+	isWalked bool      // a ForEach is not resolved
+	asked    taker[T]  // a Next that is not resolved, or a ForEach that waits
 	left     *asked[T] // a Next that a Recv gave up waiting for
 	ahead    *T        // a message nobody has asked for yet
 	verdict  error     // what follows the last message, io.EOF for OK; nil: not known yet
@@ -64,15 +66,23 @@ type Receiver[T any] struct {
 	got  bool
 }
 
+// taker gets a message, or why none comes.
+type taker[T any] interface{ take(m *T, err error) }
+
 // asked is the cell of one Next.
 type asked[T any] struct {
 	promise future.Promise[*T]
 	handle  any // keeps the application's handle from being collected
 }
 
+func (a *asked[T]) take(m *T, err error) { a.promise.Settle(m, err) }
+
 // Bind gives the half its call. On a client what follows the last message is
-// how the call ends, see Conclude; a server knows it when the messages end.
-func (r *Receiver[T]) Bind(k *call.Call, to cq.Completer) { r.call, r.to = k, to }
+// how the call ends, see Conclude; a server knows it when the messages end. tally
+// may be nil.
+func (r *Receiver[T]) Bind(k *call.Call, to cq.Completer, tally *Tally) {
+	r.call, r.to, r.tally = k, to, tally
+}
 
 // Next returns the future of the next message; io.EOF after the last, or why
 // the call ended. handle lives as long as the future is not resolved.
@@ -87,29 +97,17 @@ func (r *Receiver[T]) Next(handle any) *future.Future[*T] {
 // ask is Next for who may give up waiting.
 func (r *Receiver[T]) ask(handle any) (*asked[T], error) {
 	r.mu.Lock()
-	a := r.left
-	switch {
-	case a != nil:
+	if a := r.left; a != nil {
 		r.left = nil
 		r.mu.Unlock()
 		return a, nil
-	case r.isClosed:
-		r.mu.Unlock()
-		return nil, future.ErrClosed
-	case r.asked != nil:
-		r.mu.Unlock()
-		return nil, future.ErrPending
-	case r.ahead == nil && r.state == receiverOver:
-		err := r.verdict
+	}
+	if err := r.refusalLocked(r.isWalked); err != nil {
 		r.mu.Unlock()
 		return nil, err
 	}
-	a = &asked[T]{handle: handle}
-	m := r.ahead
-	if r.ahead = nil; m == nil {
-		r.asked = a
-	}
-	isDue := r.readLocked()
+	a := &asked[T]{handle: handle}
+	m, isDue := r.demandLocked(a)
 	r.mu.Unlock()
 	if isDue {
 		r.read()
@@ -118,6 +116,29 @@ func (r *Receiver[T]) ask(handle any) (*asked[T], error) {
 		a.promise.Resolve(m)
 	}
 	return a, nil
+}
+
+// refusalLocked is why nobody can ask for a message now, nil if one can.
+func (r *Receiver[T]) refusalLocked(isTaken bool) error {
+	switch {
+	case r.isClosed:
+		return future.ErrClosed
+	case isTaken || r.asked != nil:
+		return future.ErrPending
+	case r.ahead == nil && r.state == receiverOver:
+		return r.verdict
+	}
+	return nil
+}
+
+// demandLocked returns the message that is ahead; without one a will get the
+// next. The caller is to read if that is due.
+func (r *Receiver[T]) demandLocked(a taker[T]) (m *T, isDue bool) {
+	m = r.ahead
+	if r.ahead = nil; m == nil {
+		r.asked = a
+	}
+	return m, r.readLocked()
 }
 
 // readLocked notes that the caller is about to read, if a read is due.
@@ -132,7 +153,9 @@ func (r *Receiver[T]) readLocked() bool {
 
 func (r *Receiver[T]) read() {
 	ops := [1]call.Op{call.RecvValue(r.into, &r.got)}
+	r.tally.Enter()
 	if err := r.call.StartBatchOn(r.to, ops[:], (*receiving[T])(r)); err != nil {
+		defer r.tally.Leave()
 		r.end(Misuse(err))
 	}
 }
@@ -143,6 +166,7 @@ type receiving[T any] Receiver[T]
 // Run implements cq.Callback, for RECV_MESSAGE.
 func (v *receiving[T]) Run(ev cq.Event) {
 	r := (*Receiver[T])(v)
+	defer r.tally.Leave()
 	if !r.got {
 		r.end(failure(ev))
 		return
@@ -165,7 +189,7 @@ func (v *receiving[T]) Run(ev cq.Event) {
 	r.readLocked() // one ahead: started before this one is handed out
 	r.mu.Unlock()
 	r.read()
-	a.promise.Resolve(m)
+	a.take(m, nil)
 }
 
 // end notes that no message will come any more; err is why, if the peer did not
@@ -182,7 +206,7 @@ func (r *Receiver[T]) end(err error) {
 	}
 	a, err := r.overLocked()
 	r.mu.Unlock()
-	a.fail(err)
+	refuse(a, err)
 }
 
 // Conclude tells a client's half how the call ended: nil for OK. What has
@@ -195,7 +219,7 @@ func (r *Receiver[T]) Conclude(err error) {
 	r.verdict = err
 	a, err := r.overLocked()
 	r.mu.Unlock()
-	a.fail(err)
+	refuse(a, err)
 }
 
 // Reject makes err all there is to receive: the call was not started.
@@ -207,7 +231,7 @@ func (r *Receiver[T]) Reject(err error) {
 }
 
 // overLocked is over if all is known. It returns who is to be told, and what.
-func (r *Receiver[T]) overLocked() (*asked[T], error) {
+func (r *Receiver[T]) overLocked() (taker[T], error) {
 	if r.state != receiverEnded || r.verdict == nil {
 		return nil, nil
 	}
@@ -217,9 +241,10 @@ func (r *Receiver[T]) overLocked() (*asked[T], error) {
 	return a, r.verdict
 }
 
-func (a *asked[T]) fail(err error) {
+// refuse tells a, if there is one, why no message comes.
+func refuse[T any](a taker[T], err error) {
 	if a != nil {
-		a.promise.Fail(err)
+		a.take(nil, err)
 	}
 }
 
@@ -276,7 +301,7 @@ func (r *Receiver[T]) Close() bool {
 	if isFirst && !isReading {
 		r.call.StopReceiving()
 	}
-	a.fail(future.ErrClosed)
+	refuse(a, future.ErrClosed)
 	return isFirst
 }
 

@@ -25,9 +25,10 @@ import (
 //	Flush  ─► b goes out, with BufferHint if all messages since the last Flush had it
 type Sender struct {
 	// immutable
-	call *call.Call
-	to   cq.Completer
-	side Side
+	call  *call.Call
+	to    cq.Completer
+	side  Side
+	tally *Tally
 
 	mu sync.Mutex
 
@@ -45,6 +46,7 @@ type Sender struct {
 	next     message // behind it
 	kept     message // kept back; sent is nil
 	flushing *sent   // a Flush for whose message there is no room yet
+	pump     *pump   // a SendFrom that is not resolved
 }
 
 // message is one that was accepted; without a buffer there is none.
@@ -54,48 +56,65 @@ type message struct {
 	sent  *sent
 }
 
-// sent is the cell of one Send or Flush.
+// sent is the cell of one Send or Flush, or of the messages of a SendFrom.
 type sent struct {
 	promise future.Promise[struct{}]
-	handle  any // keeps the application's handle from being collected
+	handle  any   // keeps the application's handle from being collected
+	pump    *pump // to be told instead
 }
 
 // settle resolves the cell, if there is one.
 func (a *sent) settle(err error) {
-	if a != nil {
+	switch {
+	case a == nil:
+	case a.pump != nil:
+		a.pump.sent(err)
+	default:
 		a.promise.Settle(struct{}{}, err)
 	}
 }
 
-// Bind gives the half its call.
-func (s *Sender) Bind(k *call.Call, to cq.Completer, side Side) { s.call, s.to, s.side = k, to, side }
+// Bind gives the half its call. tally may be nil.
+func (s *Sender) Bind(k *call.Call, to cq.Completer, side Side, tally *Tally) {
+	s.call, s.to, s.side, s.tally = k, to, side, tally
+}
 
 // Send sends v. The future is resolved when the call has taken it, or, if it is
 // kept back, the one before. v is free for reuse when Send returns. handle lives
 // as long as the future is not resolved.
 func (s *Sender) Send(v any, flags call.Flags, handle any) *Done {
-	if err := s.refusal(); err != nil {
-		return Failed(err)
-	}
-	body, err := s.marshal(v)
-	if err != nil {
-		return Failed(Misuse(&call.BatchError{Op: call.SendMessageOp, Reason: call.ErrInvalidMessage, Cause: err}))
-	}
-	a, err := s.accept(message{body: body, flags: flags}, handle)
+	a, err := s.put(v, flags, nil, handle)
 	switch {
 	case err != nil:
-		body.Free()
 		return Failed(err)
 	case a == nil:
 		return done
 	}
-	s.resume()
 	return a.promise.Future()
 }
 
-// accept takes m, and returns the cell of the message that goes out for it; nil
-// if none does.
-func (s *Sender) accept(m message, handle any) (*sent, error) {
+// put sends v, for by if that is not nil, and returns the cell of the message
+// that goes out for it; nil if none does.
+func (s *Sender) put(v any, flags call.Flags, by *pump, handle any) (*sent, error) {
+	if err := s.refusal(); err != nil {
+		return nil, err
+	}
+	body, err := s.marshal(v)
+	if err != nil {
+		return nil, Misuse(&call.BatchError{Op: call.SendMessageOp, Reason: call.ErrInvalidMessage, Cause: err})
+	}
+	a, err := s.accept(message{body: body, flags: flags}, by, handle)
+	switch {
+	case err != nil:
+		body.Free()
+	case a != nil:
+		s.resume()
+	}
+	return a, err
+}
+
+// accept takes m, and returns what put does.
+func (s *Sender) accept(m message, by *pump, handle any) (*sent, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
@@ -103,7 +122,7 @@ func (s *Sender) accept(m message, handle any) (*sent, error) {
 		return nil, future.ErrClosed
 	case s.verdict != nil:
 		return nil, s.verdict
-	case s.next.body != nil || s.flushing != nil:
+	case s.next.body != nil || s.flushing != nil || s.pump != by:
 		return nil, future.ErrPending
 	}
 	// The first message of a response goes out at once: kept back or hinted it
@@ -121,7 +140,11 @@ func (s *Sender) accept(m message, handle any) (*sent, error) {
 		}
 		m.flags |= call.BufferHint
 	}
-	m.sent = &sent{handle: handle}
+	if by != nil {
+		m.sent = &by.cell
+	} else {
+		m.sent = &sent{handle: handle}
+	}
 	s.next = m
 	return m.sent, nil
 }
@@ -172,6 +195,17 @@ func (s *Sender) Flush(handle any) *Done {
 		return Failed(err)
 	}
 	s.mu.Lock()
+	p := s.pump
+	s.mu.Unlock()
+	if p != nil {
+		return p.promise.Future()
+	}
+	return s.flush(handle)
+}
+
+// flush is Flush, of what there is now.
+func (s *Sender) flush(handle any) *Done {
+	s.mu.Lock()
 	a := s.flushing
 	switch {
 	case a != nil:
@@ -197,8 +231,8 @@ func (s *Sender) Enhance(on bool) (was bool) {
 	s.mu.Lock()
 	was, s.enhanced = s.enhanced, on
 	s.mu.Unlock()
-	if was && !on {
-		s.Flush(nil)
+	if was && !on && s.refusal() == nil {
+		s.flush(nil)
 	}
 	return was
 }

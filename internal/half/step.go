@@ -1,6 +1,8 @@
 package half
 
 import (
+	"errors"
+
 	"github.com/cqrpc/cqrpc/call"
 	"github.com/cqrpc/cqrpc/cq"
 )
@@ -88,17 +90,36 @@ func (s *Sender) start(m message, hasEnd bool) {
 	if hasEnd {
 		batch, tag = append(batch, s.side.End()), (*ending)(s)
 	}
-	err := s.call.StartBatchOn(s.to, batch, tag)
-	if err == nil {
+	s.tally.Enter()
+	var err error
+	isGiven := false
+	defer func() {
+		if isGiven {
+			return
+		}
+		defer s.tally.Leave()
+		if isOpening {
+			s.side.Revert()
+		}
+		if err == nil { // a compressor has panicked, and the panic goes on
+			err = errPanicked
+			defer s.resume() // the loop that called does not
+		}
+		s.reject(m, hasEnd, Misuse(err))
+	}()
+	err = s.call.StartBatchOn(s.to, batch, tag)
+	if isGiven = err == nil; isGiven {
 		s.mu.Lock()
 		s.turns.given++
 		s.mu.Unlock()
-		return
 	}
-	if isOpening {
-		s.side.Revert()
-	}
-	err = Misuse(err)
+}
+
+// errPanicked does not tell with what: that is for who reports the panic.
+var errPanicked = errors.New("panic in a codec")
+
+// reject fails a message whose turn was issued, and which the call has not taken.
+func (s *Sender) reject(m message, hasEnd bool, err error) {
 	m.body.Free()
 	s.mu.Lock()
 	s.turns.issued--
@@ -130,7 +151,9 @@ func (s *Sender) startEnd() {
 	if isOpening {
 		batch = append(batch, head)
 	}
+	s.tally.Enter()
 	if err := s.call.StartBatchOn(s.to, batch, (*ending)(s)); err != nil {
+		defer s.tally.Leave()
 		if isOpening {
 			s.side.Revert()
 		}
@@ -144,17 +167,18 @@ type sending Sender
 // Run implements cq.Callback, for SEND_MESSAGE.
 func (v *sending) Run(ev cq.Event) {
 	s := (*Sender)(v)
+	defer s.tally.Leave()
 	err := failure(ev)
 	s.mu.Lock()
 	s.turns.completed++
 	a := s.sending
 	s.sending = nil
 	s.mu.Unlock()
+	defer a.settle(err) // also if a codec panics on the next message
 	if err != nil {
 		s.lose(err)
 	}
 	s.resume()
-	a.settle(err)
 }
 
 // ending is the view of a Sender that the end of the half completes.
@@ -164,6 +188,7 @@ type ending Sender
 // a message in the batch.
 func (v *ending) Run(ev cq.Event) {
 	s := (*Sender)(v)
+	defer s.tally.Leave()
 	err := failure(ev)
 	s.mu.Lock()
 	if s.isJoint {

@@ -44,7 +44,9 @@ func (r *rpc) finish() {
 	if isOpening {
 		batch = append(batch, head)
 	}
+	r.tally.Enter()
 	if err := r.accepted.Call.StartBatchOn(r.home.Queue(), batch, (*parting)(r)); err != nil {
+		defer r.tally.Leave()
 		if isOpening {
 			r.Revert()
 		}
@@ -59,8 +61,10 @@ func (r *rpc) respond(res any) *half.Done {
 	}
 	r.release()
 	isAccepted := false
+	r.tally.Enter()
 	defer func() {
 		if !isAccepted { // rejected, or the codec panicked
+			defer r.tally.Leave()
 			r.refuse(res)
 		}
 	}()
@@ -97,7 +101,11 @@ func (r *rpc) refuse(res any) {
 type parting rpc
 
 // Run implements cq.Callback.
-func (v *parting) Run(ev cq.Event) { (*rpc)(v).Ended(ev.Err) }
+func (v *parting) Run(ev cq.Event) {
+	r := (*rpc)(v)
+	defer r.tally.Leave()
+	r.Ended(ev.Err)
+}
 
 // Head implements half.Side. Without initial metadata of the application, and if
 // nothing was sent, the status alone is the whole response.

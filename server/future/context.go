@@ -15,5 +15,14 @@ type Context struct {
 // block. Its panic is one of the handler. The error is cq.ErrShutdown, and then
 // f is not run: the environment is closed.
 func (c *Context) Spawn(f func()) error {
-	return c.rpc.home.Spawn(func() { c.rpc.run(f) })
+	r := c.rpc
+	r.tally.Enter()
+	err := r.home.Spawn(func() {
+		defer r.tally.Leave()
+		r.run(f)
+	})
+	if err != nil {
+		r.tally.Leave()
+	}
+	return err
 }

@@ -77,7 +77,7 @@ func newResponseSink[Res any](r *rpc) *ResponseSink[Res] {
 
 func newSink[Res any](r *rpc) *Sink[Res] {
 	r.out = new(half.Sender)
-	r.out.Bind(r.accepted.Call, r.home.Queue(), r)
+	r.out.Bind(r.accepted.Call, r.home.Queue(), r, &r.tally)
 	s := &Sink[Res]{r}
 	future.Guard(r.home, s, r)
 	return s
@@ -86,6 +86,6 @@ func newSink[Res any](r *rpc) *Sink[Res] {
 func newStream[Req any](r *rpc) *Stream[Req] {
 	s := new(Stream[Req])
 	s.rpc = r
-	s.half.Bind(r.accepted.Call, r.home.Queue())
+	s.half.Bind(r.accepted.Call, r.home.Queue(), &r.tally)
 	return s
 }

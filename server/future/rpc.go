@@ -36,6 +36,7 @@ type rpc struct {
 
 	request    *call.Buffer // written when RECV_MESSAGE is harvested; the poller's
 	isReleased atomic.Bool
+	tally      half.Tally // of handler, RECV_CLOSE, batches and what was spawned
 
 	answer future.Promise[struct{}]
 
@@ -58,8 +59,10 @@ func accept(a server.Accepted, home *future.Station, serve func(*rpc), hasOneReq
 		home.Leave(&r.stay)
 		r.release()
 		r.Evict()
+		a.Done()
 		return
 	}
+	r.tally.Begin((*settling)(r), 2) // arriving and ended
 	r.ctx.Bind(a.Call, (*closing)(r))
 	var err error
 	if hasOneRequest {
@@ -102,7 +105,15 @@ func (r *rpc) arrived() {
 	if isOver {
 		r.release()
 	}
+	r.tally.Leave()
 }
+
+// settling is the view of an rpc for which nothing runs any more: the last
+// callback has returned, and what the application still starts is its own.
+type settling rpc
+
+// Settled implements half.Settler.
+func (v *settling) Settled() { v.accepted.Done() }
 
 // closing completes RECV_CLOSE, on a goroutine of the engine.
 type closing rpc
@@ -121,6 +132,7 @@ type ended rpc
 // Run implements cq.Callback.
 func (v *ended) Run(cq.Event) {
 	r := (*rpc)(v)
+	defer r.tally.Leave()
 	r.home.Leave(&r.stay)
 	r.mu.Lock()
 	r.isOver = true
@@ -192,6 +204,9 @@ func (r *rpc) panicked(v any, stack []byte) {
 	r.end(cqrpc.Status{Code: cqrpc.CodeInternal, Message: "panic in handler"})
 	r.accepted.Panicked(v, stack)
 }
+
+// crashed is panicked for a function of which half has caught the panic.
+func (r *rpc) crashed(e *future.PanicError) { r.panicked(e.Value, e.Stack) }
 
 // Evict implements future.Tenant: the client may try another server.
 func (r *rpc) Evict() {

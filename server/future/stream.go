@@ -2,6 +2,7 @@ package future
 
 import (
 	"context"
+	"errors"
 	"iter"
 
 	"github.com/cqrpc/cqrpc/cq/future"
@@ -36,6 +37,31 @@ func (s *Stream[T]) Recv(ctx context.Context) (*T, error) { return s.half.Recv(c
 // the loop, or the end of ctx, closes the stream. Not for pollers, as Recv.
 func (s *Stream[T]) All(ctx context.Context) iter.Seq2[*T, error] {
 	return s.half.All(ctx, s, s.Close)
+}
+
+// ForEach calls fn with each request, on the poller of the call, one after the
+// other: fn must not block. The future is resolved after the last; it fails with
+// the errors of Next, but for io.EOF, or with the first error of fn: then the
+// stream has been closed, and the call is yet to be ended. A panic of fn is one
+// of the handler, and the future's *future.PanicError. Until it is resolved a Next
+// or another ForEach fails with future.ErrPending.
+func (s *Stream[T]) ForEach(fn func(*T) error) *future.Future[struct{}] {
+	return s.half.ForEach(func(m *T) (*half.Done, error) { return nil, fn(m) }, s.stop)
+}
+
+// ForEachThen is ForEach for a function that takes its time, without blocking:
+// the next request comes when the future that fn returned is resolved, and an
+// error of that is one of fn.
+func (s *Stream[T]) ForEachThen(fn func(*T) *future.Future[struct{}]) *future.Future[struct{}] {
+	return s.half.ForEach(half.Steps(fn), s.stop)
+}
+
+// stop gives up the rest because of an error of the application's.
+func (s *Stream[T]) stop(err error) {
+	s.Close()
+	if e, ok := errors.AsType[*future.PanicError](err); ok {
+		s.rpc.crashed(e)
+	}
 }
 
 // Close gives up the rest of the requests, so that the client is not held back

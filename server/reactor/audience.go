@@ -60,6 +60,9 @@ func (a *audience) panicked(v any, stack []byte) {
 // did not finish it. There is nothing left to send a status on.
 func (a *audience) Exhausted() {
 	a.rpc.release()
+	if a.isQuiet { // and so no Done will come
+		a.rpc.done()
+	}
 	a.box.End(reaction.Final)
 }
 
@@ -70,7 +73,7 @@ func (a *audience) Done() {
 		if !hasReturned {
 			a.rpc.accepted.Panicked(recover(), debug.Stack())
 		}
-		a.rpc.release()
+		a.rpc.done()
 	}()
 	a.outer.OnDone()
 	hasReturned = true

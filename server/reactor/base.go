@@ -2,6 +2,7 @@ package reactor
 
 import (
 	"fmt"
+	"runtime/debug"
 	"sync/atomic"
 
 	"github.com/cqrpc/cqrpc"
@@ -137,11 +138,12 @@ func (b *base) sendHeader() {
 }
 
 // write starts a write that has begun. A message that cannot be marshalled ends
-// the call; so does a codec that panics, with the reaction it was called from.
+// the call; so does a codec that panics.
 func (b *base) write(m any, flags call.Flags) {
 	isStarted := false
 	defer func() {
 		if !isStarted {
+			b.crashed(recover())
 			b.box.Tell(reaction.Write, false)
 		}
 	}()
@@ -151,7 +153,7 @@ func (b *base) write(m any, flags call.Flags) {
 		if len(batch) == 2 {
 			b.rpc.ctx.RevertBegin()
 		}
-		b.end(fmt.Sprintf("cannot send response %T: %v", m, err))
+		b.end(fmt.Sprintf("cannot marshal response %T: %v", m, err))
 		return
 	}
 	isStarted = true
@@ -166,6 +168,15 @@ func (b *base) misuse(what string) {
 	what = "reactor: " + what
 	if b.fault.CompareAndSwap(nil, &what) && b.isBound.Load() {
 		b.end(what)
+	}
+}
+
+// crashed ends and reports a call whose codec has panicked with v, if it has: it
+// may be half begun, and what is started next must not find it so.
+func (b *base) crashed(v any) {
+	if v != nil {
+		b.end(inHandler)
+		b.rpc.accepted.Panicked(v, debug.Stack())
 	}
 }
 

@@ -14,9 +14,12 @@ import (
 func (b *base) finish(m any, flags call.Flags, status *cqrpc.Status) {
 	isStarted := false
 	defer func() {
-		if !isStarted { // a codec has panicked: the response is half begun
-			b.end(inHandler)
+		if !isStarted {
+			b.crashed(recover())
 			b.box.End(reaction.Final)
+		}
+		if b.isQuiet { // and so no Done will come
+			b.rpc.done()
 		}
 	}()
 	b.rpc.release()
@@ -29,8 +32,11 @@ func (b *base) finish(m any, flags call.Flags, status *cqrpc.Status) {
 	}
 	err := b.rpc.sendStatus((*parting)(b), m, flags, st)
 	if err != nil && m != nil {
-		st = cqrpc.Status{Code: cqrpc.CodeInternal, Message: fmt.Sprintf("cannot send response %T: %v", m, err)}
+		st = cqrpc.Status{Code: cqrpc.CodeInternal, Message: fmt.Sprintf("cannot marshal response %T: %v", m, err)}
 		err = b.rpc.sendStatus((*parting)(b), nil, 0, st)
+	}
+	if err != nil { // metadata that slipped through
+		b.end(err.Error())
 	}
 	isStarted = err == nil
 }

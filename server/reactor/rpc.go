@@ -31,6 +31,7 @@ type rpc struct {
 	// atomic
 	fate       atomic.Uint32
 	isReleased atomic.Bool
+	isDone     atomic.Bool
 
 	// arriving's, then opening's
 	first   cq.Finalizer // of the batch that received message
@@ -89,7 +90,7 @@ func (v *arriving) Complete(c cq.Completion) {
 	}
 	r := (*rpc)(v)
 	r.drop()
-	r.release()
+	r.done()
 }
 
 // drop takes the request that nobody wants.
@@ -144,6 +145,9 @@ func (r *rpc) open() (isOpen bool) {
 		if !hasReturned { // panic, or runtime.Goexit as testing's FailNow
 			r.panicked(recover(), debug.Stack())
 		}
+		if !isOpen {
+			r.done()
+		}
 	}()
 	isOpen = r.takeRequest() && r.bind(r.method.serve())
 	hasReturned = true
@@ -162,7 +166,6 @@ func (r *rpc) takeRequest() bool {
 	r.first = nil
 	switch {
 	case !ok:
-		r.release()
 		return false
 	case r.message == nil:
 		// The wrong number of messages (gRPC, Status codes and their use).
@@ -226,10 +229,18 @@ func (b *base) open() {
 	}
 }
 
-// release counts the call as served, once.
+// release counts the call as served, once: before its status goes out.
 func (r *rpc) release() {
 	if r.isReleased.CompareAndSwap(false, true) {
 		r.accepted.Release()
+	}
+}
+
+// done says, once, that neither handler nor reaction runs any more.
+func (r *rpc) done() {
+	r.release()
+	if r.isDone.CompareAndSwap(false, true) {
+		r.accepted.Done()
 	}
 }
 

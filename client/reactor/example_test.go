@@ -1,0 +1,104 @@
+package reactor_test
+
+import (
+	"context"
+	"fmt"
+	"net"
+
+	"google.golang.org/protobuf/types/known/wrapperspb"
+
+	"github.com/cqrpc/cqrpc"
+	"github.com/cqrpc/cqrpc/call"
+	"github.com/cqrpc/cqrpc/client"
+	"github.com/cqrpc/cqrpc/client/reactor"
+	"github.com/cqrpc/cqrpc/server"
+)
+
+// These are what generated code would declare.
+var (
+	sayHello  = call.Method[text, text]{Name: "/example.Greeter/SayHello"}
+	sayHellos = call.Method[text, text]{Name: "/example.Greeter/SayHellos", Shape: call.ServerStream}
+)
+
+// greeter is a channel to a server on loopback; stop ends both.
+func greeter() (ch *client.Channel, stop func()) {
+	s := server.New()
+	err := s.Register(server.Unary(sayHello, func(_ context.Context, req *text) (*text, error) {
+		return wrapperspb.String("Hello " + req.Value), nil
+	}), server.ServerStream(sayHellos, func(_ context.Context, req *text, out *server.Sender[text]) error {
+		for _, word := range []string{"Hello", "Bonjour", "Saluton"} {
+			if err := out.Send(wrapperspb.String(word + " " + req.Value)); err != nil {
+				return err
+			}
+		}
+		return nil
+	}))
+	if err != nil {
+		panic(err)
+	}
+	lis, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		panic(err)
+	}
+	served := make(chan error)
+	go func() { served <- s.Serve(lis) }()
+	if ch, err = client.NewChannel(lis.Addr().String(), client.WithInsecure()); err != nil {
+		panic(err)
+	}
+	return ch, func() {
+		ch.Close()
+		_ = s.Close()
+		<-served
+	}
+}
+
+// The callback form: one function, called once. It may start the next call.
+func ExampleUnary() {
+	ch, stop := greeter()
+	defer stop()
+	stub := reactor.New(ch)
+	res := new(text)
+	done := make(chan struct{})
+	reactor.Unary(context.Background(), stub, sayHello, wrapperspb.String("gopher"), res, func(st cqrpc.Status) {
+		defer close(done)
+		if st.Code != cqrpc.CodeOK {
+			fmt.Println(st)
+			return
+		}
+		fmt.Println(res.Value)
+	})
+	<-done // a program with something else to do does not wait
+	// Output: Hello gopher
+}
+
+// greetings reads and prints until there is nothing left.
+type greetings struct {
+	reactor.ReadBase[text]
+	next text
+	done chan cqrpc.Status
+}
+
+func (g *greetings) OnReadDone(ok bool) {
+	if ok {
+		fmt.Println(g.next.Value)
+		g.StartRead(&g.next)
+	}
+}
+
+func (g *greetings) OnDone(st cqrpc.Status) { g.done <- st }
+
+// A reactor that reads a stream: each reaction starts what shall happen next.
+func ExampleServerStream() {
+	ch, stop := greeter()
+	defer stop()
+	g := &greetings{done: make(chan cqrpc.Status, 1)}
+	reactor.ServerStream(context.Background(), reactor.New(ch), sayHellos, wrapperspb.String("gopher"), g)
+	g.StartRead(&g.next)
+	g.StartCall()
+	fmt.Println((<-g.done).Code)
+	// Output:
+	// Hello gopher
+	// Bonjour gopher
+	// Saluton gopher
+	// OK
+}

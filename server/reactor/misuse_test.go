@@ -1,0 +1,216 @@
+package reactor_test
+
+import (
+	"runtime"
+	"testing"
+	"testing/synctest"
+
+	"golang.org/x/net/http2"
+	"google.golang.org/protobuf/types/known/wrapperspb"
+
+	"github.com/cqrpc/cqrpc"
+	"github.com/cqrpc/cqrpc/call"
+	"github.com/cqrpc/cqrpc/codec"
+	"github.com/cqrpc/cqrpc/server"
+	"github.com/cqrpc/cqrpc/server/reactor"
+)
+
+// The first Finish counts. What is started after it does nothing and has no
+// reaction: the tutorial's Lister goes on after a failed write, and that is fine.
+func TestAfterFinish(t *testing.T) {
+	play(t, func(s *stage) {
+		s.bidi(func(r *subject) {
+			r.Finish(cqrpc.Status{Code: cqrpc.CodeAborted})
+			r.Finish(ok)
+			r.StartWriteAndFinish(wrapperspb.String("x"), ok)
+			r.StartWrite(wrapperspb.String("x"))
+			r.StartRead(&r.req)
+			r.StartRead(nil)
+			r.StartSendInitialMetadata()
+		})
+		s.Request(1, bidi.Name)
+		s.WantTrailers("the first", 1, 10)
+		s.WantRST("the client was not done", 1, http2.ErrCodeNo)
+		s.want("nothing else", "done")
+	})
+}
+
+// A mistake ends the call with INTERNAL and its name.
+func TestMisuse(t *testing.T) {
+	x := wrapperspb.String("x")
+	for name, c := range map[string]struct {
+		do   func(r *subject)
+		want string
+	}{
+		"second read":      {func(r *subject) { r.StartRead(&r.req); r.StartRead(&r.req) }, "StartRead while one is outstanding"},
+		"second write":     {func(r *subject) { r.StartWrite(x); r.StartWrite(x) }, "StartWrite while one is outstanding"},
+		"write after last": {func(r *subject) { r.StartWriteLast(x); r.StartWrite(x) }, "StartWrite after the last one"},
+		"write and finish": {
+			func(r *subject) { r.StartWrite(x); r.StartWriteAndFinish(x, ok) },
+			"StartWriteAndFinish while one is outstanding",
+		},
+		"second header": {
+			func(r *subject) { r.StartSendInitialMetadata(); r.StartSendInitialMetadata() },
+			"StartSendInitialMetadata after the last one",
+		},
+		"read into nothing": {func(r *subject) { r.StartRead(nil) }, "StartRead(nil)"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for _, isEarly := range []bool{true, false} {
+				play(t, func(s *stage) {
+					s.bidi(func(r *subject) {
+						if isEarly {
+							c.do(r)
+							return
+						}
+						r.onRead = func(bool) { // what it starts is outstanding until it returns
+							r.onRead = nil
+							c.do(r)
+						}
+						r.StartRead(&r.req)
+					})
+					s.Request(1, bidi.Name)
+					s.WriteMessage(1, false, encoded("x"))
+					var status, message string
+					s.Until("the end", func(f frame) bool {
+						status, message = f.Value("grpc-status"), f.Value("grpc-message")
+						return status != "" || f.Type == http2.FrameRSTStream
+					})
+					if status != "" && (status != "13" || message != "reactor: "+c.want) {
+						s.Errorf("status %s %q, want %q", status, message, c.want)
+					}
+					s.ended("OnDone comes")
+				})
+			}
+		})
+	}
+}
+
+// ended wants OnDone to have come by now, once.
+func (s *stage) ended(why string) {
+	s.Helper()
+	synctest.Wait()
+	s.journal.mu.Lock()
+	defer s.journal.mu.Unlock()
+	if !s.journal.ended {
+		s.Fatalf("%s: reactions %q", why, s.lines)
+	}
+}
+
+// A response that cannot be marshalled ends the call with INTERNAL.
+func TestUnsendableResponse(t *testing.T) {
+	bad := wrapperspb.String("\xff")
+	for name, begin := range map[string]func(r *subject){
+		"write":            func(r *subject) { r.StartWrite(bad) },
+		"write, finish":    func(r *subject) { r.StartWrite(bad); r.Finish(ok) },
+		"write and finish": func(r *subject) { r.StartWriteAndFinish(bad, ok) },
+		"flags":            func(r *subject) { r.StartWrite(wrapperspb.String("x"), call.WaitForReady) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			for _, isEarly := range []bool{true, false} {
+				play(t, func(s *stage) {
+					latest := s.bidi(func(r *subject) {
+						_ = r.ctx.SetHeader(cqrpc.Pairs("h", "1"))
+						if isEarly {
+							begin(r)
+						}
+					})
+					s.Request(1, bidi.Name)
+					if r := latest(); !isEarly {
+						begin(r)
+					}
+					s.Until("the end", func(f frame) bool { return f.Value("grpc-status") == "13" })
+					s.ended("OnDone comes")
+				})
+			}
+		})
+	}
+	play(t, func(s *stage) {
+		s.serve(reactor.Unary(unary, func(ctx *reactor.Context, _, res *text) reactor.UnaryReactor {
+			res.Value = bad.Value
+			r := ctx.DefaultReactor()
+			r.Finish(ok)
+			return r
+		}, s.opts...))
+		s.unary(1, "x")
+		s.WantTrailers("nothing else was sent", 1, 13)
+	})
+}
+
+// A panic ends the call with INTERNAL and is reported; the reactor still gets
+// what is outstanding, and OnDone. The same goes for runtime.Goexit.
+func TestPanic(t *testing.T) {
+	for name, crash := range map[string]func(){"panic": func() { panic("secret") }, "exit": runtime.Goexit} {
+		t.Run(name, func(t *testing.T) {
+			play(t, func(s *stage) {
+				if name == "exit" && s.opts != nil {
+					return // Goexit inline would end the reader of the connection
+				}
+				latest := s.bidi(func(r *subject) {
+					if r.ctx.Metadata().Get("now") != "" {
+						crash()
+					}
+					r.onRead = func(bool) { crash() }
+					r.onDone = func(bool) { crash() }
+					r.StartRead(&r.req)
+				})
+				s.Request(1, bidi.Name, "now", "yes")
+				s.WantTrailers("in the handler", 1, 13, "grpc-message", "panic in handler")
+				s.WantRST("the client was not done", 1, http2.ErrCodeNo)
+				s.want("there is no reactor")
+				if len(s.panics) != 1 {
+					s.Errorf("reported %v", s.panics)
+				}
+				s.Request(3, bidi.Name)
+				s.WriteMessage(3, false, encoded("x"))
+				s.WantTrailers("in a reaction", 3, 13, "grpc-message", "panic in handler")
+				s.WantRST("the client was not done", 3, http2.ErrCodeNo)
+				s.want("OnDone crashes as well", `read true "x"`, "done")
+				if len(s.panics) != 3 {
+					s.Errorf("reported %v", s.panics)
+				}
+				latest()
+			})
+		})
+	}
+}
+
+// mined is a codec that panics when it marshals "boom".
+type mined struct{ codec.Codec }
+
+func (m mined) Size(v any) int {
+	if v.(*text).Value == "boom" {
+		panic("secret")
+	}
+	return m.Codec.Size(v)
+}
+
+// A codec that panics ends the call as any panic does, whoever has called it.
+func TestCodecPanics(t *testing.T) {
+	boom := wrapperspb.String("boom")
+	for name, begin := range map[string]func(r *subject){
+		"write":            func(r *subject) { r.StartWrite(boom) },
+		"write, finish":    func(r *subject) { r.StartWrite(boom); r.Finish(ok) },
+		"write and finish": func(r *subject) { r.StartWriteAndFinish(boom, ok) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			for _, isEarly := range []bool{true, false} {
+				play(t, func(s *stage) {
+					latest := s.bidi(func(r *subject) {
+						if isEarly {
+							begin(r)
+						}
+					})
+					s.Request(1, bidi.Name)
+					if r := latest(); !isEarly {
+						begin(r)
+					}
+					s.ended("OnDone comes")
+					if len(s.panics) != 1 || s.panics[0] != "secret" {
+						s.Errorf("reported %v", s.panics)
+					}
+				}, server.WithCodecs(mined{codec.Proto()}))
+			}
+		})
+	}
+}
