@@ -24,7 +24,7 @@ func dialGRPCGo(d parity.Dialing) (parity.Caller, error) {
 	return grpcgoCaller{conn}, err
 }
 
-func newGRPCGo(d parity.Dialing) (*grpc.ClientConn, error) {
+func newGRPCGo(d parity.Dialing, more ...grpc.DialOption) (*grpc.ClientConn, error) {
 	opts := []grpc.DialOption{
 		grpc.WithConnectParams(grpc.ConnectParams{
 			Backoff:           backoff.Config{BaseDelay: parity.Quickly, MaxDelay: parity.Quickly},
@@ -46,7 +46,7 @@ func newGRPCGo(d parity.Dialing) (*grpc.ClientConn, error) {
 	if d.Authority != "" {
 		opts = append(opts, grpc.WithAuthority(d.Authority))
 	}
-	return grpc.NewClient("passthrough:///"+d.Address, opts...)
+	return grpc.NewClient("passthrough:///"+d.Address, append(opts, more...)...)
 }
 
 func (c grpcgoCaller) Close() error { return c.conn.Close() }

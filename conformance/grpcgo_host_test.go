@@ -17,6 +17,7 @@ import (
 	testpb "google.golang.org/grpc/interop/grpc_testing"
 	"google.golang.org/grpc/keepalive"
 	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/orca"
 	"google.golang.org/grpc/peer"
 	"google.golang.org/grpc/status"
 )
@@ -24,9 +25,11 @@ import (
 // serveGRPCGo serves the service and, for the reference cases, the reference's
 // own TestService.
 func serveGRPCGo(t *testing.T, lis net.Listener, c *parity.Credentials, s parity.Serving) (drain, stop func()) {
-	srv := grpc.NewServer(grpcgoOptions(c, s)...)
+	srv := grpc.NewServer(append(grpcgoOptions(c, s), orca.CallMetricsServerOption(nil))...)
 	srv.RegisterService(&grpcgoService, s.OrStandard())
-	testpb.RegisterTestServiceServer(srv, interop.NewTestServer())
+	load := orca.NewServerMetricsRecorder()
+	parity.Want(t, "orca", orca.Register(srv, orca.ServiceOptions{ServerMetricsProvider: load}))
+	testpb.RegisterTestServiceServer(srv, interop.NewTestServer(interop.NewTestServerOptions{MetricsRecorder: load}))
 	served := make(chan struct{})
 	go func() {
 		defer close(served)

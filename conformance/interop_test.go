@@ -2,23 +2,23 @@ package conformance
 
 import (
 	"context"
+	"io"
+	"slices"
 	"testing"
 
+	cases "github.com/cqrpc/cqrpc/conformance/internal/interop"
 	"github.com/cqrpc/cqrpc/conformance/internal/testservice"
 	"github.com/cqrpc/cqrpc/internal/parity"
+	"github.com/cqrpc/cqrpc/server"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/interop"
 	testpb "google.golang.org/grpc/interop/grpc_testing"
 )
 
 // reference is the interop cases as grpc-go wrote them for itself (grpc/grpc,
-// doc/interop-test-descriptions.md), but for those that need a cloud. The
-// scenarios have the same for the other direction, and the soaks, which here
-// would say more than a test run wants to read.
-var reference = []struct {
-	name string
-	run  func(ctx context.Context, conn *grpc.ClientConn)
-}{
+// doc/interop-test-descriptions.md), but for those that need a cloud. Package
+// internal/interop has the same for the other direction.
+var reference = []referenceCase{
 	{"empty_unary", testService(interop.DoEmptyUnaryCall)},
 	{"large_unary", testService(interop.DoLargeUnaryCall)},
 	{"client_streaming", testService(interop.DoClientStreaming)},
@@ -35,6 +35,38 @@ var reference = []struct {
 	{"unimplemented_service", func(ctx context.Context, conn *grpc.ClientConn) {
 		interop.DoUnimplementedService(ctx, testpb.NewUnimplementedServiceClient(conn))
 	}},
+	{"orca_per_rpc", testService(func(ctx context.Context, stub testpb.TestServiceClient, _ ...grpc.CallOption) {
+		interop.DoORCAPerRPCTest(ctx, stub)
+	})},
+	{"rpc_soak", func(ctx context.Context, conn *grpc.ClientConn) {
+		interop.DoSoakTest(ctx, referenceSoak(func() (*grpc.ClientConn, func()) { return conn, func() {} }))
+	}},
+}
+
+// ourReference is what grpc-go's client has cases for and its server does not
+// pass: it has no identifier, and reports its load every 30 s at most. The
+// client wants reports every second, so that orca_oob takes two or three.
+var ourReference = []referenceCase{
+	{"pick_first_unary", testService(func(ctx context.Context, stub testpb.TestServiceClient, _ ...grpc.CallOption) {
+		interop.DoPickFirstUnary(ctx, stub)
+	})},
+	{"orca_oob", testService(func(ctx context.Context, stub testpb.TestServiceClient, _ ...grpc.CallOption) {
+		interop.DoORCAOOBTest(ctx, stub)
+	})},
+}
+
+// referenceSoak is short. Nothing is said about how long a call may take.
+func referenceSoak(channel func() (*grpc.ClientConn, func())) interop.SoakTestConfig {
+	return interop.SoakTestConfig{
+		RequestSize: 271828, ResponseSize: 314159, Iterations: 4, NumWorkers: 2,
+		PerIterationMaxAcceptableLatency: parity.Patience, OverallTimeout: parity.Patience,
+		ChannelForTest: channel,
+	}
+}
+
+type referenceCase struct {
+	name string
+	run  func(ctx context.Context, conn *grpc.ClientConn)
 }
 
 type interopCase = func(ctx context.Context, stub testpb.TestServiceClient, opts ...grpc.CallOption)
@@ -50,21 +82,34 @@ func TestReferenceCases(t *testing.T) {
 		}
 		t.Run(p.Name(), func(t *testing.T) {
 			t.Parallel()
-			h := p.Serve(t, parity.Serving{Routes: testservice.Routes()})
-			for _, test := range reference {
+			h := p.Serve(t, testServing())
+			list := reference
+			if p.Host.Name != grpcgoServer.Name && p.Credentials == nil {
+				list = slices.Concat(reference, ourReference)
+			}
+			for _, test := range list {
 				t.Run(test.name, func(t *testing.T) {
+					t.Parallel()
 					conn := dialReference(t, h, p.Credentials)
 					defer report(t)
 					test.run(parity.Within(t), conn)
 				})
 			}
+			t.Run("channel_soak", func(t *testing.T) {
+				defer report(t)
+				interop.DoSoakTest(parity.Within(t), referenceSoak(func() (*grpc.ClientConn, func()) {
+					conn := dialReference(t, h, p.Credentials)
+					return conn, func() { _ = conn.Close() }
+				}))
+			})
 		})
 	}
 }
 
 func dialReference(t *testing.T, h *parity.Host, c *parity.Credentials) *grpc.ClientConn {
 	t.Helper()
-	conn, err := newGRPCGo(parity.Dialing{Address: h.Address, Credentials: c})
+	conn, err := newGRPCGo(parity.Dialing{Address: h.Address, Credentials: c}, grpc.WithDefaultServiceConfig(
+		`{"loadBalancingConfig":[{"test_backend_metrics_load_balancer":{}}]}`)) // package interop's, for ORCA
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -80,5 +125,55 @@ func report(t *testing.T) {
 		t.Error(string(v))
 	default:
 		panic(v)
+	}
+}
+
+// testServing is a host with TestService in it.
+func testServing() parity.Serving {
+	return parity.Serving{Routes: testservice.Routes(), Options: []server.Option{
+		server.WithCompressors(testservice.Compressors()), server.WithCompressor("gzip"),
+	}}
+}
+
+// testSoak is short, too.
+var testSoak = cases.Soak{
+	Iterations: 4, Threads: 2, RequestSize: 271828, ResponseSize: 314159,
+	MaxLatency: parity.Patience, Timeout: parity.Patience, Log: io.Discard,
+}
+
+// TestInterop runs the cases in every style of client against every style of
+// server, over TLS its own, and against grpc-go's.
+func TestInterop(t *testing.T) {
+	for _, c := range []*parity.Credentials{nil, parity.TestCredentials(t)} {
+		for _, from := range parity.Callers {
+			for _, to := range hosts {
+				if c != nil && to.Name != from.Name && to.Name != grpcgoServer.Name {
+					continue // TLS is below all styles
+				}
+				p := &parity.Pairing{Caller: from, Host: to, Credentials: c}
+				t.Run(p.Name(), func(t *testing.T) {
+					t.Parallel()
+					interopPairing(t, p)
+				})
+			}
+		}
+	}
+}
+
+func interopPairing(t *testing.T, p *parity.Pairing) {
+	h := p.Serve(t, testServing())
+	c, err := cases.New(cases.Config{
+		Dial: func() (parity.Caller, error) {
+			return p.Caller.Dial(parity.Dialing{Address: h.Address, Credentials: p.Credentials, Options: cases.Options()})
+		},
+		Soak: testSoak,
+	})
+	parity.Want(t, "New", err)
+	defer func() { parity.Want(t, "Close", c.Close()) }()
+	for _, test := range cases.Cases {
+		if p.Host.Name == grpcgoServer.Name && (test.Gzip || test.ID) {
+			continue
+		}
+		t.Run(test.Name, func(t *testing.T) { parity.Want(t, test.Name, c.Run(t.Context(), test.Name)) })
 	}
 }

@@ -121,16 +121,18 @@ func TestKeepalive(t *testing.T) {
 				}
 				s.peer.Advance(time.Hour)
 				s.peer.WantIdle("nobody waits for anything")
-				if side == Server {
+				if side == Server { // the request is a sign of life
 					s.endedRequest(3)
+					s.peer.Advance(time.Minute - 1)
+					s.peer.WantIdle("not silent for long enough")
+					s.peer.Advance(1)
 				} else {
 					s.open(frame.Outgoing{End: true})
 					s.peer.WantHeaders("request", 3, true)
 				}
-				s.peer.Advance(time.Minute - 1)
-				s.peer.WantIdle("the clock starts with the stream")
-				s.peer.Advance(1)
 				s.peer.WantPing("awake again")
+				s.peer.Advance(10 * time.Second)
+				s.peer.WantGoAway("dead for who knows how long", http2.ErrCodeEnhanceYourCalm)
 			})
 		})
 	}

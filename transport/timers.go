@@ -114,10 +114,9 @@ func (c *Conn) occupiedLocked() {
 	if t.idle != nil {
 		t.idle.Stop()
 	}
-	if t.dormant {
+	if t.dormant { // to be silent for long enough does not begin anew (gRFC A8, Basic Keepalive)
 		t.dormant = false
-		c.touch()
-		t.keepalive.Reset(c.cfg.Keepalive.Time)
+		t.keepalive.Reset(0)
 	}
 }
 

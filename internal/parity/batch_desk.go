@@ -2,9 +2,7 @@ package parity
 
 import (
 	"context"
-	"net"
 	"sync"
-	"testing"
 
 	"github.com/cqrpc/cqrpc/cq"
 	"github.com/cqrpc/cqrpc/server"
@@ -18,17 +16,18 @@ const (
 	pollers = 2
 )
 
-// serveBatch puts the service on queues without a style: calls are asked for with
+// mountBatch puts the service on queues without a style: calls are asked for with
 // RequestRegisteredCall, each on a queue with one poller, and served by a
 // goroutine of their own on a pluck queue of their own, one batch after the
 // other.
-func serveBatch(t *testing.T, lis net.Listener, c *Credentials, s Serving) (drain, stop func()) {
-	d := &desk{server: newServer(c, s), queues: newQueues()}
-	for _, r := range s.all() {
-		Want(t, "onBatch", r.onBatch(d))
+func mountBatch(srv *server.Server, routes []Route) (wait func() error, err error) {
+	d := &desk{server: srv, queues: newQueues()}
+	for _, r := range routes {
+		if err := r.onBatch(d); err != nil {
+			return nil, err
+		}
 	}
-	Want(t, "start", d.start())
-	return Run(t, d.server, lis, d.work.Wait)
+	return d.wait, d.start()
 }
 
 func newQueues() []*cq.Queue {
@@ -54,6 +53,11 @@ type errand struct {
 	queue  *cq.Queue
 	slot   server.IncomingCall
 	serve  func(c *batchCall) error
+}
+
+func (d *desk) wait() error {
+	d.work.Wait()
+	return nil
 }
 
 // open registers a method. Its first calls are asked for by start.

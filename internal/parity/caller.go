@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/cqrpc/cqrpc"
+	"github.com/cqrpc/cqrpc/client"
 )
 
 // Caller is a client of Service. Errors other than io.EOF are *cqrpc.Error,
@@ -63,10 +64,11 @@ func (o Options) named(m method) method {
 // Dialing says how to connect.
 type Dialing struct {
 	Address     string
-	Credentials *Credentials // nil: plaintext
-	Window      int          // receive window of streams and, at least, of the connection, fixed; 0: as it comes
-	UserAgent   string       // product, "": none
-	Authority   string       // "": the address
+	Credentials *Credentials    // nil: plaintext
+	Window      int             // receive window of streams and, at least, of the connection, fixed; 0: as it comes
+	UserAgent   string          // product, "": none
+	Authority   string          // "": the address
+	Options     []client.Option // besides, for callers of this library
 }
 
 // CallerKind makes clients of one style.

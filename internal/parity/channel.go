@@ -27,7 +27,7 @@ func NewChannel(d Dialing) (*client.Channel, error) {
 	if d.Authority != "" {
 		opts = append(opts, client.WithAuthority(d.Authority))
 	}
-	return client.NewChannel(d.Address, opts...)
+	return client.NewChannel(d.Address, append(opts, d.Options...)...)
 }
 
 func fixedWindow(bytes int) transport.Config {

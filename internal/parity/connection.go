@@ -2,7 +2,6 @@ package parity
 
 import (
 	"context"
-	"net"
 	"testing"
 
 	"github.com/cqrpc/cqrpc"
@@ -11,7 +10,8 @@ import (
 // drainLetsCallsFinish shuts the server down while streams are open: they go on
 // and end OK, new calls are refused, and succeed again once there is a server.
 func drainLetsCallsFinish(t *testing.T, p *Pairing) {
-	h := p.Serve(t, Serving{Service: Echo()})
+	door := NewDoorway(t)
+	h := p.Serve(t, Serving{Service: Echo(), Doorway: door})
 	c := p.Dial(t, h)
 	streams := make([]Duplex, 10)
 	for i := range streams {
@@ -33,7 +33,7 @@ func drainLetsCallsFinish(t *testing.T, p *Pairing) {
 		wantDone(t, s)
 	}
 	wantDrained(t, drained)
-	p.Serve(t, Serving{Service: Echo(), Address: h.Address})
+	p.Serve(t, Serving{Service: Echo(), Doorway: door})
 	Want(t, "a call of the next server", ping(Within(t), c, Options{WaitForReady: true}))
 }
 
@@ -181,25 +181,19 @@ func stoppedServer(t *testing.T, p *Pairing) {
 	}
 }
 
-// vacant is an address at which nobody listens.
-func vacant(t *testing.T) string {
-	t.Helper()
-	lis, err := net.Listen("tcp", "127.0.0.1:0")
-	Want(t, "Listen", err)
-	Want(t, "Close", lis.Close())
-	return lis.Addr().String()
-}
+// nobody is an address at which nobody listens: that of tcpmux.
+const nobody = "127.0.0.1:1"
 
 func noServer(t *testing.T, p *Pairing) {
-	c := p.DialAs(t, Dialing{Address: vacant(t)})
+	c := p.DialAs(t, Dialing{Address: nobody})
 	for _, shape := range shapes {
 		WantCode(t, shape.name, shape.call(Within(t), c), cqrpc.CodeUnavailable)
 	}
 }
 
 func waitForReady(t *testing.T, p *Pairing) {
-	address := vacant(t)
-	c := p.DialAs(t, Dialing{Address: address})
+	door := NewDoorway(t)
+	c := p.DialAs(t, Dialing{Address: door.Address()})
 	ctx := Within(t)
 	answer := make(chan error, 1)
 	go func() { answer <- ping(ctx, c, Options{WaitForReady: true}) }()
@@ -209,13 +203,13 @@ func waitForReady(t *testing.T, p *Pairing) {
 		t.Fatalf("call ended without a server: %v", err)
 	default:
 	}
-	p.Serve(t, Serving{Address: address})
+	p.Serve(t, Serving{Doorway: door})
 	Want(t, "the call that waited", <-answer)
 }
 
 // A call that waits for a server ends by itself if it may.
 func waitNoLonger(t *testing.T, p *Pairing) {
-	c := p.DialAs(t, Dialing{Address: vacant(t)})
+	c := p.DialAs(t, Dialing{Address: nobody})
 	untilUnavailable(t, c)
 	ctx, cancel := context.WithCancel(Within(t))
 	answer := make(chan error, 1)

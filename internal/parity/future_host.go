@@ -1,9 +1,8 @@
 package parity
 
 import (
-	"net"
+	"errors"
 	"sync"
-	"testing"
 
 	"github.com/cqrpc/cqrpc"
 	"github.com/cqrpc/cqrpc/cq/future"
@@ -11,13 +10,14 @@ import (
 	serverfuture "github.com/cqrpc/cqrpc/server/future"
 )
 
-func serveFuture(t *testing.T, lis net.Listener, c *Credentials, s Serving) (drain, stop func()) {
-	srv := newServer(c, s)
+func mountFuture(srv *server.Server, routes []Route) (wait func() error, err error) {
 	k := &futureDesk{environment: future.NewEnvironment(pollers)}
-	for _, r := range s.all() {
-		Want(t, "Register", srv.Register(r.onFuture(k)))
+	for _, r := range routes {
+		if err := srv.Register(r.onFuture(k)); err != nil {
+			return nil, errors.Join(err, k.close())
+		}
 	}
-	return Run(t, srv, lis, func() { k.close(t) })
+	return k.close, nil
 }
 
 // futureDesk is where the calls of a server are served: its handlers may not
@@ -28,11 +28,9 @@ type futureDesk struct {
 }
 
 // close checks that no call is in flight when its server has ended.
-func (k *futureDesk) close(t *testing.T) {
+func (k *futureDesk) close() error {
 	k.work.Wait()
-	if err := k.environment.Close(); err != nil {
-		t.Error(err)
-	}
+	return k.environment.Close()
 }
 
 func (r *route[Req, Res]) onFuture(k *futureDesk) server.Handler {

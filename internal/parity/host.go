@@ -5,19 +5,22 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+
+	"github.com/cqrpc/cqrpc/server"
 )
 
 // Serving says what to serve and how.
 type Serving struct {
-	Service          *Service // nil: Standard
-	Routes           []Route  // besides, for hosts of this library
-	Address          string   // "": any port
-	MaxRecv, MaxSend int      // bytes, 0: the default
-	Gzip             bool     // compress responses if the client accepts it
-	Window           int      // receive window of streams, fixed; 0: as it comes
-	MaxStreams       int      // at once on a connection, 0: the default
-	MaxHeaderList    int      // bytes of metadata accepted, 0: the default
-	Pings            bool     // ask an idle client every second whether it lives
+	Service          *Service        // nil: Standard
+	Routes           []Route         // besides, for hosts of this library
+	Doorway          *Doorway        // nil: any port
+	MaxRecv, MaxSend int             // bytes, 0: the default
+	Gzip             bool            // compress responses if the client accepts it
+	Window           int             // receive window of streams, fixed; 0: as it comes
+	MaxStreams       int             // at once on a connection, 0: the default
+	MaxHeaderList    int             // bytes of metadata accepted, 0: the default
+	Pings            bool            // ask an idle client every second whether it lives
+	Options          []server.Option // besides, for hosts of this library
 }
 
 // OrStandard is the service to serve.
@@ -26,6 +29,13 @@ func (s Serving) OrStandard() *Service {
 		return Standard()
 	}
 	return s.Service
+}
+
+func (s Serving) listen() (net.Listener, error) {
+	if s.Doorway != nil {
+		return s.Doorway.Listen(), nil
+	}
+	return net.Listen("tcp", "127.0.0.1:0")
 }
 
 // all is the routes to serve.
@@ -49,14 +59,8 @@ type HostKind struct {
 // Start serves until the test ends.
 func (k HostKind) Start(t *testing.T, c *Credentials, s Serving) *Host {
 	t.Helper()
-	address := s.Address
-	if address == "" {
-		address = "127.0.0.1:0"
-	}
-	lis, err := net.Listen("tcp", address)
-	if err != nil {
-		t.Fatal(err)
-	}
+	lis, err := s.listen()
+	Want(t, "Listen", err)
 	h := &Host{Address: lis.Addr().String(), Wire: &Wire{Listener: lis}}
 	h.Drain, h.Stop = k.Serve(t, h.Wire, c, s)
 	t.Cleanup(h.Stop)

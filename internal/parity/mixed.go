@@ -38,7 +38,9 @@ func mixed(turn int) HostKind {
 			batch.work.Wait()
 			queue.work.Wait()
 			work.Wait()
-			futures.close(t)
+			if err := futures.close(); err != nil {
+				t.Error(err)
+			}
 		})
 	}
 	return HostKind{Name: "mixed_" + names[turn%len(names)] + "_first", Serve: serve}

@@ -3,9 +3,7 @@ package parity
 import (
 	"context"
 	"errors"
-	"net"
 	"sync"
-	"testing"
 
 	"github.com/cqrpc/cqrpc"
 	"github.com/cqrpc/cqrpc/cq"
@@ -13,16 +11,17 @@ import (
 	"github.com/cqrpc/cqrpc/server/async"
 )
 
-// serveQueue puts the service on completion queues, each with one poller. Tags
+// mountQueue puts the service on completion queues, each with one poller. Tags
 // are standing requests, which go to a goroutine when a call has come, and the
 // channels of those who wait.
-func serveQueue(t *testing.T, lis net.Listener, c *Credentials, s Serving) (drain, stop func()) {
-	d := &queueDesk{server: newServer(c, s), queues: newQueues()}
-	for _, r := range s.all() {
-		Want(t, "onQueue", r.onQueue(d))
+func mountQueue(srv *server.Server, routes []Route) (wait func() error, err error) {
+	d := &queueDesk{server: srv, queues: newQueues()}
+	for _, r := range routes {
+		if err := r.onQueue(d); err != nil {
+			return nil, err
+		}
 	}
-	Want(t, "start", d.start())
-	return Run(t, d.server, lis, d.work.Wait)
+	return d.wait, d.start()
 }
 
 // queueDesk takes calls from the server.
@@ -32,6 +31,11 @@ type queueDesk struct {
 	work   sync.WaitGroup
 
 	methods []func(q *cq.Queue) error // ask for a call
+}
+
+func (d *queueDesk) wait() error {
+	d.work.Wait()
+	return nil
 }
 
 // poll hands out events until the server has shut the queue down.

@@ -2,9 +2,7 @@ package parity
 
 import (
 	"io"
-	"net"
 	"sync"
-	"testing"
 
 	"github.com/cqrpc/cqrpc"
 	"github.com/cqrpc/cqrpc/call"
@@ -13,13 +11,18 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-func serveReactor(t *testing.T, lis net.Listener, c *Credentials, s Serving) (drain, stop func()) {
-	srv := newServer(c, s)
+func mountReactor(srv *server.Server, routes []Route) (wait func() error, err error) {
 	work := new(sync.WaitGroup)
-	for _, r := range s.all() {
-		Want(t, "Register", srv.Register(r.onReactor(work)))
+	for _, r := range routes {
+		if err := srv.Register(r.onReactor(work)); err != nil {
+			return nil, err
+		}
 	}
-	return Run(t, srv, lis, work.Wait)
+	wait = func() error {
+		work.Wait()
+		return nil
+	}
+	return wait, nil
 }
 
 // The reactors of a server, by shape.

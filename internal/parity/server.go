@@ -28,7 +28,8 @@ func newServer(c *Credentials, s Serving) *server.Server {
 	if s.Pings {
 		t.Keepalive = transport.Keepalive{Time: time.Second, Timeout: time.Second}
 	}
-	return server.New(append(opts, server.WithTransport(t))...)
+	opts = append(opts, server.WithTransport(t))
+	return server.New(append(opts, s.Options...)...)
 }
 
 // Run serves lis. wait returns when what was made for the server has ended.

@@ -10,10 +10,6 @@ var (
 		{Name: "future", Dial: dialFuture},
 	}
 	Hosts = []HostKind{
-		{Name: "batch", Serve: serveBatch},
-		{Name: "sync", Serve: serveSync},
-		{Name: "queue", Serve: serveQueue},
-		{Name: "reactor", Serve: serveReactor},
-		{Name: "future", Serve: serveFuture},
+		host("batch"), host("sync"), host("queue"), host("reactor"), host("future"),
 	}
 )

@@ -2,19 +2,18 @@ package parity
 
 import (
 	"context"
-	"net"
-	"testing"
 
 	"github.com/cqrpc/cqrpc"
 	"github.com/cqrpc/cqrpc/server"
 )
 
-func serveSync(t *testing.T, lis net.Listener, c *Credentials, s Serving) (drain, stop func()) {
-	srv := newServer(c, s)
-	for _, r := range s.all() {
-		Want(t, "Register", srv.Register(r.onSync()))
+func mountSync(srv *server.Server, routes []Route) (wait func() error, err error) {
+	for _, r := range routes {
+		if err := srv.Register(r.onSync()); err != nil {
+			return nil, err
+		}
 	}
-	return Run(t, srv, lis, func() {})
+	return func() error { return nil }, nil
 }
 
 func (r *route[Req, Res]) onSync() server.Handler {

@@ -27,6 +27,9 @@ var (
 	UnaryCall = call.Method[testpb.SimpleRequest, testpb.SimpleResponse]{
 		Name: prefix + "UnaryCall", Shape: call.Unary,
 	}
+	CacheableUnaryCall = call.Method[testpb.SimpleRequest, testpb.SimpleResponse]{
+		Name: prefix + "CacheableUnaryCall", Shape: call.Unary,
+	}
 	StreamingOutputCall = call.Method[OutputRequest, OutputResponse]{
 		Name: prefix + "StreamingOutputCall", Shape: call.ServerStream,
 	}
@@ -38,5 +41,13 @@ var (
 	}
 	HalfDuplexCall = call.Method[OutputRequest, OutputResponse]{
 		Name: prefix + "HalfDuplexCall", Shape: call.BidiStream,
+	}
+
+	// UnimplementedCall and UnimplementedService are methods that no server has.
+	UnimplementedCall = call.Method[testpb.Empty, testpb.Empty]{
+		Name: prefix + "UnimplementedCall", Shape: call.Unary,
+	}
+	UnimplementedService = call.Method[testpb.Empty, testpb.Empty]{
+		Name: "/grpc.testing.UnimplementedService/UnimplementedCall", Shape: call.Unary,
 	}
 )

@@ -19,18 +19,26 @@ const (
 
 func emptyCall(parity.Call, *testpb.Empty) (*testpb.Empty, error) { return new(testpb.Empty), nil }
 
-func unaryCall(c parity.Call, req *testpb.SimpleRequest) (*testpb.SimpleResponse, error) {
+func (s *service) unaryCall(c parity.Call, req *testpb.SimpleRequest) (*testpb.SimpleResponse, error) {
 	if err := echoMetadata(c); err != nil {
 		return nil, err
 	}
 	if err := echoStatus(req.GetResponseStatus()); err != nil {
 		return nil, err
 	}
+	if err := checkCompression(req, req.GetExpectCompressed()); err != nil {
+		return nil, err
+	}
 	p, err := payload(req.GetResponseType(), req.GetResponseSize())
 	if err != nil {
 		return nil, err
 	}
-	return &testpb.SimpleResponse{Payload: p}, nil
+	res := &testpb.SimpleResponse{Payload: p}
+	if req.GetFillServerId() {
+		res.ServerId = s.id
+	}
+	compressIf(req.GetResponseCompressed(), res)
+	return res, perCall(c, req.GetOrcaPerQueryReport())
 }
 
 func streamingOutputCall(c parity.Call, req *OutputRequest, out parity.Sender[OutputResponse]) error {
@@ -47,15 +55,21 @@ func streamingInputCall(_ parity.Call, in parity.Receiver[InputRequest]) (*Input
 		if err != nil {
 			return nil, err
 		}
+		if err := checkCompression(req, req.GetExpectCompressed()); err != nil {
+			return nil, err
+		}
 		sum += len(req.GetPayload().GetBody())
 	}
 }
 
 // fullDuplexCall answers each request when it comes.
-func fullDuplexCall(c parity.Call, in parity.Receiver[OutputRequest], out parity.Sender[OutputResponse]) error {
+func (s *service) fullDuplexCall(
+	c parity.Call, in parity.Receiver[OutputRequest], out parity.Sender[OutputResponse],
+) error {
 	if err := echoMetadata(c); err != nil {
 		return err
 	}
+	hasTurn := false
 	for {
 		req, err := in.Recv()
 		if errors.Is(err, io.EOF) {
@@ -66,6 +80,16 @@ func fullDuplexCall(c parity.Call, in parity.Receiver[OutputRequest], out parity
 		}
 		if err := echoStatus(req.GetResponseStatus()); err != nil {
 			return err
+		}
+		if r := req.GetOrcaOobReport(); r != nil {
+			if !hasTurn {
+				if err := s.load.acquire(c.Context()); err != nil {
+					return err
+				}
+				defer s.load.release()
+				hasTurn = true
+			}
+			s.load.set(reportOf(r))
 		}
 		if err := respond(c, req, out); err != nil {
 			return err
@@ -102,7 +126,9 @@ func respond(c parity.Call, req *OutputRequest, out parity.Sender[OutputResponse
 		if err != nil {
 			return err
 		}
-		if err := out.Send(&OutputResponse{Payload: p}); err != nil {
+		res := &OutputResponse{Payload: p}
+		compressIf(want.GetCompressed(), res)
+		if err := out.Send(res); err != nil {
 			return err
 		}
 	}
