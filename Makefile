@@ -11,7 +11,7 @@ BENCHFLAGS ?=
 
 .PHONY: help
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-20s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: build
 build: ## Compile all modules, and the library as its users get it
@@ -51,8 +51,14 @@ microbench: ## Run Go benchmarks matching BENCH, COUNT times, with allocations
 	go test -run='^$$' -bench='$(BENCH)' -benchmem -count=$(COUNT) work
 
 .PHONY: conformance
-conformance: ## Run the tests against other implementations
-	go test -race ./conformance/...
+conformance: ## Install the peers, run every suite against them and print the table
+	.ci/run packages
+	go run ./conformance/cmd/report
+
+.PHONY: conformance-report
+conformance-report: ## Do the same and write the table to conformance/README.md
+	.ci/run packages
+	go run ./conformance/cmd/report -write conformance/README.md
 
 .PHONY: connect
 connect: ## Run all of the connectrpc conformance suite, with all compressions

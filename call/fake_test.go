@@ -356,7 +356,7 @@ func take(b *Buffer) string {
 	return string(b.Bytes())
 }
 
-// textCodec marshals strings; it fails for those that say so.
+// textCodec marshals strings; it fails or panics for those that say so.
 type textCodec struct{}
 
 func (textCodec) Name() string { return "text" }
@@ -367,6 +367,9 @@ func (textCodec) Append(dst []byte, v any) ([]byte, error) {
 	s, ok := v.(string)
 	if !ok || s == "bad" {
 		return dst, fmt.Errorf("cannot marshal %v", v)
+	}
+	if s == "panic" {
+		panic(s)
 	}
 	return append(dst, s...), nil
 }

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/cqrpc/cqrpc"
+	"github.com/cqrpc/cqrpc/codec"
 	"github.com/cqrpc/cqrpc/cq"
 )
 
@@ -132,6 +133,41 @@ func TestRejectedBatchChangesNothing(t *testing.T) {
 	r.trailers(":status", "200", "content-type", "application/grpc", "grpc-status", "0")
 	r.want("all operations were still possible", "good")
 }
+
+// A codec or compressor that panics has rejected the batch.
+func TestPanicInACodecChangesNothing(t *testing.T) {
+	r := newRig(t, func(cfg *Config, _ *fakeOpener) {
+		cfg.Settings.Compressors = codec.NewCompressors(bomb{})
+		cfg.Settings.Compressor = "bomb"
+	})
+	b := CopyBuffer([]byte("mine"))
+	for _, message := range []Op{SendValue("panic"), SendValue("mine"), SendMessage(b)} {
+		func() {
+			defer func() {
+				if recover() == nil {
+					t.Error("no panic")
+				}
+			}()
+			_ = r.c.StartBatch([]Op{SendInitialMetadata(nil), message, SendClose(), RecvStatus(nil, nil)}, "bad")
+		}()
+	}
+	if string(b.Bytes()) != "mine" {
+		t.Error("the buffer was taken")
+	}
+	r.start("good", SendInitialMetadata(nil), SendMessage(b).With(NoCompress), SendClose(), RecvStatus(nil, nil))
+	r.accept()
+	r.trailers(":status", "200", "content-type", "application/grpc", "grpc-status", "0")
+	r.want("all operations were still possible", "good")
+}
+
+// bomb is a compressor that panics.
+type bomb struct{}
+
+func (bomb) Name() string { return "bomb" }
+
+func (bomb) Compress([]byte, []byte) ([]byte, error) { panic("boom") }
+
+func (bomb) Decompress(dst, _ []byte, _ int) ([]byte, error) { return dst, nil }
 
 // A buffer that the call compressed for a rejected batch is still the caller's.
 func TestRejectedBatchKeepsCompressedBuffer(t *testing.T) {

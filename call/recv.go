@@ -71,10 +71,11 @@ func (c *Call) deliverLocked(a *after, lane *cq.Lane) {
 }
 
 // popLocked takes the next message. A server's only message waits for the
-// half-close: until then a second one may come, and the first is no request.
+// half-close: until then a second one may come, and the first is no request. A
+// call that dies before has none.
 func (c *Call) popLocked() (frame.Message, bool) {
 	r := &c.recv
-	if c.isServer() && c.oneMessage && !r.state.isOver() {
+	if c.isServer() && c.oneMessage && r.state != recvEnded {
 		return frame.Message{}, false
 	}
 	return r.inbox.pop()

@@ -7,6 +7,7 @@ import (
 
 	"github.com/cqrpc/cqrpc"
 	"github.com/cqrpc/cqrpc/cq"
+	"github.com/cqrpc/cqrpc/frame"
 )
 
 // A server has a request when it has one message and the half-close: until then
@@ -22,6 +23,18 @@ func TestOnlyRequestWaitsForTheHalfClose(t *testing.T) {
 		r.want("it did not", "recv")
 		if v != "a" {
 			t.Errorf("got %q", v)
+		}
+	})
+	t.Run("one, and then the call dies", func(t *testing.T) {
+		r := newServerRig(t, Config{OneMessage: true})
+		var v string
+		r.start("recv", RecvValue(&v, nil))
+		r.data(wire("a"), false)
+		r.closed(&frame.CloseError{Kind: frame.ConnLost})
+		r.want("another might have come", "!recv")
+		r.c.Close()
+		if v != "" {
+			t.Errorf("got %q of half a request", v)
 		}
 	})
 	for name, cut := range map[string]int{"two at once": 0, "one after the other": len(wire("a"))} {

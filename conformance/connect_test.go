@@ -5,7 +5,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"runtime/debug"
 	"slices"
 	"strconv"
 	"strings"
@@ -39,9 +38,9 @@ func TestConnect(t *testing.T) {
 		t.Fatalf("CQRPC_CONNECT=%s is no set", os.Getenv("CQRPC_CONNECT"))
 	}
 	suite := connectSuite{
-		program: connectBinary(t), config: filepath.Join("testdata", "connect", set.config), dir: t.TempDir(),
+		program: connectBinary(t), config: filepath.Join("testdata", "connect", set.config),
+		dir: buildPrograms(t, "connect-server", "connect-client"),
 	}
-	suite.build(t)
 	for _, style := range connectStyles {
 		server := []string{filepath.Join(suite.dir, "connect-server"), "-style", style}
 		client := []string{filepath.Join(suite.dir, "connect-client"), "-style", style}
@@ -77,21 +76,6 @@ func connectBinary(t *testing.T) string {
 	return ""
 }
 
-// build makes the programs under test, with the race detector if this test has
-// it.
-func (s *connectSuite) build(t *testing.T) {
-	t.Helper()
-	args := []string{"build", "-o", s.dir}
-	if info, ok := debug.ReadBuildInfo(); ok && slices.Contains(info.Settings, debug.BuildSetting{Key: "-race", Value: "true"}) {
-		args = append(args, "-race")
-	}
-	out, err := exec.CommandContext(t.Context(), "go", append(args, "./cmd/connect-server", "./cmd/connect-client")...).
-		CombinedOutput()
-	if err != nil {
-		t.Fatalf("go build: %v\n%s", err, out)
-	}
-}
-
 // connectTotal is the last line of the suite's report.
 var connectTotal = regexp.MustCompile(`(?m)^(\d+) passed, (\d+) failed$`)
 
@@ -106,6 +90,7 @@ func (s *connectSuite) run(t *testing.T, cases int, mode string, command []strin
 		t.Fatalf("%v, and no total in:\n%s", err, out)
 	}
 	passed, _ := strconv.Atoi(total[1]) // digits
+	logSuite(t, "connectrpc conformance 1.0.6, "+mode, cases, passed)
 	if passed != cases || total[2] != "0" || err != nil || strings.Contains(out, "DATA RACE") {
 		t.Errorf("%s passed and %s failed, want %d and 0; %v\n%s", total[1], total[2], cases, err, out)
 	}

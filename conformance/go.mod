@@ -3,6 +3,7 @@ module github.com/cqrpc/cqrpc/conformance
 go 1.26.0
 
 require (
+	github.com/cncf/xds/go v0.0.0-20260202195803-dba9d589def2
 	github.com/cqrpc/cqrpc v0.0.0
 	github.com/cqrpc/cqrpc/codec/compressors v0.0.0
 	golang.org/x/net v0.62.0
@@ -14,7 +15,6 @@ require (
 require (
 	cloud.google.com/go/compute/metadata v0.9.0 // indirect
 	github.com/andybalholm/brotli v1.2.6 // indirect
-	github.com/cncf/xds/go v0.0.0-20260202195803-dba9d589def2 // indirect
 	github.com/envoyproxy/protoc-gen-validate v1.3.3 // indirect
 	github.com/klauspost/compress v1.20.1 // indirect
 	golang.org/x/oauth2 v0.36.0 // indirect

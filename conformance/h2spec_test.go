@@ -95,6 +95,7 @@ func runH2spec(t *testing.T, address string, overTLS bool, excused ...string) {
 			passed++
 		}
 	}
+	logSuite(t, "h2spec 2.2.1 -S", h2specCases-len(excused), passed)
 	if passed+leftOut != h2specCases || leftOut != len(excused) {
 		t.Errorf("%d passed and %d were excused, want %d and %d", passed, leftOut, h2specCases-len(excused), len(excused))
 	}

@@ -234,3 +234,44 @@ func TestAnsweredCallIsNotCounted(t *testing.T) {
 		close(release)
 	})
 }
+
+// A request is one message and the half-close. A call that dies between them,
+// found dead by whatever goroutine, does not reach the application.
+func TestRequestThatDiesBeforeHalfClose(t *testing.T) {
+	for name, kill := range map[string]func(p peer){
+		"reset": func(p peer) { p.WriteRST(1, http2.ErrCodeCancel) },
+		"lost":  func(p peer) { p.Close() },
+		"silent": func(p peer) {
+			p.Advance(10 * time.Second)
+			p.WantGoAway("dead (gRFC A8)", http2.ErrCodeEnhanceYourCalm)
+			p.Close()
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				s, q := queued(t, server.WithTransport(transport.Config{
+					Keepalive: transport.Keepalive{Time: 2 * time.Second, Timeout: time.Second},
+				}))
+				m := method(t, s, unary.Name, server.PayloadOnly)
+				err := s.Register(server.ServerStream(serverStream, func(context.Context, *text, *server.Sender[text]) error {
+					t.Error("the handler runs for half a request")
+					return nil
+				}))
+				if err != nil {
+					t.Fatal(err)
+				}
+				p := serve(t, s).dial()
+				ask(t, s, m, q, "request")
+				p.Request(1, unary.Name)
+				p.WriteMessage(1, false, encoded("half"))
+				if name != "reset" {
+					p.Request(3, serverStream.Name)
+					p.WriteMessage(3, false, encoded("half"))
+				}
+				p.WantIdle("the client has not half-closed")
+				kill(p)
+				wantNoTag(t, q)
+			})
+		})
+	}
+}

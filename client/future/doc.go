@@ -41,9 +41,11 @@
 //     ClientUnaryReceiver, ClientCStreamReceiver    Response
 //     ClientSStreamReceiver, ClientDuplexReceiver   Stream
 //     ClientCStreamSender, ClientDuplexSender       Sink
-//     sink.send((m, flags)), send_all               Sink.Send(m, flags), SendAll
+//     sink.send((m, flags))                         Sink.Send(m, flags)
+//     sink.send_all(stream)                         SendFrom; SendAll for goroutines
 //     enhance_batch, flush, close                   EnhanceBatch, Flush, Close
-//     stream.next(), for_each, try_collect          Next; Recv and All for goroutines
+//     stream.next()                                 Next; Recv for goroutines
+//     stream.for_each(f), try_fold, try_collect     ForEach, ForEachThen; All for goroutines
 //     receive_sync, future.wait()                   Await
 //     CallOption                                    client.CallOption
 //     drop                                          Close or Cancel
@@ -52,5 +54,5 @@
 //     Error::QueueShutdown                          *cqrpc.Error that is cq.ErrShutdown
 //
 // Concurrency: everything here may be used by any goroutine. Await, Recv, All and
-// SendAll wait, so pollers must not call them.
+// SendAll, which take a context, wait, so pollers must not call them.
 package future

@@ -74,8 +74,8 @@ func (s *scene) end() {
 	}
 }
 
-func (s *scene) serve(handlers []server.Handler) {
-	srv := server.New()
+func (s *scene) serve(handlers []server.Handler, opts ...server.Option) {
+	srv := server.New(opts...)
 	if err := srv.Register(handlers...); err != nil {
 		s.Fatal(err)
 	}

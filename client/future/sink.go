@@ -63,9 +63,9 @@ func (s *Sink[T]) SendAll(ctx context.Context, seq iter.Seq[*T]) error {
 // poller of the call, when the server has taken what came before, and must not
 // block. future.Values makes a next of a slice. The future is resolved when all
 // was taken; it fails with the first error of a Send, or with a panic of next as
-// a *future.PanicError. Until it is resolved a Send or another SendFrom
-// fails with future.ErrPending. It does not close the sink; to close it too early
-// fails the future with future.ErrClosed.
+// a *future.PanicError. Until it is resolved a Send or another SendFrom fails with
+// future.ErrPending. It does not close the sink; to close it too early fails the
+// future with future.ErrClosed.
 func (s *Sink[T]) SendFrom(next func() (*T, bool)) *future.Future[struct{}] {
 	return s.out.half.SendFrom(func() (any, bool) { return next() }, func(*future.PanicError) {}, s)
 }

@@ -146,6 +146,9 @@ func TestSelectAndJoinInAnyOrder(t *testing.T) {
 
 func TestErrors(t *testing.T) {
 	e := &future.OpenError{Calls: []string{"a", "a", "b"}}
+	if one := (&future.OpenError{Calls: []string{"a"}}).Error(); one != "future: environment closed with 1 call in flight; a" {
+		t.Error(one)
+	}
 	if e.Error() != "future: environment closed with 3 calls in flight; a; b" {
 		t.Error(e)
 	}
@@ -162,5 +165,35 @@ func TestErrors(t *testing.T) {
 	l := future.Leak{Method: "/m", Side: "client", End: "sink"}
 	if l.String() != "client sink of /m was dropped without Close; its call is cancelled" {
 		t.Error(l)
+	}
+}
+
+// response is what embeds a future, as the response of a call.
+type response struct {
+	*future.Future[int]
+}
+
+// The combinators take what embeds a future as they take futures.
+func TestCombinatorsOfResponses(t *testing.T) {
+	one, two := &response{Future: future.Ready(1)}, &response{Future: future.Ready(2)}
+	want(t, "Map", future.Map(one, func(x int) (string, error) { return fmt.Sprint(x), nil }), "1", nil)
+	want(t, "Then", future.Then(one, func(int) *response { return two }), 2, nil)
+	want(t, "First", future.First(one, two), 1, nil)
+	want(t, "Join2", future.Join2(one, future.Ready("x")), future.Pair[int, string]{First: 1, Second: "x"}, nil)
+	if v, err, ok := future.Join(one, two).Poll(); !ok || err != nil || fmt.Sprint(v) != "[1 2]" {
+		t.Errorf("Join: %v, %v, %v", v, err, ok)
+	}
+	s, _, ok := future.Select([]*response{one, two}...).Poll()
+	if !ok || s.Value != 1 || len(s.Rest) != 1 || s.Rest[0] != two.Future {
+		t.Errorf("Select: %+v, %v", s, ok)
+	}
+}
+
+func TestValues(t *testing.T) {
+	next := future.Values([]int{1, 2})
+	for _, want := range []int{1, 2, 0, 0} {
+		if v, ok := next(); v != want || ok != (want != 0) {
+			t.Errorf("%d, %v; want %d", v, ok, want)
+		}
 	}
 }

@@ -9,6 +9,9 @@
 //
 //	pending ──Resolve, Fail: once──► resolved     any number of readers, then and later
 //
+// The combinators take futures and what embeds one, as the response of a call:
+// see [Awaitable].
+//
 // One future is one tag is one heap cell, as in grpc-rs: the cell that the
 // engine completes is the one that is awaited. A channel is made only for who
 // has to wait.
@@ -41,6 +44,7 @@
 //	task::current, notify       OnComplete; Await wakes its goroutine
 //	Environment::new(n)         NewEnvironment(n)
 //	env.pick_cq()               env.Pick()
+//	a timer                     env.After(d)
 //	ctx.spawn(f)                env.Spawn(f), and Context.Spawn of package server/future
 //	drop(env)                   env.Close(), which says what was left open
 //

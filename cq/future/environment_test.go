@@ -4,11 +4,14 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"runtime/debug"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/cqrpc/cqrpc/cq"
 	"github.com/cqrpc/cqrpc/cq/future"
@@ -233,4 +236,29 @@ func TestGuard(t *testing.T) {
 	if err := env.Close(); err != nil {
 		t.Error(err)
 	}
+}
+
+// After is an alarm: it comes on a poller when the time has, and at the latest
+// with the end of the environment.
+func TestAfter(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		env := future.NewEnvironment(2)
+		begin := time.Now()
+		f := env.After(time.Hour)
+		wantPending(t, "an hour", f)
+		if _, err := f.Await(t.Context()); err != nil || time.Since(begin) != time.Hour {
+			t.Errorf("after %v: %v", time.Since(begin), err)
+		}
+		at := new(future.Promise[string])
+		env.After(0).OnComplete(func(struct{}, error) { at.Resolve(string(debug.Stack())) })
+		if stack, err := at.Future().Await(t.Context()); err != nil || !strings.Contains(stack, ").poll(") {
+			t.Errorf("no time at all: %v, %s", err, stack)
+		}
+		f = env.After(time.Hour)
+		if err := env.Close(); err != nil {
+			t.Error(err)
+		}
+		want(t, "closed", f, struct{}{}, cq.ErrShutdown)
+		want(t, "too late", env.After(0), struct{}{}, cq.ErrShutdown)
+	})
 }

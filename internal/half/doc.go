@@ -48,12 +48,9 @@ func failure(ev cq.Event) error {
 	return ev.Err
 }
 
-// shutdown is the error of what the poller can no longer do for k.
-func shutdown(k *call.Call) error {
-	if err := k.Err(); err != nil {
-		return err
-	}
-	return Misuse(cq.ErrShutdown)
+// errShutdown is the error of what a poller that has ended was to do.
+var errShutdown error = &cqrpc.Error{
+	Status: cqrpc.Status{Code: cqrpc.CodeCanceled, Message: "environment is closed"}, Cause: cq.ErrShutdown,
 }
 
 // Misuse makes a call error of a batch that was rejected: a value that the codec

@@ -61,7 +61,7 @@ func (p *pump) begin(_ struct{}, err error) {
 		return
 	}
 	defer p.s.tally.Leave()
-	p.over(shutdown(p.s.call))
+	p.over(errShutdown)
 }
 
 // Run implements cq.Callback: the poller begins.

@@ -91,7 +91,7 @@ func (w *walk[T]) post() {
 		return
 	}
 	defer w.r.tally.Leave()
-	w.end(shutdown(w.r.call))
+	w.end(errShutdown)
 }
 
 // Run implements cq.Callback, for what post has left to the poller.
@@ -153,7 +153,7 @@ func (w *walk[T]) handle(m *T) bool {
 	f, err := w.step(m)
 	hasReturned = true
 	if err == nil && f != nil {
-		isResolved := false
+		var isResolved bool
 		if _, err, isResolved = f.Poll(); !isResolved {
 			if w.stepped == nil {
 				w.stepped = w.resume

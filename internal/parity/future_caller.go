@@ -72,11 +72,24 @@ func (s futureOutput) Trailer() cqrpc.Metadata         { return s.stream.Trailer
 // futureSend is Send: the fate of the call is for Recv to tell.
 func futureSend(sink *clientfuture.Sink[Message], req []byte) error {
 	_, err := await(sink.Send(&Message{Value: req}))
-	var ended *cqrpc.Error
-	if errors.As(err, &ended) || errors.Is(err, future.ErrFinished) {
+	if isEnded(err) {
 		return io.EOF
 	}
 	return err
+}
+
+// futureClose is CloseSend. What could not be sent any more was not wanted.
+func futureClose(sink *clientfuture.Sink[Message]) error {
+	if _, err := await(sink.Close()); !isEnded(err) {
+		return err
+	}
+	return nil
+}
+
+// isEnded reports that err is of a sink whose call has ended.
+func isEnded(err error) bool {
+	var ended *cqrpc.Error
+	return errors.As(err, &ended) || errors.Is(err, future.ErrFinished)
 }
 
 type futureInput struct {
@@ -87,7 +100,7 @@ type futureInput struct {
 func (s futureInput) Send(req []byte) error { return futureSend(s.sink, req) }
 
 func (s futureInput) CloseAndRecv() ([]byte, error) {
-	if _, err := await(s.sink.Close()); err != nil {
+	if err := futureClose(s.sink); err != nil {
 		return nil, err
 	}
 	res, err := await(s.response.Future)
@@ -101,7 +114,4 @@ type futureDuplex struct {
 
 func (s futureDuplex) Send(req []byte) error { return futureSend(s.sink, req) }
 
-func (s futureDuplex) CloseSend() error {
-	_, err := await(s.sink.Close())
-	return err
-}
+func (s futureDuplex) CloseSend() error { return futureClose(s.sink) }

@@ -16,8 +16,9 @@
 // dealt out to the queues of its future.Environment. The handler, and what waits
 // for the call's futures by OnComplete, Map or Then, runs on the poller of the
 // call's queue, one thing at a time: it must not block, for every other call of
-// that queue waits meanwhile. Await, Recv, All and SendAll are therefore not for
-// handlers. Work that blocks goes to a goroutine, which answers when it is done:
+// that queue waits meanwhile. Await, Recv, All and SendAll, which take a context, are
+// therefore not for handlers; Next, ForEach, Send and SendFrom are. Work that
+// blocks goes to a goroutine, which answers when it is done:
 //
 //	func sayHello(ctx *serverfuture.Context, req *Request, sink *serverfuture.ResponseSink[Reply]) {
 //		go func() { sink.Success(lookUp(ctx, req)) }()
@@ -37,7 +38,9 @@
 //	RpcContext, ctx.spawn(f)                 Context, Context.Spawn
 //	UnarySink, ClientStreamingSink           ResponseSink: Success, Fail
 //	ServerStreamingSink, DuplexSink          Sink: Send, Close, Fail, SetStatus, EnhanceBatch
+//	sink.send_all(iter(s))                   Sink.SendFrom(future.Values(s))
 //	RequestStream                            Stream: Next, Recv, All
+//	stream.for_each(f), fold                 Stream.ForEach(f), ForEachThen(f)
 //	sink.set_headers(h), RpcContext headers  Context.SetHeader, Context.Metadata
 //	success(m).map_err(…)                    OnComplete of what Success returns
 //	drop of a sink                           Cancel

@@ -52,11 +52,21 @@ type scene struct {
 // nothing must be left open: no call in flight, no goroutine, no buffer.
 func play(t *testing.T, handlers func(*future.Environment) []server.Handler, script func(s *scene)) {
 	t.Helper()
+	playWith(t, nil, handlers, script)
+}
+
+// playWith is play with a server that has options.
+func playWith(
+	t *testing.T, opts []server.Option, handlers func(*future.Environment) []server.Handler, script func(s *scene),
+) {
+	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		leak.Check(t)
 		leak.Buffers(t)
-		s := &scene{T: t, net: memconn.Listen(), near: future.NewEnvironment(1), far: future.NewEnvironment(2)}
-		s.server = server.New(server.WithPanicHandler(func(_ string, v any, _ []byte) { s.panics = append(s.panics, v) }))
+		s := &scene{T: t, net: memconn.Listen(), near: future.NewEnvironment(1)}
+		s.far = future.NewEnvironment(2, future.WithPanicHandler(func(v any, _ []byte) { s.panics = append(s.panics, v) }))
+		s.server = server.New(append(opts,
+			server.WithPanicHandler(func(_ string, v any, _ []byte) { s.panics = append(s.panics, v) }))...)
 		if err := s.server.Register(handlers(s.far)...); err != nil {
 			t.Fatal(err)
 		}

@@ -22,7 +22,11 @@ func TestShutdownWaitsForCallbacks(t *testing.T) {
 		return func(struct{}, error) { x.hold(why) }
 	}
 	for name, begin := range map[string]func(x site){
-		"end":     func(x site) { x.k.sink.Close().OnComplete(hold(x, "end")) },
+		"end": func(x site) { // on the poller, so that it is not over when OnComplete is called
+			if err := x.k.ctx.Spawn(func() { x.k.sink.Close().OnComplete(hold(x, "end")) }); err != nil {
+				t.Error(err)
+			}
+		},
 		"message": func(x site) { x.k.sink.Send(new(text)).OnComplete(hold(x, "message")) },
 		"behind": func(x site) {
 			x.k.sink.Send(new(text))

@@ -90,10 +90,10 @@ func (s *Sink[T]) SendAll(ctx context.Context, seq iter.Seq[*T]) error {
 // flushed in the end. It is SendAll that waits for nothing: next is called by the
 // poller of the call, when the client has taken what came before, and must not
 // block. future.Values makes a next of a slice. The future is resolved when all
-// was taken; it fails with the first error of a Send.
-// A panic of next is one of the handler, and the future's *future.PanicError. Until
-// it is resolved a Send or another SendFrom fails with future.ErrPending. It does not close the sink; to close it too early
-// fails the future with future.ErrClosed.
+// was taken; it fails with the first error of a Send. A panic of next is one of
+// the handler, and the future's *future.PanicError. Until it is resolved a Send or
+// another SendFrom fails with future.ErrPending. It does not close the sink; to
+// close it too early fails the future with future.ErrClosed.
 func (s *Sink[T]) SendFrom(next func() (*T, bool)) *future.Future[struct{}] {
 	return s.rpc.out.SendFrom(func() (any, bool) { return next() }, s.rpc.crashed, s)
 }

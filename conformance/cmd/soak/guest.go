@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"sync"
 	"time"
 
 	"github.com/cqrpc/cqrpc"
@@ -48,8 +49,7 @@ type visit struct {
 	deadline  time.Duration
 	isGivenUp bool // the client cancels it
 
-	header, trailer cqrpc.Metadata
-	got             []byte
+	got []byte
 }
 
 var shapeNames = []string{"Unary", "ServerStream", "ClientStream", "BidiStream"}
@@ -133,13 +133,13 @@ func (v *visit) run() error {
 	case "BidiStream":
 		var s parity.Duplex
 		if s, err = v.caller.BidiStream(v.ctx, v.options); err == nil {
-			sent := make(chan error, 1)
-			go func() {
+			var sending sync.WaitGroup
+			sending.Go(func() {
 				v.send(s)
-				sent <- s.CloseSend()
-			}()
+				_ = s.CloseSend() // the end says why not
+			})
 			err = v.receive(s)
-			<-sent
+			sending.Wait()
 		}
 	}
 	return err
