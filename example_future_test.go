@@ -28,7 +28,7 @@ func Example_future() {
 	defer stop()
 
 	reply := pb.NewGreeterFutureClient(ch, env).SayHello(context.Background(), &pb.HelloRequest{Name: "world"})
-	length := future.Map(reply.Future, func(r *pb.HelloReply) (int, error) { return len(r.GetMessage()), nil })
+	length := future.Map(reply, func(r *pb.HelloReply) (int, error) { return len(r.GetMessage()), nil })
 	fmt.Println(length.Await(context.Background()))
 	// Output: 11 <nil>
 }

@@ -40,8 +40,9 @@ func WithMetadata(md cqrpc.Metadata) CallOption {
 	return callOptionFunc(func(c *callConfig) { c.headers = append(c.headers[:len(c.headers):len(c.headers)], md...) })
 }
 
-// HeaderTo sets *md to the response's initial metadata when a unary or
-// client-stream call returns. Other shapes have a Header method.
+// HeaderTo sets *md to the response's initial metadata when the call ends. In the
+// sync style that is for unary and client-stream calls; other shapes, and the
+// objects of the other styles, have a Header method, which knows it earlier.
 func HeaderTo(md *cqrpc.Metadata) CallOption {
 	return callOptionFunc(func(c *callConfig) { c.headerTo = md })
 }

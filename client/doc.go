@@ -1,7 +1,8 @@
 // Package client opens calls: a [Channel] finds or makes the connection, the
 // sync style ([Unary], [ServerStream], [ClientStream], [BidiStream]) makes the
 // calls that most users want, and [Channel.NewCall] gives the batch-level call
-// for completion queues.
+// for completion queues. The other styles are the packages async, reactor and
+// future below; they stand on [Channel.Prepare].
 //
 //	Unary, ServerStream, …        cq.Queue
 //	        |                        |

@@ -166,7 +166,7 @@ func interopPairing(t *testing.T, p *parity.Pairing) {
 		Dial: func() (parity.Caller, error) {
 			return p.Caller.Dial(parity.Dialing{Address: h.Address, Credentials: p.Credentials, Options: cases.Options()})
 		},
-		Soak: testSoak,
+		Concurrent: 20, Soak: testSoak,
 	})
 	parity.Want(t, "New", err)
 	defer func() { parity.Want(t, "Close", c.Close()) }()

@@ -65,13 +65,14 @@ type Completion struct {
 	Finalizer Finalizer // may be nil
 }
 
-// Completer is where completions go: a [Queue] or a [Waiter].
+// Completer is where completions go: a [Queue], a [Waiter] or [Discard].
 // Every Begin that returned true is followed by exactly one Complete.
 type Completer interface {
 	// Begin announces one operation. It reports false, and announces nothing,
 	// if the completer is shut down and has no operation left.
 	Begin() bool
 	// Complete ends one announced operation. It never blocks and never runs
-	// application code on the caller's stack.
+	// application code on the caller's stack, but for a Queue with the Executor
+	// [Inline].
 	Complete(c Completion)
 }

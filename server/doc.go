@@ -1,8 +1,10 @@
 // Package server takes connections and gives their calls to the application:
-// to completion queues that asked for them, or to handlers in the sync style.
+// to completion queues that asked for them, or to handlers, in the sync style or
+// in that of a package below, which stands on [NewHandler] and [Context].
 //
-//	Serve ─► conn ─► OnStream ─► router ─┬─► Handler: a goroutine per call, once
-//	                                     │   the first message is there
+//	Serve ─► conn ─► OnStream ─► router ─┬─► Handler, sync style: a goroutine per call,
+//	                                     │   once the only request is there
+//	                                     ├─► Handler, other styles: at once
 //	                                     ├─► matcher ◄── RequestCall, RequestRegisteredCall
 //	                                     │   calls and requests pair up, tags come out of queues
 //	                                     └─► UNIMPLEMENTED
@@ -16,11 +18,11 @@
 // # Concurrency
 //
 // Every method of Server is safe for concurrent use; methods and queues can be
-// added until the first Serve. Serve and ServeConn block, Shutdown and Close
-// wait for a bounded time, nothing else does. Server.mu, a matcher's lock and
-// the locks of the packages below are never held together, nor over I/O,
-// decoding or the application's code. Matching runs on the connection's reader;
-// payloads are decoded by whoever harvests the tag, or by the handler's
+// added until the first Serve. Serve and ServeConn block, Shutdown at most until
+// its context ends and 2 s more, Close at most 2 s; nothing else does. Server.mu, a matcher's
+// lock and the locks of the packages below are never held together, nor over
+// I/O, decoding or the application's code. Matching runs on the connection's
+// reader; payloads are decoded by whoever harvests the tag, or by the handler's
 // goroutine.
 //
 // # Queues

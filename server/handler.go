@@ -8,7 +8,9 @@ import (
 )
 
 // Handler is a method together with the function that serves it. Make one with
-// Unary, ClientStream, ServerStream, BidiStream or Generic.
+// Unary, ClientStream, ServerStream, BidiStream or Generic, or with the functions
+// of the same names in packages server/reactor and server/future; what follows
+// is of those here, the sync style.
 //
 // A function runs on a goroutine of its own, per call, and what it returns ends
 // the call: nil with OK, an error with [cqrpc.StatusOf] of it. Its context ends

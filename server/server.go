@@ -110,8 +110,9 @@ func (s *Server) queueIndex(q *cq.Queue) (int, bool) {
 	return i, i >= 0
 }
 
-// Register adds methods in the sync style. It adds all or, on error, none: a
-// name is malformed or taken, or Serve was called (ErrServing).
+// Register adds methods, each in the style that its handler is of. It adds all
+// or, on error, none: a name is malformed or taken, or Serve was called
+// (ErrServing).
 func (s *Server) Register(handlers ...Handler) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

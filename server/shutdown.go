@@ -75,8 +75,8 @@ func (s *Server) CancelAllCalls() {
 // it cancels all calls, waits 2 s at most for that to take effect, and returns
 // ctx's error, which says how many handlers run on. In the end it shuts down the
 // queues of AddQueue: what is left to do for their pollers is to take events
-// until Shutdown. It always returns, whether anybody polls or not; a handler
-// that calls it waits for itself until ctx ends.
+// until Shutdown. It needs nobody to poll. With a context that never ends, a call
+// that never ends keeps it waiting; a handler that calls it waits for itself.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.stop()
 	select {

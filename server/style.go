@@ -52,7 +52,7 @@ func (a Accepted) Done() {
 // INTERNAL and nothing of v, which may hold secrets.
 func (a Accepted) Panicked(v any, stack []byte) { a.conn.server.panicked(a.Call, v, stack) }
 
-// Bind makes c the context of k. If ended is not nil, it is told when the call
+// Bind makes c the context of k, once; styles call it. If ended is not nil, it is told when the call
 // has ended: Complete is called once, without Begin, on a goroutine of the
 // engine, OK meaning that the call was not cancelled. Else nothing is
 // outstanding on k until somebody asks for Done.
@@ -66,7 +66,7 @@ func (c *Context) Bind(k *call.Call, ended cq.Completer) {
 	}
 }
 
-// BeginResponse adds the initial metadata to a batch, if it is not out.
+// BeginResponse adds the initial metadata to a batch of a style, if it is not out.
 func (c *Context) BeginResponse(ops []call.Op) []call.Op {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -77,7 +77,7 @@ func (c *Context) BeginResponse(ops []call.Op) []call.Op {
 	return append(ops, call.SendInitialMetadata(c.header))
 }
 
-// RevertBegin takes back BeginResponse: the batch was rejected.
+// RevertBegin takes back BeginResponse: the style's batch was rejected.
 func (c *Context) RevertBegin() {
 	c.mu.Lock()
 	c.begun = false
@@ -92,7 +92,7 @@ func (c *Context) HasHeader() bool {
 	return len(c.header) > 0
 }
 
-// Trailer returns the trailing metadata to go out with the status.
+// Trailer returns the trailing metadata, for a style to send with the status.
 func (c *Context) Trailer() cqrpc.Metadata {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -1,6 +1,10 @@
 package async
 
-import "errors"
+import (
+	"errors"
+
+	"github.com/cqrpc/cqrpc/call"
+)
 
 // Misuse by the order of operations. Of an operation that was refused no tag
 // comes, and the call is as it was before. The other errors of operations are
@@ -16,3 +20,8 @@ var (
 	// ErrFinished: Finish is the last operation.
 	ErrFinished = errors.New("async: Finish was called")
 )
+
+// errNoTarget refuses a Read into nil, which would panic on the poller.
+var errNoTarget error = &call.BatchError{
+	Op: call.RecvMessageOp, Reason: call.ErrInvalidMessage, Cause: errors.New("nil to read into"),
+}

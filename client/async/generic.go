@@ -21,7 +21,8 @@ func (raw) Name() string { return "" }
 var asBytes = client.WithCallCodec(raw{codec.Bytes()})
 
 // Generic describes a method of any shape whose messages are bytes, to be
-// spoken as if it had many of both.
+// spoken as if it had many of both. GenericCall is BidiStream of it, with a codec
+// for bytes; without one, every message is refused by the channel's codec.
 func Generic(name string) call.Method[[]byte, []byte] {
 	return call.Method[[]byte, []byte]{Name: name, Shape: call.BidiStream}
 }

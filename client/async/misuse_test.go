@@ -23,6 +23,7 @@ func TestMisuse(t *testing.T) {
 		c := d.client
 		refuse("StartCall twice", c.StartCall("x"), async.ErrStarted)
 		refuse("StartCallCorked of a started call", c.StartCallCorked(), async.ErrStarted)
+		refuse("Read into nil", c.Read(nil, "x"), call.ErrInvalidMessage)
 		must(s, c.Read(&d.res, "read"))
 		refuse("second outstanding Read", c.Read(&d.res, "x"), call.ErrTooManyOperations)
 		must(s, c.Write(huge, "write"))

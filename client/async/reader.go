@@ -44,7 +44,7 @@ func (r *Reader[Res]) StartCall(tag cq.Tag) error { return r.startCall(tag) }
 
 // Read receives the next response into res: true if there was one, false if
 // there is none; Finish says why. res must not be touched before the event.
-func (r *Reader[Res]) Read(res *Res, tag cq.Tag) error { return r.read(res, tag) }
+func (r *Reader[Res]) Read(res *Res, tag cq.Tag) error { return r.read(res, res == nil, tag) }
 
 // Finish asks for the status. Its event is always true and comes when the call
 // is over. Once per call.

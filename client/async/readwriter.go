@@ -45,7 +45,9 @@ func (rw *ReaderWriter[Req, Res]) StartCall(tag cq.Tag) error { return rw.startC
 func (rw *ReaderWriter[Req, Res]) StartCallCorked() error { return rw.cork() }
 
 // Read is [Reader.Read].
-func (rw *ReaderWriter[Req, Res]) Read(res *Res, tag cq.Tag) error { return rw.read(res, tag) }
+func (rw *ReaderWriter[Req, Res]) Read(res *Res, tag cq.Tag) error {
+	return rw.read(res, res == nil, tag)
+}
 
 // Write is [Writer.Write].
 func (rw *ReaderWriter[Req, Res]) Write(req *Req, tag cq.Tag, flags ...call.Flags) error {

@@ -202,7 +202,10 @@ func (r *rpc) ReadInitialMetadata(tag cq.Tag) error {
 	return r.start(s, append(r.opening(buf[:0], s), call.RecvInitialMetadata(nil)), tag)
 }
 
-func (r *rpc) read(res any, tag cq.Tag) error {
+func (r *rpc) read(res any, isNil bool, tag cq.Tag) error {
+	if isNil {
+		return errNoTarget
+	}
 	s, err := r.take(toRead)
 	if err != nil {
 		return err

@@ -26,32 +26,30 @@
 // # Where this differs from grpc-rs
 //
 //   - Calls are under way when they are made, not when first polled.
-//
 //   - Messages that arrived before a status that is not OK are yielded, then the
 //     error. grpc-rs drops them.
-//
 //   - RECV_INITIAL_METADATA is started by Header, not with the call.
-//
 //   - There is no poll_ready: one message may wait behind the one on its way, and
 //     the next fails with future.ErrPending. Close and Flush may always be called.
-//
 //   - Closing a Stream cancels its call. Dropping it does nothing.
 //
-//     grpc-rs                                       here
-//     ClientUnaryReceiver, ClientCStreamReceiver    Response
-//     ClientSStreamReceiver, ClientDuplexReceiver   Stream
-//     ClientCStreamSender, ClientDuplexSender       Sink
-//     sink.send((m, flags))                         Sink.Send(m, flags)
-//     sink.send_all(stream)                         SendFrom; SendAll for goroutines
-//     enhance_batch, flush, close                   EnhanceBatch, Flush, Close
-//     stream.next()                                 Next; Recv for goroutines
-//     stream.for_each(f), try_fold, try_collect     ForEach, ForEachThen; All for goroutines
-//     receive_sync, future.wait()                   Await
-//     CallOption                                    client.CallOption
-//     drop                                          Close or Cancel
-//     Error::RpcFailure                             *cqrpc.Error
-//     Error::RpcFinished                            that, or future.ErrFinished after OK
-//     Error::QueueShutdown                          *cqrpc.Error that is cq.ErrShutdown
+// # Names in grpc-rs
+//
+//	grpc-rs                                       here
+//	ClientUnaryReceiver, ClientCStreamReceiver    Response
+//	ClientSStreamReceiver, ClientDuplexReceiver   Stream
+//	ClientCStreamSender, ClientDuplexSender       Sink
+//	sink.send((m, flags))                         Sink.Send(m, flags)
+//	sink.send_all(stream)                         SendFrom; SendAll for goroutines
+//	enhance_batch, flush, close                   EnhanceBatch, Flush, Close
+//	stream.next()                                 Next; Recv for goroutines
+//	stream.for_each(f), try_fold, try_collect     ForEach, ForEachThen; All for goroutines
+//	receive_sync, future.wait()                   Await
+//	CallOption                                    client.CallOption
+//	drop                                          Close or Cancel
+//	Error::RpcFailure                             *cqrpc.Error
+//	Error::RpcFinished                            that, or future.ErrFinished after OK
+//	Error::QueueShutdown                          *cqrpc.Error that is cq.ErrShutdown
 //
 // Concurrency: everything here may be used by any goroutine. Await, Recv, All and
 // SendAll, which take a context, wait, so pollers must not call them.

@@ -272,3 +272,44 @@ func TestChannelThatIsClosed(t *testing.T) {
 		wantFailed(s, "afterwards", late.Future, client.ErrChannelClosed)
 	}, hangUnary())
 }
+
+// A function of OnComplete that panics keeps no other future of its call from
+// being resolved.
+func TestPanicOfAWatcher(t *testing.T) {
+	hang := func(ctx context.Context, _ *server.Receiver[text], _ *server.Sender[text]) error {
+		<-ctx.Done()
+		return nil
+	}
+	sulk := func(ctx context.Context, _ *server.Receiver[text]) (*text, error) {
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}
+	play(t, func(s *scene) {
+		caught := make(chan any, 8)
+		env := future.NewEnvironment(1, future.WithPanicHandler(func(v any, _ []byte) { caught <- v }))
+		stub := clientfuture.New(s.ch, env)
+		crowd := func(sink *clientfuture.Sink[text]) { // one on its way, one behind it, one kept back
+			sink.Send(wrapperspb.String(string(make([]byte, 1<<20))))
+			sink.EnhanceBatch(true)
+			sink.Send(wrapperspb.String("kept"))
+			sink.Send(wrapperspb.String("also")).OnComplete(func(struct{}, error) { panic("watcher") })
+		}
+		ctx, cancel := context.WithCancel(s.Context())
+		one, res := clientfuture.ClientStream(ctx, stub, clientStream)
+		crowd(one)
+		many, stream := clientfuture.BidiStream(ctx, stub, bidi)
+		crowd(many)
+		next, flush := stream.Next(), many.Flush()
+		wantPending(s, "the server reads nothing", flush)
+		cancel()
+		wantCode(s, "a Send has panicked", res.Future, cqrpc.CodeCanceled)
+		wantCode(s, "a Send has panicked", next, cqrpc.CodeCanceled)
+		wantCode(s, "a Send has panicked", flush, cqrpc.CodeCanceled)
+		if len(caught) != 2 {
+			s.Errorf("%d panics", len(caught))
+		}
+		if err := env.Close(); err != nil {
+			s.Error(err)
+		}
+	}, server.ClientStream(clientStream, sulk), server.BidiStream(bidi, hang))
+}

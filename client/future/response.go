@@ -78,10 +78,10 @@ func (v *answering[T]) Run(cq.Event) {
 	a := (*answer[T])(v)
 	err := a.over()
 	a.prepared.Call.Close() // a message that is not to be had is not to be kept
-	a.out.over(err)
 	res := a.res
 	a.res = nil
-	a.promise.Settle(res, err)
+	defer a.promise.Settle(res, err) // also if who waits for a Send panics
+	a.out.over(err)
 }
 
 // Left implements future.Tenant.

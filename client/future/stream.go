@@ -125,8 +125,8 @@ type concluding[T any] receiving[T]
 func (v *concluding[T]) Run(cq.Event) {
 	r := (*receiving[T])(v)
 	err := r.over()
+	defer r.half.Conclude(err) // also if who waits for a Send panics
 	r.out.over(err)
-	r.half.Conclude(err)
 }
 
 // Left implements future.Tenant.

@@ -10,7 +10,8 @@ import (
 
 // Unary makes a call with one request and one response and starts it. done runs
 // once, when res is filled or the call has failed, and never inside Unary; it
-// may start other calls. req is free for reuse when Unary returns.
+// may start other calls. req is free for reuse when Unary returns. res may be
+// nil, and so it may be with the other shapes: the response is dropped.
 func Unary[Req, Res any](
 	ctx context.Context, s *Stub, m call.Method[Req, Res], req *Req, res *Res, done func(cqrpc.Status),
 	opts ...client.CallOption,
@@ -37,7 +38,7 @@ func UnaryWith[Req, Res any](
 ) {
 	b := &r.unaryBase().base
 	if b.bind(ctx, s, m.Name, call.Unary, r, opts) {
-		b.request, b.response = req, res
+		b.request, b.response = req, target(res)
 		b.publish()
 	}
 }
@@ -63,7 +64,7 @@ func ClientStream[Req, Res any](
 ) {
 	b := &r.writeBase().base
 	if b.bind(ctx, s, m.Name, call.ClientStream, r, opts) {
-		b.response = res
+		b.response = target(res)
 		b.publish()
 	}
 }
@@ -77,4 +78,13 @@ func BidiStream[Req, Res any](
 	if b.bind(ctx, s, m.Name, call.BidiStream, r, opts) {
 		b.publish()
 	}
+}
+
+// target is where the one response goes. It is received in any case: without
+// one, OK would not be the call's status.
+func target[Res any](res *Res) *Res {
+	if res == nil {
+		return new(Res)
+	}
+	return res
 }

@@ -63,7 +63,7 @@
 // message that cannot be marshalled, whose OnWriteDone(false) comes as well, and
 // a RemoveHold too many. After OnDone all methods do nothing.
 //
-// # For readers of C++
+// # Names in C++
 //
 //	grpc::ClientUnaryReactor, ClientReadReactor, …   UnaryBase, ReadBase[Res], …
 //	stub->async()->M(&ctx, &req, &res, callback)     Unary, or generated M

@@ -48,6 +48,17 @@ func TestSimpleRPC(t *testing.T) {
 	})
 }
 
+// Who does not want the response gets the status.
+func TestUnwantedResponse(t *testing.T) {
+	play(t, func(s *scene) {
+		ran := make(chan cqrpc.Status, 1)
+		reactor.Unary(s.Context(), s.stub, unary, wrapperspb.String("x"), nil, func(st cqrpc.Status) { ran <- st })
+		if st := <-ran; st.Code != cqrpc.CodeOK {
+			s.Error(st)
+		}
+	})
+}
+
 // done never runs inside Unary, so the caller may hold a lock that done wants.
 func TestSimpleRPCUnderLock(t *testing.T) {
 	play(t, func(s *scene) {

@@ -126,10 +126,10 @@ func (s *Sender) reject(m message, hasEnd bool, err error) {
 	s.sending, s.isJoint = nil, false
 	s.isLost = true
 	s.mu.Unlock()
-	m.sent.settle(err)
 	if hasEnd {
-		s.side.Ended(err)
+		defer s.side.Ended(err) // also if who waits panics
 	}
+	m.sent.settle(err)
 }
 
 // startEnd gives the call the end of this half. After the end of the call a
@@ -213,6 +213,6 @@ func (s *Sender) lose(err error) {
 	s.mu.Unlock()
 	next.body.Free()
 	kept.body.Free()
+	defer flushing.settle(err) // also if who waits for the other panics
 	next.sent.settle(err)
-	flushing.settle(err)
 }

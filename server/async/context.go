@@ -88,14 +88,7 @@ func (c *Context) claim() error {
 	return nil
 }
 
-// unclaim takes claim back: no request was made, and another may be.
-func (c *Context) unclaim() {
-	c.mu.Lock()
-	c.binding.to(unbound)
-	c.mu.Unlock()
-}
-
-// fail says that the call requested will not come.
+// fail says that the call requested will not come. Another may be requested.
 func (c *Context) fail() {
 	c.mu.Lock()
 	c.binding.to(unbound)

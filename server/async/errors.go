@@ -1,6 +1,10 @@
 package async
 
-import "errors"
+import (
+	"errors"
+
+	"github.com/cqrpc/cqrpc/call"
+)
 
 // Misuse by the order of operations. Of an operation that was refused no tag
 // comes, and the call is as it was before. The other errors of operations are
@@ -21,3 +25,9 @@ var (
 	// ErrStatusOK: a call with one response cannot end with OK without it.
 	ErrStatusOK = errors.New("async: FinishWithError with status OK")
 )
+
+// errNoTarget refuses a Read or a Request into nil, which would panic on the
+// poller.
+var errNoTarget error = &call.BatchError{
+	Op: call.RecvMessageOp, Reason: call.ErrInvalidMessage, Cause: errors.New("nil to read into"),
+}

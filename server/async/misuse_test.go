@@ -28,6 +28,7 @@ func TestMisuse(t *testing.T) {
 			s.bidi.Request(new(async.Context), &d.ReaderWriter, nil, s.q, "x"), async.ErrInUse)
 		refuse("Request with the context of a running call",
 			s.bidi.Request(&d.ctx, new(async.ReaderWriter[text, text]), nil, s.q, "x"), async.ErrInUse)
+		refuse("Read into nil", d.Read(nil, "x"), call.ErrInvalidMessage)
 		must(s, d.Read(&d.req, "read"))
 		refuse("second outstanding Read", d.Read(&d.req, "x"), call.ErrTooManyOperations)
 		must(s, d.SendInitialMetadata("header"))
@@ -116,6 +117,28 @@ func TestMisuseOfUnary(t *testing.T) {
 		s.peer.WantTrailers("the status", 1, 0)
 		s.want("one event", "finish")
 	}, server.WithCodecs(picky{codec.Proto()}))
+}
+
+// A context whose request was refused gives back its notices, whatever the
+// reason: else their queue would never drain.
+func TestNoticeOfARefusedRequest(t *testing.T) {
+	play(t, func(s *site) {
+		var ctx async.Context
+		var w async.ResponseWriter[text]
+		must(s, ctx.AsyncNotifyWhenDone(s.q, "notice"))
+		refuse(s, "Request into nil", s.unary.Request(&ctx, nil, &w, nil, s.q, "x"), call.ErrInvalidMessage)
+		s.want("the call will not come", "!notice")
+
+		var rw async.ReaderWriter[text, text]
+		must(s, s.bidi.Request(new(async.Context), &rw, nil, s.q, "request"))
+		must(s, ctx.AsyncNotifyWhenDone(s.q, "notice"))
+		refuse(s, "a responder in use", s.bidi.Request(&ctx, &rw, nil, s.q, "x"), async.ErrInUse)
+		s.want("the call will not come", "!notice")
+		s.peer.Request(1, bidi.Name)
+		s.want("another's does", "request")
+		must(s, rw.Finish(ok, "finish"))
+		s.want("as if nothing had happened", "finish")
+	})
 }
 
 // A message that cannot be marshalled takes nothing with it: not the header,

@@ -13,7 +13,7 @@ type Reader[Req, Res any] struct{ responder }
 // Read receives the next request into req: true if there was one; false if the
 // client has half-closed, with call.ErrEnded, or the call died. req must not be
 // touched before the event.
-func (r *Reader[Req, Res]) Read(req *Req, tag cq.Tag) error { return r.read(req, tag) }
+func (r *Reader[Req, Res]) Read(req *Req, tag cq.Tag) error { return r.read(req, req == nil, tag) }
 
 // Finish is [ResponseWriter.Finish]. Requests not read by then are dropped.
 func (r *Reader[Req, Res]) Finish(res *Res, st cqrpc.Status, tag cq.Tag) error {

@@ -13,7 +13,9 @@ import (
 type ReaderWriter[Req, Res any] struct{ responder }
 
 // Read is [Reader.Read].
-func (rw *ReaderWriter[Req, Res]) Read(req *Req, tag cq.Tag) error { return rw.read(req, tag) }
+func (rw *ReaderWriter[Req, Res]) Read(req *Req, tag cq.Tag) error {
+	return rw.read(req, req == nil, tag)
+}
 
 // Write is [Writer.Write].
 func (rw *ReaderWriter[Req, Res]) Write(res *Res, tag cq.Tag, flags ...call.Flags) error {

@@ -25,7 +25,7 @@ func request(ctx *Context, r *responder, req any, ask func(*server.IncomingCall)
 		return err
 	}
 	if err := r.claim(); err != nil {
-		ctx.unclaim()
+		ctx.fail()
 		return err
 	}
 	w := wishes.Get().(*wish)
@@ -72,9 +72,12 @@ func register(s *server.Server, name string, payload server.PayloadHandling) (me
 }
 
 func (m *method) request(
-	ctx *Context, r *responder, req any, bound, notify *cq.Queue, tag cq.Tag,
+	ctx *Context, r *responder, req any, isNil bool, bound, notify *cq.Queue, tag cq.Tag,
 ) error {
 	return request(ctx, r, req, func(slot *server.IncomingCall) error {
+		if isNil {
+			return errNoTarget
+		}
 		return m.server.RequestRegisteredCall(m.method, slot, bound, notify, tag)
 	})
 }
@@ -100,7 +103,7 @@ func RegisterUnary[Req, Res any](s *server.Server, m call.Method[Req, Res]) (*Un
 func (m *UnaryMethod[Req, Res]) Request(
 	ctx *Context, req *Req, w *ResponseWriter[Res], bound, notify *cq.Queue, tag cq.Tag,
 ) error {
-	return m.request(ctx, &w.responder, req, bound, notify, tag)
+	return m.request(ctx, &w.responder, req, req == nil, bound, notify, tag)
 }
 
 // ServerStreamMethod is a method with one request and many responses.
@@ -121,7 +124,7 @@ func RegisterServerStream[Req, Res any](
 func (m *ServerStreamMethod[Req, Res]) Request(
 	ctx *Context, req *Req, w *Writer[Res], bound, notify *cq.Queue, tag cq.Tag,
 ) error {
-	return m.request(ctx, &w.responder, req, bound, notify, tag)
+	return m.request(ctx, &w.responder, req, req == nil, bound, notify, tag)
 }
 
 // ClientStreamMethod is a method with many requests and one response.
@@ -142,7 +145,7 @@ func RegisterClientStream[Req, Res any](
 func (m *ClientStreamMethod[Req, Res]) Request(
 	ctx *Context, r *Reader[Req, Res], bound, notify *cq.Queue, tag cq.Tag,
 ) error {
-	return m.request(ctx, &r.responder, nil, bound, notify, tag)
+	return m.request(ctx, &r.responder, nil, false, bound, notify, tag)
 }
 
 // BidiStreamMethod is a method with many requests and many responses.
@@ -161,7 +164,7 @@ func RegisterBidiStream[Req, Res any](s *server.Server, m call.Method[Req, Res])
 func (m *BidiStreamMethod[Req, Res]) Request(
 	ctx *Context, rw *ReaderWriter[Req, Res], bound, notify *cq.Queue, tag cq.Tag,
 ) error {
-	return m.request(ctx, &rw.responder, nil, bound, notify, tag)
+	return m.request(ctx, &rw.responder, nil, false, bound, notify, tag)
 }
 
 // GenericService is the calls of all methods that are not registered, whatever

@@ -128,7 +128,10 @@ func (r *responder) start(ops []call.Op, hasHeader bool, tag cq.Tag) error {
 	return err
 }
 
-func (r *responder) read(req any, tag cq.Tag) error {
+func (r *responder) read(req any, isNil bool, tag cq.Tag) error {
+	if isNil {
+		return errNoTarget
+	}
 	if _, err := r.take(false, going); err != nil {
 		return err
 	}

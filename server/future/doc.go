@@ -29,10 +29,14 @@
 // Every sink must be used up, or its call cancelled; until the client gives up
 // the call is open, and the server's Shutdown waits for it. What the client or a
 // deadline ended needs nothing more, and using it does no harm: futures fail. A
-// handler that panics ends its call with INTERNAL. With future.WithLeakHandler
+// handler that panics ends its call with INTERNAL, and so does a function of
+// ForEach, SendFrom or Spawn. One of OnComplete does not: its environment reports
+// it, and the call stays open. With future.WithLeakHandler
 // the garbage collector cancels calls whose sink was dropped, as Rust does.
 // Close the server before the environment: Environment.Close ends what is left
 // with UNAVAILABLE.
+//
+// # Names in grpc-rs
 //
 //	grpc-rs                                  here
 //	RpcContext, ctx.spawn(f)                 Context, Context.Spawn

@@ -141,11 +141,11 @@ func (v *ended) Run(cq.Event) {
 	if hasArrived {
 		r.release()
 	}
+	if isSent {
+		defer r.answer.Settle(struct{}{}, err) // also if who waits for a Send panics
+	}
 	if r.out != nil {
 		r.out.Over(r.accepted.Call.Err())
-	}
-	if isSent {
-		r.answer.Settle(struct{}{}, err)
 	}
 }
 

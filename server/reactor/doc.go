@@ -68,7 +68,7 @@
 // marshalled. What comes after Finish, another Finish too, is ignored and has no
 // reaction.
 //
-// # For readers of C++
+// # Names in C++
 //
 //	grpc::ServerUnaryReactor, ServerReadReactor, …   UnaryBase, ReadBase[Req], …
 //	CallbackServerContext                            Context, which is a context.Context

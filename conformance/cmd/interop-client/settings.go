@@ -18,6 +18,9 @@ import (
 	"google.golang.org/grpc/testdata"
 )
 
+// concurrent is how many calls concurrent_large_unary makes at once.
+const concurrent = 100
+
 // settings is what the flags say.
 type settings struct {
 	host, override, testCase, style string
@@ -89,7 +92,7 @@ func (s *settings) config() (interop.Config, error) {
 	soak.Timeout = time.Duration(s.soak.timeoutS) * time.Second
 	soak.Log = os.Stderr
 	dial := func() (parity.Caller, error) { return parity.Callers[i].Dial(d) }
-	return interop.Config{Dial: dial, Metadata: md, Soak: soak}, nil
+	return interop.Config{Dial: dial, Metadata: md, Concurrent: concurrent, Soak: soak}, nil
 }
 
 // credentials is nil for plaintext.

@@ -21,6 +21,8 @@ type Config struct {
 	Dial func() (parity.Caller, error)
 	// Metadata goes out with every call.
 	Metadata cqrpc.Metadata
+	// Concurrent is the number of calls of concurrent_large_unary.
+	Concurrent int
 	// Soak is for rpc_soak, channel_soak and long_lived_channel.
 	Soak Soak
 }

@@ -18,11 +18,8 @@ const (
 	largeResponse = 314159
 )
 
-// Many calls, in a row or at once.
-const (
-	pickFirstCalls  = 100
-	concurrentCalls = 100
-)
+// pickFirstCalls is how many calls have to come to one server.
+const pickFirstCalls = 100
 
 func payload(size int) *testpb.Payload { return &testpb.Payload{Body: make([]byte, size)} }
 
@@ -57,10 +54,11 @@ func largeUnary(ctx context.Context, c *Client) error {
 	return wantSize(res.GetPayload(), largeResponse)
 }
 
-// concurrentLargeUnary is large_unary many times at once on one channel.
+// concurrentLargeUnary is large_unary many times at once on one channel. The
+// descriptions do not say how many times.
 func concurrentLargeUnary(ctx context.Context, c *Client) error {
 	var work sync.WaitGroup
-	errs := make([]error, concurrentCalls)
+	errs := make([]error, c.config.Concurrent)
 	for i := range errs {
 		work.Go(func() { errs[i] = largeUnary(ctx, c) })
 	}
