@@ -294,18 +294,26 @@ func TestPanicOfAWatcher(t *testing.T) {
 			sink.Send(wrapperspb.String("kept"))
 			sink.Send(wrapperspb.String("also")).OnComplete(func(struct{}, error) { panic("watcher") })
 		}
+		s.ch.Connect()
+		synctest.Wait()
+		s.conn.Stall() // no window updates
+		defer s.conn.Resume()
 		ctx, cancel := context.WithCancel(s.Context())
 		one, res := clientfuture.ClientStream(ctx, stub, clientStream)
 		crowd(one)
 		many, stream := clientfuture.BidiStream(ctx, stub, bidi)
 		crowd(many)
 		next, flush := stream.Next(), many.Flush()
-		wantPending(s, "the server reads nothing", flush)
+		shut, _ := clientfuture.ClientStream(ctx, stub, clientStream)
+		crowd(shut)
+		closed := shut.Close()
+		wantPending(s, "no window for the first message", flush)
 		cancel()
 		wantCode(s, "a Send has panicked", res.Future, cqrpc.CodeCanceled)
 		wantCode(s, "a Send has panicked", next, cqrpc.CodeCanceled)
 		wantCode(s, "a Send has panicked", flush, cqrpc.CodeCanceled)
-		if len(caught) != 2 {
+		wantCode(s, "a Send has panicked", closed, cqrpc.CodeCanceled)
+		if len(caught) != 3 {
 			s.Errorf("%d panics", len(caught))
 		}
 		if err := env.Close(); err != nil {

@@ -175,10 +175,10 @@ func (v *sending) Run(ev cq.Event) {
 	s.sending = nil
 	s.mu.Unlock()
 	defer a.settle(err) // also if a codec panics on the next message
+	defer s.resume()    // also if who waits for another message panics
 	if err != nil {
 		s.lose(err)
 	}
-	s.resume()
 }
 
 // ending is the view of a Sender that the end of the half completes.
