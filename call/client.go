@@ -108,7 +108,7 @@ func (c *Call) Fail(st cqrpc.Status, cause error) {
 // is sent (gRPC retry design, Transparent Retries).
 type replay struct {
 	headers   *frame.HeaderList
-	timeoutAt int // index of grpc-timeout in headers, 0 if there is none
+	isTimed   bool // grpc-timeout is the first field of headers' own
 	message   *mem.Buffer
 	prefix    [frame.PrefixLen]byte
 	committed bool // nothing is kept any more
@@ -138,8 +138,7 @@ func (r *replay) commit() {
 
 // renew makes headers writable again: the old stream may still be reading it.
 func (r *replay) renew() *frame.HeaderList {
-	l := frame.NewHeaderList()
-	l.Fields = append(l.Fields, r.headers.Fields...)
+	l := r.headers.Clone()
 	r.headers.Free()
 	r.headers = l
 	return l
@@ -185,10 +184,10 @@ func (c *Call) retryLocked(a *after) {
 // stampTimeoutLocked writes what is left of the deadline into the headers that
 // are about to be sent.
 func (c *Call) stampTimeoutLocked() {
-	if i := c.caller.replay.timeoutAt; i > 0 && c.send.queued.Headers != nil {
+	if c.caller.replay.isTimed && c.send.queued.Headers != nil {
 		var b [16]byte
 		left := time.Until(c.deadline)
-		c.send.queued.Headers.Fields[i].Value = string(frame.AppendTimeout(b[:0], left))
+		c.send.queued.Headers.Fields[0].Value = string(frame.AppendTimeout(b[:0], left))
 	}
 }
 
@@ -199,6 +198,6 @@ func (c *Call) startLocked(p *parcel) {
 	if c.isServer() {
 		return
 	}
-	c.caller.replay.headers, c.caller.replay.timeoutAt = p.out.Headers.Ref(), p.timeoutAt
+	c.caller.replay.headers, c.caller.replay.isTimed = p.out.Headers.Ref(), !c.deadline.IsZero()
 	c.waitForReady = p.waitForReady(c.waitForReady)
 }

@@ -54,7 +54,7 @@ func (s *fakeStream) Send(o frame.Outgoing) {
 	if o.Headers != nil {
 		s.note(s.given.Headers, "second header block")
 		s.given.Headers = true
-		s.headers = slices.Clone(o.Headers.Fields)
+		s.headers = slices.Collect(o.Headers.All())
 	}
 	if o.Message != nil {
 		s.note(!s.buffers && s.given.Messages != s.sent.Messages, "two messages outstanding")
@@ -65,7 +65,7 @@ func (s *fakeStream) Send(o frame.Outgoing) {
 		s.messages = append(s.messages, string(o.Prefix[:])+string(o.Message.Bytes()))
 	}
 	if o.Trailers != nil {
-		s.trailers = slices.Clone(o.Trailers.Fields)
+		s.trailers = slices.Collect(o.Trailers.All())
 	}
 	if o.End || o.Trailers != nil {
 		s.note(s.given.End, "second end")

@@ -31,6 +31,23 @@ type fields struct {
 	err                   error // a -bin value that is not base64
 }
 
+// readResponse sorts the fields of a response's headers or trailers. The result
+// is remembered with those that come again and again, unless there is metadata:
+// that becomes the application's.
+func readResponse(h *frame.Headers) *fields {
+	if h.Known != nil {
+		if f, ok := h.Known.Note.(*fields); ok {
+			return f
+		}
+	}
+	f := new(fields)
+	f.parse(h)
+	if h.Known != nil && f.md == nil {
+		h.Known.Note = f
+	}
+	return f
+}
+
 // parse sorts the fields of h, which is not malformed.
 func (f *fields) parse(h *frame.Headers) {
 	for i := range h.Fields {

@@ -10,10 +10,23 @@ import (
 	"github.com/cqrpc/cqrpc/frame"
 )
 
-// requestList builds the request headers. The value of grpc-timeout is left
-// open until they are sent; timeoutAt is its index, 0 without a deadline.
-func (c *Call) requestList(comp codec.Compressor, md cqrpc.Metadata) (l *frame.HeaderList, timeoutAt int) {
-	l = frame.NewHeaderList()
+// requestList returns the request headers. With a deadline they extend a shared
+// list by grpc-timeout, whose value is left open until they are sent, and more.
+func (c *Call) requestList(comp codec.Compressor, md cqrpc.Metadata) *frame.HeaderList {
+	key := listKey{path: c.method, authority: c.authority, encoding: nameOf(comp)}
+	base := c.settings.lists.get(key, func(l *frame.HeaderList) { c.fillRequest(l, key.encoding) })
+	if c.deadline.IsZero() && len(md) == 0 {
+		return base
+	}
+	l := base.Extend()
+	if !c.deadline.IsZero() {
+		l.Fields = append(l.Fields, frame.Field{Name: "grpc-timeout", Sensitive: true})
+	}
+	addMetadata(l, md)
+	return l
+}
+
+func (c *Call) fillRequest(l *frame.HeaderList, encoding string) {
 	l.Add(":method", "POST")
 	l.Add(":scheme", c.settings.Scheme)
 	l.Add(":path", c.method)
@@ -23,26 +36,36 @@ func (c *Call) requestList(comp codec.Compressor, md cqrpc.Metadata) (l *frame.H
 	if c.settings.UserAgent != "" {
 		l.Add("user-agent", c.settings.UserAgent)
 	}
-	if !c.deadline.IsZero() {
-		timeoutAt = len(l.Fields)
-		l.Fields = append(l.Fields, frame.Field{Name: "grpc-timeout", Sensitive: true})
-	}
-	if comp != nil {
-		l.Add("grpc-encoding", comp.Name())
-	}
-	l.Add("grpc-accept-encoding", c.settings.Compressors.AcceptEncoding())
-	addMetadata(l, md)
-	return l, timeoutAt
+	c.addEncodings(l, encoding)
 }
 
-// responseList builds the response headers.
-func (c *Call) responseList(comp codec.Compressor, md cqrpc.Metadata) *frame.HeaderList {
-	l := frame.NewHeaderList()
-	c.addResponse(l)
-	if comp != nil {
-		l.Add("grpc-encoding", comp.Name())
+// addEncodings says how messages are compressed, and how they may be.
+func (c *Call) addEncodings(l *frame.HeaderList, encoding string) {
+	if encoding != "" {
+		l.Add("grpc-encoding", encoding)
 	}
 	l.Add("grpc-accept-encoding", c.settings.Compressors.AcceptEncoding())
+}
+
+// nameOf is the grpc-encoding to announce, none for messages as they are.
+func nameOf(comp codec.Compressor) string {
+	if comp == nil {
+		return ""
+	}
+	return comp.Name()
+}
+
+// responseList returns the response headers.
+func (c *Call) responseList(comp codec.Compressor, md cqrpc.Metadata) *frame.HeaderList {
+	key := listKey{contentType: contentTypeOf(c.request.subtype), encoding: nameOf(comp)}
+	base := c.settings.lists.get(key, func(l *frame.HeaderList) {
+		c.addResponse(l)
+		c.addEncodings(l, key.encoding)
+	})
+	if len(md) == 0 {
+		return base
+	}
+	l := base.Extend()
 	addMetadata(l, md)
 	return l
 }
@@ -85,6 +108,9 @@ func (c *Call) trailersFor(s Stream, st *cqrpc.Status, md cqrpc.Metadata, bare b
 // trailerList builds the trailers; bare makes them the whole response (gRPC
 // over HTTP/2, Trailers-Only).
 func (c *Call) trailerList(st *cqrpc.Status, md cqrpc.Metadata, bare bool) *frame.HeaderList {
+	if !bare && len(md) == 0 && st.Code == cqrpc.CodeOK && st.Message == "" && len(st.Details) == 0 {
+		return trailersOK
+	}
 	l := frame.NewHeaderList()
 	if bare {
 		c.addResponse(l)
@@ -95,6 +121,13 @@ func (c *Call) trailerList(st *cqrpc.Status, md cqrpc.Metadata, bare bool) *fram
 	addMetadata(l, md)
 	return l
 }
+
+// trailersOK are those of most calls: a status of OK and nothing more.
+var trailersOK = func() *frame.HeaderList {
+	l := frame.NewHeaderList()
+	_ = addStatus(l, &cqrpc.Status{}) // has no details
+	return frame.ShareHeaderList(l)
+}()
 
 func (c *Call) addResponse(l *frame.HeaderList) {
 	l.Add(":status", "200")

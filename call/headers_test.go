@@ -54,9 +54,9 @@ func TestRequestHeaders(t *testing.T) {
 te: trailers
 content-type: application/grpc
 user-agent: agent/1
-!grpc-timeout: 1500m
 grpc-encoding: gzip
 grpc-accept-encoding: identity,gzip
+!grpc-timeout: 1500m
 a: 1
 a: 2
 !raw-bin: AP8

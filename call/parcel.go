@@ -16,17 +16,16 @@ type parcel struct {
 	reserved opSet // set, and what must not be started meanwhile
 	fresh    opSet // kinds not started before
 
-	out       frame.Outgoing
-	timeoutAt int
-	flags     Flags         // of SendInitialMetadata
-	hinted    bool          // SendMessage has BufferHint
-	spent     *mem.Buffer   // the application's buffer, if out holds another
-	draft     *mem.Buffer   // while a codec writes into it
-	borrowed  bool          // out.Message is the application's until the batch is accepted
-	excess    *cqrpc.Status // ends the call: a message or metadata over its limit
-	stream    Stream        // a server's
-	comp      codec.Compressor
-	watch     watching
+	out      frame.Outgoing
+	flags    Flags         // of SendInitialMetadata
+	hinted   bool          // SendMessage has BufferHint
+	spent    *mem.Buffer   // the application's buffer, if out holds another
+	draft    *mem.Buffer   // while a codec writes into it
+	borrowed bool          // out.Message is the application's until the batch is accepted
+	excess   *cqrpc.Status // ends the call: a message or metadata over its limit
+	stream   Stream        // a server's
+	comp     codec.Compressor
+	watch    watching
 
 	bare    bool // the status goes out as Trailers-Only
 	implied bool // initial metadata goes out without being asked for
@@ -95,7 +94,7 @@ func (c *Call) pack(p *parcel, ops []Op) error {
 
 func (c *Call) packHeaders(p *parcel, md cqrpc.Metadata) {
 	if !c.isServer() { // Bind knows what the peer accepts
-		p.out.Headers, p.timeoutAt = c.requestList(p.comp, md)
+		p.out.Headers = c.requestList(p.comp, md)
 		return
 	}
 	p.out.Headers = c.responseList(p.comp, md)

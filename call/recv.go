@@ -202,9 +202,9 @@ func (c *Call) verdictOfMessage(err error) *verdict {
 
 // onHeaders is an event of the stream.
 func (c *Call) onHeaders(t *Attempt, h *frame.Headers, lane *cq.Lane) {
-	var f fields
+	var f *fields
 	if !c.isServer() && h.Err == nil {
-		f.parse(h)
+		f = readResponse(h)
 	}
 	var a after
 	c.mu.Lock()
@@ -215,7 +215,7 @@ func (c *Call) onHeaders(t *Attempt, h *frame.Headers, lane *cq.Lane) {
 	case c.isServer():
 		c.requestTrailersLocked(h.End, &a, lane)
 	default:
-		c.responseLocked(&f, h.End, &a, lane)
+		c.responseLocked(f, h.End, &a, lane)
 	}
 	c.mu.Unlock()
 	a.perform(c)

@@ -3,6 +3,7 @@ package call
 import (
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -11,18 +12,61 @@ import (
 	"github.com/cqrpc/cqrpc/frame"
 )
 
-// request is what a server call knows from its request headers. Immutable.
+// request is what a server call knows from its request headers. Immutable, and
+// shared by calls whose headers are the same.
 type request struct {
-	md      cqrpc.Metadata
-	subtype string
-	scheme  string
-	accept  string // grpc-accept-encoding
+	settings   *Settings // by which the headers were judged
+	method     string
+	authority  string
+	scheme     string
+	subtype    string
+	accept     string // grpc-accept-encoding
+	md         cqrpc.Metadata
+	timeout    string           // grpc-timeout, which is well formed, or nothing
+	compressor codec.Compressor // of the messages that come; nil: none
 }
 
-// serverCall is a call with its request, made in one piece.
-type serverCall struct {
-	Call
-	request request
+// readRequest judges request headers. What it finds is remembered with headers
+// that come again and again.
+func readRequest(h *frame.Headers, set *Settings) (*request, error) {
+	if h.Err != nil {
+		return nil, refuseBlock(h.Err)
+	}
+	if h.Known == nil {
+		return parseRequest(h, set)
+	}
+	if r, ok := h.Known.Note.(*request); ok && r.settings == set {
+		return r, nil
+	}
+	r, err := parseRequest(h, set)
+	if err == nil {
+		h.Known.Note = r
+	}
+	return r, err
+}
+
+func parseRequest(h *frame.Headers, set *Settings) (*request, error) {
+	var f fields
+	f.parse(h)
+	subtype, err := f.checkRequest()
+	if err != nil {
+		return nil, err
+	}
+	comp, err := f.checkEncoding(set, subtype)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := deadlineOf(f.timeout); err != nil {
+		return nil, err
+	}
+	r := &request{
+		settings: set, method: f.path, authority: f.authority, scheme: f.scheme, subtype: subtype, accept: f.accept,
+		md: slices.Clip(f.md), timeout: f.timeout, compressor: comp,
+	}
+	if r.authority == "" {
+		r.authority = f.host
+	}
+	return r, nil
 }
 
 // NewServer returns a server call for a request whose headers are h, which are
@@ -35,35 +79,16 @@ func NewServer(cfg Config, s Stream, h *frame.Headers, p *Peer) (*Call, error) {
 	if cfg.Settings == nil {
 		cfg.Settings = defaultSettings()
 	}
-	if h.Err != nil {
-		return nil, refuseBlock(h.Err)
-	}
-	var f fields
-	f.parse(h)
-	subtype, err := f.checkRequest()
+	r, err := readRequest(h, cfg.Settings)
 	if err != nil {
 		return nil, err
 	}
-	comp, err := f.checkEncoding(cfg.Settings, subtype)
-	if err != nil {
-		return nil, err
-	}
-	if cfg.Deadline, err = f.deadline(); err != nil {
-		return nil, err
-	}
-	cfg.Method, cfg.Authority = f.path, f.authority
-	if cfg.Authority == "" {
-		cfg.Authority = f.host
-	}
-	sc := &serverCall{
-		Call:    Call{stream: s, peer: p, opened: true},
-		request: request{md: f.md, subtype: subtype, scheme: f.scheme, accept: f.accept},
-	}
-	c := &sc.Call
+	cfg.Method, cfg.Authority = r.method, r.authority
+	cfg.Deadline, _ = deadlineOf(r.timeout)
+	c := &Call{stream: s, peer: p, opened: true, request: r}
 	c.init(&cfg)
-	c.request = &sc.request
 	c.compressor, _ = c.chooseCompressor(c.settings.Compressor)
-	c.recv.compressor = comp
+	c.recv.compressor = r.compressor
 	c.recv.state = recvMessages
 	if h.End {
 		c.recv.state.to(recvEnded)
@@ -138,12 +163,13 @@ func (f *fields) checkEncoding(set *Settings, subtype string) (codec.Compressor,
 	return comp, nil
 }
 
-// deadline is when the client stops waiting; the way here is not counted.
-func (f *fields) deadline() (time.Time, error) {
-	if f.timeout == "" {
+// deadlineOf is when a client with this grpc-timeout stops waiting; the way here
+// is not counted.
+func deadlineOf(timeout string) (time.Time, error) {
+	if timeout == "" {
 		return time.Time{}, nil
 	}
-	d, err := frame.ParseTimeout(f.timeout)
+	d, err := frame.ParseTimeout(timeout)
 	if err != nil {
 		return time.Time{}, refuse(cqrpc.CodeInternal, "%v", err)
 	}

@@ -31,6 +31,8 @@ type Settings struct {
 	Compressor string
 	// Logger gets what goes wrong and no event tells; nil: nobody does.
 	Logger *slog.Logger
+
+	lists *sharedLists
 }
 
 // RecvLimit is what MaxRecvMessage n means, in bytes; negative: unlimited.
@@ -62,6 +64,7 @@ func NewSettings(s Settings) *Settings {
 	if s.Compressors == nil {
 		s.Compressors = codec.DefaultCompressors()
 	}
+	s.lists = new(sharedLists)
 	return &s
 }
 

@@ -51,10 +51,13 @@ type block struct {
 	limit uint64 // octets of header list
 
 	h       Headers
-	size    uint64 // octets of header list so far
-	encoded int64  // octets of the encoded block so far
+	fields  []Field // backing of h.Fields, unless that is a Known's
+	size    uint64  // octets of header list so far
+	encoded int64   // octets of the encoded block so far
 	seen    pseudo
 	regular bool // a field that is no pseudo-header field has been seen
+
+	memo memo
 }
 
 func (b *block) init(cfg ReaderConfig) {
@@ -67,15 +70,15 @@ func (b *block) init(cfg ReaderConfig) {
 
 // reset forgets the last block, and with it its strings.
 func (b *block) reset() {
-	if len(b.h.Fields) == 0 && b.h.StreamID == 0 {
+	if b.h.StreamID == 0 {
 		return
 	}
-	fields := b.h.Fields
-	clear(fields)
-	if cap(fields) > maxKeptFields {
-		fields = nil
+	clear(b.fields)
+	if cap(b.fields) > maxKeptFields {
+		b.fields = nil
 	}
-	b.h = Headers{Fields: fields[:0]}
+	b.fields = b.fields[:0]
+	b.h = Headers{}
 }
 
 // begin starts the block of f.
@@ -102,7 +105,7 @@ func (b *block) addField(f Field) {
 		return
 	}
 	b.checkField(f)
-	b.h.Fields = append(b.h.Fields, f)
+	b.fields = append(b.fields, f)
 }
 
 // checkField applies the rules for single fields (RFC 9113 section 8.2.1) and
@@ -165,10 +168,17 @@ func (r *Reader) readHeaders(f *Frame) error {
 	if mustWait {
 		r.onBlock(true)
 	}
-	if err := r.block.dec.Close(); err != nil {
-		return connErrorf(CompressionError, "header block of stream %d: %v", f.StreamID, err)
-	}
 	f.Headers = &r.block.h
+	return nil
+}
+
+// endBlock ends the decoding of a block.
+func (r *Reader) endBlock() error {
+	b := &r.block
+	if err := b.dec.Close(); err != nil {
+		return connErrorf(CompressionError, "header block of stream %d: %v", b.h.StreamID, err)
+	}
+	b.h.Fields = b.fields
 	return nil
 }
 
@@ -178,16 +188,50 @@ func (r *Reader) readBlock(f *Frame) error {
 	if err != nil {
 		return err
 	}
+	isWhole := f.Flags.Has(http2.FlagHeadersEndHeaders)
+	isSmall := isWhole && n <= min(maxKnownBlock, r.src.size)
+	if isSmall {
+		err = r.readSmallBlock(n)
+	} else {
+		r.block.memo.forget() // nobody looks whether it changes the table
+		err = r.readFragment(n)
+	}
+	if err != nil {
+		return err
+	}
+	if err := r.src.discard(pad); err != nil || isSmall {
+		return err
+	}
+	if isWhole {
+		return r.endBlock()
+	}
+	return r.readContinuations()
+}
+
+// readSmallBlock reads a block of n octets, in one piece, which may be known.
+func (r *Reader) readSmallBlock(n int) error {
+	b := &r.block
+	p, err := r.src.peek(n)
+	if err != nil {
+		return err
+	}
+	if k := b.memo.find(p); k != nil {
+		b.h.Known, b.h.Fields = k, k.fields
+		r.src.skip(n)
+		return nil
+	}
 	if err := r.readFragment(n); err != nil {
 		return err
 	}
-	if err := r.src.discard(pad); err != nil {
+	if err := r.endBlock(); err != nil {
 		return err
 	}
-	if f.Flags.Has(http2.FlagHeadersEndHeaders) {
+	if b.h.Err != nil {
+		b.memo.forget()
 		return nil
 	}
-	return r.readContinuations()
+	b.memo.learn(p, b.fields)
+	return nil
 }
 
 // readHeadersPrefix reads what may precede the block's fragment in HEADERS,
@@ -231,7 +275,7 @@ func (r *Reader) readContinuations() error {
 			return err
 		}
 		if fh.Flags.Has(http2.FlagContinuationEndHeaders) {
-			return nil
+			return r.endBlock()
 		}
 	}
 }

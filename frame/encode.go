@@ -16,20 +16,49 @@ import (
 // 6.2) and asks intermediaries for what we do ourselves. The first such field
 // of a name is indexed all the same: later ones then refer to its name.
 type fieldEncoder struct {
-	enc   *hpack.Encoder
-	named uint8 // volatile names that had their first field
+	w       *Writer
+	enc     *hpack.Encoder
+	named   uint8 // volatile names that had their first field
+	changed bool  // the table, since encodeShared has looked
+	known   encodings
 }
 
 func newFieldEncoder(w *Writer) *fieldEncoder {
-	return &fieldEncoder{enc: hpack.NewEncoder(fieldSink{w})}
+	e := &fieldEncoder{w: w}
+	e.enc = hpack.NewEncoder(e)
+	return e
 }
 
-// fieldSink takes encoded fields straight into a Writer's buffer.
-type fieldSink struct{ w *Writer }
-
-func (s fieldSink) Write(p []byte) (int, error) {
-	s.w.buf = append(s.w.buf, p...)
+// Write takes one encoded field from the hpack.Encoder, straight into the
+// Writer's buffer. A field that enters the table begins with 01, a change of the
+// table's size, which comes before a field, with 001 (RFC 7541 section 6).
+func (e *fieldEncoder) Write(p []byte) (int, error) {
+	e.w.buf = append(e.w.buf, p...)
+	if p[0] >= 0x20 && p[0] < 0x80 {
+		e.changed = true
+		e.known.forget()
+	}
 	return len(p), nil
+}
+
+// encodeShared appends a shared list, if possible as it was encoded before.
+func (e *fieldEncoder) encodeShared(l *HeaderList) {
+	if block := e.known.find(l); block != nil {
+		e.w.buf = append(e.w.buf, block...)
+		return
+	}
+	start := len(e.w.buf)
+	e.changed = false
+	e.encodeAll(l.Fields)
+	if !e.changed {
+		e.known.add(l, e.w.buf[start:])
+	}
+}
+
+func (e *fieldEncoder) encodeAll(fields []Field) {
+	for i := range fields {
+		e.encode(fields[i])
+	}
 }
 
 // setTableSize changes the table size; the encoder's own limit is 4,096.
@@ -41,6 +70,7 @@ func (e *fieldEncoder) setTableSize(n uint32) {
 		e.enc.SetMaxDynamicTableSize(0)
 		e.enc.SetMaxDynamicTableSize(n)
 		e.named = 0
+		e.known.forget()
 	}
 }
 

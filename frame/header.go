@@ -7,6 +7,9 @@ import "strings"
 // :path, at most one :authority, no :status, no connection-specific field.
 // It returns nil or a *[StreamError]; h.Err if that is set.
 func CheckRequest(h *Headers) error {
+	if h.hasPassed(asRequest) {
+		return nil
+	}
 	seen, err := checkFields(h)
 	if err != nil {
 		return err
@@ -20,7 +23,19 @@ func CheckRequest(h *Headers) error {
 	case h.Value(":path") == "":
 		return malformed(h, "request with an empty :path")
 	}
+	h.pass(asRequest)
 	return nil
+}
+
+// hasPassed reports whether a known block has passed a check before.
+func (h *Headers) hasPassed(r rules) bool {
+	return h.Known != nil && h.Known.passed&r != 0 && h.Err == nil
+}
+
+func (h *Headers) pass(r rules) {
+	if h.Known != nil {
+		h.Known.passed |= r
+	}
 }
 
 // CheckResponse checks a decoded block against the rules for response headers,
@@ -29,6 +44,9 @@ func CheckRequest(h *Headers) error {
 // connection-specific field; neither 101 nor END_STREAM on another 1xx.
 // It returns nil or a *[StreamError]; h.Err if that is set.
 func CheckResponse(h *Headers) error {
+	if h.hasPassed(asResponse) {
+		return nil
+	}
 	seen, err := checkFields(h)
 	if err != nil {
 		return err
@@ -44,6 +62,8 @@ func CheckResponse(h *Headers) error {
 		return malformed(h, "response with :status 101, which HTTP/2 does not have")
 	case status[0] == '1' && h.End:
 		return malformed(h, "informational response with END_STREAM")
+	case status[0] != '1': // else it depends on more than the fields
+		h.pass(asResponse)
 	}
 	return nil
 }
@@ -53,6 +73,9 @@ func CheckResponse(h *Headers) error {
 // connection-specific field. It returns nil or a *[StreamError]; h.Err if
 // that is set.
 func CheckTrailers(h *Headers) error {
+	if h.End && h.hasPassed(asTrailers) {
+		return nil
+	}
 	seen, err := checkFields(h)
 	switch {
 	case err != nil:
@@ -62,6 +85,7 @@ func CheckTrailers(h *Headers) error {
 	case !h.End:
 		return malformed(h, "trailers without END_STREAM")
 	}
+	h.pass(asTrailers)
 	return nil
 }
 

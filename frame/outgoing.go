@@ -1,6 +1,7 @@
 package frame
 
 import (
+	"iter"
 	"sync"
 	"sync/atomic"
 
@@ -20,7 +21,11 @@ const PrefixLen = 5
 // fields, pseudo-header fields first. It is pooled and reference-counted like
 // a buffer; a list with more than one owner is read-only.
 type HeaderList struct {
-	Fields []Field
+	Fields []Field // after those of the list that it extends
+
+	base   *HeaderList // shared, or nil
+	shared bool
+	size   int // of a shared list
 	refs   atomic.Int32
 }
 
@@ -33,6 +38,51 @@ func NewHeaderList() *HeaderList {
 	return l
 }
 
+// ShareHeaderList returns a list that is never freed and must not be changed any
+// more. A Writer remembers how it has encoded such a list: keep those that are
+// sent again and again. It takes ownership of l, which extends none.
+func ShareHeaderList(l *HeaderList) *HeaderList {
+	return &HeaderList{Fields: append([]Field(nil), l.Fields...), shared: true, size: l.Size()}
+}
+
+// Extend returns a list with one owner that begins with the fields of l, which
+// is shared.
+func (l *HeaderList) Extend() *HeaderList {
+	x := NewHeaderList()
+	x.base = l
+	return x
+}
+
+// Clone returns a list of its own with the same fields, and one owner.
+func (l *HeaderList) Clone() *HeaderList {
+	x := NewHeaderList()
+	x.base, x.Fields = l.base, append(x.Fields, l.Fields...)
+	return x
+}
+
+// All ranges over all fields, those of the list that l extends included.
+func (l *HeaderList) All() iter.Seq[Field] {
+	return func(yield func(Field) bool) {
+		for _, part := range [...]*HeaderList{l.base, l} {
+			for i := 0; part != nil && i < len(part.Fields); i++ {
+				if !yield(part.Fields[i]) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// BeginsMessage reports whether the list has pseudo-header fields: it is no trailers, or
+// trailers that are a whole response (gRPC over HTTP/2, Trailers-Only).
+func (l *HeaderList) BeginsMessage() bool {
+	first := l
+	if l.base != nil {
+		first = l.base
+	}
+	return len(first.Fields) > 0 && first.Fields[0].IsPseudo()
+}
+
 // Add appends a field.
 func (l *HeaderList) Add(name, value string) {
 	l.Fields = append(l.Fields, Field{Name: name, Value: value})
@@ -41,7 +91,13 @@ func (l *HeaderList) Add(name, value string) {
 // Size is the octets of the list as SETTINGS_MAX_HEADER_LIST_SIZE counts them
 // (RFC 9113 section 6.5.2).
 func (l *HeaderList) Size() int {
+	if l.shared {
+		return l.size
+	}
 	n := 0
+	if l.base != nil {
+		n = l.base.size
+	}
 	for i := range l.Fields {
 		n += len(l.Fields[i].Name) + len(l.Fields[i].Value) + fieldOverhead
 	}
@@ -50,15 +106,18 @@ func (l *HeaderList) Size() int {
 
 // Ref adds an owner and returns l.
 func (l *HeaderList) Ref() *HeaderList {
-	l.refs.Add(1)
+	if !l.shared {
+		l.refs.Add(1)
+	}
 	return l
 }
 
 // Free drops one owner. Free of nil does nothing.
 func (l *HeaderList) Free() {
-	if l == nil || l.refs.Add(-1) > 0 {
+	if l == nil || l.shared || l.refs.Add(-1) > 0 {
 		return
 	}
+	l.base = nil
 	if cap(l.Fields) > 64 {
 		return
 	}
@@ -102,6 +161,9 @@ type Headers struct {
 	Fields []Field
 	// End reports END_STREAM.
 	End bool
+	// Known is set if the very same block has come before on the connection.
+	// Fields must then not be changed.
+	Known *Known
 	// Err is a *StreamError when the block is malformed (RFC 9113 section 8.1.1) or
 	// larger than the advertised limit; HPACK state stayed in step, so only
 	// this stream is affected. Fields then holds what was decoded so far.

@@ -159,15 +159,36 @@ func (w *Writer) WindowUpdate(id, n uint32) {
 // written out in the order of the calls, none may be dropped: the peer's
 // HPACK table depends on it.
 func (w *Writer) Headers(id uint32, fields []Field, end bool) {
+	start := w.beginBlock(id, end)
+	w.fields.encodeAll(fields)
+	w.endBlock(start, id)
+}
+
+// HeaderList is Headers of a list, which it does not free.
+func (w *Writer) HeaderList(id uint32, l *HeaderList, end bool) {
+	start := w.beginBlock(id, end)
+	if l.base != nil {
+		w.fields.encodeShared(l.base)
+	}
+	if l.shared {
+		w.fields.encodeShared(l)
+	} else {
+		w.fields.encodeAll(l.Fields)
+	}
+	w.endBlock(start, id)
+}
+
+// beginBlock appends a HEADERS frame's header and returns where its block begins.
+func (w *Writer) beginBlock(id uint32, end bool) (start int) {
 	flags := http2.FlagHeadersEndHeaders
 	if end {
 		flags |= http2.FlagHeadersEndStream
 	}
 	w.begin(0, http2.FrameHeaders, flags, id)
-	start := len(w.buf)
-	for i := range fields {
-		w.fields.encode(fields[i])
-	}
+	return len(w.buf)
+}
+
+func (w *Writer) endBlock(start int, id uint32) {
 	n := len(w.buf) - start
 	if n > w.maxFrame {
 		w.splitBlock(start, id)

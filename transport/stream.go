@@ -169,9 +169,7 @@ func (p *pending) size() int { return frame.PrefixLen + p.msg.Len() }
 
 // trailersOnly reports whether the trailers are a whole response by
 // themselves: they begin with :status (gRPC over HTTP/2, Trailers-Only).
-func (p *pending) trailersOnly() bool {
-	return p.trailers != nil && len(p.trailers.Fields) > 0 && p.trailers.Fields[0].IsPseudo()
-}
+func (p *pending) trailersOnly() bool { return p.trailers != nil && p.trailers.BeginsMessage() }
 
 // sendable reports whether the flusher could make progress, windows aside.
 func (s *Stream) sendable() bool {

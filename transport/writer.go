@@ -182,7 +182,7 @@ func (c *Conn) turnEncode(t *turn) {
 	for i := range t.steps {
 		switch st := &t.steps[i]; st.kind {
 		case stepHeaders:
-			c.w.Headers(st.id, st.list.Fields, st.end)
+			c.w.HeaderList(st.id, st.list, st.end)
 			st.list.Free()
 		case stepData:
 			c.w.Data(st.id, st.prefix[:st.prefixN], st.payload, st.owner, st.end)

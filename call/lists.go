@@ -1,0 +1,60 @@
+package call
+
+import (
+	"sync"
+	"sync/atomic"
+
+	"github.com/cqrpc/cqrpc/frame"
+)
+
+// sharedLists are the header lists that calls with the same Settings send again
+// and again: made once, and encoded once for each connection. What is particular
+// to a call extends them.
+type sharedLists struct {
+	mu    sync.Mutex                                    // of who adds one
+	lists atomic.Pointer[map[listKey]*frame.HeaderList] // replaced when one is added
+}
+
+// listKey is what a shared list depends on beside the Settings. Trailers have
+// neither path nor content-type.
+type listKey struct {
+	path, authority string // of a request
+	contentType     string
+	encoding        string // grpc-encoding, or none
+}
+
+// maxLists bounds what methods and content-types, which peers may choose, take up.
+const maxLists = 256
+
+// get returns the list of k, which fill fills if it is new.
+func (s *sharedLists) get(k listKey, fill func(*frame.HeaderList)) *frame.HeaderList {
+	if m := s.lists.Load(); m != nil {
+		if l := (*m)[k]; l != nil {
+			return l
+		}
+	}
+	draft := frame.NewHeaderList()
+	fill(draft)
+	l := frame.ShareHeaderList(draft)
+	draft.Free()
+	s.add(k, l)
+	return l
+}
+
+func (s *sharedLists) add(k listKey, l *frame.HeaderList) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var old map[listKey]*frame.HeaderList
+	if m := s.lists.Load(); m != nil {
+		old = *m
+	}
+	if len(old) >= maxLists {
+		old = nil
+	}
+	next := make(map[listKey]*frame.HeaderList, len(old)+1)
+	for k, l := range old {
+		next[k] = l
+	}
+	next[k] = l
+	s.lists.Store(&next)
+}
