@@ -133,12 +133,12 @@ func (l *HeaderList) Free() {
 type Outgoing struct {
 	// Headers is the initial header block (request or response headers).
 	Headers *HeaderList
+	// Trailers is a header block that ends the stream.
+	Trailers *HeaderList
 	// Message is the payload of one gRPC message, without its prefix.
 	Message *mem.Buffer
 	// Prefix precedes Message on the wire; meaningful if Message is not nil.
 	Prefix [PrefixLen]byte
-	// Trailers is a header block that ends the stream.
-	Trailers *HeaderList
 	// End half-closes the stream after the above; implied by Trailers.
 	End bool
 }
@@ -147,9 +147,9 @@ type Outgoing struct {
 // framed and past flow control. Values only grow; a later Sent supersedes an
 // earlier one, so notifications may be merged or repeated.
 type Sent struct {
-	Headers  bool
 	Messages uint64
 	Bytes    uint64 // of messages, prefixes included
+	Headers  bool
 	End      bool
 }
 

@@ -226,7 +226,13 @@ func (w *Writer) splitBlock(start int, id uint32) {
 // has been flushed or released; a smaller one, or one without owner, is
 // copied. Both together must not exceed MaxFrameSize.
 func (w *Writer) Data(id uint32, prefix, payload []byte, owner *mem.Buffer, end bool) {
-	n := len(prefix) + len(payload)
+	w.BeginData(id, len(prefix)+len(payload), end)
+	w.AppendData(prefix, payload, owner)
+}
+
+// BeginData appends the header of a DATA frame of n octets, at most
+// MaxFrameSize, for which AppendData then is called.
+func (w *Writer) BeginData(id uint32, n int, end bool) {
 	if n > w.maxFrame {
 		panic(fmt.Sprintf("BUG: DATA frame of %d octets, the limit is %d", n, w.maxFrame))
 	}
@@ -235,6 +241,11 @@ func (w *Writer) Data(id uint32, prefix, payload []byte, owner *mem.Buffer, end 
 		flags = http2.FlagDataEndStream
 	}
 	w.begin(n, http2.FrameData, flags, id)
+}
+
+// AppendData appends a part of a DATA frame as Data does.
+func (w *Writer) AppendData(prefix, payload []byte, owner *mem.Buffer) {
+	w.grow()
 	w.buf = append(w.buf, prefix...)
 	if owner == nil || len(payload) < chainAt {
 		w.buf = append(w.buf, payload...)

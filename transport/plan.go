@@ -40,25 +40,28 @@ type stepKind uint8
 const (
 	stepHeaders stepKind = iota
 	stepData
+	stepMore
 	stepReset
 )
 
 // step is one frame of a stream, free of references into it: the stream may end
-// while the step is encoded and written.
+// while the step is encoded and written. Messages that share a DATA frame are
+// one step each: stepData has the frame's length and END_STREAM, stepMore has not.
 type step struct {
 	kind    stepKind
 	end     bool // END_STREAM
 	prefixN uint8
 	prefix  [frame.PrefixLen]byte
 	id      uint32
+	length  int               // stepData: of the whole frame
 	list    *frame.HeaderList // stepHeaders: owned
-	payload []byte            // stepData: bytes of owner
-	owner   *mem.Buffer       // stepData: one reference
+	payload []byte            // stepData, stepMore: bytes of owner
+	owner   *mem.Buffer       // stepData, stepMore: one reference
 }
 
 // notice is what a receiver is told once the turn was written.
 type notice struct {
-	s      *Stream
+	recv   Receiver
 	sent   frame.Sent
 	closed bool // both sides have ended: OnClosed(nil)
 }
@@ -163,24 +166,21 @@ func (c *Conn) planReadyLocked(t *turn) {
 	}
 }
 
-// planStreamLocked plans headers, DATA up to one full frame, and an end for s,
-// and puts s back into the queue in which it belongs.
+// planStreamLocked plans headers, one DATA frame, and an end for s, and puts s
+// back into the queue in which it belongs.
 func (c *Conn) planStreamLocked(t *turn, s *Stream) {
 	before := s.sent
 	c.planHeadersLocked(t, s)
-	for room := int64(c.peer.maxFrame); s.sent.Headers && s.out.msg != nil && room > 0 && !t.full(); {
-		n := c.planDataLocked(t, s, room)
-		if n == 0 {
-			break
-		}
-		room -= n
+	if s.sent.Headers && s.out.hasMessage() && !t.full() {
+		c.planDataLocked(t, s)
 	}
-	if s.out.end && s.out.msg == nil && (s.sent.Headers || s.out.trailersOnly()) && !s.sent.End {
+	if p := s.out; p != nil && p.end && p.msg == nil && (s.sent.Headers || p.trailersOnly()) && !s.sent.End {
 		c.planEndLocked(t, s)
 	}
 	if before.Bytes = s.sent.Bytes; s.sent != before { // bytes alone complete nothing
-		t.notices = append(t.notices, notice{s: s, sent: s.sent, closed: s.state == ended})
+		t.notices = append(t.notices, notice{recv: s.recv, sent: s.sent, closed: s.state == ended})
 	}
+	s.emptiedLocked()
 	if s.state == ended || s.queue != nil || !s.sendable() {
 		return
 	}
@@ -196,7 +196,7 @@ func (c *Conn) planStreamLocked(t *turn, s *Stream) {
 }
 
 func (c *Conn) planHeadersLocked(t *turn, s *Stream) {
-	if s.out.headers == nil {
+	if s.out == nil || s.out.headers == nil {
 		return
 	}
 	end := s.out.end && s.out.msg == nil && s.out.trailers == nil
@@ -208,41 +208,56 @@ func (c *Conn) planHeadersLocked(t *turn, s *Stream) {
 	}
 }
 
-// planDataLocked plans one DATA frame of the first message, as large as room
-// and both windows allow, and returns its length; 0 if there is no window.
-func (c *Conn) planDataLocked(t *turn, s *Stream, room int64) int64 {
-	size := s.out.size()
-	n := min(int64(size-s.out.offset), room, s.sendWindow, c.out.window)
-	if n <= 0 {
-		return 0
+// maxFrameBytes bounds one DATA frame, if the peer accepts more: others wait
+// while it is written.
+const maxFrameBytes = 256 << 10
+
+// planDataLocked plans one DATA frame, as long as the peer, the turn and both
+// windows allow: a part of a message, or many messages.
+func (c *Conn) planDataLocked(t *turn, s *Stream) {
+	room := min(int64(c.peer.maxFrame), maxFrameBytes, s.sendWindow, c.out.window)
+	first, n := len(t.steps), int64(0)
+	for n < room && s.out.msg != nil && len(t.steps) < maxTurnSteps {
+		n += s.planMessageLocked(t, int(room-n))
 	}
-	st := step{kind: stepData, id: s.id}
-	from, to := s.out.offset, s.out.offset+int(n)
-	if from < frame.PrefixLen {
-		st.prefixN = uint8(copy(st.prefix[:], s.out.prefix[from:min(to, frame.PrefixLen)]))
+	if n == 0 {
+		return
 	}
-	if to > frame.PrefixLen {
-		st.payload = s.out.msg.Bytes()[max(from-frame.PrefixLen, 0) : to-frame.PrefixLen]
-	}
-	s.out.offset = to
 	s.sendWindow -= n
 	c.out.window -= n
 	s.sent.Bytes += uint64(n)
 	t.bytes += int(n)
-	if to < size {
-		st.owner = s.out.msg.Ref()
-		t.steps = append(t.steps, st)
-		return n
-	}
-	st.owner = s.out.msg
-	s.out.popMessage()
-	s.sent.Messages++
-	st.end = s.out.end && s.out.trailers == nil && s.out.msg == nil
-	t.steps = append(t.steps, st)
-	if st.end {
+	head := &t.steps[first]
+	head.kind, head.length = stepData, int(n)
+	head.end = s.out.end && s.out.trailers == nil && s.out.msg == nil
+	if head.end {
 		c.sentEndLocked(t, s)
 	}
-	return n
+}
+
+// planMessageLocked plans at most room bytes of the outstanding message and
+// returns how many.
+func (s *Stream) planMessageLocked(t *turn, room int) int64 {
+	p := s.out
+	st := step{kind: stepMore, id: s.id}
+	size := p.size()
+	from, to := p.offset, min(p.offset+room, size)
+	if from < frame.PrefixLen {
+		st.prefixN = uint8(copy(st.prefix[:], p.prefix[from:min(to, frame.PrefixLen)]))
+	}
+	if to > frame.PrefixLen {
+		st.payload = p.msg.Bytes()[max(from-frame.PrefixLen, 0) : to-frame.PrefixLen]
+	}
+	p.offset = to
+	if to < size {
+		st.owner = p.msg.Ref()
+	} else {
+		st.owner = p.msg
+		p.popMessage()
+		s.sent.Messages++
+	}
+	t.steps = append(t.steps, st)
+	return int64(to - from)
 }
 
 // planEndLocked plans trailers, or an empty DATA frame with END_STREAM.

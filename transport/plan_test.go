@@ -50,7 +50,8 @@ func (p *planner) queue(o frame.Outgoing) *Stream {
 }
 
 // turn plans once and tells what would be written, in short:
-// "H1" HEADERS of stream 1, "D1:7" DATA of 7 bytes, "R1" RST_STREAM, "." END_STREAM.
+// "H1" HEADERS of stream 1, "D1:7" DATA of 7 bytes, "D1:7+3" DATA with parts of
+// two messages, "R1" RST_STREAM, "." END_STREAM.
 func (p *planner) turn() string {
 	var t turn
 	p.c.planLocked(&t)
@@ -58,16 +59,19 @@ func (p *planner) turn() string {
 	for _, g := range t.grants {
 		words = append(words, fmt.Sprintf("W%d:%d", g.id, g.n))
 	}
-	for _, st := range t.steps {
-		words = append(words, st.word())
-		st.list.Free()
-		st.owner.Free()
+	for i := range t.steps {
+		if st := &t.steps[i]; st.kind != stepMore {
+			words = append(words, p.word(t.steps[i:]))
+		}
+		t.steps[i].list.Free()
+		t.steps[i].owner.Free()
 	}
 	return strings.Join(words, " ")
 }
 
-func (st *step) word() string {
-	end := ""
+// word is the first of steps, with those that belong to it.
+func (p *planner) word(steps []step) string {
+	st, end := &steps[0], ""
 	if st.end {
 		end = "."
 	}
@@ -75,7 +79,16 @@ func (st *step) word() string {
 	case stepHeaders:
 		return fmt.Sprintf("H%d%s", st.id, end)
 	case stepData:
-		return fmt.Sprintf("D%d:%d%s", st.id, int(st.prefixN)+len(st.payload), end)
+		n := int(st.prefixN) + len(st.payload)
+		word, sum := fmt.Sprintf("D%d:%d", st.id, n), n
+		for i := 1; i < len(steps) && steps[i].kind == stepMore; i++ {
+			n := int(steps[i].prefixN) + len(steps[i].payload)
+			word, sum = word+fmt.Sprintf("+%d", n), sum+n
+		}
+		if sum != st.length {
+			p.Errorf("%s announces %d bytes", word, st.length)
+		}
+		return word + end
 	}
 	return fmt.Sprintf("R%d", st.id)
 }
@@ -442,7 +455,7 @@ func TestPlanManyMessages(t *testing.T) {
 	s := p.queue(with(sized(10), requestHeaders(), nil, false))
 	s.Send(sized(20))
 	s.Send(with(sized(30), nil, nil, true))
-	p.want("in the order of Sends, the end with the last", "H1 D1:10 D1:20 D1:30.")
+	p.want("in the order of Sends, the end with the last", "H1 D1:10+20+30.")
 
 	s = p.queue(with(sized(20), requestHeaders(), nil, false))
 	s.sendWindow = 0
@@ -450,7 +463,7 @@ func TestPlanManyMessages(t *testing.T) {
 		s.Send(sized(10_000))
 	}
 	p.queue(with(sized(20_000), requestHeaders(), nil, true))
-	p.want("a frame's worth each", "H3 D3:20 D3:10000 D3:6364 H5 D5:16384 D3:3636 D3:10000 D3:2748 D5:3616. D3:7252")
+	p.want("a frame's worth each", "H3 D3:20+10000+6364 H5 D5:16384 D3:3636+10000+2748 D5:3616. D3:7252")
 	s.Send(sized(50))
 	s.Reset(frame.Cancel)
 	p.wantNothing("a reset drops them all")
@@ -463,7 +476,7 @@ func TestPlanTurnOfSmallMessages(t *testing.T) {
 		s.Send(sized(5))
 	}
 	for i, want := range []int{maxTurnSteps, maxTurnSteps, 2} {
-		if n := len(strings.Fields(p.turn())); n != want {
+		if n := len(strings.FieldsFunc(p.turn(), func(r rune) bool { return r == ' ' || r == '+' })); n != want {
 			t.Errorf("turn %d has %d steps; want %d", i, n, want)
 		}
 	}

@@ -2,6 +2,7 @@ package transport
 
 import (
 	"fmt"
+	"sync"
 	"sync/atomic"
 
 	"github.com/cqrpc/cqrpc/cq"
@@ -15,7 +16,7 @@ type Stream struct {
 	// immutable
 	conn *Conn
 
-	// guarded by conn.mu; recv is set once, before anything is sent
+	// guarded by conn.mu; recv is set by the reader on a server, once on a client
 	recv       Receiver
 	id         uint32 // 0 until opened
 	state      streamState
@@ -23,7 +24,7 @@ type Stream struct {
 	crediting  bool // listed in control.credits
 	lost       bool // the connection ended before Accept
 	sent       frame.Sent
-	out        pending
+	out        *pending // nil: nothing
 	sendWindow int64
 
 	// guarded by conn.mu: the queue it waits in, nil if none, and its neighbours
@@ -31,9 +32,9 @@ type Stream struct {
 	prev, next *Stream
 
 	// reader only
-	contentLength int64 // bytes of DATA still announced by content-length, -1 if unknown
 	gotHeaders    bool  // a final (not 1xx) header block was received
 	excess        bool  // see Excess
+	contentLength int64 // bytes of DATA still announced by content-length, -1 if unknown
 
 	// atomic
 	recvWindow atomic.Int64 // what the peer may still send; reader takes, flusher adds
@@ -42,15 +43,19 @@ type Stream struct {
 
 // pending is what a stream has still to send, in this order. How many messages
 // may wait is for the sender to bound: a call lets 64 KiB wait, and one message
-// beyond (C-core's write buffer).
+// beyond (C-core's write buffer). Pooled: a stream has one only while there is
+// something in it. The methods that only look take nil for empty.
 type pending struct {
 	headers *frame.HeaderList
 	outMessage
 	offset   int // bytes of prefix and msg already planned
 	more     []outMessage
+	at       int // of more: the next
 	trailers *frame.HeaderList
 	end      bool
 }
+
+var pendings = sync.Pool{New: func() any { return new(pending) }}
 
 // outMessage is one message with its prefix.
 type outMessage struct {
@@ -73,8 +78,9 @@ func (s *Stream) Conn() *Conn { return s.conn }
 // hold lists to it.
 func (s *Stream) MaxHeaderList() uint32 { return s.conn.peerHeaderList.Load() }
 
-// Accept binds a request's stream to its receiver. Server side, inside
-// Handler.OnStream, before anything is sent.
+// Accept binds a request's stream to its receiver. Server side, on the reader's
+// goroutine: inside Handler.OnStream, before anything is sent, and inside a
+// callback again if another receiver takes over.
 func (s *Stream) Accept(r Receiver) {
 	s.conn.mu.Lock()
 	s.recv = r
@@ -104,9 +110,28 @@ func (s *Stream) Send(o frame.Outgoing) {
 		free(o)
 		return
 	}
+	if s.out == nil {
+		s.out = pendings.Get().(*pending)
+	}
 	s.out.add(o)
 	c.scheduleLocked(s)
 	c.mu.Unlock()
+}
+
+// emptiedLocked gives pending back if it is empty.
+func (s *Stream) emptiedLocked() {
+	if p := s.out; p != nil && p.headers == nil && p.msg == nil && p.trailers == nil && !p.end {
+		s.dropLocked()
+	}
+}
+
+// dropLocked frees what will never be sent.
+func (s *Stream) dropLocked() {
+	if s.out != nil {
+		s.out.drop()
+		pendings.Put(s.out)
+		s.out = nil
+	}
 }
 
 func (p *pending) add(o frame.Outgoing) {
@@ -137,14 +162,13 @@ func (p *pending) addMessage(m outMessage) {
 // popMessage moves on to the next message.
 func (p *pending) popMessage() {
 	p.outMessage, p.offset = outMessage{}, 0
-	if len(p.more) == 0 {
+	if p.at == len(p.more) {
+		p.more, p.at = p.more[:0], 0
 		return
 	}
-	p.outMessage = p.more[0]
-	p.more[0] = outMessage{}
-	if p.more = p.more[1:]; len(p.more) == 0 {
-		p.more = nil // an idle stream holds no queue
-	}
+	p.outMessage = p.more[p.at]
+	p.more[p.at] = outMessage{}
+	p.at++
 }
 
 func free(o frame.Outgoing) {
@@ -153,19 +177,29 @@ func free(o frame.Outgoing) {
 	o.Trailers.Free()
 }
 
-// drop frees what will never be sent.
+// maxKeptMessages is how many messages a pooled pending keeps room for.
+const maxKeptMessages = 64
+
+// drop frees everything and makes p as good as new.
 func (p *pending) drop() {
 	p.headers.Free()
 	p.msg.Free()
-	for _, m := range p.more {
+	for _, m := range p.more[p.at:] {
 		m.msg.Free()
 	}
 	p.trailers.Free()
-	*p = pending{}
+	more := p.more[:0]
+	if clear(p.more); cap(more) > maxKeptMessages {
+		more = nil
+	}
+	*p = pending{more: more}
 }
 
 // size is the length of the outstanding message with its prefix.
 func (p *pending) size() int { return frame.PrefixLen + p.msg.Len() }
+
+// hasMessage reports whether a message, or the rest of one, is outstanding.
+func (p *pending) hasMessage() bool { return p != nil && p.msg != nil }
 
 // trailersOnly reports whether the trailers are a whole response by
 // themselves: they begin with :status (gRPC over HTTP/2, Trailers-Only).
@@ -174,6 +208,8 @@ func (p *pending) trailersOnly() bool { return p.trailers != nil && p.trailers.B
 // sendable reports whether the flusher could make progress, windows aside.
 func (s *Stream) sendable() bool {
 	switch {
+	case s.out == nil:
+		return false
 	case s.out.headers != nil:
 		return true
 	case !s.sent.Headers:
@@ -191,7 +227,7 @@ func (s *Stream) Reset(code frame.ErrCode) {
 	switch {
 	case s.state == ended || s.dead:
 	case s.id == 0:
-		s.out.drop()
+		s.dropLocked()
 		s.dead = true
 		if s.queue != nil {
 			s.unqueue()
@@ -226,7 +262,7 @@ func (s *Stream) Consume(n int) {
 // its receiver.
 func (s *Stream) orphanLocked() {
 	s.dead = true
-	s.out.drop()
+	s.dropLocked()
 	cause := ErrDraining
 	if s.conn.state >= closing {
 		cause = s.conn.causeLocked()

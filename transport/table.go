@@ -57,7 +57,7 @@ func (c *Conn) lookup(id uint32) place {
 // remembered for the frames that may still come for it.
 func (c *Conn) endStreamLocked(s *Stream, how endedHow) {
 	s.state.must(reset)
-	s.out.drop()
+	s.dropLocked()
 	s.unqueue()
 	delete(c.streams.table, s.id)
 	c.streams.recent.add(s.id, how)
@@ -82,7 +82,7 @@ func (c *Conn) takeAllLocked() []goneStream {
 			gone = append(gone, goneStream{recv: s.recv, sent: s.sent})
 		}
 		s.state.must(reset)
-		s.out.drop()
+		s.dropLocked()
 		s.unqueue()
 	}
 	clear(c.streams.table)
@@ -93,7 +93,7 @@ func (c *Conn) takeAllLocked() []goneStream {
 func (c *Conn) takeOpeningLocked(gone []goneStream) []goneStream {
 	for s := c.streams.opening.pop(); s != nil; s = c.streams.opening.pop() {
 		s.dead = true
-		s.out.drop()
+		s.dropLocked()
 		gone = append(gone, goneStream{recv: s.recv, unsent: true})
 	}
 	c.streams.waiting = 0

@@ -185,7 +185,10 @@ func (c *Conn) turnEncode(t *turn) {
 			c.w.HeaderList(st.id, st.list, st.end)
 			st.list.Free()
 		case stepData:
-			c.w.Data(st.id, st.prefix[:st.prefixN], st.payload, st.owner, st.end)
+			c.w.BeginData(st.id, st.length, st.end)
+			fallthrough
+		case stepMore:
+			c.w.AppendData(st.prefix[:st.prefixN], st.payload, st.owner)
 			st.owner.Free()
 		case stepReset:
 			c.w.RSTStream(st.id, frame.NoError)
@@ -197,9 +200,9 @@ func (c *Conn) turnEncode(t *turn) {
 // does not take bytes holds completions back instead of filling memory.
 func (c *Conn) turnTell(t *turn) {
 	for _, n := range t.notices {
-		n.s.recv.OnSent(n.sent, &t.lane)
+		n.recv.OnSent(n.sent, &t.lane)
 		if n.closed {
-			n.s.recv.OnClosed(nil, n.sent, &t.lane)
+			n.recv.OnClosed(nil, n.sent, &t.lane)
 		}
 	}
 	t.lane.Flush()
