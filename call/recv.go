@@ -119,6 +119,15 @@ func (c *Call) StopReceiving() bool {
 	return !isWanted
 }
 
+func (c *Call) place(t *Attempt, n int) *mem.Buffer {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if t != c.attempt || c.recv.inbox.messages == nil {
+		return nil
+	}
+	return c.recv.inbox.messages.Place(n)
+}
+
 // onData is an event of the stream.
 func (c *Call) onData(t *Attempt, b *mem.Buffer, end bool, lane *cq.Lane) {
 	var a after

@@ -60,6 +60,10 @@ func (t *Attempt) OnHeaders(h *frame.Headers, lane *cq.Lane) { t.call.onHeaders(
 // OnData takes ownership of one DATA payload, nil if only END_STREAM came.
 func (t *Attempt) OnData(b *mem.Buffer, end bool, lane *cq.Lane) { t.call.onData(t, b, end, lane) }
 
+// Place returns where the next DATA payload, of n bytes, can be read to, nil if
+// that does not matter.
+func (t *Attempt) Place(n int) *mem.Buffer { return t.call.place(t, n) }
+
 // OnSent tells what was accepted for the wire so far; it may be late.
 func (t *Attempt) OnSent(s frame.Sent, lane *cq.Lane) { t.call.onSent(t, s, lane) }
 

@@ -15,7 +15,7 @@ const (
 
 	// trustAt is the part of a message that must have arrived, one in so
 	// many, before memory for the rest is taken at the peer's word.
-	trustAt = 4
+	trustAt = 8
 )
 
 // Assembler cuts the DATA payloads of one stream, pushed in order, into
@@ -69,7 +69,7 @@ func (a *Assembler) Push(b *mem.Buffer, limit int) error {
 }
 
 func (a *Assembler) push(b *mem.Buffer, limit int) {
-	start := a.extend(b.Bytes(), limit)
+	start := a.extend(b, limit)
 	if a.err != nil {
 		b.Free()
 		return
@@ -92,6 +92,24 @@ func (a *Assembler) push(b *mem.Buffer, limit int) {
 	a.addRun(run{buf: b, off: start, end: end})
 }
 
+// Place returns where the next payload, of n octets, can be read to: behind the
+// incomplete message of which it is a part, so that Push has nothing to copy. It
+// is nil if there is no such message, or not enough of it yet. Nothing but the
+// payload may be pushed next.
+func (a *Assembler) Place(n int) *mem.Buffer {
+	if a.part == nil || a.want == 0 || a.closed || a.err != nil {
+		return nil
+	}
+	have := a.part.Len()
+	if have+n > a.want || have < a.want/trustAt {
+		return nil
+	}
+	if a.part.Cap() < a.want {
+		a.grow(have, a.want)
+	}
+	return a.part.Tail(n)
+}
+
 // scan checks the prefixes in p from off on. It returns where the last whole
 // message ends and the length of the one after it, 0 if its prefix is cut.
 func (a *Assembler) scan(p []byte, off, limit int) (end, want int) {
@@ -109,13 +127,13 @@ func (a *Assembler) scan(p []byte, off, limit int) (end, want int) {
 	return off, 0
 }
 
-// extend moves the octets of p that belong to the incomplete message there,
+// extend moves the octets of b that belong to the incomplete message there,
 // and returns how many.
-func (a *Assembler) extend(p []byte, limit int) int {
+func (a *Assembler) extend(b *mem.Buffer, limit int) int {
 	if a.part == nil {
 		return 0
 	}
-	n := 0
+	p, n := b.Bytes(), 0
 	if a.want == 0 {
 		n = a.fill(p, PrefixLen)
 		if a.part.Len() < PrefixLen {
@@ -127,7 +145,12 @@ func (a *Assembler) extend(p []byte, limit int) int {
 			return n
 		}
 	}
-	n += a.fill(p[n:], a.want)
+	if a.part.IsTail(b) { // of Place
+		n = len(p)
+		a.part.SetLen(a.part.Len() + n)
+	} else {
+		n += a.fill(p[n:], a.want)
+	}
 	if a.part.Len() == a.want {
 		a.addRun(run{buf: a.part, end: a.want})
 		a.part, a.want = nil, 0

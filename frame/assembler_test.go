@@ -411,3 +411,65 @@ func TestAppendPrefix(t *testing.T) {
 	}()
 	AppendPrefix(nil, false, -1)
 }
+
+// A payload read to its place is as good as one that is copied there, and what
+// has become of the message meanwhile does not matter.
+func TestPlace(t *testing.T) {
+	trackBuffers(t)
+	const size = 100_000
+	whole := AppendPrefix(nil, false, size)
+	for i := range size {
+		whole = append(whole, byte(i*7))
+	}
+	push := func(t *testing.T, a *Assembler, n int, want bool) {
+		t.Helper()
+		got, _ := a.Partial()
+		b := a.Place(n)
+		if (b != nil) != want {
+			t.Fatalf("%d octets behind %d: placed %v, want %v", n, got, b != nil, want)
+		}
+		if b == nil {
+			b = mem.Get(n)
+		}
+		copy(b.Bytes(), whole[got:got+n])
+		if err := a.Push(b, -1); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Run("a message", func(t *testing.T) {
+		var a Assembler
+		push(t, &a, 3, false)
+		push(t, &a, 10, false)
+		push(t, &a, 20_000, false)
+		push(t, &a, 50_000, true)
+		push(t, &a, size+PrefixLen-70_013, true)
+		m, ok := a.Pop()
+		if !ok || !bytes.Equal(m.Body.Bytes(), whole[PrefixLen:]) {
+			t.Error("the message is not what was sent")
+		}
+		m.Body.Free()
+		a.Close()
+	})
+	t.Run("more than the message", func(t *testing.T) {
+		var a Assembler
+		push(t, &a, 20_000, false)
+		if b := a.Place(size); b != nil {
+			t.Error("a payload with the beginning of the next message has a place in this one")
+			b.Free()
+		}
+		a.Close()
+		if a.Place(10) != nil {
+			t.Error("there is a place after Close")
+		}
+	})
+	t.Run("closed meanwhile", func(t *testing.T) {
+		var a Assembler
+		push(t, &a, 20_000, false)
+		b := a.Place(1000)
+		a.Close()
+		clear(b.Bytes())
+		if err := a.Push(b, -1); err != nil {
+			t.Error(err)
+		}
+	})
+}

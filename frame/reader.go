@@ -56,6 +56,11 @@ type ReaderConfig struct {
 	// set a deadline. It is not called for a block that is there at once, nor
 	// again for one that fails. Default: nothing is called.
 	OnBlock func(isComplete bool)
+
+	// Place is asked where to read the n octets of a DATA payload that is large
+	// and has no padding: the buffer it returns, of length n, becomes Frame.Data.
+	// It may return nil. Default: a new buffer is taken.
+	Place func(id uint32, n int) *mem.Buffer
 }
 
 // Frame is one frame that keeps the rules of RFC 9113 section 6 which need no
@@ -113,6 +118,7 @@ type Reader struct {
 	maxBlock         int64 // encoded octets of a header block
 	maxContinuations int
 	onBlock          func(isComplete bool)
+	place            func(id uint32, n int) *mem.Buffer
 
 	src      source
 	maxFrame uint32
@@ -130,6 +136,7 @@ func NewReader(r io.Reader, cfg ReaderConfig) *Reader {
 		maxBlock:         int64(cfg.MaxHeaderBlock),
 		maxContinuations: cfg.MaxContinuations,
 		onBlock:          cfg.OnBlock,
+		place:            cfg.Place,
 	}
 	rd.framer = http2.NewFramer(nil, &rd.src)
 	rd.SetMaxFrameSize(cfg.MaxFrameSize)
@@ -320,12 +327,34 @@ func (r *Reader) readData(f *Frame) error {
 		}
 	}
 	if n > 0 {
-		f.Data = mem.Get(n)
-		if err := r.src.readFull(f.Data.Bytes()); err != nil {
+		if err := r.readPayload(f, n); err != nil {
 			return err
 		}
 	}
 	return r.src.discard(pad)
+}
+
+const (
+	// placeAt is the least payload that is worth asking for a place.
+	placeAt = 4 << 10
+	// trustedPayload is how much of a payload must have arrived, if it is as
+	// long as that, before memory for all of it is taken at the peer's word.
+	trustedPayload = 16 << 10
+)
+
+func (r *Reader) readPayload(f *Frame, n int) error {
+	if n > trustedPayload {
+		if _, err := r.src.peek(min(trustedPayload, r.src.size)); err != nil {
+			return err
+		}
+	}
+	if r.place != nil && n >= placeAt && n == int(f.Length) {
+		f.Data = r.place(f.StreamID, n)
+	}
+	if f.Data == nil {
+		f.Data = mem.Get(n)
+	}
+	return r.src.readFull(f.Data.Bytes())
 }
 
 // readPadLength reads the Pad Length field that begins a padded payload and

@@ -41,7 +41,8 @@ type Config struct {
 	// MaxWindow bounds BDP growth of a stream's window, in bytes; the connection's
 	// may become twice as large. Default 16 MiB; negative: windows stay as configured.
 	MaxWindow int
-	// MaxFrameSize is the largest frame accepted, 16384 to 16777215 bytes. Default 16384.
+	// MaxFrameSize is the largest frame accepted, 16384 to 16777215 bytes.
+	// Default 256 KiB: what arrives in one frame is not copied together.
 	MaxFrameSize int
 	// MaxHeaderList is the largest header list accepted, in bytes as RFC 9113
 	// section 6.5.2 counts them, 256 to 2^30. Default 16 KiB.
@@ -111,6 +112,7 @@ const (
 	defaultConnWindow = 1 << 20
 	defaultMaxWindow  = 16 << 20
 	minFrameSize      = 16 << 10
+	defaultFrameSize  = 256 << 10
 	maxFrameSize      = 1<<24 - 1
 	maxStreamID       = 1<<31 - 1
 	maxWindowSize     = 1<<31 - 1
@@ -124,7 +126,7 @@ func (c Config) resolved(side Side) Config {
 	c.InitialWindow = orDefault(c.InitialWindow, defaultWindow, defaultWindow, maxWindowSize)
 	c.InitialConnWindow = orDefault(c.InitialConnWindow, defaultConnWindow, defaultWindow, maxWindowSize)
 	c.MaxWindow = orDefault(c.MaxWindow, defaultMaxWindow, 0, maxWindowSize)
-	c.MaxFrameSize = orDefault(c.MaxFrameSize, minFrameSize, minFrameSize, maxFrameSize)
+	c.MaxFrameSize = orDefault(c.MaxFrameSize, defaultFrameSize, minFrameSize, maxFrameSize)
 	c.MaxHeaderList = orDefault(c.MaxHeaderList, 16<<10, 256, 1<<30)
 	c.HeaderTableSize = orDefault(c.HeaderTableSize, 4096, 0, 1<<20)
 	c.Keepalive = c.Keepalive.resolved(side)

@@ -16,7 +16,7 @@ func TestConfigDefaults(t *testing.T) {
 			{"InitialWindow", c.InitialWindow, 65535},
 			{"InitialConnWindow", c.InitialConnWindow, 1 << 20},
 			{"MaxWindow", c.MaxWindow, 16 << 20},
-			{"MaxFrameSize", c.MaxFrameSize, 16384},
+			{"MaxFrameSize", c.MaxFrameSize, 256 << 10},
 			{"MaxHeaderList", c.MaxHeaderList, 16384},
 			{"HeaderTableSize", c.HeaderTableSize, 4096},
 			{"HandshakeTimeout", c.HandshakeTimeout, 20 * time.Second},

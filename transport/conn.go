@@ -83,6 +83,7 @@ func New(side Side, nc net.Conn, cfg Config, h Handler) *Conn {
 	if c.cfg.HeaderTimeout > 0 {
 		rc.OnBlock = c.boundBlock
 	}
+	rc.Place = c.place
 	c.r = frame.NewReader(nc, rc)
 	c.try = trySocketOf(nc)
 	c.streams.init(side, c.cfg.FirstStreamID)

@@ -18,7 +18,7 @@ type outgoingState struct {
 const (
 	// maxTurnBytes is how much DATA one turn carries: enough to fill a socket
 	// buffer, little enough that control frames and new streams do not wait.
-	maxTurnBytes = 64 << 10
+	maxTurnBytes = 256 << 10
 	// maxTurnSteps bounds a turn of small frames.
 	maxTurnSteps = 512
 )

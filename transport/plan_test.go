@@ -274,11 +274,10 @@ func TestPlanTurnLimits(t *testing.T) {
 	p := newPlanner(t, Client)
 	p.c.out.window = 1 << 30
 	p.c.peer.initialWindow = 1 << 30
-	p.queue(with(sized(200_000), requestHeaders(), nil, true))
-	p.want("64 KiB of DATA a turn", "H1"+strings.Repeat(" D1:16384", 4))
+	p.queue(with(sized(4*maxTurnBytes/2+3392), requestHeaders(), nil, true))
+	p.want("256 KiB of DATA a turn", "H1"+strings.Repeat(" D1:16384", 16))
 	p.queue(frame.Outgoing{Headers: requestHeaders(), End: true})
-	p.want("a new stream goes first", "H3."+strings.Repeat(" D1:16384", 4))
-	p.want("and on", strings.TrimSpace(strings.Repeat(" D1:16384", 4)))
+	p.want("a new stream goes first", "H3."+strings.Repeat(" D1:16384", 16))
 	p.want("rest", "D1:3392.")
 
 	for range maxTurnSteps + 10 {

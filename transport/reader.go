@@ -10,6 +10,7 @@ import (
 	"golang.org/x/net/http2"
 
 	"github.com/cqrpc/cqrpc/frame"
+	"github.com/cqrpc/cqrpc/internal/mem"
 )
 
 // maxBatch is how many frames are handled before their completions are
@@ -238,6 +239,25 @@ func (c *Conn) onData(f *frame.Frame) error {
 		c.recvEnd(s)
 	}
 	return nil
+}
+
+// place finds where a DATA payload may be read to without being copied again.
+func (c *Conn) place(id uint32, n int) *mem.Buffer {
+	at := c.lookup(id)
+	if at.s == nil || !at.canRecv {
+		return nil
+	}
+	if p, ok := at.s.recv.(placer); ok {
+		return p.Place(n)
+	}
+	return nil
+}
+
+// placer is a Receiver that knows where its next DATA payload, of n bytes, ought
+// to be: Place returns a buffer of that length, or nil. It then comes, or not
+// at all, with the next OnData.
+type placer interface {
+	Place(n int) *mem.Buffer
 }
 
 func checkData(at place, f *frame.Frame) error {

@@ -123,11 +123,36 @@ func (b *Buffer) Ref() *Buffer {
 // until it is freed; i and j lie within Len, or Sub panics. The bytes are shared
 // and so read-only.
 func (b *Buffer) Sub(i, j int) *Buffer {
-	memory := b
+	return b.view(slices.Clip(b.data)[i:j:j]) // past the length lies another message's past
+}
+
+// Tail returns a new buffer over the n bytes that follow those of b, within its
+// Cap, for somebody to write before b's length is set to include them. Only the
+// sole owner may call it, and only one Tail may be in use.
+func (b *Buffer) Tail(n int) *Buffer {
+	i := len(b.data)
+	return b.view(b.data[i : i+n : i+n])
+}
+
+// IsTail reports whether t is what Tail of b has returned and nothing has
+// changed since.
+func (b *Buffer) IsTail(t *Buffer) bool {
+	i := len(b.data)
+	return t.parent != nil && t.parent == b.memory() && len(t.data) > 0 &&
+		i+len(t.data) <= cap(b.data) && &t.data[0] == &b.data[:cap(b.data)][i]
+}
+
+// memory is the buffer that holds b's memory.
+func (b *Buffer) memory() *Buffer {
 	if b.parent != nil { // a view of a view: the one between may go any time
-		memory = b.parent
+		return b.parent
 	}
-	data := slices.Clip(b.data)[i:j:j] // past the length lies another message's past
+	return b
+}
+
+// view returns a buffer over data, which lies in b's memory.
+func (b *Buffer) view(data []byte) *Buffer {
+	memory := b.memory()
 	memory.Ref()
 	s, _ := views.Get().(*Buffer)
 	if s == nil {
