@@ -117,7 +117,7 @@ func (c *Call) reserve(p *parcel, ops []Op) error {
 	if clash := p.set & (c.busy | c.used&onceOps); clash != 0 {
 		return &BatchError{Op: clash.first(), Reason: ErrTooManyOperations}
 	}
-	p.reserved, p.stream, p.comp = p.set, c.stream, c.compressor
+	p.reserved, p.stream, p.comp = p.set, c.stream, c.coding.sending()
 	if c.caller != nil {
 		p.watch = c.caller.watch
 	}
@@ -146,7 +146,7 @@ func (c *Call) start(b *batch, p *parcel) {
 	c.busy &^= p.reserved &^ p.set
 	for k := range numOpKinds {
 		if p.set.has(k) {
-			c.slots[k] = b
+			c.slots[slotOf[k]] = b
 		}
 	}
 	c.sendLocked(p, &a, lane)
@@ -210,13 +210,21 @@ func newBatch(c *Call, comp cq.Completer, tag cq.Tag, set opSet, ops []Op) *batc
 	return b
 }
 
+// slotLocked returns the batch whose operation of a kind is outstanding, or nil.
+func (c *Call) slotLocked(k OpKind) *batch {
+	if b := c.slots[slotOf[k]]; b != nil && b.set.has(k) {
+		return b
+	}
+	return nil
+}
+
 // settleLocked completes the outstanding operation of a kind, if there is one.
 func (c *Call) settleLocked(k OpKind, ok bool, lane *cq.Lane) {
-	b := c.slots[k]
+	b := c.slotLocked(k)
 	if b == nil {
 		return
 	}
-	c.slots[k] = nil
+	c.slots[slotOf[k]] = nil
 	c.busy &^= 1 << k
 	if !ok {
 		b.failed = true

@@ -42,28 +42,22 @@ type Config struct {
 // NewServer. All methods may be called concurrently, in any state of the call.
 type Call struct {
 	// immutable
-	settings   *Settings
-	method     string
-	authority  string
-	deadline   time.Time   // zero: none
-	opener     Opener      // nil on a server
-	request    *request    // nil on a client
-	caller     *clientSide // nil on a server; what it points to is guarded by mu
-	first      Attempt
-	oneMessage bool
+	settings *Settings
+	request  *request    // nil on a client
+	caller   *clientSide // nil on a server
+	clock    *clock      // nil: no deadline
+	first    Attempt
 
 	mu sync.Mutex
 
 	// guarded by mu
-	completer  cq.Completer
-	compressor codec.Compressor // of messages to send; nil: none
-	attempt    *Attempt
-	stream     Stream // nil while none is bound
-	peer       *Peer  // nil likewise
-	timer      *time.Timer
-	family     *family
+	completer cq.Completer
+	coding    *coding // nil: messages go as they are, both ways
+	stream    Stream  // nil while none is bound
+	peer      *Peer   // nil likewise
+	family    *family
 
-	slots [numOpKinds]*batch
+	slots [numSlots]*batch
 	busy  opSet // outstanding, or being started
 	used  opSet // ever started; bars onceOps
 
@@ -79,13 +73,59 @@ type Call struct {
 	end  *verdict // immutable; &undecided while the call runs
 }
 
-func (c *Call) isServer() bool { return c.opener == nil }
+// coding is how messages are compressed, if they are: nil means not at all.
+type coding struct{ send, recv codec.Compressor }
+
+// sending returns the compressor of messages to send, nil for none.
+func (k *coding) sending() codec.Compressor {
+	if k == nil {
+		return nil
+	}
+	return k.send
+}
+
+// receiving returns that of messages received.
+func (k *coding) receiving() codec.Compressor {
+	if k == nil {
+		return nil
+	}
+	return k.recv
+}
+
+// codeLocked sets how messages are compressed.
+func (c *Call) codeLocked(send, recv codec.Compressor) {
+	c.coding = nil
+	if send != nil || recv != nil {
+		c.coding = &coding{send, recv}
+	}
+}
+
+func (c *Call) isServer() bool { return c.caller == nil }
+
+// attemptLocked is what the current stream reports to. Only clients have more
+// than one.
+func (c *Call) attemptLocked() *Attempt {
+	if c.caller == nil {
+		return &c.first
+	}
+	return c.caller.attempt
+}
 
 // Method returns the full name, "/pkg.Service/Method".
-func (c *Call) Method() string { return c.method }
+func (c *Call) Method() string {
+	if c.request != nil {
+		return c.request.method
+	}
+	return c.caller.method
+}
 
 // Authority returns the :authority of the request, or its host.
-func (c *Call) Authority() string { return c.authority }
+func (c *Call) Authority() string {
+	if c.request != nil {
+		return c.request.authority
+	}
+	return c.caller.authority
+}
 
 // Scheme returns the :scheme of the request.
 func (c *Call) Scheme() string {
@@ -99,7 +139,12 @@ func (c *Call) Scheme() string {
 func (c *Call) Codec() codec.Codec { return c.settings.Codec }
 
 // Deadline returns when the call ends by itself, and whether it does.
-func (c *Call) Deadline() (time.Time, bool) { return c.deadline, !c.deadline.IsZero() }
+func (c *Call) Deadline() (time.Time, bool) {
+	if c.clock == nil {
+		return time.Time{}, false
+	}
+	return c.clock.deadline, true
+}
 
 // IsServer tells a server call from a client call.
 func (c *Call) IsServer() bool { return c.isServer() }
@@ -116,9 +161,12 @@ func (c *Call) RequestMetadata() cqrpc.Metadata {
 // InitialMetadata returns the custom metadata of the response's headers, to be
 // read only; nil while a client call has none, and on a server.
 func (c *Call) InitialMetadata() cqrpc.Metadata {
+	if c.caller == nil {
+		return nil
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.recv.initial
+	return c.caller.initial
 }
 
 // HasInitialMetadata reports whether the response's headers have arrived, with
@@ -154,7 +202,7 @@ func (c *Call) ContentSubtype() string {
 func (c *Call) SendEncoding() string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return encodingName(c.compressor)
+	return encodingName(c.coding.sending())
 }
 
 // RecvEncoding returns the grpc-encoding of the messages the peer sends; on a
@@ -162,7 +210,7 @@ func (c *Call) SendEncoding() string {
 func (c *Call) RecvEncoding() string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return encodingName(c.recv.compressor)
+	return encodingName(c.coding.receiving())
 }
 
 func encodingName(comp codec.Compressor) string {
@@ -215,7 +263,7 @@ func (c *Call) WaitsForReady() bool {
 func (c *Call) Receiver() *Attempt {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.attempt
+	return c.attemptLocked()
 }
 
 // BindCompleter sets where StartBatch completes: a server call gets its queue
@@ -280,14 +328,14 @@ func (c *Call) String() string {
 	if c.isServer() {
 		side = "server"
 	}
-	fmt.Fprintf(&b, "%s call %s %v", side, c.method, c.phase)
+	fmt.Fprintf(&b, "%s call %s %v", side, c.Method(), c.phase)
 	if c.phase != running {
 		fmt.Fprintf(&b, " (%v)", c.end.status)
 	}
 	fmt.Fprintf(&b, " send=%v recv=%v peer=%v", c.send.state, c.recv.state, c.peerLocked())
-	for k, slot := range c.slots {
-		if slot != nil {
-			fmt.Fprintf(&b, " +%v", OpKind(k))
+	for k := range numOpKinds {
+		if c.slotLocked(k) != nil {
+			fmt.Fprintf(&b, " +%v", k)
 		}
 	}
 	return b.String()
@@ -320,9 +368,9 @@ func (a *after) perform(c *Call) {
 	}
 	switch {
 	case a.open:
-		c.opener.Open(c)
+		c.caller.opener.Open(c)
 	case a.forget:
-		c.opener.Forget(c)
+		c.caller.opener.Forget(c)
 	}
 	if a.unwatch != nil {
 		a.unwatch()

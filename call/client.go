@@ -11,8 +11,15 @@ import (
 
 // clientSide is what only a client's call has.
 type clientSide struct {
-	replay replay
-	watch  watching
+	// immutable
+	opener            Opener
+	method, authority string
+
+	// guarded by Call.mu
+	attempt *Attempt
+	replay  replay
+	watch   watching
+	initial cqrpc.Metadata // of the response's headers
 }
 
 // clientCall is a call with it, made in one piece.
@@ -26,9 +33,9 @@ type clientCall struct {
 // included, ends the call and is its status. o is asked for a stream when
 // SendInitialMetadata is started.
 func NewClient(cfg Config, o Opener) *Call {
-	cc := &clientCall{Call: Call{opener: o}}
+	cc := &clientCall{side: clientSide{opener: o, method: cfg.Method, authority: cfg.Authority}}
 	c := &cc.Call
-	c.caller = &cc.side
+	c.caller, cc.side.attempt = &cc.side, &c.first
 	c.init(&cfg)
 	if name := c.settings.Compressor; name != "" && name != "identity" {
 		comp, ok := c.settings.Compressors.Lookup(name)
@@ -37,7 +44,7 @@ func NewClient(cfg Config, o Opener) *Call {
 				Code: cqrpc.CodeInternal, Message: fmt.Sprintf("compressor %q is not installed", name),
 			}, nil)
 		}
-		c.compressor = comp
+		c.codeLocked(comp, nil)
 	}
 	if cfg.Parent != nil {
 		c.inherit(cfg.Parent, cfg.Propagate)
@@ -57,10 +64,10 @@ func (c *Call) init(cfg *Config) {
 	if c.settings == nil {
 		c.settings = defaultSettings()
 	}
-	c.completer, c.method, c.authority, c.deadline = cfg.Completer, cfg.Method, cfg.Authority, cfg.Deadline
-	c.oneMessage, c.waitForReady = cfg.OneMessage, cfg.WaitForReady
+	c.completer = cfg.Completer
+	c.recv.oneMessage, c.waitForReady = cfg.OneMessage, cfg.WaitForReady
+	c.setDeadline(cfg.Deadline)
 	c.first.call = c
-	c.attempt = &c.first
 	c.end = &undecided
 }
 
@@ -162,7 +169,7 @@ func (r *replay) allows(e *frame.CloseError) bool {
 
 // retryLocked begins another attempt. Sends that completed stay completed.
 func (c *Call) retryLocked(a *after) {
-	c.attempt = &Attempt{call: c}
+	c.caller.attempt = &Attempt{call: c}
 	c.stream = nil
 	s := &c.send
 	s.sent = frame.Sent{}
@@ -186,7 +193,7 @@ func (c *Call) retryLocked(a *after) {
 func (c *Call) stampTimeoutLocked() {
 	if c.caller.replay.isTimed && c.send.queued.Headers != nil {
 		var b [16]byte
-		left := time.Until(c.deadline)
+		left := time.Until(c.clock.deadline)
 		c.send.queued.Headers.Fields[0].Value = string(frame.AppendTimeout(b[:0], left))
 	}
 }
@@ -198,6 +205,6 @@ func (c *Call) startLocked(p *parcel) {
 	if c.isServer() {
 		return
 	}
-	c.caller.replay.headers, c.caller.replay.isTimed = p.out.Headers.Ref(), !c.deadline.IsZero()
+	c.caller.replay.headers, c.caller.replay.isTimed = p.out.Headers.Ref(), c.clock != nil
 	c.waitForReady = p.waitForReady(c.waitForReady)
 }

@@ -6,12 +6,34 @@ import (
 	"github.com/cqrpc/cqrpc"
 )
 
+// clock ends a call that has a deadline.
+type clock struct {
+	deadline time.Time   // immutable once others have the call
+	timer    *time.Timer // guarded by Call.mu; nil until armed, and in the end
+}
+
+// setDeadline sets the deadline of a new call; zero means none.
+func (c *Call) setDeadline(d time.Time) {
+	if !d.IsZero() {
+		c.clock = &clock{deadline: d}
+	}
+}
+
 // armLocked starts the timer of a call that has a deadline, once.
 func (c *Call) armLocked() {
-	if c.deadline.IsZero() || c.timer != nil || c.phase == over {
+	k := c.clock
+	if k == nil || k.timer != nil || c.phase == over {
 		return
 	}
-	c.timer = time.AfterFunc(max(time.Until(c.deadline), 0), c.expire)
+	k.timer = time.AfterFunc(max(time.Until(k.deadline), 0), c.expire)
+}
+
+// disarmLocked stops it.
+func (c *Call) disarmLocked() {
+	if k := c.clock; k != nil && k.timer != nil {
+		k.timer.Stop()
+		k.timer = nil
+	}
 }
 
 // expire ends the call because its deadline has passed.
@@ -21,5 +43,5 @@ func (c *Call) expire() {
 
 // hasExpired reports whether the deadline has passed, whatever the timer did.
 func (c *Call) hasExpired() bool {
-	return !c.deadline.IsZero() && !time.Now().Before(c.deadline)
+	return c.clock != nil && !time.Now().Before(c.clock.deadline)
 }

@@ -92,10 +92,7 @@ func (c *Call) concludeLocked(v *verdict, a *after, lane *cq.Lane) {
 // overLocked ends everything that is outstanding.
 func (c *Call) overLocked(a *after, lane *cq.Lane) {
 	c.phase.to(over)
-	if c.timer != nil {
-		c.timer.Stop()
-		c.timer = nil
-	}
+	c.disarmLocked()
 	if c.caller != nil {
 		a.unwatch, c.caller.watch = c.caller.watch.stop, watching{}
 		c.caller.replay.commit()
@@ -146,7 +143,7 @@ func (c *Call) discardLocked(a *after) {
 	if r.inbox.ready() && r.state == recvEnded {
 		r.state.to(recvDead)
 	}
-	r.inbox.shut()
+	r.shut()
 	if c.stream != nil {
 		a.stream = c.stream
 		a.consume += r.unread - r.early

@@ -96,7 +96,7 @@ func (c *Call) inflate(m frame.Message) (*mem.Buffer, *cqrpc.Error) {
 		return m.Body, nil
 	}
 	c.mu.Lock()
-	comp := c.recv.compressor
+	comp := c.coding.receiving()
 	c.mu.Unlock()
 	if comp == nil {
 		return m.Body, cqrpc.Errorf(cqrpc.CodeInternal, "compressed message without grpc-encoding")
@@ -138,14 +138,13 @@ func (b *batch) takeResults() *verdict {
 	c := b.call
 	c.mu.Lock()
 	v := c.end
-	initial := c.recv.initial
+	if b.initial != nil {
+		*b.initial = c.caller.initial
+	}
 	if b.set.has(RecvStatusOp) {
 		c.statusTaken = true
 	}
 	c.mu.Unlock()
-	if b.initial != nil {
-		*b.initial = initial
-	}
 	if b.status != nil {
 		*b.status = v.status
 	}

@@ -13,13 +13,13 @@ import (
 // requestList returns the request headers. With a deadline they extend a shared
 // list by grpc-timeout, whose value is left open until they are sent, and more.
 func (c *Call) requestList(comp codec.Compressor, md cqrpc.Metadata) *frame.HeaderList {
-	key := listKey{path: c.method, authority: c.authority, encoding: nameOf(comp)}
+	key := listKey{path: c.caller.method, authority: c.caller.authority, encoding: nameOf(comp)}
 	base := c.settings.lists.get(key, func(l *frame.HeaderList) { c.fillRequest(l, key.encoding) })
-	if c.deadline.IsZero() && len(md) == 0 {
+	if c.clock == nil && len(md) == 0 {
 		return base
 	}
 	l := base.Extend()
-	if !c.deadline.IsZero() {
+	if c.clock != nil {
 		l.Fields = append(l.Fields, frame.Field{Name: "grpc-timeout", Sensitive: true})
 	}
 	addMetadata(l, md)
@@ -29,8 +29,8 @@ func (c *Call) requestList(comp codec.Compressor, md cqrpc.Metadata) *frame.Head
 func (c *Call) fillRequest(l *frame.HeaderList, encoding string) {
 	l.Add(":method", "POST")
 	l.Add(":scheme", c.settings.Scheme)
-	l.Add(":path", c.method)
-	l.Add(":authority", c.authority)
+	l.Add(":path", c.caller.method)
+	l.Add(":authority", c.caller.authority)
 	l.Add("te", "trailers")
 	l.Add("content-type", contentTypeOf(c.settings.Codec.Name()))
 	if c.settings.UserAgent != "" {
@@ -116,7 +116,7 @@ func (c *Call) trailerList(st *cqrpc.Status, md cqrpc.Metadata, bare bool) *fram
 		c.addResponse(l)
 	}
 	if err := addStatus(l, st); err != nil && c.settings.Logger != nil {
-		c.settings.Logger.Warn("call: status sent without its details", "method", c.method, "error", err)
+		c.settings.Logger.Warn("call: status sent without its details", "method", c.Method(), "error", err)
 	}
 	addMetadata(l, md)
 	return l

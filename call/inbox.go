@@ -12,15 +12,13 @@ import (
 // The zero value is ready. Guarded by Call.mu.
 type inbox struct {
 	messages *frame.Assembler // nil: empty
-	isShut   bool             // what comes is dropped
 }
 
 var assemblers = sync.Pool{New: func() any { return new(frame.Assembler) }}
 
 // push takes one DATA payload, which may be nil; see [frame.Assembler.Push].
 func (i *inbox) push(b *mem.Buffer, limit int) error {
-	if b == nil || i.isShut {
-		b.Free()
+	if b == nil {
 		return nil
 	}
 	if i.messages == nil {
@@ -41,9 +39,8 @@ func (i *inbox) pop() (m frame.Message, ok bool) {
 	return m, ok
 }
 
-// shut drops everything, now and later.
-func (i *inbox) shut() {
-	i.isShut = true
+// drop drops everything.
+func (i *inbox) drop() {
 	if i.messages != nil {
 		i.release()
 	}

@@ -170,6 +170,15 @@ func (o Op) With(f Flags) Op {
 // Kind returns the operation's kind.
 func (o Op) Kind() OpKind { return o.kind }
 
+// slotOf is where the batch of a kind is kept while it is outstanding. Kinds of
+// different sides share a place.
+var slotOf = [numOpKinds]uint8{
+	SendInitialMetadataOp: 0, SendMessageOp: 1, SendCloseOp: 2, SendStatusOp: 2,
+	RecvInitialMetadataOp: 3, RecvMessageOp: 4, RecvStatusOp: 5, RecvCloseOp: 3,
+}
+
+const numSlots = 6
+
 // opSet is a set of kinds.
 type opSet uint8
 

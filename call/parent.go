@@ -42,9 +42,9 @@ func (c *Call) familyLocked() *family {
 // inherit takes over what the parent passes on. The call is new: nobody else
 // has it yet.
 func (c *Call) inherit(p *Call, mask Propagation) {
-	if d := p.deadline; mask.has(PropagateDeadline) && !d.IsZero() {
-		if c.deadline.IsZero() || d.Before(c.deadline) {
-			c.deadline = d
+	if d, ok := p.Deadline(); ok && mask.has(PropagateDeadline) {
+		if own, ok := c.Deadline(); !ok || d.Before(own) {
+			c.setDeadline(d)
 		}
 	}
 	if !mask.has(PropagateCancellation) || c.phase == over {

@@ -5,7 +5,6 @@ import (
 	"fmt"
 
 	"github.com/cqrpc/cqrpc"
-	"github.com/cqrpc/cqrpc/codec"
 	"github.com/cqrpc/cqrpc/cq"
 	"github.com/cqrpc/cqrpc/frame"
 	"github.com/cqrpc/cqrpc/internal/mem"
@@ -13,19 +12,34 @@ import (
 
 // recvSide is the state of the peer's half. Guarded by Call.mu.
 type recvSide struct {
-	state      recvState
 	inbox      inbox
-	initial    cqrpc.Metadata   // client
-	compressor codec.Compressor // nil: none was announced
-	stopped    bool             // StopReceiving: messages are dropped
-	answered   bool             // client: response headers have arrived
+	state      recvState
+	oneMessage bool // the peer's side of the method is not a stream; immutable
+	taken      bool // a message was given to RecvMessage
+	isShut     bool // what comes is dropped and returned
+	stopped    bool // StopReceiving: messages are dropped
+	answered   bool // client: response headers have arrived
 
 	// Credit is owed for every byte that was received and not taken by the
 	// application. To let a message through that is larger than the window,
 	// what has arrived of it is returned early while somebody waits for it.
-	taken  uint64 // messages given to RecvMessage
-	unread int    // bytes received, of messages not yet taken
-	early  int    // of those, returned early: all of the first message
+	unread int // bytes received, of messages not yet taken
+	early  int // of those, returned early: all of the first message
+}
+
+// push takes one DATA payload, which may be nil.
+func (r *recvSide) push(b *mem.Buffer, limit int) error {
+	if r.isShut {
+		b.Free()
+		return nil
+	}
+	return r.inbox.push(b, limit)
+}
+
+// shut drops everything, now and later.
+func (r *recvSide) shut() {
+	r.isShut = true
+	r.inbox.drop()
 }
 
 // recvLocked starts the receive operations.
@@ -44,7 +58,7 @@ func (c *Call) recvLocked(set opSet, a *after, lane *cq.Lane) {
 
 // deliverLocked completes RecvMessage if there is a message or will be none.
 func (c *Call) deliverLocked(a *after, lane *cq.Lane) {
-	b, r := c.slots[RecvMessageOp], &c.recv
+	b, r := c.slotLocked(RecvMessageOp), &c.recv
 	if b == nil {
 		return
 	}
@@ -52,7 +66,7 @@ func (c *Call) deliverLocked(a *after, lane *cq.Lane) {
 		size := frame.PrefixLen + m.Body.Len()
 		b.in, b.credit = m, size-r.early
 		r.unread, r.early = r.unread-size, 0
-		r.taken++
+		r.taken = true
 		c.settleLocked(RecvMessageOp, true, lane)
 		c.checkCountLocked(a, lane)
 		if c.phase == draining && !r.inbox.ready() {
@@ -75,7 +89,7 @@ func (c *Call) deliverLocked(a *after, lane *cq.Lane) {
 // call that dies before has none.
 func (c *Call) popLocked() (frame.Message, bool) {
 	r := &c.recv
-	if c.isServer() && c.oneMessage && r.state != recvEnded {
+	if c.isServer() && r.oneMessage && r.state != recvEnded {
 		return frame.Message{}, false
 	}
 	return r.inbox.pop()
@@ -85,7 +99,7 @@ func (c *Call) popLocked() (frame.Message, bool) {
 // stream on its side.
 func (c *Call) checkCountLocked(a *after, lane *cq.Lane) {
 	r := &c.recv
-	if c.oneMessage && (r.taken > 0 && r.inbox.ready() || r.inbox.several()) {
+	if r.oneMessage && (r.taken && r.inbox.ready() || r.inbox.several()) {
 		c.concludeLocked(&verdict{
 			how: byAbandon, origin: cqrpc.OriginLocal, status: cardinality("more than one message where the method has one"),
 		}, a, lane)
@@ -122,7 +136,7 @@ func (c *Call) StopReceiving() bool {
 func (c *Call) place(t *Attempt, n int) *mem.Buffer {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if t != c.attempt || c.recv.inbox.messages == nil {
+	if t != c.attemptLocked() || c.recv.inbox.messages == nil {
 		return nil
 	}
 	return c.recv.inbox.messages.Place(n)
@@ -132,7 +146,7 @@ func (c *Call) place(t *Attempt, n int) *mem.Buffer {
 func (c *Call) onData(t *Attempt, b *mem.Buffer, end bool, lane *cq.Lane) {
 	var a after
 	c.mu.Lock()
-	if t == c.attempt {
+	if t == c.attemptLocked() {
 		c.dataLocked(b, end, &a, lane)
 	} else {
 		b.Free()
@@ -158,7 +172,7 @@ func (c *Call) dataLocked(b *mem.Buffer, end bool, a *after, lane *cq.Lane) {
 		return
 	}
 	r.unread += n
-	err := r.inbox.push(b, c.settings.MaxRecvMessage)
+	err := r.push(b, c.settings.MaxRecvMessage)
 	if r.stopped {
 		a.stream, a.consume = c.stream, a.consume+r.unread
 		r.unread = 0
@@ -218,7 +232,7 @@ func (c *Call) onHeaders(t *Attempt, h *frame.Headers, lane *cq.Lane) {
 	var a after
 	c.mu.Lock()
 	switch {
-	case t != c.attempt || c.phase != running || c.recv.state.isOver():
+	case t != c.attemptLocked() || c.phase != running || c.recv.state.isOver():
 	case h.Err != nil:
 		c.concludeLocked(verdictOfBlock(h.Err), &a, lane)
 	case c.isServer():
@@ -256,7 +270,8 @@ func (c *Call) responseLocked(f *fields, end bool, a *after, lane *cq.Lane) {
 			return
 		}
 		r.state.to(recvMessages)
-		r.initial, r.compressor, r.answered = f.md, comp, true
+		c.caller.initial, r.answered = f.md, true
+		c.codeLocked(c.coding.sending(), comp)
 		c.caller.replay.commit()
 		c.settleLocked(RecvInitialMetadataOp, true, lane)
 	}
@@ -270,7 +285,7 @@ func (c *Call) trailersLocked(f *fields, a *after, lane *cq.Lane) {
 		v.status = cqrpc.Status{Code: cqrpc.CodeInternal, Message: c.cutMessage()}
 		v.origin = cqrpc.OriginLocal
 	}
-	if v.status.Code == cqrpc.CodeOK && c.oneMessage && r.taken == 0 && !r.inbox.ready() && !r.stopped {
+	if v.status.Code == cqrpc.CodeOK && r.oneMessage && !r.taken && !r.inbox.ready() && !r.stopped {
 		v.status, v.origin = cardinality("OK without the message that the method has"), cqrpc.OriginLocal
 	}
 	c.settleLocked(RecvInitialMetadataOp, true, lane)
@@ -287,7 +302,7 @@ func (c *Call) trailersLocked(f *fields, a *after, lane *cq.Lane) {
 func (c *Call) onClosed(t *Attempt, e *frame.CloseError, sent frame.Sent, lane *cq.Lane) {
 	var a after
 	c.mu.Lock()
-	if t == c.attempt {
+	if t == c.attemptLocked() {
 		c.closedLocked(e, sent, &a, lane)
 	}
 	c.mu.Unlock()

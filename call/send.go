@@ -8,15 +8,15 @@ import (
 
 // sendSide is the state of this side's half. Guarded by Call.mu.
 type sendSide struct {
-	state  sendState
 	queued frame.Outgoing // accepted, not handed to a stream yet
 	issued uint64         // messages accepted
 	bytes  uint64         // of those, prefixes included
 	sent   frame.Sent     // what the current stream has reported
-	hinted bool           // the outstanding message completes when it is buffered
+	state  sendState
+	hinted bool // the outstanding message completes when it is buffered
 	// handing counts the goroutines that have taken sends of earlier batches and
 	// not called Stream.Send yet. Meanwhile what is accepted stays queued.
-	handing int
+	handing int32
 	// repeating: the first message goes out on another stream, although its
 	// operation has completed. Meanwhile held is the second message, and the end
 	// after it; nil nearly always.
@@ -167,7 +167,7 @@ func (c *Call) handedOver() {
 func (c *Call) onSent(t *Attempt, sent frame.Sent, lane *cq.Lane) {
 	var a after
 	c.mu.Lock()
-	if t == c.attempt {
+	if t == c.attemptLocked() {
 		c.sentLocked(sent, &a, lane)
 	}
 	c.mu.Unlock()
@@ -181,7 +181,7 @@ func (c *Call) settleBuffered(n uint64, lane *cq.Lane) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {
-	case c.slots[SendMessageOp] == nil || c.send.issued != n: // framed already, or failed
+	case c.slotLocked(SendMessageOp) == nil || c.send.issued != n: // framed already, or failed
 	case c.send.isBuffered():
 		c.settleLocked(SendMessageOp, true, lane)
 	default:

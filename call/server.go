@@ -83,12 +83,11 @@ func NewServer(cfg Config, s Stream, h *frame.Headers, p *Peer) (*Call, error) {
 	if err != nil {
 		return nil, err
 	}
-	cfg.Method, cfg.Authority = r.method, r.authority
 	cfg.Deadline, _ = deadlineOf(r.timeout)
 	c := &Call{stream: s, peer: p, opened: true, request: r}
 	c.init(&cfg)
-	c.compressor, _ = c.chooseCompressor(c.settings.Compressor)
-	c.recv.compressor = r.compressor
+	send, _ := c.chooseCompressor(c.settings.Compressor)
+	c.codeLocked(send, r.compressor)
 	c.recv.state = recvMessages
 	if h.End {
 		c.recv.state.to(recvEnded)
@@ -194,7 +193,7 @@ func (c *Call) SetCompressor(name string) error {
 	if used := c.used | c.busy; used.has(SendInitialMetadataOp) || used.has(SendMessageOp) {
 		return fmt.Errorf("encoding %q: the response has begun", name)
 	}
-	c.compressor = comp
+	c.codeLocked(comp, c.coding.receiving())
 	return nil
 }
 
