@@ -2,6 +2,7 @@ package server
 
 import (
 	"fmt"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -22,12 +23,14 @@ import (
 //	   └── the call died ──►    pending ──► refused: too many, too old, server ends
 //
 // It stands between the call and its stream, to see how much arrives and
-// whether the stream ends while the call waits. Afterwards it only passes on.
+// whether the stream ends while the call waits. A call that is matched at once
+// gets the stream to itself; behind others the arrival stays and only passes on.
 type arrival struct {
 	*call.Attempt
 
 	// immutable
 	call   *call.Call
+	stream *transport.Stream
 	method *Method
 	home   int      // of its connection
 	lane   *cq.Lane // the connection's
@@ -36,6 +39,8 @@ type arrival struct {
 	received int64 // bytes of DATA
 
 	accounting atomic.Bool // pending: the matcher wants to know of every byte
+
+	isFree bool // nobody but its request knows it; written before it is matched
 
 	// guarded by matcher.mu
 	prev, next *arrival
@@ -63,7 +68,8 @@ func (c *conn) enqueue(m *Method, st *transport.Stream, h *frame.Headers, lane *
 	if k == nil {
 		return
 	}
-	a := &arrival{Attempt: k.Receiver(), call: k, method: m, home: c.home, lane: lane}
+	a := arrivals.Get().(*arrival)
+	a.Attempt, a.call, a.stream, a.method, a.home, a.lane = k.Receiver(), k, st, m, c.home, lane
 	st.Accept(a)
 	k.Start()
 	switch {
@@ -73,6 +79,21 @@ func (c *conn) enqueue(m *Method, st *transport.Stream, h *frame.Headers, lane *
 		a.refuse(&statusTooManyCalls) // before its payload costs anything
 	default:
 		a.readPayload()
+	}
+}
+
+// arrivals are those that have left no trace.
+var arrivals = sync.Pool{New: func() any { return new(arrival) }}
+
+// leave takes the arrival out from between a call that was matched and its
+// stream. On the reader's goroutine.
+func (a *arrival) leave() { a.isFree = a.stream.Replace(a.Attempt) }
+
+// recycle is for who has taken everything out of an arrival that was matched.
+func (a *arrival) recycle() {
+	if a.isFree {
+		*a = arrival{}
+		arrivals.Put(a)
 	}
 }
 

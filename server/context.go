@@ -27,14 +27,38 @@ type Context struct {
 
 	mu sync.Mutex
 	// guarded by mu
-	header    cqrpc.Metadata
-	trailer   cqrpc.Metadata
-	begun     bool          // initial metadata is out
-	isWatched bool          // RECV_CLOSE was started
-	done      chan struct{} // made by the first Done
+	begun     bool // initial metadata is out
+	isWatched bool // RECV_CLOSE was started
 	err       error
-	funcs     []*func() // of AfterFunc
+	more      *contextMore // what most calls do not use, made when they do
 }
+
+// contextMore is the rest of a Context. Guarded by its mu.
+type contextMore struct {
+	header  cqrpc.Metadata
+	trailer cqrpc.Metadata
+	done    chan struct{} // made by the first Done
+	funcs   []*func()     // of AfterFunc
+}
+
+// moreLocked returns it, to be written to.
+func (c *Context) moreLocked() *contextMore {
+	if c.more == nil {
+		c.more = new(contextMore)
+	}
+	return c.more
+}
+
+// seeLocked returns it, to be read.
+func (c *Context) seeLocked() *contextMore {
+	if c.more == nil {
+		return &noMore
+	}
+	return c.more
+}
+
+// noMore is never written to.
+var noMore contextMore
 
 var _ context.Context = (*Context)(nil)
 
@@ -70,13 +94,14 @@ func (c *Context) Err() error {
 // Done implements context.Context.
 func (c *Context) Done() <-chan struct{} {
 	c.mu.Lock()
-	if c.done == nil {
-		c.done = make(chan struct{})
+	more := c.moreLocked()
+	if more.done == nil {
+		more.done = make(chan struct{})
 		if c.err != nil {
-			close(c.done)
+			close(more.done)
 		}
 	}
-	done := c.done
+	done := more.done
 	c.mu.Unlock()
 	c.watch()
 	return done
@@ -101,18 +126,19 @@ func (c *Context) follow(entry *func()) bool {
 	if c.err != nil {
 		return false
 	}
-	c.funcs = append(c.funcs, entry)
+	more := c.moreLocked()
+	more.funcs = append(more.funcs, entry)
 	return true
 }
 
 func (c *Context) stop(entry *func()) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	i := slices.Index(c.funcs, entry)
+	i := slices.Index(c.seeLocked().funcs, entry)
 	if i < 0 {
 		return false
 	}
-	c.funcs = slices.Delete(c.funcs, i, i+1)
+	c.more.funcs = slices.Delete(c.more.funcs, i, i+1)
 	return true
 }
 
@@ -160,13 +186,16 @@ func (c *Context) end() {
 		return
 	}
 	c.err = err
-	if c.done != nil {
-		close(c.done)
+	if c.more == nil {
+		return
 	}
-	for _, f := range c.funcs {
+	if c.more.done != nil {
+		close(c.more.done)
+	}
+	for _, f := range c.more.funcs {
 		go (*f)()
 	}
-	c.funcs = nil
+	c.more.funcs = nil
 }
 
 // String names the call and shows nothing of its metadata.
@@ -219,7 +248,8 @@ func (c *Context) SetHeader(md cqrpc.Metadata) error {
 	if c.begun {
 		return ErrHeaderSent
 	}
-	c.header = append(c.header, md...)
+	more := c.moreLocked()
+	more.header = append(more.header, md...)
 	return nil
 }
 
@@ -231,7 +261,8 @@ func (c *Context) SetTrailer(md cqrpc.Metadata) error {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.trailer = append(c.trailer, md...)
+	more := c.moreLocked()
+	more.trailer = append(more.trailer, md...)
 	return nil
 }
 

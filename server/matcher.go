@@ -47,6 +47,7 @@ func (m *matcher) offer(a *arrival, lane *cq.Lane) {
 	r := m.lineup.takeRequest(start)
 	if r != nil {
 		m.mu.Unlock()
+		a.leave()
 		m.pair(r, a)
 		lane.Add(r.notify, r.completion())
 		return

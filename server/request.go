@@ -156,10 +156,11 @@ func (r *request) Finalize(ev *cq.Event) bool {
 		r.arrival = nil
 		return r.Finalize(ev)
 	}
-	deadline, _ := a.call.Deadline()
+	k := a.call
+	a.recycle()
+	deadline, _ := k.Deadline()
 	return r.answer(IncomingCall{
-		Call: a.call, Method: a.call.Method(), Metadata: a.call.RequestMetadata(),
-		Deadline: deadline, Payload: payload,
+		Call: k, Method: k.Method(), Metadata: k.RequestMetadata(), Deadline: deadline, Payload: payload,
 	}, ev)
 }
 

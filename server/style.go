@@ -59,7 +59,7 @@ func (a Accepted) Panicked(v any, stack []byte) { a.conn.server.panicked(a.Call,
 func (c *Context) Bind(k *call.Call, ended cq.Completer) {
 	c.mu.Lock()
 	c.call, c.ended = k, ended
-	isWanted := ended != nil || c.done != nil || len(c.funcs) > 0
+	isWanted := ended != nil || c.more != nil && (c.more.done != nil || len(c.more.funcs) > 0)
 	c.mu.Unlock()
 	if isWanted {
 		c.watch()
@@ -74,7 +74,7 @@ func (c *Context) BeginResponse(ops []call.Op) []call.Op {
 		return ops
 	}
 	c.begun = true
-	return append(ops, call.SendInitialMetadata(c.header))
+	return append(ops, call.SendInitialMetadata(c.seeLocked().header))
 }
 
 // RevertBegin takes back BeginResponse: the style's batch was rejected.
@@ -89,12 +89,12 @@ func (c *Context) RevertBegin() {
 func (c *Context) HasHeader() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return len(c.header) > 0
+	return len(c.seeLocked().header) > 0
 }
 
 // Trailer returns the trailing metadata, for a style to send with the status.
 func (c *Context) Trailer() cqrpc.Metadata {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.trailer
+	return c.seeLocked().trailer
 }

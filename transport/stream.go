@@ -78,13 +78,22 @@ func (s *Stream) Conn() *Conn { return s.conn }
 // hold lists to it.
 func (s *Stream) MaxHeaderList() uint32 { return s.conn.peerHeaderList.Load() }
 
-// Accept binds a request's stream to its receiver. Server side, on the reader's
-// goroutine: inside Handler.OnStream, before anything is sent, and inside a
-// callback again if another receiver takes over.
+// Accept binds a request's stream to its receiver. Server side, inside
+// Handler.OnStream, before anything is sent.
 func (s *Stream) Accept(r Receiver) {
 	s.conn.mu.Lock()
 	s.recv = r
 	s.conn.mu.Unlock()
+}
+
+// Replace gives an accepted stream to another receiver. Server side, on the
+// reader's goroutine only. It reports whether the old one will not be told
+// anything any more: nothing was sent yet, and the stream has not ended.
+func (s *Stream) Replace(r Receiver) (isFree bool) {
+	s.conn.mu.Lock()
+	defer s.conn.mu.Unlock()
+	s.recv = r
+	return s.state != ended && s.out == nil && s.sent == (frame.Sent{}) && s.conn.state < closing
 }
 
 // Excess says of a request that is not accepted that its own peer is to blame:
