@@ -19,10 +19,10 @@ import (
 
 func TestMain(m *testing.M) { leak.Main(m) }
 
-// built builds the programs for a test.
-func built(t *testing.T) *bench {
+// built builds the programs for a test of contenders.
+func built(t *testing.T, with ...contender) *bench {
 	t.Helper()
-	b, err := newBench(t.Context())
+	b, err := newBench(t.Context(), with)
 	if err != nil {
 		t.Fatal(err)
 	}

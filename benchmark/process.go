@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -28,7 +29,8 @@ type bench struct {
 // h2load is the program that drives a server in neutral rows.
 const h2load = "h2load"
 
-func newBench(ctx context.Context) (*bench, error) {
+// newBench builds what the contenders need, as far as it can be built here.
+func newBench(ctx context.Context, contenders []contender) (*bench, error) {
 	dir, err := os.MkdirTemp("", "benchmark")
 	if err != nil {
 		return nil, err
@@ -39,7 +41,12 @@ func newBench(ctx context.Context) (*bench, error) {
 			b.programs[name] = path
 		}
 	}
-	if err := b.buildGo(ctx); err != nil {
+	err = b.buildGo(ctx)
+	inCpp := func(c contender) bool { return c.ends == cppEnds }
+	if err == nil && slices.ContainsFunc(contenders, inCpp) && lackOfCpp(ctx) == nil {
+		err = b.buildCpp(ctx)
+	}
+	if err != nil {
 		b.close()
 		return nil, err
 	}

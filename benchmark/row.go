@@ -79,8 +79,11 @@ func (r row) args() []string {
 // neutral rows.
 type ends struct{ server, client string }
 
-// goEnds is the programs that are built for a run.
-var goEnds = ends{"bench-server", "bench-client"}
+// The programs that are built for a run.
+var (
+	goEnds  = ends{"bench-server", "bench-client"}
+	cppEnds = ends{"bench_server", "bench_client"}
+)
 
 // contender is an implementation and style at both ends.
 type contender struct {
@@ -95,6 +98,7 @@ type contender struct {
 // The contenders that marks name.
 const (
 	grpcGo  = "grpc-go"
+	grpcCpp = "grpc C++"
 	raw     = "cqrpc raw"
 	sync    = "cqrpc sync"
 	queue   = "cqrpc queue"
@@ -120,6 +124,7 @@ func allContenders() []contender {
 		peer(grpcGo, "grpc-go"),
 		peer("grpc-go workers", "grpc-go", "-workers", strconv.Itoa(runtime.NumCPU())), // NumStreamWorkers
 		peer("connect-go", "connect-go"),
+		{name: grpcCpp, ends: cppEnds},
 		{name: nghttpd, ends: ends{server: "nghttpd"}, static: nghttpdArgs},
 		{name: nginx, ends: ends{server: "nginx"}, static: nginxArgs},
 		{name: rawTCP, ends: goEnds, args: []string{"-impl", "tcp"}, floor: true},
