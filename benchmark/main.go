@@ -81,7 +81,7 @@ func (p plan) results(ctx context.Context, from string) (*results, error) {
 	if from != "" {
 		return recorded(from, p)
 	}
-	b, err := newBench(ctx)
+	b, err := newBench(ctx, p.contenders)
 	if err != nil {
 		return nil, err
 	}

@@ -19,10 +19,10 @@ import (
 
 func TestMain(m *testing.M) { leak.Main(m) }
 
-// built builds the programs for a test.
-func built(t *testing.T) *bench {
+// built builds the programs for a test of contenders.
+func built(t *testing.T, with ...contender) *bench {
 	t.Helper()
-	b, err := newBench(t.Context())
+	b, err := newBench(t.Context(), with)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -49,9 +49,21 @@ func tiny(with ...string) plan {
 	return p
 }
 
+// named is the contender with a name.
+func named(t *testing.T, name string) contender {
+	t.Helper()
+	for _, c := range allContenders() {
+		if c.name == name {
+			return c
+		}
+	}
+	t.Fatalf("no contender %q", name)
+	return contender{}
+}
+
 // A short run has a line for every row and contender. No speed is asserted.
 func TestReport(t *testing.T) {
-	b, p := built(t), tiny(raw, queue, grpcGo, nghttpd, rawTCP)
+	b, p := built(t), tiny(raw, queue, grpcGo, nghttpd, nginx, rawTCP)
 	res, err := b.compare(t.Context(), p)
 	if err != nil {
 		t.Fatal(err)
@@ -102,7 +114,7 @@ func hasLine(table, row, with string) bool {
 
 func TestTheServerTellsWhatItUsesAndEndsWhenAsked(t *testing.T) {
 	b := built(t)
-	server, addr, err := b.startServer(t.Context(), contender{args: []string{"-impl", "cqrpc", "-style", "queue"}})
+	server, addr, err := b.startServer(t.Context(), named(t, queue))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -127,7 +139,7 @@ func TestTheServerTellsWhatItUsesAndEndsWhenAsked(t *testing.T) {
 
 func TestTheClientHoldsUntilItIsAsked(t *testing.T) {
 	b, ctx := built(t), t.Context()
-	c := contender{args: []string{"-impl", "cqrpc", "-style", "reactor"}}
+	c := named(t, reactor)
 	server, addr, err := b.startServer(ctx, c)
 	if err != nil {
 		t.Fatal(err)

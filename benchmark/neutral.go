@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"net"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -34,7 +33,7 @@ func (b *bench) neutral(ctx context.Context, r row, addr string, isGRPC bool) (l
 		args = append(args, "-d", body, "-H", "content-type: application/grpc", "-H", "te: trailers")
 		url = "http://" + addr + service.UnaryName
 	}
-	text, err := output(ctx, b.h2load, append(args, url)...)
+	text, err := output(ctx, b.programs[h2load], append(args, url)...)
 	if err != nil {
 		return load.Report{}, err
 	}
@@ -87,65 +86,4 @@ func readH2load(text string, size int) (rep load.Report, err error) {
 	took, err := time.ParseDuration(mean[1] + mean[2])
 	rep.P50 = float64(took) / float64(time.Microsecond)
 	return rep, err
-}
-
-// staticName is the file that nghttpd serves.
-const staticName = "static"
-
-// staticTrial measures nghttpd with a file of the response's size: what a server
-// in C can do that has nothing to decide.
-func (b *bench) staticTrial(ctx context.Context, r row) (sample, error) {
-	if err := os.WriteFile(filepath.Join(b.dir, staticName), make([]byte, r.load.Size), 0o600); err != nil {
-		return sample{}, err
-	}
-	addr, err := freeAddr()
-	if err != nil {
-		return sample{}, err
-	}
-	_, port, err := net.SplitHostPort(addr)
-	if err != nil {
-		return sample{}, err
-	}
-	server, err := start(ctx, b.nghttpd, "--no-tls", "-a", "127.0.0.1", "-d", b.dir, port)
-	if err != nil {
-		return sample{}, err
-	}
-	defer server.stop()
-	if err := awaitListener(ctx, addr); err != nil {
-		return sample{}, err
-	}
-	before, err := server.usage()
-	if err != nil {
-		return sample{}, err
-	}
-	rep, err := b.neutral(ctx, r, addr, false)
-	if err != nil {
-		return sample{}, err
-	}
-	after, err := server.usage()
-	return sampleOf(rep, after.Since(before)), err
-}
-
-// freeAddr returns an address that nobody listens at, for who cannot choose one
-// and tell.
-func freeAddr() (string, error) {
-	lis, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
-	}
-	return lis.Addr().String(), lis.Close()
-}
-
-// awaitListener waits until somebody listens at addr.
-func awaitListener(ctx context.Context, addr string) error {
-	var d net.Dialer
-	for deadline := time.Now().Add(5 * time.Second); ; time.Sleep(5 * time.Millisecond) {
-		nc, err := d.DialContext(ctx, "tcp", addr)
-		if err == nil {
-			return nc.Close()
-		}
-		if time.Now().After(deadline) {
-			return err
-		}
-	}
 }

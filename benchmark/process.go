@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -19,28 +20,57 @@ import (
 // module is the path of the programs' module.
 const module = "github.com/cqrpc/cqrpc/benchmark"
 
-// bench is the programs that are built for one run.
+// bench is the programs for one run.
 type bench struct {
-	dir string
-	// h2load and nghttpd are where these are installed, or empty.
-	h2load, nghttpd string
+	dir      string
+	programs map[string]string // where they are: those that are built, and those that are installed
 }
 
-func newBench(ctx context.Context) (*bench, error) {
+// h2load is the program that drives a server in neutral rows.
+const h2load = "h2load"
+
+// newBench builds what the contenders need, as far as it can be built here.
+func newBench(ctx context.Context, contenders []contender) (*bench, error) {
 	dir, err := os.MkdirTemp("", "benchmark")
 	if err != nil {
 		return nil, err
 	}
-	b := &bench{dir: dir}
-	b.h2load, _ = exec.LookPath("h2load")
-	b.nghttpd, _ = exec.LookPath("nghttpd")
-	cmd := exec.CommandContext(ctx, "go", "build", "-o", dir+string(filepath.Separator),
-		module+"/cmd/bench-server", module+"/cmd/bench-client")
-	if text, err := cmd.CombinedOutput(); err != nil {
+	b := &bench{dir: dir, programs: make(map[string]string)}
+	for _, name := range []string{h2load, nghttpd, nginx} {
+		if path, err := exec.LookPath(name); err == nil {
+			b.programs[name] = path
+		}
+	}
+	err = b.buildGo(ctx)
+	inCpp := func(c contender) bool { return c.ends == cppEnds }
+	if err == nil && slices.ContainsFunc(contenders, inCpp) && lackOfCpp(ctx) == nil {
+		err = b.buildCpp(ctx)
+	}
+	if err != nil {
 		b.close()
-		return nil, fmt.Errorf("%w\n%s", err, text)
+		return nil, err
 	}
 	return b, nil
+}
+
+func (b *bench) buildGo(ctx context.Context) error {
+	_, err := output(ctx, "go", "build", "-o", b.dir+string(filepath.Separator),
+		module+"/cmd/"+goEnds.server, module+"/cmd/"+goEnds.client)
+	b.built(goEnds)
+	return err
+}
+
+// built says that the programs at both ends are there.
+func (b *bench) built(e ends) {
+	for _, name := range []string{e.server, e.client} {
+		b.programs[name] = filepath.Join(b.dir, name)
+	}
+}
+
+// moduleDir is where the programs' sources are.
+func moduleDir(ctx context.Context) (string, error) {
+	dir, err := output(ctx, "go", "list", "-m", "-f", "{{.Dir}}", module)
+	return strings.TrimSpace(dir), err
 }
 
 func (b *bench) close() { _ = os.RemoveAll(b.dir) }
@@ -66,7 +96,7 @@ func start(ctx context.Context, name string, args ...string) (*process, error) {
 
 func (b *bench) startServer(ctx context.Context, c contender) (p *process, addr string, err error) {
 	args := append(append([]string{"-addr", "127.0.0.1:0"}, c.args...), c.server...)
-	if p, err = start(ctx, filepath.Join(b.dir, "bench-server"), args...); err != nil {
+	if p, err = start(ctx, b.programs[c.ends.server], args...); err != nil {
 		return nil, "", err
 	}
 	p.tells = true

@@ -41,11 +41,11 @@ func (r *results) write(out, readme string) error {
 // save writes latest.md, latest.svg and latest.json.
 func (r *results) save(out, text string) error {
 	if out == "" {
-		dir, err := output(context.Background(), "go", "list", "-m", "-f", "{{.Dir}}", module)
+		dir, err := moduleDir(context.Background())
 		if err != nil {
 			return err
 		}
-		out = filepath.Join(strings.TrimSpace(dir), "results")
+		out = filepath.Join(dir, "results")
 	}
 	if err := os.MkdirAll(out, 0o755); err != nil {
 		return err

@@ -75,18 +75,30 @@ func (r row) args() []string {
 	}
 }
 
+// ends is the programs at both ends. One without a client serves a file, for
+// neutral rows.
+type ends struct{ server, client string }
+
+// The programs that are built for a run.
+var (
+	goEnds  = ends{"bench-server", "bench-client"}
+	cppEnds = ends{"bench_server", "bench_client"}
+)
+
 // contender is an implementation and style at both ends.
 type contender struct {
-	name    string
-	args    []string // of server and client
-	server  []string // of the server alone
-	nghttpd bool     // is a static file of nghttpd, for neutral rows
-	floor   bool     // is TCP without a protocol, for rows of one stream whose writes are like ours
+	name   string
+	ends   ends
+	args   []string // of server and client
+	server []string // of the server alone
+	static staticArgs
+	floor  bool // is TCP without a protocol, for rows of one stream whose writes are like ours
 }
 
 // The contenders that marks name.
 const (
 	grpcGo  = "grpc-go"
+	grpcCpp = "grpc C++"
 	raw     = "cqrpc raw"
 	sync    = "cqrpc sync"
 	queue   = "cqrpc queue"
@@ -94,16 +106,17 @@ const (
 	inline  = "cqrpc reactor inline"
 	future  = "cqrpc future"
 	nghttpd = "nghttpd"
+	nginx   = "nginx"
 	rawTCP  = "raw TCP"
 )
 
 // allContenders returns them in the order of the report.
 func allContenders() []contender {
 	style := func(name, style string, more ...string) contender {
-		return contender{name: name, args: append([]string{"-impl", "cqrpc", "-style", style}, more...)}
+		return contender{name: name, ends: goEnds, args: append([]string{"-impl", "cqrpc", "-style", style}, more...)}
 	}
 	peer := func(name, impl string, server ...string) contender {
-		return contender{name: name, args: []string{"-impl", impl}, server: server}
+		return contender{name: name, ends: goEnds, args: []string{"-impl", impl}, server: server}
 	}
 	return []contender{
 		style(raw, "raw"), style(queue, "queue"), style(reactor, "reactor"), style(inline, "reactor", "-inline"),
@@ -111,15 +124,17 @@ func allContenders() []contender {
 		peer(grpcGo, "grpc-go"),
 		peer("grpc-go workers", "grpc-go", "-workers", strconv.Itoa(runtime.NumCPU())), // NumStreamWorkers
 		peer("connect-go", "connect-go"),
-		{name: nghttpd, nghttpd: true},
-		{name: rawTCP, args: []string{"-impl", "tcp"}, floor: true},
+		{name: grpcCpp, ends: cppEnds},
+		{name: nghttpd, ends: ends{server: "nghttpd"}, static: nghttpdArgs},
+		{name: nginx, ends: ends{server: "nginx"}, static: nginxArgs},
+		{name: rawTCP, ends: goEnds, args: []string{"-impl", "tcp"}, floor: true},
 	}
 }
 
 // takesPart reports whether there is a measurement of c for r.
 func (c contender) takesPart(r row) bool {
 	switch {
-	case c.nghttpd:
+	case c.static != nil:
 		return r.neutral
 	case c.floor:
 		echo := r.load.Mode == load.Unary || r.load.Mode == load.PingPong

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
-	"path/filepath"
 	"slices"
 
 	"github.com/cqrpc/cqrpc/benchmark/internal/load"
@@ -58,14 +57,18 @@ func (b *bench) compare(ctx context.Context, p plan) (*results, error) {
 
 // can reports whether what is needed for c in r is installed.
 func (b *bench) can(r row, c contender) bool {
-	return (!r.neutral || b.h2load != "") && (!c.nghttpd || b.nghttpd != "")
+	client := c.ends.client
+	if r.neutral {
+		client = h2load
+	}
+	return b.programs[c.ends.server] != "" && b.programs[client] != ""
 }
 
 func (b *bench) trial(ctx context.Context, r row, c contender) (sample, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	if c.nghttpd {
-		return b.staticTrial(ctx, r)
+	if c.static != nil {
+		return b.staticTrial(ctx, r, c)
 	}
 	server, addr, err := b.startServer(ctx, c)
 	if err != nil {
@@ -106,7 +109,7 @@ func (b *bench) driven(ctx context.Context, r row, c contender, addr string) (re
 }
 
 func (b *bench) startClient(ctx context.Context, r row, c contender, addr string) (*process, error) {
-	return start(ctx, filepath.Join(b.dir, "bench-client"), slices.Concat([]string{"-addr", addr}, c.args, r.args())...)
+	return start(ctx, b.programs[c.ends.client], slices.Concat([]string{"-addr", addr}, c.args, r.args())...)
 }
 
 // held is what a server and a client cost that hold something open.

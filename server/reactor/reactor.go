@@ -127,5 +127,6 @@ func boxed(st cqrpc.Status) *cqrpc.Status {
 	if st.Code == cqrpc.CodeOK && st.Message == "" && len(st.Details) == 0 {
 		return nil
 	}
-	return &st
+	kept := st // only now does it go to the heap
+	return &kept
 }
