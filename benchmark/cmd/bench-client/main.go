@@ -15,12 +15,15 @@ import (
 	"time"
 
 	"github.com/cqrpc/cqrpc/benchmark/internal/load"
+	"github.com/cqrpc/cqrpc/benchmark/internal/profile"
 	"github.com/cqrpc/cqrpc/benchmark/internal/roster"
 )
 
 func main() {
 	var setup load.Setup
 	var p load.Plan
+	var profiles profile.Set
+	profiles.Flags(flag.CommandLine)
 	flag.StringVar(&setup.Addr, "addr", "", "address of the server")
 	name := flag.String("impl", "cqrpc", "implementation: cqrpc, grpc-go, connect-go; tcp is the floor")
 	style := flag.String("style", "queue", "style of cqrpc: raw, sync, queue, reactor, future")
@@ -35,7 +38,7 @@ func main() {
 	flag.BoolVar(&setup.Inline, "inline", false, "reactor: react on the engine's goroutine")
 	flag.Parse()
 	setup.Size, setup.Conns = p.Size, p.Conns
-	if err := run(*name, *style, setup, p); err != nil {
+	if err := profiles.Around(func() error { return run(*name, *style, setup, p) }); err != nil {
 		fmt.Fprintln(os.Stderr, "bench-client:", err)
 		os.Exit(1)
 	}

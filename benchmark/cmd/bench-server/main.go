@@ -15,6 +15,7 @@ import (
 	"runtime/debug"
 	"syscall"
 
+	"github.com/cqrpc/cqrpc/benchmark/internal/profile"
 	"github.com/cqrpc/cqrpc/benchmark/internal/roster"
 	"github.com/cqrpc/cqrpc/benchmark/internal/service"
 	"github.com/cqrpc/cqrpc/benchmark/internal/usage"
@@ -22,6 +23,8 @@ import (
 
 func main() {
 	var set service.Setting
+	var profiles profile.Set
+	profiles.Flags(flag.CommandLine)
 	addr := flag.String("addr", "127.0.0.1:0", "where to listen")
 	name := flag.String("impl", "cqrpc", "implementation: cqrpc, grpc-go, connect-go; tcp is the floor")
 	style := flag.String("style", "queue", "style of cqrpc: raw, sync, queue, reactor, future")
@@ -29,7 +32,7 @@ func main() {
 	flag.BoolVar(&set.Inline, "inline", false, "reactor: react on the engine's goroutine")
 	flag.IntVar(&set.Workers, "workers", 0, "grpc-go: NumStreamWorkers")
 	flag.Parse()
-	if err := run(*addr, *name, *style, set); err != nil {
+	if err := profiles.Around(func() error { return run(*addr, *name, *style, set) }); err != nil {
 		fmt.Fprintln(os.Stderr, "bench-server:", err)
 		os.Exit(1)
 	}
