@@ -35,7 +35,7 @@ func newBench(ctx context.Context) (*bench, error) {
 	b.h2load, _ = exec.LookPath("h2load")
 	b.nghttpd, _ = exec.LookPath("nghttpd")
 	cmd := exec.CommandContext(ctx, "go", "build", "-o", dir+string(filepath.Separator),
-		module+"/cmd/bench-server", module+"/cmd/bench-client")
+		module+"/cmd/bench-server", module+"/cmd/bench-client", module+"/cmd/fanout")
 	if text, err := cmd.CombinedOutput(); err != nil {
 		b.close()
 		return nil, fmt.Errorf("%w\n%s", err, text)
