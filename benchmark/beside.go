@@ -11,7 +11,8 @@ import (
 )
 
 // beside is what calls cost while streams are open on the same connection. What
-// it cost to open them is not part of it, nor is collecting what that has left.
+// it cost to open them is not part of it, nor is collecting what that has left,
+// nor what it costs to end them.
 func (b *bench) beside(ctx context.Context, r row, c contender, addr string, server *process) (sample, error) {
 	client, err := b.startClient(ctx, r, c, addr)
 	if err != nil {
@@ -28,7 +29,7 @@ func (b *bench) beside(ctx context.Context, r row, c contender, addr string, ser
 	if err := client.cmd.Process.Signal(syscall.SIGUSR1); err != nil {
 		return sample{}, err
 	}
-	text, err := client.last()
+	text, err := client.line()
 	if err != nil {
 		return sample{}, err
 	}

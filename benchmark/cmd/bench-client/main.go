@@ -33,7 +33,7 @@ func main() {
 	flag.IntVar(&p.Conns, "conns", 1, "connections")
 	flag.IntVar(&p.Streams, "streams", 1, "calls or streams in flight, or held, per connection")
 	flag.IntVar(&p.Held, "held", 0, "idle streams held open beside them, per connection")
-	gate := flag.Bool("gate", false, "when those are open print a line and go on at SIGUSR1")
+	gate := flag.Bool("gate", false, "when those are open print a line and go on at SIGUSR1; hold them until SIGTERM")
 	flag.IntVar(&p.Size, "size", 32, "payload of a message in bytes")
 	flag.Float64Var(&p.Rate, "rate", 0, "operations per second, paced; 0: as many as can be")
 	flag.DurationVar(&p.Warmup, "warmup", 500*time.Millisecond, "how long to run before measuring")
@@ -89,7 +89,7 @@ func run(name, style string, setup load.Setup, p load.Plan) error {
 	if err := json.NewEncoder(os.Stdout).Encode(r); err != nil {
 		return err
 	}
-	if p.Mode.Idle() {
+	if p.Mode.Idle() || p.Opened != nil {
 		<-ctx.Done()
 		return nil // what is held ends with the process
 	}
