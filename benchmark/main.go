@@ -8,7 +8,8 @@
 // for each row and contender, on loopback, the contenders in turn within each
 // round; medians of the rounds are reported. On a shared machine only ratios of
 // one run mean anything. The report goes to standard output and to
-// benchmark/results, see docs/performance.md.
+// benchmark/results, see docs/performance.md. Some rows have programs of their
+// own: cmd/fanout, internal/size.
 package main
 
 import (

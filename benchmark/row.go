@@ -156,7 +156,8 @@ func (c contender) takesPart(r row) bool {
 		return r.neutral
 	case c.floor:
 		echo := r.load.Mode == load.Unary || r.load.Mode == load.PingPong
-		return !r.neutral && !r.far && !r.load.Mode.Idle() && r.load.Conns*r.load.Streams == 1 && (echo || r.load.Size >= 64<<10)
+		one := !r.neutral && !r.far && !r.load.Mode.Idle() && r.load.Conns*r.load.Streams == 1
+		return one && (echo || r.load.Size >= 64<<10)
 	default:
 		return true
 	}

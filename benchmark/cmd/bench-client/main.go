@@ -1,6 +1,7 @@
 // Bench-client drives a server of grpc.testing.BenchmarkService with one
 // implementation in one style. The last line it prints is a JSON object, see
-// package load. In the idle modes it holds what it has opened until SIGTERM.
+// package load. In the idle modes, and with -gate, it holds what it has opened
+// until SIGTERM.
 package main
 
 import (

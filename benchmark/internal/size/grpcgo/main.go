@@ -32,7 +32,8 @@ var greeterDesc = grpc.ServiceDesc{
 }
 
 func sayHello(
-	srv any, ctx context.Context, decode func(any) error, interceptor grpc.UnaryServerInterceptor, //nolint:revive // a type of grpc-go
+	srv any, ctx context.Context, decode func(any) error, //nolint:revive // a type of grpc-go
+	interceptor grpc.UnaryServerInterceptor,
 ) (any, error) {
 	req := new(wrapperspb.StringValue)
 	if err := decode(req); err != nil {
