@@ -46,6 +46,10 @@ checkgenerate: generate ## Fail if generated files were stale
 bench: ## Compare with other implementations, print and write the table (BENCHFLAGS=-quick for a look)
 	go run ./benchmark $(BENCHFLAGS)
 
+.PHONY: fanout
+fanout: ## Hold a million idle streams on one server and send a message to all: one minute, 3 GB
+	go run ./benchmark/cmd/fanout
+
 .PHONY: microbench
 microbench: ## Run Go benchmarks matching BENCH, COUNT times, with allocations
 	go test -run='^$$' -bench='$(BENCH)' -benchmem -count=$(COUNT) work

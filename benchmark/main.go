@@ -8,7 +8,8 @@
 // for each row and contender, on loopback, the contenders in turn within each
 // round; medians of the rounds are reported. On a shared machine only ratios of
 // one run mean anything. The report goes to standard output and to
-// benchmark/results, see docs/performance.md.
+// benchmark/results, see docs/performance.md. Some rows have programs of their
+// own: cmd/fanout, internal/size.
 package main
 
 import (
@@ -29,6 +30,7 @@ func main() {
 	flag.DurationVar(&p.warmup, "warmup", 300*time.Millisecond, "how long to run before measuring")
 	flag.IntVar(&p.streams, "streams", 10_000, "idle streams to hold")
 	flag.IntVar(&p.conns, "conns", 500, "idle connections to hold")
+	flag.BoolVar(&p.million, "million", false, "measure a million idle streams too: minutes, and gigabytes")
 	rows := flag.String("rows", "", "regular expression: only rows whose name matches")
 	with := flag.String("with", "", "regular expression: only contenders whose name matches")
 	quick := flag.Bool("quick", false, "one short round with some contenders")
@@ -60,7 +62,7 @@ func run(ctx context.Context, p plan, onlyRows, onlyWith, from, out, readme stri
 		return err
 	}
 	for _, r := range allRows(p) {
-		if rowPattern.MatchString(r.name) {
+		if rowPattern.MatchString(r.name) && p.wants(r) {
 			p.rows = append(p.rows, r)
 		}
 	}
@@ -74,6 +76,14 @@ func run(ctx context.Context, p plan, onlyRows, onlyWith, from, out, readme stri
 		return err
 	}
 	return res.write(out, readme)
+}
+
+// wants reports whether a row is not too large for the plan.
+func (p plan) wants(r row) bool {
+	if r.special != nil && r.special.million {
+		return p.million
+	}
+	return r.load.Held <= 10*p.streams
 }
 
 // results measures, or reads what was measured.
@@ -92,6 +102,7 @@ func (p plan) results(ctx context.Context, from string) (*results, error) {
 // plan is what to compare and for how long.
 type plan struct {
 	rounds, streams, conns int
+	million                bool
 	duration, warmup       time.Duration
 	rows                   []row
 	contenders             []contender

@@ -35,7 +35,7 @@ func tiny(with ...string) plan {
 	p := plan{rounds: 1, streams: 20, conns: 3, duration: 30 * time.Millisecond, warmup: 10 * time.Millisecond}
 	for _, r := range allRows(p) {
 		switch r.name {
-		case unary100, openLoop, down1M, idleStream, idleConn, h2load32:
+		case unary100, openLoop, down1M, idleStream, idleConn, h2load32, beside1, beside100, helloSize:
 			p.rows = append(p.rows, r)
 		}
 	}
@@ -76,7 +76,7 @@ func TestReport(t *testing.T) {
 			}
 		}
 	}
-	for _, head := range []string{"| mark", "| holds", "server goroutines each", "× raw"} {
+	for _, head := range []string{"| mark", "| holds", "server goroutines each", "× raw", binaryMB.name, growths[0].String()} {
 		if !strings.Contains(text, head) {
 			t.Errorf("no %q in\n%s", head, text)
 		}
@@ -212,6 +212,54 @@ func TestMarks(t *testing.T) {
 	}
 }
 
+func TestHowMuchMoreTheGreaterWorkCosts(t *testing.T) {
+	of := map[string]samples{
+		beside1:   {queue: {{ClientCPU: 3, ServerCPU: 5}}},
+		beside100: {queue: {{ClientCPU: 4, ServerCPU: 6}}},
+		beside10k: {queue: {{ClientCPU: 4, ServerCPU: 9}}},
+	}
+	for row, want := range map[string]bool{beside100: true, beside10k: false} {
+		g := growth{row, beside1, queue, bothCPU, 1.5}
+		if value, holds, ok := g.verdict(of); holds != want || !ok {
+			t.Errorf("%s: %v, %v, %v", row, value, holds, ok)
+		}
+	}
+	if _, _, ok := (growth{beside100k, beside1, queue, bothCPU, 1.5}).verdict(of); ok {
+		t.Error("a verdict on what was not measured")
+	}
+}
+
+func TestALargeMessageOverALongFatNetwork(t *testing.T) {
+	b, c := built(t), contender{name: queue, args: []string{"-impl", "cqrpc", "-style", "queue"}}
+	for _, mode := range []load.Mode{load.Send, load.Fetch} {
+		r := row{far: true, load: load.Plan{Mode: mode, Conns: 1, Streams: 1, Size: 100_000, Duration: time.Millisecond}}
+		if s, err := b.trial(t.Context(), r, c); err != nil || s.Rate <= 0 || s.MBPerS <= 0 {
+			t.Errorf("%s: %+v, %v", mode, s, err)
+		}
+	}
+}
+
+func TestWhatIsTooLargeIsLeftOut(t *testing.T) {
+	for _, c := range []struct {
+		plan plan
+		row  string
+		want bool
+	}{
+		{plan{streams: 10_000}, beside100k, true},
+		{plan{streams: 2000}, beside100k, false},
+		{plan{streams: 2000}, beside10k, true},
+		{plan{streams: 10_000}, millions, false},
+		{plan{million: true}, millions, true},
+		{plan{}, helloSize, true},
+	} {
+		for _, r := range allRows(c.plan) {
+			if got := c.plan.wants(r); r.name == c.row && got != c.want {
+				t.Errorf("%+v, %s: %v", c.plan, c.row, got)
+			}
+		}
+	}
+}
+
 func TestEveryMarkIsAboutSomethingThatIsMeasured(t *testing.T) {
 	rows, with := make(map[string]bool), map[string]bool{"": true}
 	for _, r := range allRows(plan{}) {
@@ -223,6 +271,11 @@ func TestEveryMarkIsAboutSomethingThatIsMeasured(t *testing.T) {
 	for _, m := range marks {
 		if !rows[m.row] || !with[m.with] || !with[m.against] {
 			t.Errorf("%s, %s: %v", m.row, m.with, m)
+		}
+	}
+	for _, g := range growths {
+		if !rows[g.row] || !rows[g.from] || !with[g.with] {
+			t.Errorf("%s, %s: %v", g.row, g.with, g)
 		}
 	}
 }

@@ -105,6 +105,12 @@ var marks = []mark{
 	{idleStream, queue, clientGos, atMost, 0, ""},
 	{idleStream, reactor, clientGos, atMost, 0, ""},
 	{idleStream, future, clientGos, atMost, 0, ""},
+	{farUp, queue, rate, atLeastTimes, 1, grpcGo},
+	{farDown, queue, rate, atLeastTimes, 1, grpcGo},
+	{helloSize, sync, binaryMB, atMost, 7.5, ""},
+	{millions, raw, openGB, atMost, 1.5, ""},
+	{millions, raw, afterGB, atMost, 1.5, ""},
+	{millions, raw, lost, atMost, 0, ""},
 }
 
 // String is the mark in a table's cell.

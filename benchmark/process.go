@@ -55,7 +55,7 @@ func newBench(ctx context.Context, contenders []contender) (*bench, error) {
 
 func (b *bench) buildGo(ctx context.Context) error {
 	_, err := output(ctx, "go", "build", "-o", b.dir+string(filepath.Separator),
-		module+"/cmd/"+goEnds.server, module+"/cmd/"+goEnds.client)
+		module+"/cmd/"+goEnds.server, module+"/cmd/"+goEnds.client, module+"/cmd/fanout")
 	b.built(goEnds)
 	return err
 }

@@ -97,6 +97,7 @@ func (r *results) markdown() string {
 	r.rates(&b)
 	r.idle(&b)
 	r.styles(&b)
+	r.specials(&b)
 	r.marks(&b)
 	return b.String()
 }
@@ -134,7 +135,7 @@ func (r *results) idle(b *strings.Builder) {
 func (r *results) styles(b *strings.Builder) {
 	t := table{head: []string{"what a style adds to raw batches", "with", "CPU of both, × raw", "allocs of both, + raw"}}
 	r.each(false, func(row row, c contender, of samples) {
-		if !strings.HasPrefix(c.name, "cqrpc ") || c.name == raw || len(of[raw]) == 0 || row.neutral {
+		if !strings.HasPrefix(c.name, "cqrpc ") || c.name == raw || len(of[raw]) == 0 || row.neutral || row.far {
 			return
 		}
 		t.add(row.name, c.name, short(median(of[c.name], bothCPU.of)/median(of[raw], bothCPU.of)),
@@ -151,6 +152,11 @@ func (r *results) marks(b *strings.Builder) {
 			t.add(m.row, m.with, m.String(), short(value), map[bool]string{true: "yes", false: "no"}[holds])
 		}
 	}
+	for _, g := range growths {
+		if value, holds, ok := g.verdict(r.samples); ok {
+			t.add(g.row, g.with, g.String(), short(value), map[bool]string{true: "yes", false: "no"}[holds])
+		}
+	}
 	t.print(b)
 }
 
@@ -159,7 +165,7 @@ func (r *results) each(idle bool, f func(row, contender, samples)) {
 	for _, row := range r.plan.rows {
 		of := r.samples[row.name]
 		for _, c := range r.plan.contenders {
-			if row.load.Mode.Idle() == idle && c.takesPart(row) && len(of[c.name]) > 0 {
+			if row.special == nil && row.load.Mode.Idle() == idle && c.takesPart(row) && len(of[c.name]) > 0 {
 				f(row, c, of)
 			}
 		}

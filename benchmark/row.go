@@ -2,6 +2,7 @@ package main
 
 import (
 	"runtime"
+	"slices"
 	"strconv"
 
 	"github.com/cqrpc/cqrpc/benchmark/internal/load"
@@ -14,6 +15,10 @@ type row struct {
 	load load.Plan
 	// neutral: driven by h2load, against the server alone.
 	neutral bool
+	// far: over longpipe.LongFat.
+	far bool
+	// special: measured in a way of its own, by the programs that it names.
+	special *special
 }
 
 // The rows by name, for the marks.
@@ -33,6 +38,12 @@ const (
 	h2load16K  = "h2load unary 16 KiB 10×10"
 	idleStream = "idle streams"
 	idleConn   = "idle connections"
+	beside1    = "unary 1×64 beside 1 stream"
+	beside100  = "unary 1×64 beside 100 streams"
+	beside10k  = "unary 1×64 beside 10k streams"
+	beside100k = "unary 1×64 beside 100k streams"
+	farUp      = "64 MiB up, 50 ms 1 Gbit/s"
+	farDown    = "64 MiB down, 50 ms 1 Gbit/s"
 )
 
 // allRows returns the rows in the order of the report.
@@ -47,7 +58,17 @@ func allRows(p plan) []row {
 		r.neutral = true
 		return r
 	}
-	return []row{
+	beside := func(name string, held int) row {
+		r := of(name, "calls/s", load.Unary, 1, 64, 32, 0)
+		r.load.Held = held
+		return r
+	}
+	far := func(name string, m load.Mode) row {
+		r := of(name, "msgs/s", m, 1, 1, 64<<20, 0)
+		r.far = true
+		return r
+	}
+	return append([]row{
 		of(unary1, "calls/s", load.Unary, 1, 1, 32, 0),
 		of(unary100, "calls/s", load.Unary, 1, 100, 32, 0),
 		of(openLoop, "calls/s", load.Unary, 1, 1000, 32, 20_000),
@@ -63,16 +84,26 @@ func allRows(p plan) []row {
 		of(up1M, "msgs/s", load.Up, 1, 1, 1<<20, 0),
 		of(idleStream, "held", load.IdleStreams, 1, p.streams, 32, 0),
 		of(idleConn, "held", load.IdleConns, p.conns, 1, 32, 0),
-	}
+		beside(beside1, 1),
+		beside(beside100, 100),
+		beside(beside10k, 10_000),
+		beside(beside100k, 100_000),
+		far(farUp, load.Send),
+		far(farDown, load.Fetch),
+	}, specialRows()...)
 }
 
 // args is what the client is told.
 func (r row) args() []string {
-	return []string{
+	args := []string{
 		"-mode", string(r.load.Mode), "-conns", strconv.Itoa(r.load.Conns), "-streams", strconv.Itoa(r.load.Streams),
 		"-size", strconv.Itoa(r.load.Size), "-rate", strconv.FormatFloat(r.load.Rate, 'f', -1, 64),
 		"-warmup", r.load.Warmup.String(), "-d", r.load.Duration.String(),
 	}
+	if r.load.Held > 0 {
+		args = append(args, "-held", strconv.Itoa(r.load.Held), "-gate")
+	}
+	return args
 }
 
 // ends is the programs at both ends. One without a client serves a file, for
@@ -134,11 +165,16 @@ func allContenders() []contender {
 // takesPart reports whether there is a measurement of c for r.
 func (c contender) takesPart(r row) bool {
 	switch {
+	case r.special != nil:
+		return slices.Contains(r.special.with, c.name)
 	case c.static != nil:
 		return r.neutral
+	case c.ends == cppEnds:
+		return r.load.Held == 0 && !r.far // its programs have no such modes
 	case c.floor:
 		echo := r.load.Mode == load.Unary || r.load.Mode == load.PingPong
-		return !r.neutral && !r.load.Mode.Idle() && r.load.Conns*r.load.Streams == 1 && (echo || r.load.Size >= 64<<10)
+		one := !r.neutral && !r.far && !r.load.Mode.Idle() && r.load.Conns*r.load.Streams == 1
+		return one && (echo || r.load.Size >= 64<<10)
 	default:
 		return true
 	}

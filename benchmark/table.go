@@ -50,6 +50,8 @@ func (r *results) short() string {
 	for _, row := range r.plan.rows {
 		of, m, unit := r.samples[row.name], rate, row.unit
 		switch {
+		case row.special != nil:
+			continue // not of all contenders
 		case row.load.Mode.Idle():
 			m, unit = serverBytes, "server bytes each"
 		case row.load.Rate > 0:

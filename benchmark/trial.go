@@ -27,6 +27,7 @@ type sample struct {
 	ServerBytes      float64 `json:"server_bytes"`      // likewise
 	ClientGoroutines float64 `json:"client_goroutines"` // likewise
 	ServerGoroutines float64 `json:"server_goroutines"` // likewise
+	Special          facts   `json:"special,omitzero"`  // of special rows
 }
 
 // samples are those of one row, by contender.
@@ -67,6 +68,9 @@ func (b *bench) can(r row, c contender) bool {
 func (b *bench) trial(ctx context.Context, r row, c contender) (sample, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	if r.special != nil {
+		return r.special.measure(ctx, b, c)
+	}
 	if c.static != nil {
 		return b.staticTrial(ctx, r, c)
 	}
@@ -83,6 +87,10 @@ func (b *bench) trial(ctx context.Context, r row, c contender) (sample, error) {
 	switch {
 	case r.neutral:
 		rep, err = b.neutral(ctx, r, addr, true)
+	case r.load.Held > 0:
+		return b.beside(ctx, r, c, addr, server)
+	case r.far:
+		rep, err = b.distant(ctx, r, c, addr)
 	case r.load.Mode.Idle():
 		return b.held(ctx, r, c, addr, server, before)
 	default:

@@ -1,6 +1,7 @@
 // Bench-client drives a server of grpc.testing.BenchmarkService with one
 // implementation in one style. The last line it prints is a JSON object, see
-// package load. In the idle modes it holds what it has opened until SIGTERM.
+// package load. In the idle modes, and with -gate, it holds what it has opened
+// until SIGTERM.
 package main
 
 import (
@@ -19,6 +20,8 @@ import (
 	"github.com/cqrpc/cqrpc/benchmark/internal/roster"
 )
 
+const modes = "unary, pingpong, down, up, send, fetch, idle-streams, idle-conns"
+
 func main() {
 	var setup load.Setup
 	var p load.Plan
@@ -27,9 +30,11 @@ func main() {
 	flag.StringVar(&setup.Addr, "addr", "", "address of the server")
 	name := flag.String("impl", "cqrpc", "implementation: cqrpc, grpc-go, connect-go; tcp is the floor")
 	style := flag.String("style", "queue", "style of cqrpc: raw, sync, queue, reactor, future")
-	flag.StringVar((*string)(&p.Mode), "mode", string(load.Unary), "unary, pingpong, down, up, idle-streams, idle-conns")
+	flag.StringVar((*string)(&p.Mode), "mode", string(load.Unary), modes)
 	flag.IntVar(&p.Conns, "conns", 1, "connections")
 	flag.IntVar(&p.Streams, "streams", 1, "calls or streams in flight, or held, per connection")
+	flag.IntVar(&p.Held, "held", 0, "idle streams held open beside them, per connection")
+	gate := flag.Bool("gate", false, "when those are open print a line and go on at SIGUSR1; hold them until SIGTERM")
 	flag.IntVar(&p.Size, "size", 32, "payload of a message in bytes")
 	flag.Float64Var(&p.Rate, "rate", 0, "operations per second, paced; 0: as many as can be")
 	flag.DurationVar(&p.Warmup, "warmup", 500*time.Millisecond, "how long to run before measuring")
@@ -38,9 +43,29 @@ func main() {
 	flag.BoolVar(&setup.Inline, "inline", false, "reactor: react on the engine's goroutine")
 	flag.Parse()
 	setup.Size, setup.Conns = p.Size, p.Conns
+	setup.Up, setup.Down = p.Payloads()
+	if *gate {
+		p.Opened = newGate(p.Held)
+	}
 	if err := profiles.Around(func() error { return run(*name, *style, setup, p) }); err != nil {
 		fmt.Fprintln(os.Stderr, "bench-client:", err)
 		os.Exit(1)
+	}
+}
+
+// newGate returns what waits between opening and measuring, so that what a server
+// has used for the one is not counted for the other.
+func newGate(held int) func(context.Context) error {
+	opens := make(chan os.Signal, 1)
+	signal.Notify(opens, syscall.SIGUSR1)
+	return func(ctx context.Context) error {
+		fmt.Printf("{\"held\":%d}\n", held)
+		select {
+		case <-opens:
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		}
 	}
 }
 
@@ -65,7 +90,7 @@ func run(name, style string, setup load.Setup, p load.Plan) error {
 	if err := json.NewEncoder(os.Stdout).Encode(r); err != nil {
 		return err
 	}
-	if p.Mode.Idle() {
+	if p.Mode.Idle() || p.Opened != nil {
 		<-ctx.Done()
 		return nil // what is held ends with the process
 	}

@@ -31,6 +31,8 @@ type Slot interface {
 type Setup struct {
 	Addr   string
 	Size   int  // of a message's payload, in bytes
+	Up     int  // payload of a unary call's request, see Plan.Payloads
+	Down   int  // payload of its response
 	Queues int  // completion queues or pollers; 0: one per connection, at most one per processor
 	Conns  int  // how many connections there will be
 	Inline bool // reactor: react on the engine's goroutine

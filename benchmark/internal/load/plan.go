@@ -1,6 +1,7 @@
 package load
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"time"
@@ -15,23 +16,32 @@ const (
 	PingPong    Mode = "pingpong"
 	Down        Mode = "down"
 	Up          Mode = "up"
+	Send        Mode = "send"  // unary, the payload in the request, each on a connection of its own
+	Fetch       Mode = "fetch" // likewise, the payload in the response
 	IdleStreams Mode = "idle-streams"
 	IdleConns   Mode = "idle-conns"
 )
 
-var modes = []Mode{Unary, PingPong, Down, Up, IdleStreams, IdleConns}
+var modes = []Mode{Unary, PingPong, Down, Up, Send, Fetch, IdleStreams, IdleConns}
 
 // Idle reports whether the mode opens something and holds it.
 func (m Mode) Idle() bool { return m == IdleStreams || m == IdleConns }
+
+// Afresh reports whether each operation has a new connection.
+func (m Mode) Afresh() bool { return m == Send || m == Fetch }
 
 // Plan is what a client shall do.
 type Plan struct {
 	Mode             Mode
 	Conns            int     // connections
 	Streams          int     // calls or streams in flight, or held, per connection
+	Held             int     // idle streams held open beside them, per connection
 	Size             int     // payload of a message, in bytes
 	Rate             float64 // operations per second in all; 0: as many as can be
 	Warmup, Duration time.Duration
+	// Opened, if not nil, is called when all of Held are open, and the mode begins
+	// when it has returned.
+	Opened func(context.Context) error
 }
 
 // Check reports what makes no sense.
@@ -39,14 +49,30 @@ func (p Plan) Check() error {
 	switch {
 	case !slices.Contains(modes, p.Mode):
 		return fmt.Errorf("no mode %q, only %q", p.Mode, modes)
-	case p.Conns < 1 || p.Streams < 1 || p.Size < 0 || p.Rate < 0 || p.Warmup < 0:
+	case p.Conns < 1 || p.Streams < 1 || p.Size < 0 || p.Held < 0 || p.Rate < 0 || p.Warmup < 0:
 		return fmt.Errorf("%+v: counts are at least 1, the rest not negative", p)
-	case p.Rate > 0 && (p.Mode == Down || p.Mode.Idle()):
+	case p.Rate > 0 && (p.Mode == Down || p.Mode.Idle() || p.Mode.Afresh()):
 		return fmt.Errorf("mode %s has no rate", p.Mode)
+	case p.Held > 0 && (p.Mode.Idle() || p.Mode.Afresh()):
+		return fmt.Errorf("mode %s holds nothing beside", p.Mode)
+	case (p.Conns > 1 || p.Streams > 1) && p.Mode.Afresh():
+		return fmt.Errorf("mode %s has one connection and one call at a time", p.Mode)
 	case p.Duration <= 0 && !p.Mode.Idle():
 		return fmt.Errorf("a duration of %v measures nothing", p.Duration)
 	}
 	return nil
+}
+
+// Payloads are the bytes that a unary call brings and asks for.
+func (p Plan) Payloads() (up, down int) {
+	switch p.Mode {
+	case Send:
+		return p.Size, 1 // who asks for nothing gets its own back
+	case Fetch:
+		return 0, p.Size
+	default:
+		return p.Size, p.Size
+	}
 }
 
 // stride is how many messages are measured together. Reading the clock costs

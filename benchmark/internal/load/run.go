@@ -14,18 +14,13 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
-	"runtime/debug"
 	"time"
 
 	"github.com/cqrpc/cqrpc/benchmark/internal/usage"
 )
 
-const (
-	// patience is how long operations may take to end when the time is over.
-	patience = 20 * time.Second
-	// opening is how many streams or connections are being opened at a time.
-	opening = 256
-)
+// patience is how long operations may take to end when the time is over.
+const patience = 20 * time.Second
 
 // Run does what p says and reports. The end of ctx ends it early, with ctx's
 // error. The streams of c stay open until c is closed.
@@ -33,20 +28,28 @@ func Run(ctx context.Context, c Client, p Plan) (Report, error) {
 	if err := p.Check(); err != nil {
 		return Report{}, err
 	}
-	if p.Mode.Idle() {
+	switch {
+	case p.Mode.Idle():
 		return hold(ctx, c, p)
+	case p.Mode.Afresh():
+		return afresh(ctx, c, p)
+	default:
+		return measure(ctx, c, p)
 	}
-	return measure(ctx, c, p)
 }
 
 // measure keeps all slots at work, or those that are due, and looks at the
 // meter when the warm-up is over and at the end.
 func measure(ctx context.Context, c Client, p Plan) (Report, error) {
-	m := newMeter()
-	stop, err := start(ctx, c, p, m)
+	conns, err := dial(c, p.Conns)
 	if err != nil {
 		return Report{}, err
 	}
+	if err := beside(ctx, conns, p); err != nil {
+		return Report{}, err
+	}
+	m := newMeter()
+	stop := start(ctx, conns, p, m)
 	if _, err := m.work(ctx, p.Warmup, new(Counts)); err != nil {
 		return Report{}, errors.Join(err, stop())
 	}
@@ -63,22 +66,19 @@ func measure(ctx context.Context, c Client, p Plan) (Report, error) {
 }
 
 // start lets the slots begin: all, or those that are due.
-func start(ctx context.Context, c Client, p Plan, m *meter) (stop func() error, err error) {
+func start(ctx context.Context, conns []Conn, p Plan, m *meter) (stop func() error) {
 	var beat rhythm = closed{}
 	var pace *pacer
 	if p.Rate > 0 {
 		pace = new(pacer)
 		beat = pace
 	}
-	turns, err := slots(c, p, m, beat)
-	if err != nil {
-		return nil, err
-	}
+	turns := slots(conns, p, m, beat)
 	if pace == nil {
 		for _, t := range turns {
 			t.begin(m.now())
 		}
-		return func() error { return m.stop(patience) }, nil
+		return func() error { return m.stop(patience) }
 	}
 	pace.resting = turns
 	pacing, halt := context.WithCancel(ctx)
@@ -91,22 +91,18 @@ func start(ctx context.Context, c Client, p Plan, m *meter) (stop func() error, 
 		halt()
 		<-halted
 		return m.stop(patience)
-	}, nil
+	}
 }
 
 // slots makes all slots, connection by connection in turn.
-func slots(c Client, p Plan, m *meter, beat rhythm) ([]*Turn, error) {
-	conns, err := dial(c, p.Conns)
-	if err != nil {
-		return nil, err
-	}
+func slots(conns []Conn, p Plan, m *meter, beat rhythm) []*Turn {
 	turns := make([]*Turn, 0, p.Conns*p.Streams)
 	for range p.Streams {
 		for _, conn := range conns {
 			turns = append(turns, newTurn(conn, p, m, beat))
 		}
 	}
-	return turns, nil
+	return turns
 }
 
 func dial(c Client, n int) (conns []Conn, err error) {
@@ -132,41 +128,6 @@ func newTurn(conn Conn, p Plan, m *meter, beat rhythm) *Turn {
 		t.slot = conn.Unary(t)
 	}
 	return t
-}
-
-// hold opens streams, each with one message there and back, or connections, each
-// with one call.
-func hold(ctx context.Context, c Client, p Plan) (Report, error) {
-	debug.FreeOSMemory()
-	m, usage0 := newMeter(), usage.Self()
-	conns, err := dial(c, p.Conns)
-	if err != nil {
-		return Report{}, err
-	}
-	n := p.Conns
-	if p.Mode == IdleStreams {
-		n *= p.Streams
-	}
-	w := make(window, opening)
-	for i := range n {
-		if err := m.enterWindow(ctx, w); err != nil {
-			return Report{}, errors.Join(err, m.stop(patience))
-		}
-		newTurn(conns[i%len(conns)], p, m, w).begin(m.now())
-	}
-	for range cap(w) {
-		if err := m.enterWindow(ctx, w); err != nil {
-			return Report{}, errors.Join(err, m.stop(patience))
-		}
-	}
-	wall := m.now()
-	counts := m.latency.Load()
-	debug.FreeOSMemory()
-	used := usage.Self().Since(usage0)
-	r := report(p, counts, used, wall)
-	r.Bytes = float64(used.Resident) / float64(n)
-	r.OpsTotal = r.Ops
-	return r, nil
 }
 
 // work lets time pass, and more than d if it takes longer until an operation has

@@ -15,10 +15,15 @@ type fakeClient struct {
 	took  time.Duration
 	err   error // of every operation
 	slots int
+	dials int
 }
 
-func (c *fakeClient) Dial() (Conn, error) { return fakeConn{c}, nil }
-func (c *fakeClient) Close() error        { return nil }
+func (c *fakeClient) Dial() (Conn, error) {
+	c.dials++
+	return fakeConn{c}, nil
+}
+
+func (c *fakeClient) Close() error { return nil }
 
 type fakeConn struct{ client *fakeClient }
 
@@ -74,7 +79,7 @@ func TestAFailedOperationEndsTheRun(t *testing.T) {
 	for _, mode := range modes {
 		synctest.Test(t, func(t *testing.T) {
 			c := &fakeClient{took: time.Millisecond, err: broken}
-			_, err := Run(t.Context(), c, Plan{Mode: mode, Conns: 1, Streams: 3, Duration: time.Hour})
+			_, err := Run(t.Context(), c, Plan{Mode: mode, Conns: 1, Streams: 1, Duration: time.Hour})
 			if !errors.Is(err, broken) {
 				t.Errorf("%s: %v", mode, err)
 			}
@@ -121,6 +126,63 @@ func TestIdleModesOpenEverythingOnce(t *testing.T) {
 	}
 }
 
+func TestWhatIsHeldBesideIsOpenBeforeTheModeBegins(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := &fakeClient{took: time.Millisecond}
+		opened := -1
+		r, err := Run(t.Context(), c, Plan{
+			Mode: Unary, Conns: 2, Streams: 5, Held: 300, Duration: time.Second,
+			Opened: func(context.Context) error {
+				opened = c.slots
+				return nil
+			},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if opened != 600 || c.slots != 610 || c.dials != 2 {
+			t.Errorf("%d streams when they were said to be open, %d slots, %d connections; want 600, 610, 2",
+				opened, c.slots, c.dials)
+		}
+		if r.OpsTotal > 10_100 {
+			t.Errorf("%d operations: those of what is held are counted", r.OpsTotal)
+		}
+	})
+}
+
+func TestARunThatIsStoppedBeforeItBegins(t *testing.T) {
+	stopped := errors.New("stopped")
+	synctest.Test(t, func(t *testing.T) {
+		_, err := Run(t.Context(), &fakeClient{}, Plan{
+			Mode: Unary, Conns: 1, Streams: 1, Held: 1, Duration: time.Second,
+			Opened: func(context.Context) error { return stopped },
+		})
+		if !errors.Is(err, stopped) {
+			t.Errorf("%v", err)
+		}
+	})
+}
+
+func TestEachOperationHasAConnection(t *testing.T) {
+	for warmup, total := range map[time.Duration]int{0: 4, 1: 5} {
+		synctest.Test(t, func(t *testing.T) {
+			c := &fakeClient{took: 500 * time.Millisecond}
+			r, err := Run(t.Context(), c, Plan{
+				Mode: Send, Conns: 1, Streams: 1, Size: 1e6, Warmup: warmup, Duration: 2 * time.Second,
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if r.Ops != 4 || int(r.OpsTotal) != total || c.dials != total {
+				t.Errorf("%d operations, %d with warm-up, %d connections; want 4, %d, %d", r.Ops, r.OpsTotal, c.dials, total, total)
+			}
+			if r.OpsPerS < 1.98 || r.OpsPerS > 2.02 || r.MBPerS < 1.98 || r.MBPerS > 2.02 {
+				t.Errorf("%v per second, %v MB/s, want 2", r.OpsPerS, r.MBPerS)
+			}
+		})
+	}
+}
+
 func TestPlansThatMakeNoSenseAreRefused(t *testing.T) {
 	good := Plan{Mode: Unary, Conns: 1, Streams: 1, Duration: time.Second}
 	if err := good.Check(); err != nil {
@@ -132,6 +194,8 @@ func TestPlansThatMakeNoSenseAreRefused(t *testing.T) {
 		"streams":  func(p *Plan) { p.Streams = 0 },
 		"duration": func(p *Plan) { p.Duration = 0 },
 		"rate":     func(p *Plan) { p.Mode, p.Rate = Down, 100 },
+		"held":     func(p *Plan) { p.Mode, p.Held = Send, 1 },
+		"afresh":   func(p *Plan) { p.Mode, p.Streams = Fetch, 2 },
 	} {
 		p := good
 		spoil(&p)

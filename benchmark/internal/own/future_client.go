@@ -55,10 +55,10 @@ func (c *futureConn) slot(t *load.Turn) futureSlot {
 	return futureSlot{futureConn: c, turn: t, req: service.Request(c.client.setup.Size)}
 }
 
-// outcome is that of an operation with a response.
-func (s *futureSlot) outcome(res *pb.SimpleResponse, err error) error {
+// outcome is that of an operation whose response brings size bytes.
+func outcome(res *pb.SimpleResponse, err error, size int) error {
 	if err == nil {
-		err = service.Check(res, s.client.setup.Size)
+		err = service.Check(res, size)
 	}
 	return err
 }
@@ -66,9 +66,10 @@ func (s *futureSlot) outcome(res *pb.SimpleResponse, err error) error {
 type futureUnary struct{ futureSlot }
 
 func (c *futureConn) Unary(t *load.Turn) load.Slot {
-	u := &futureUnary{c.slot(t)}
+	setup := &c.client.setup
+	u := &futureUnary{futureSlot{futureConn: c, turn: t, req: service.Ask(setup.Up, setup.Down)}}
 	u.again = func(res *pb.SimpleResponse, err error) {
-		if u.turn.Done(u.outcome(res, err)) {
+		if u.turn.Done(outcome(res, err, setup.Down)) {
 			u.Start()
 		}
 	}
@@ -88,7 +89,7 @@ type futurePingPong struct {
 func (c *futureConn) PingPong(t *load.Turn) load.Slot {
 	p := &futurePingPong{futureSlot: c.slot(t)}
 	p.again = func(res *pb.SimpleResponse, err error) {
-		if p.turn.Done(p.outcome(res, err)) {
+		if p.turn.Done(outcome(res, err, c.client.setup.Size)) {
 			p.Start()
 		}
 	}
@@ -119,7 +120,7 @@ type futureDown struct {
 func (c *futureConn) Down(t *load.Turn) load.Slot {
 	d := &futureDown{futureSlot: c.slot(t)}
 	d.again = func(res *pb.SimpleResponse, err error) {
-		if d.turn.Done(d.outcome(res, err)) {
+		if d.turn.Done(outcome(res, err, c.client.setup.Size)) {
 			d.Start()
 		}
 	}

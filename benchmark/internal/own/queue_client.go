@@ -55,7 +55,7 @@ type queueUnary struct {
 }
 
 func (c *queueConn) Unary(t *load.Turn) load.Slot {
-	return &queueUnary{queueConn: c, turn: t, req: service.Request(c.client.setup.Size)}
+	return &queueUnary{queueConn: c, turn: t, req: service.Ask(c.client.setup.Up, c.client.setup.Down)}
 }
 
 func (u *queueUnary) Start() {
@@ -67,7 +67,7 @@ func (u *queueUnary) Start() {
 func (u *queueUnary) Proceed(bool) {
 	err := u.status.Err()
 	if err == nil {
-		err = service.Check(&u.res, u.client.setup.Size)
+		err = service.Check(&u.res, u.client.setup.Down)
 	}
 	if u.turn.Done(err) {
 		u.Start()

@@ -52,7 +52,7 @@ type rawUnary struct {
 }
 
 func (c *rawConn) Unary(t *load.Turn) load.Slot {
-	return &rawUnary{rawConn: c, turn: t, req: service.Request(c.client.setup.Size)}
+	return &rawUnary{rawConn: c, turn: t, req: service.Ask(c.client.setup.Up, c.client.setup.Down)}
 }
 
 func (u *rawUnary) Start() {
@@ -68,7 +68,7 @@ func (u *rawUnary) Start() {
 func (u *rawUnary) Proceed(bool) {
 	err := u.status.Err()
 	if err == nil {
-		err = service.Check(&u.res, u.client.setup.Size)
+		err = service.Check(&u.res, u.client.setup.Down)
 	}
 	if u.turn.Done(err) {
 		u.Start()

@@ -62,7 +62,7 @@ type reactorUnary struct {
 }
 
 func (c *reactorConn) Unary(t *load.Turn) load.Slot {
-	u := &reactorUnary{reactorConn: c, turn: t, req: service.Request(c.client.setup.Size)}
+	u := &reactorUnary{reactorConn: c, turn: t, req: service.Ask(c.client.setup.Up, c.client.setup.Down)}
 	u.done = u.onDone
 	return u
 }
@@ -74,7 +74,7 @@ func (u *reactorUnary) Start() {
 func (u *reactorUnary) onDone(st cqrpc.Status) {
 	err := st.Err()
 	if err == nil {
-		err = service.Check(&u.res, u.client.setup.Size)
+		err = service.Check(&u.res, u.client.setup.Down)
 	}
 	if u.turn.Done(err) {
 		u.Start()

@@ -34,13 +34,13 @@ type syncConn struct {
 }
 
 func (c *syncConn) Unary(t *load.Turn) load.Slot {
-	req := service.Request(c.client.setup.Size)
+	req := service.Ask(c.client.setup.Up, c.client.setup.Down)
 	return load.Blocking(t, func() error {
 		res, err := client.Unary(context.Background(), c.channel, service.Unary, req)
 		if err != nil {
 			return err
 		}
-		return service.Check(res, c.client.setup.Size)
+		return service.Check(res, c.client.setup.Down)
 	})
 }
 

@@ -59,13 +59,13 @@ type connectConn struct {
 }
 
 func (c *connectConn) Unary(t *load.Turn) load.Slot {
-	req := service.Request(c.client.setup.Size)
+	req := service.Ask(c.client.setup.Up, c.client.setup.Down)
 	return load.Blocking(t, func() error {
 		res, err := c.unary.CallUnary(context.Background(), connect.NewRequest(req))
 		if err != nil {
 			return err
 		}
-		return service.Check(res.Msg, c.client.setup.Size)
+		return service.Check(res.Msg, c.client.setup.Down)
 	})
 }
 

@@ -52,13 +52,13 @@ type grpcConn struct {
 }
 
 func (c *grpcConn) Unary(t *load.Turn) load.Slot {
-	req := service.Request(c.client.setup.Size)
+	req := service.Ask(c.client.setup.Up, c.client.setup.Down)
 	return load.Blocking(t, func() error {
 		res, err := c.stub.UnaryCall(context.Background(), req)
 		if err != nil {
 			return err
 		}
-		return service.Check(res, c.client.setup.Size)
+		return service.Check(res, c.client.setup.Down)
 	})
 }
 

@@ -22,16 +22,21 @@ func plans() map[string]load.Plan {
 		}
 	}
 	return map[string]load.Plan{
-		"one call":         of(load.Unary, 1, 1, 32, 0),
-		"many calls":       of(load.Unary, 2, 20, 32, 0),
-		"large calls":      of(load.Unary, 1, 2, 1<<20, 0),
-		"paced calls":      of(load.Unary, 1, 10, 32, 2000),
-		"ping-pong":        of(load.PingPong, 2, 10, 32, 0),
-		"paced ping-pong":  of(load.PingPong, 1, 10, 32, 1000),
-		"down":             of(load.Down, 1, 1, 32, 0),
-		"down, large":      of(load.Down, 1, 2, 1<<20, 0),
-		"up":               of(load.Up, 1, 1, 1<<10, 0),
-		"up, large":        of(load.Up, 1, 2, 1<<20, 0),
+		"one call":        of(load.Unary, 1, 1, 32, 0),
+		"many calls":      of(load.Unary, 2, 20, 32, 0),
+		"large calls":     of(load.Unary, 1, 2, 1<<20, 0),
+		"paced calls":     of(load.Unary, 1, 10, 32, 2000),
+		"ping-pong":       of(load.PingPong, 2, 10, 32, 0),
+		"paced ping-pong": of(load.PingPong, 1, 10, 32, 1000),
+		"down":            of(load.Down, 1, 1, 32, 0),
+		"down, large":     of(load.Down, 1, 2, 1<<20, 0),
+		"up":              of(load.Up, 1, 1, 1<<10, 0),
+		"up, large":       of(load.Up, 1, 2, 1<<20, 0),
+		"send":            of(load.Send, 1, 1, 1<<20, 0),
+		"fetch":           of(load.Fetch, 1, 1, 1<<20, 0),
+		"calls beside idle streams": {
+			Mode: load.Unary, Conns: 2, Streams: 10, Held: 300, Size: 32, Duration: 30 * time.Millisecond,
+		},
 		"idle streams":     of(load.IdleStreams, 2, 300, 32, 0),
 		"idle connections": of(load.IdleConns, 3, 1, 32, 0),
 	}
@@ -99,7 +104,9 @@ func serve(t *testing.T, e roster.Entry, set service.Setting) (addr string) {
 }
 
 func drive(t *testing.T, e roster.Entry, addr string, inline bool, p load.Plan) {
-	c, err := e.NewClient(load.Setup{Addr: addr, Size: p.Size, Conns: p.Conns, Inline: inline})
+	setup := load.Setup{Addr: addr, Size: p.Size, Conns: p.Conns, Inline: inline}
+	setup.Up, setup.Down = p.Payloads()
+	c, err := e.NewClient(setup)
 	if err != nil {
 		t.Fatal(err)
 	}

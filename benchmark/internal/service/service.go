@@ -31,7 +31,7 @@ var (
 // What every server here allows, and every client expects.
 const (
 	MaxStreams = 1_000_000 // per connection
-	MaxMessage = 64 << 20  // bytes
+	MaxMessage = 65 << 20  // bytes: a payload of 64 MiB, and what is around it
 )
 
 // Server serves the BenchmarkService.
@@ -50,8 +50,11 @@ type Setting struct {
 }
 
 // Request asks for as many bytes as it brings.
-func Request(size int) *pb.SimpleRequest {
-	return &pb.SimpleRequest{ResponseSize: int32(size), Payload: &pb.Payload{Body: make([]byte, size)}}
+func Request(size int) *pb.SimpleRequest { return Ask(size, size) }
+
+// Ask brings up bytes and asks for down.
+func Ask(up, down int) *pb.SimpleRequest {
+	return &pb.SimpleRequest{ResponseSize: int32(down), Payload: &pb.Payload{Body: make([]byte, up)}}
 }
 
 // RequestDown asks for messages of size bytes and brings none.

@@ -87,6 +87,20 @@ func cpuOf(pid string) (time.Duration, error) {
 	return time.Duration(user+system) * clockTick, err
 }
 
+// Peak is the most memory that this process has ever had, of proc_pid_status(5).
+func Peak() (int64, error) {
+	data, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		return 0, err
+	}
+	_, rest, _ := strings.Cut(string(data), "VmHWM:")
+	var kilobytes int64
+	if _, err := fmt.Sscan(rest, &kilobytes); err != nil {
+		return 0, fmt.Errorf("VmHWM of /proc/self/status: %w", err)
+	}
+	return kilobytes << 10, nil
+}
+
 // residentOf reads the second field of proc_pid_statm(5).
 func residentOf(pid string) (int64, error) {
 	data, err := os.ReadFile("/proc/" + pid + "/statm")

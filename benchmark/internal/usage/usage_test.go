@@ -19,6 +19,12 @@ func TestAProcessIsSeenAsItSeesItself(t *testing.T) {
 	}
 }
 
+func TestThePeakIsNoLessThanWhatIsThere(t *testing.T) {
+	if peak, err := Peak(); err != nil || peak < Self().Resident/2 {
+		t.Errorf("%d, %v", peak, err)
+	}
+}
+
 func TestNoSuchProcess(t *testing.T) {
 	if u, err := Of(-1); err == nil {
 		t.Errorf("%+v", u)
