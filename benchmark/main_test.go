@@ -230,7 +230,7 @@ func TestHowMuchMoreTheGreaterWorkCosts(t *testing.T) {
 }
 
 func TestALargeMessageOverALongFatNetwork(t *testing.T) {
-	b, c := built(t), contender{name: queue, args: []string{"-impl", "cqrpc", "-style", "queue"}}
+	b, c := built(t), contender{name: queue, ends: goEnds, args: []string{"-impl", "cqrpc", "-style", "queue"}}
 	for _, mode := range []load.Mode{load.Send, load.Fetch} {
 		r := row{far: true, load: load.Plan{Mode: mode, Conns: 1, Streams: 1, Size: 100_000, Duration: time.Millisecond}}
 		if s, err := b.trial(t.Context(), r, c); err != nil || s.Rate <= 0 || s.MBPerS <= 0 {
