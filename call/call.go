@@ -42,11 +42,10 @@ type Config struct {
 // NewServer. All methods may be called concurrently, in any state of the call.
 type Call struct {
 	// immutable
-	settings *Settings
-	request  *request    // nil on a client
-	caller   *clientSide // nil on a server
-	clock    *clock      // nil: no deadline
-	first    Attempt
+	request *request    // nil on a client
+	caller  *clientSide // nil on a server
+	clock   *clock      // nil: no deadline
+	first   Attempt
 
 	mu sync.Mutex
 
@@ -56,6 +55,7 @@ type Call struct {
 	stream    Stream  // nil while none is bound
 	peer      *Peer   // nil likewise
 	family    *family
+	watcher   cq.Completer // see OnEnd
 
 	slots [numSlots]*batch
 	busy  opSet // outstanding, or being started
@@ -100,6 +100,14 @@ func (c *Call) codeLocked(send, recv codec.Compressor) {
 	}
 }
 
+// shared returns the settings.
+func (c *Call) shared() *Settings {
+	if c.caller == nil {
+		return c.request.settings
+	}
+	return c.caller.settings
+}
+
 func (c *Call) isServer() bool { return c.caller == nil }
 
 // attemptLocked is what the current stream reports to. Only clients have more
@@ -132,11 +140,11 @@ func (c *Call) Scheme() string {
 	if c.request != nil {
 		return c.request.scheme
 	}
-	return c.settings.Scheme
+	return c.shared().Scheme
 }
 
 // Codec returns what marshals the call's values.
-func (c *Call) Codec() codec.Codec { return c.settings.Codec }
+func (c *Call) Codec() codec.Codec { return c.shared().Codec }
 
 // Deadline returns when the call ends by itself, and whether it does.
 func (c *Call) Deadline() (time.Time, bool) {
@@ -192,7 +200,7 @@ func (c *Call) TrailingMetadata() cqrpc.Metadata {
 // content-type, "" if nothing does; on a client the codec's name.
 func (c *Call) ContentSubtype() string {
 	if c.request == nil {
-		return c.settings.Codec.Name()
+		return c.shared().Codec.Name()
 	}
 	return c.request.subtype
 }
@@ -288,6 +296,22 @@ func (c *Call) CancelWithStatus(code cqrpc.Code, msg string) {
 		code = cqrpc.CodeUnknown
 	}
 	c.abandon(cqrpc.Status{Code: code, Message: msg}, nil)
+}
+
+// OnEnd has to.Complete called, once and without Begin, when the call is over,
+// as RecvClose would: OK says that it was not cancelled. For styles; a later
+// call of OnEnd takes the place of one before that has not been told.
+func (c *Call) OnEnd(to cq.Completer) {
+	c.mu.Lock()
+	isOver := c.phase == over
+	if !isOver {
+		c.watcher = to
+	}
+	end := c.end
+	c.mu.Unlock()
+	if isOver {
+		to.Complete(cq.Completion{OK: end.how == byStatus})
+	}
 }
 
 // Close cancels the call if it is not over, and frees messages that arrived and

@@ -12,6 +12,7 @@ import (
 // clientSide is what only a client's call has.
 type clientSide struct {
 	// immutable
+	settings          *Settings
 	opener            Opener
 	method, authority string
 
@@ -33,12 +34,15 @@ type clientCall struct {
 // included, ends the call and is its status. o is asked for a stream when
 // SendInitialMetadata is started.
 func NewClient(cfg Config, o Opener) *Call {
-	cc := &clientCall{side: clientSide{opener: o, method: cfg.Method, authority: cfg.Authority}}
+	if cfg.Settings == nil {
+		cfg.Settings = defaultSettings()
+	}
+	cc := &clientCall{side: clientSide{settings: cfg.Settings, opener: o, method: cfg.Method, authority: cfg.Authority}}
 	c := &cc.Call
 	c.caller, cc.side.attempt = &cc.side, &c.first
 	c.init(&cfg)
-	if name := c.settings.Compressor; name != "" && name != "identity" {
-		comp, ok := c.settings.Compressors.Lookup(name)
+	if name := c.shared().Compressor; name != "" && name != "identity" {
+		comp, ok := c.shared().Compressors.Lookup(name)
 		if !ok {
 			c.abandon(cqrpc.Status{
 				Code: cqrpc.CodeInternal, Message: fmt.Sprintf("compressor %q is not installed", name),
@@ -60,10 +64,6 @@ func NewClient(cfg Config, o Opener) *Call {
 
 // init sets what calls of both sides begin with.
 func (c *Call) init(cfg *Config) {
-	c.settings = cfg.Settings
-	if c.settings == nil {
-		c.settings = defaultSettings()
-	}
 	c.completer = cfg.Completer
 	c.recv.oneMessage, c.waitForReady = cfg.OneMessage, cfg.WaitForReady
 	c.setDeadline(cfg.Deadline)

@@ -102,6 +102,10 @@ func (c *Call) overLocked(a *after, lane *cq.Lane) {
 	}
 	c.endSendsLocked(lane)
 	c.endReceivesLocked(a, lane)
+	if c.watcher != nil {
+		lane.Add(c.watcher, cq.Completion{OK: c.end.how == byStatus})
+		c.watcher = nil
+	}
 	c.partLocked(a)
 }
 

@@ -18,14 +18,16 @@ func (b *batch) Finalize(ev *cq.Event) bool {
 	if b.set.has(RecvMessageOp) {
 		undecodable = b.takeMessage()
 	}
-	verdict := b.takeResults()
+	if b.set&resultOps != 0 {
+		b.takeResults()
+	}
 	ev.OK, ev.Err = b.succeeded(), nil
 	switch {
 	case ev.OK:
 	case undecodable != nil:
 		ev.Err = undecodable
 	default:
-		ev.Err = verdict.err()
+		ev.Err = b.call.reason()
 	}
 	*b = batch{}
 	batches.Put(b)
@@ -102,11 +104,11 @@ func (c *Call) inflate(m frame.Message) (*mem.Buffer, *cqrpc.Error) {
 		return m.Body, cqrpc.Errorf(cqrpc.CodeInternal, "compressed message without grpc-encoding")
 	}
 	size := 4 * m.Body.Len() // a guess, to be outgrown by what is really there
-	if limit := c.settings.MaxRecvMessage; limit >= 0 {
+	if limit := c.shared().MaxRecvMessage; limit >= 0 {
 		size = min(size, limit)
 	}
 	out := mem.Get(size)
-	data, err := comp.Decompress(out.Bytes()[:0], m.Body.Bytes(), c.settings.MaxRecvMessage)
+	data, err := comp.Decompress(out.Bytes()[:0], m.Body.Bytes(), c.shared().MaxRecvMessage)
 	m.Body.Free()
 	out.Adopt(data)
 	switch {
@@ -119,7 +121,7 @@ func (c *Call) inflate(m frame.Message) (*mem.Buffer, *cqrpc.Error) {
 }
 
 func (c *Call) unmarshal(body *mem.Buffer, v any) *cqrpc.Error {
-	if err := c.settings.Codec.Unmarshal(body.Bytes(), v); err != nil {
+	if err := c.shared().Codec.Unmarshal(body.Bytes(), v); err != nil {
 		return cqrpc.Errorf(cqrpc.CodeInternal, "cannot unmarshal message into %T: %w", v, err)
 	}
 	return nil
@@ -133,8 +135,11 @@ func (c *Call) prefix() string {
 	return "CLIENT: "
 }
 
-// takeResults writes what the call knows by now, and returns how it ended.
-func (b *batch) takeResults() *verdict {
+// resultOps are those that tell of the call as a whole.
+const resultOps = opSet(1<<RecvInitialMetadataOp | 1<<RecvStatusOp | 1<<RecvCloseOp)
+
+// takeResults writes what the call knows by now.
+func (b *batch) takeResults() {
 	c := b.call
 	c.mu.Lock()
 	v := c.end
@@ -154,7 +159,14 @@ func (b *batch) takeResults() *verdict {
 	if b.dead != nil {
 		*b.dead = v.how != byStatus
 	}
-	return v
+}
+
+// reason is why an operation failed.
+func (c *Call) reason() error {
+	c.mu.Lock()
+	v := c.end
+	c.mu.Unlock()
+	return v.err()
 }
 
 // err is the verdict as the reason why an operation failed.

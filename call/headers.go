@@ -14,7 +14,7 @@ import (
 // list by grpc-timeout, whose value is left open until they are sent, and more.
 func (c *Call) requestList(comp codec.Compressor, md cqrpc.Metadata) *frame.HeaderList {
 	key := listKey{path: c.caller.method, authority: c.caller.authority, encoding: nameOf(comp)}
-	base := c.settings.lists.get(key, func(l *frame.HeaderList) { c.fillRequest(l, key.encoding) })
+	base := c.shared().lists.get(key, func(l *frame.HeaderList) { c.fillRequest(l, key.encoding) })
 	if c.clock == nil && len(md) == 0 {
 		return base
 	}
@@ -28,13 +28,13 @@ func (c *Call) requestList(comp codec.Compressor, md cqrpc.Metadata) *frame.Head
 
 func (c *Call) fillRequest(l *frame.HeaderList, encoding string) {
 	l.Add(":method", "POST")
-	l.Add(":scheme", c.settings.Scheme)
+	l.Add(":scheme", c.shared().Scheme)
 	l.Add(":path", c.caller.method)
 	l.Add(":authority", c.caller.authority)
 	l.Add("te", "trailers")
-	l.Add("content-type", contentTypeOf(c.settings.Codec.Name()))
-	if c.settings.UserAgent != "" {
-		l.Add("user-agent", c.settings.UserAgent)
+	l.Add("content-type", contentTypeOf(c.shared().Codec.Name()))
+	if c.shared().UserAgent != "" {
+		l.Add("user-agent", c.shared().UserAgent)
 	}
 	c.addEncodings(l, encoding)
 }
@@ -44,7 +44,7 @@ func (c *Call) addEncodings(l *frame.HeaderList, encoding string) {
 	if encoding != "" {
 		l.Add("grpc-encoding", encoding)
 	}
-	l.Add("grpc-accept-encoding", c.settings.Compressors.AcceptEncoding())
+	l.Add("grpc-accept-encoding", c.shared().Compressors.AcceptEncoding())
 }
 
 // nameOf is the grpc-encoding to announce, none for messages as they are.
@@ -58,7 +58,7 @@ func nameOf(comp codec.Compressor) string {
 // responseList returns the response headers.
 func (c *Call) responseList(comp codec.Compressor, md cqrpc.Metadata) *frame.HeaderList {
 	key := listKey{contentType: contentTypeOf(c.request.subtype), encoding: nameOf(comp)}
-	base := c.settings.lists.get(key, func(l *frame.HeaderList) {
+	base := c.shared().lists.get(key, func(l *frame.HeaderList) {
 		c.addResponse(l)
 		c.addEncodings(l, key.encoding)
 	})
@@ -115,8 +115,8 @@ func (c *Call) trailerList(st *cqrpc.Status, md cqrpc.Metadata, bare bool) *fram
 	if bare {
 		c.addResponse(l)
 	}
-	if err := addStatus(l, st); err != nil && c.settings.Logger != nil {
-		c.settings.Logger.Warn("call: status sent without its details", "method", c.Method(), "error", err)
+	if err := addStatus(l, st); err != nil && c.shared().Logger != nil {
+		c.shared().Logger.Warn("call: status sent without its details", "method", c.Method(), "error", err)
 	}
 	addMetadata(l, md)
 	return l

@@ -115,10 +115,10 @@ func (c *Call) packMessage(p *parcel, o *Op) error {
 		}
 	}
 	p.out.Message = body
-	if body.Len() > c.settings.MaxSendMessage {
+	if body.Len() > c.shared().MaxSendMessage {
 		p.excess = &cqrpc.Status{
 			Code:    cqrpc.CodeResourceExhausted,
-			Message: fmt.Sprintf("Sent message larger than max (%d vs. %d)", body.Len(), c.settings.MaxSendMessage),
+			Message: fmt.Sprintf("Sent message larger than max (%d vs. %d)", body.Len(), c.shared().MaxSendMessage),
 		}
 		return nil
 	}
@@ -137,9 +137,9 @@ func (c *Call) packMessage(p *parcel, o *Op) error {
 }
 
 func (c *Call) marshal(p *parcel, v any) (*mem.Buffer, error) {
-	b := mem.Get(max(c.settings.Codec.Size(v), 0))
+	b := mem.Get(max(c.shared().Codec.Size(v), 0))
 	p.draft = b
-	data, err := c.settings.Codec.Append(b.Bytes()[:0], v)
+	data, err := c.shared().Codec.Append(b.Bytes()[:0], v)
 	if err != nil {
 		return nil, err
 	}

@@ -172,7 +172,7 @@ func (c *Call) dataLocked(b *mem.Buffer, end bool, a *after, lane *cq.Lane) {
 		return
 	}
 	r.unread += n
-	err := r.push(b, c.settings.MaxRecvMessage)
+	err := r.push(b, c.shared().MaxRecvMessage)
 	if r.stopped {
 		a.stream, a.consume = c.stream, a.consume+r.unread
 		r.unread = 0
@@ -264,7 +264,7 @@ func (c *Call) responseLocked(f *fields, end bool, a *after, lane *cq.Lane) {
 		c.violationLocked("second header block in a response, without END_STREAM", a, lane)
 	case f.isInformational():
 	default:
-		comp, v, ok := f.checkResponse(c.settings.Compressors)
+		comp, v, ok := f.checkResponse(c.shared().Compressors)
 		if !ok {
 			c.concludeLocked(&v, a, lane)
 			return

@@ -14,14 +14,14 @@ type sendSide struct {
 	sent   frame.Sent     // what the current stream has reported
 	state  sendState
 	hinted bool // the outstanding message completes when it is buffered
-	// handing counts the goroutines that have taken sends of earlier batches and
-	// not called Stream.Send yet. Meanwhile what is accepted stays queued.
-	handing int32
 	// repeating: the first message goes out on another stream, although its
 	// operation has completed. Meanwhile held is the second message, and the end
 	// after it; nil nearly always.
 	repeating bool
-	held      *frame.Outgoing
+	// handing counts the goroutines that have taken sends of earlier batches and
+	// not called Stream.Send yet. Meanwhile what is accepted stays queued.
+	handing int32
+	held    *frame.Outgoing
 }
 
 // writeBuffer is how many bytes of messages may wait to be framed while those

@@ -86,7 +86,7 @@ func NewServer(cfg Config, s Stream, h *frame.Headers, p *Peer) (*Call, error) {
 	cfg.Deadline, _ = deadlineOf(r.timeout)
 	c := &Call{stream: s, peer: p, opened: true, request: r}
 	c.init(&cfg)
-	send, _ := c.chooseCompressor(c.settings.Compressor)
+	send, _ := c.chooseCompressor(c.shared().Compressor)
 	c.codeLocked(send, r.compressor)
 	c.recv.state = recvMessages
 	if h.End {
@@ -99,6 +99,9 @@ func NewServer(cfg Config, s Stream, h *frame.Headers, p *Peer) (*Call, error) {
 // deadline of the request may end the call, which sends and is reported back.
 // For the server, once NewServer has returned; BindCompleter implies it.
 func (c *Call) Start() {
+	if c.clock == nil {
+		return
+	}
 	c.mu.Lock()
 	c.armLocked()
 	c.mu.Unlock()
@@ -203,7 +206,7 @@ func (c *Call) chooseCompressor(want string) (codec.Compressor, bool) {
 	if want == "" || want == "identity" {
 		return nil, true
 	}
-	comp, ok := c.settings.Compressors.Lookup(want)
+	comp, ok := c.shared().Compressors.Lookup(want)
 	for name := range strings.SplitSeq(c.request.accept, ",") {
 		if strings.TrimSpace(name) == want {
 			return comp, ok

@@ -28,7 +28,7 @@ type Context struct {
 	mu sync.Mutex
 	// guarded by mu
 	begun     bool // initial metadata is out
-	isWatched bool // RECV_CLOSE was started
+	isWatched bool // the call tells its end
 	err       error
 	more      *contextMore // what most calls do not use, made when they do
 }
@@ -142,29 +142,24 @@ func (c *Context) stop(entry *func()) bool {
 	return true
 }
 
-// watch starts RECV_CLOSE, once: its completion ends the context.
+// watch has the end of the call end the context, once.
 func (c *Context) watch() {
 	c.mu.Lock()
 	isDue := c.call != nil && !c.isWatched && c.err == nil
 	c.isWatched = c.isWatched || isDue
 	c.mu.Unlock()
-	if !isDue {
-		return
-	}
-	ops := [1]call.Op{call.RecvClose(nil)}
-	if err := c.call.StartBatchOn((*closing)(c), ops[:], nil); err != nil {
-		panic("BUG: server: " + err.Error())
+	if isDue {
+		c.call.OnEnd((*closing)(c))
 	}
 }
 
-// closing completes RECV_CLOSE: the call has ended.
+// closing is told that the call has ended.
 type closing Context
 
 func (c *closing) Begin() bool { return true }
 
 func (c *closing) Complete(done cq.Completion) {
-	harvest(done)
-	isCancelled := c.call.Cancelled()
+	isCancelled := !done.OK
 	(*Context)(c).end()
 	if isCancelled {
 		c.call.Close() // nobody will read what has arrived

@@ -65,6 +65,7 @@ type Conn struct {
 	abuse    abuseState
 	bdp      bdpState
 	batching bool // as inBatch
+	asked    int  // messages and requests in the batch, for which answers may come
 
 	// flusher only
 	w *frame.Writer

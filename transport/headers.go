@@ -70,6 +70,9 @@ func (c *Conn) declined(s *Stream) error {
 // tellIfLost closes a stream whose connection ended while OnStream ran, before
 // there was a receiver to tell.
 func (c *Conn) tellIfLost(s *Stream) {
+	if !c.stopped.Load() {
+		return
+	}
 	c.mu.Lock()
 	g := goneStream{recv: s.recv, sent: s.sent}
 	lost, cause := s.lost, c.causeLocked()

@@ -83,11 +83,14 @@ func (c *Conn) endBatch() {
 	c.batching = false
 	c.mu.Lock()
 	c.inBatch = false
-	isDue, yield := c.flusher == flusherDue, c.isSharedLocked()
+	isDue := c.flusher == flusherDue
+	// If everything is answered already, nobody else has anything to add.
+	yield := isDue && c.isSharedLocked() && !c.enoughLocked(min(c.asked, enoughToWrite))
 	if isDue {
 		c.startFlusherLocked()
 	}
 	c.mu.Unlock()
+	c.asked = 0
 	if isDue {
 		c.flushInline(yield)
 	}
@@ -234,6 +237,7 @@ func (c *Conn) onData(f *frame.Frame) error {
 	if f.Data == nil && !f.End {
 		return c.glitch("empty DATA frames")
 	}
+	c.asked++
 	s.recv.OnData(f.Data, f.End, &c.lane)
 	if f.End {
 		c.recvEnd(s)

@@ -81,7 +81,7 @@ func (c *Conn) isSharedLocked() bool { return len(c.streams.table)+c.streams.wai
 // send: then the caller is the flusher no more.
 func (c *Conn) turnPlan(t *turn, yield bool) bool {
 	c.mu.Lock()
-	if yield && !c.enoughLocked() {
+	if yield && !c.enoughLocked(enoughToWrite) {
 		// Letting the other runnable goroutines add their frames first saves
 		// writes (docs/performance.md).
 		c.mu.Unlock()
@@ -124,14 +124,15 @@ func (c *Conn) turnEnd(t *turn, err error) (yield bool) {
 // without waiting for more: those who send so many at once do not need it.
 const enoughToWrite = 4
 
-func (c *Conn) enoughLocked() bool {
+// enoughLocked reports whether so many streams have something to send.
+func (c *Conn) enoughLocked(want int) bool {
 	n := 0
 	for _, q := range [...]*fifo{&c.out.ready, &c.streams.opening} {
-		for s := q.head; s != nil && n < enoughToWrite; s = s.next {
+		for s := q.head; s != nil && n < want; s = s.next {
 			n++
 		}
 	}
-	return n >= enoughToWrite
+	return n >= want
 }
 
 // writeFailed ends sending, and with it the opening of streams. What the peer

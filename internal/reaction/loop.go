@@ -17,6 +17,10 @@ func NewLoop(exec cq.Executor) *Loop {
 // Post has the executor run c, or runs it at once if that is Inline. For
 // the goroutines of the engine.
 func (l *Loop) Post(c cq.Callback) {
+	if l.isInline {
+		c.Run(cq.Event{Kind: cq.OpComplete, OK: true, Tag: c})
+		return
+	}
 	if err := l.queue.Post(c, true); err != nil {
 		panic("BUG: reaction: " + err.Error()) // nobody shuts it down
 	}
