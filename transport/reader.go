@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime"
 	"time"
 
 	"golang.org/x/net/http2"
@@ -80,19 +81,22 @@ func (c *Conn) beginBatch() {
 func (c *Conn) endBatch() {
 	c.lane.Flush()
 	c.touch()
-	c.batching = false
 	c.mu.Lock()
-	c.inBatch = false
+	if c.try != nil && !c.enoughLocked(min(c.asked, enoughToWrite)) {
+		// Those who were woken run now, and what they send needs no goroutine
+		// of its own to be written.
+		c.mu.Unlock()
+		runtime.Gosched()
+		c.mu.Lock()
+	}
+	c.batching, c.inBatch, c.asked = false, false, 0
 	isDue := c.flusher == flusherDue
-	// If everything is answered already, nobody else has anything to add.
-	yield := isDue && c.isSharedLocked() && !c.enoughLocked(min(c.asked, enoughToWrite))
 	if isDue {
 		c.startFlusherLocked()
 	}
 	c.mu.Unlock()
-	c.asked = 0
 	if isDue {
-		c.flushInline(yield)
+		c.flushInline(false)
 	}
 }
 
