@@ -13,7 +13,9 @@ import (
 // requestList returns the request headers. With a deadline they extend a shared
 // list by grpc-timeout, whose value is left open until they are sent, and more.
 func (c *Call) requestList(comp codec.Compressor, md cqrpc.Metadata) *frame.HeaderList {
-	key := listKey{path: c.caller.method, authority: c.caller.authority, encoding: nameOf(comp)}
+	key := listKey{
+		path: c.caller.method, authority: c.caller.authority, subtype: c.shared().Codec.Name(), encoding: nameOf(comp),
+	}
 	base := c.shared().lists.get(key, func(l *frame.HeaderList) { c.fillRequest(l, key.encoding) })
 	if c.clock == nil && len(md) == 0 {
 		return base
@@ -57,7 +59,7 @@ func nameOf(comp codec.Compressor) string {
 
 // responseList returns the response headers.
 func (c *Call) responseList(comp codec.Compressor, md cqrpc.Metadata) *frame.HeaderList {
-	key := listKey{contentType: contentTypeOf(c.request.subtype), encoding: nameOf(comp)}
+	key := listKey{subtype: c.request.subtype, encoding: nameOf(comp)}
 	base := c.shared().lists.get(key, func(l *frame.HeaderList) {
 		c.addResponse(l)
 		c.addEncodings(l, key.encoding)

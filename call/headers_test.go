@@ -285,3 +285,26 @@ func TestRefusedEncodingListsAccepted(t *testing.T) {
 		t.Errorf("answer %s", lines(l.Fields))
 	}
 }
+
+// What calls share depends on what their own settings may change.
+func TestSharedListsKnowTheCodec(t *testing.T) {
+	shared := NewSettings(Settings{})
+	own := *shared
+	own.Codec, own.Compressor = codec.Bytes(), "gzip"
+	for _, set := range []*Settings{shared, &own, shared, &own} {
+		r := newRig(t, func(cfg *Config, _ *fakeOpener) { cfg.Settings = set })
+		r.start("init", SendInitialMetadata(nil))
+		want := contentTypeOf(set.Codec.Name())
+		if got := fieldValue(r.stream().headers, "content-type"); got != want {
+			t.Errorf("content-type %q, want %q", got, want)
+		}
+		encoding := set.Compressor
+		if encoding == "" {
+			encoding = "<none>"
+		}
+		if got := fieldValue(r.stream().headers, "grpc-encoding"); got != encoding {
+			t.Errorf("grpc-encoding %q, want %q", got, encoding)
+		}
+		r.c.Cancel()
+	}
+}

@@ -15,11 +15,12 @@ type sharedLists struct {
 	lists atomic.Pointer[map[listKey]*frame.HeaderList] // replaced when one is added
 }
 
-// listKey is what a shared list depends on beside the Settings. Trailers have
-// neither path nor content-type.
+// listKey is what a shared list depends on beside what all Settings with the
+// same sharedLists have in common: a call's own Settings may have another codec
+// and compressor than the channel's, of which they are a copy.
 type listKey struct {
 	path, authority string // of a request
-	contentType     string
+	subtype         string // content-subtype
 	encoding        string // grpc-encoding, or none
 }
 

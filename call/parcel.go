@@ -137,9 +137,16 @@ func (c *Call) packMessage(p *parcel, o *Op) error {
 }
 
 func (c *Call) marshal(p *parcel, v any) (*mem.Buffer, error) {
-	b := mem.Get(max(c.shared().Codec.Size(v), 0))
+	k := c.shared().Codec
+	b := mem.Get(max(k.Size(v), 0))
 	p.draft = b
-	data, err := c.shared().Codec.Append(b.Bytes()[:0], v)
+	var data []byte
+	var err error
+	if sized, ok := k.(codec.SizedCodec); ok {
+		data, err = sized.AppendSized(b.Bytes()[:0], v)
+	} else {
+		data, err = k.Append(b.Bytes()[:0], v)
+	}
 	if err != nil {
 		return nil, err
 	}

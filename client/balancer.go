@@ -65,18 +65,3 @@ func newOnlyOne(conn *transport.Conn) onlyOne {
 func (p onlyOne) pick(pickInfo) (*transport.Conn, *call.Peer) { return p.conn, p.peer }
 func (p onlyOne) streams() int                                { return p.conn.NumStreams() }
 func (p onlyOne) String() string                              { return p.conn.String() }
-
-// configSelector gives a call what holds for its method, before the options of
-// the call itself: the channel's defaults today, a service config later.
-type configSelector interface {
-	configure(method string, c *callConfig)
-}
-
-// defaultOptions configures every method alike.
-type defaultOptions []CallOption
-
-func (d defaultOptions) configure(_ string, c *callConfig) {
-	for _, o := range d {
-		o.applyCall(c)
-	}
-}

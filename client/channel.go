@@ -27,7 +27,7 @@ type Channel struct {
 	authority string
 	settings  *call.Settings // what its calls have in common
 	balancer  balancer
-	selector  configSelector // nil: nothing to select
+	base      callConfig // of calls without options
 
 	mu sync.Mutex
 	// guarded by mu
@@ -69,9 +69,8 @@ func NewChannel(target string, opts ...Option) (*Channel, error) {
 		ch.authority = ch.cfg.authority
 	}
 	ch.waiting.init()
-	if len(ch.cfg.defaults) > 0 {
-		ch.selector = defaultOptions(ch.cfg.defaults)
-	}
+	ch.base = configured(
+		callConfig{Config: call.Config{Authority: ch.authority, Settings: ch.settings}}, ch.cfg.defaults)
 	ch.balancer = newSubchannel(t, &ch.cfg, ch.onUpdate)
 	return ch, nil
 }

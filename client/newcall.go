@@ -25,23 +25,22 @@ func (ch *Channel) newCall(cfg call.Config) *call.Call {
 
 // callConfig resolves a call's options over the channel's.
 func (ch *Channel) callConfig(method string, opts []CallOption) callConfig {
-	cfg := callConfig{Config: call.Config{Method: method, Authority: ch.authority, Settings: ch.settings}}
-	if ch.selector == nil && len(opts) == 0 {
+	cfg := ch.base
+	cfg.Method = method
+	if len(opts) == 0 {
 		return cfg
 	}
-	return configured(cfg, ch.selector, opts)
+	return configured(cfg, opts)
 }
 
 // configured is apart so that a call without options keeps its configuration
-// off the heap.
-func configured(cfg callConfig, selector configSelector, opts []CallOption) callConfig {
+// off the heap. What an option changes is the result's alone.
+func configured(cfg callConfig, opts []CallOption) callConfig {
 	c := &cfg
-	if selector != nil {
-		selector.configure(c.Method, c)
-	}
 	for _, o := range opts {
 		o.applyCall(c)
 	}
+	c.own = nil
 	return *c
 }
 

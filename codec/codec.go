@@ -1,5 +1,12 @@
 package codec
 
+// SizedCodec is a Codec that has less to do if Size was called just before.
+type SizedCodec interface {
+	Codec
+	// AppendSized is Append for a v that has not changed since Size(v).
+	AppendSized(dst []byte, v any) ([]byte, error)
+}
+
 // Codec is one way to serialize messages. Implementations must be safe for
 // concurrent use, and must not keep a slice they are given.
 type Codec interface {

@@ -12,6 +12,8 @@ import (
 // vtprotobuf generates are handled by these, without reflection.
 func Proto() Codec { return protoCodec{} }
 
+var _ SizedCodec = protoCodec{}
+
 type protoCodec struct{}
 
 // vtMessage is what vtprotobuf's marshal, unmarshal and size features add.
@@ -36,11 +38,21 @@ func (protoCodec) Size(v any) int {
 }
 
 func (protoCodec) Append(dst []byte, v any) ([]byte, error) {
+	return appendProto(dst, v, proto.MarshalOptions{})
+}
+
+// AppendSized implements SizedCodec: Size has left the sizes of all submessages
+// in them.
+func (protoCodec) AppendSized(dst []byte, v any) ([]byte, error) {
+	return appendProto(dst, v, proto.MarshalOptions{UseCachedSize: true})
+}
+
+func appendProto(dst []byte, v any, how proto.MarshalOptions) ([]byte, error) {
 	switch m := v.(type) {
 	case vtMessage:
 		return appendVT(dst, m)
 	case proto.Message:
-		out, err := proto.MarshalOptions{}.MarshalAppend(dst, m)
+		out, err := how.MarshalAppend(dst, m)
 		if err != nil {
 			return dst, fmt.Errorf("codec proto: marshal %T: %w", v, err)
 		}
