@@ -36,6 +36,8 @@ type Config struct {
 	WaitForReady bool
 	// Settings is what the call shares with others; nil: NewSettings of nothing.
 	Settings *Settings
+	// Room is the Opener's, see [Call.Room].
+	Room any
 }
 
 // Call is one RPC, client or server side. Make one with NewClient or
@@ -264,6 +266,15 @@ func (c *Call) WaitsForReady() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.waitForReady
+}
+
+// Room returns the Room of a client call's Config: where an Opener keeps, for
+// example, the memory of the call's first stream.
+func (c *Call) Room() any {
+	if c.caller == nil {
+		return nil
+	}
+	return c.caller.room
 }
 
 // Receiver returns what the stream of the current attempt reports to. An

@@ -13,6 +13,7 @@ import (
 type clientSide struct {
 	// immutable
 	settings          *Settings
+	room              any // see Config
 	opener            Opener
 	method, authority string
 
@@ -23,9 +24,10 @@ type clientSide struct {
 	initial cqrpc.Metadata // of the response's headers
 }
 
-// clientCall is a call with it, made in one piece.
-type clientCall struct {
-	Call
+// ClientCall is the memory of a client call, for an Opener that makes it in one
+// piece with more; see Init. It must not be copied.
+type ClientCall struct {
+	call Call
 	side clientSide
 }
 
@@ -34,12 +36,19 @@ type clientCall struct {
 // included, ends the call and is its status. o is asked for a stream when
 // SendInitialMetadata is started.
 func NewClient(cfg Config, o Opener) *Call {
+	return new(ClientCall).Init(cfg, o)
+}
+
+// Init is NewClient in memory that is zero.
+func (cc *ClientCall) Init(cfg Config, o Opener) *Call {
 	if cfg.Settings == nil {
 		cfg.Settings = defaultSettings()
 	}
-	cc := &clientCall{side: clientSide{settings: cfg.Settings, opener: o, method: cfg.Method, authority: cfg.Authority}}
-	c := &cc.Call
-	c.caller, cc.side.attempt = &cc.side, &c.first
+	c := &cc.call
+	cc.side = clientSide{
+		settings: cfg.Settings, opener: o, method: cfg.Method, authority: cfg.Authority, room: cfg.Room, attempt: &c.first,
+	}
+	c.caller = &cc.side
 	c.init(&cfg)
 	if name := c.shared().Compressor; name != "" && name != "identity" {
 		comp, ok := c.shared().Compressors.Lookup(name)

@@ -76,6 +76,11 @@ func parseRequest(h *frame.Headers, set *Settings) (*request, error) {
 //
 // The error, a *[RequestError], says what to answer instead.
 func NewServer(cfg Config, s Stream, h *frame.Headers, p *Peer) (*Call, error) {
+	return NewServerIn(nil, cfg, s, h, p)
+}
+
+// NewServerIn is NewServer in c, which is zero, for who has memory for it.
+func NewServerIn(c *Call, cfg Config, s Stream, h *frame.Headers, p *Peer) (*Call, error) {
 	if cfg.Settings == nil {
 		cfg.Settings = defaultSettings()
 	}
@@ -83,8 +88,11 @@ func NewServer(cfg Config, s Stream, h *frame.Headers, p *Peer) (*Call, error) {
 	if err != nil {
 		return nil, err
 	}
+	if c == nil {
+		c = new(Call)
+	}
 	cfg.Deadline, _ = deadlineOf(r.timeout)
-	c := &Call{stream: s, peer: p, opened: true, request: r}
+	c.stream, c.peer, c.opened, c.request = s, p, true, r
 	c.init(&cfg)
 	send, _ := c.chooseCompressor(c.shared().Compressor)
 	c.codeLocked(send, r.compressor)

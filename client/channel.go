@@ -179,7 +179,7 @@ func (ch *Channel) Open(c *call.Call) {
 			return
 		}
 		conn, peer := picker.pick(pickInfo{c.Method(), c.Authority()})
-		s, err := conn.NewStream(c.Receiver())
+		s, err := newStream(conn, c)
 		if err == nil {
 			c.Bind(s, peer)
 			return

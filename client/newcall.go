@@ -5,6 +5,7 @@ import (
 
 	"github.com/cqrpc/cqrpc/call"
 	"github.com/cqrpc/cqrpc/cq"
+	"github.com/cqrpc/cqrpc/transport"
 )
 
 // NewCall makes a batch-level call of method, "/pkg.Service/Method", whose tags
@@ -19,8 +20,31 @@ func (ch *Channel) NewCall(q cq.Completer, method string, opts ...CallOption) *c
 }
 
 func (ch *Channel) newCall(cfg call.Config) *call.Call {
+	return ch.newCallIn(new(pieces), cfg)
+}
+
+// pieces are a call and the stream of its first attempt, in one piece.
+type pieces struct {
+	call   call.ClientCall
+	stream transport.Stream
+	isUsed bool // the stream; of the goroutine that answers Open
+}
+
+func (ch *Channel) newCallIn(p *pieces, cfg call.Config) *call.Call {
 	ch.calls.Add(1)
-	return call.NewClient(cfg, ch)
+	cfg.Room = p
+	return p.call.Init(cfg, ch)
+}
+
+// newStream makes a stream of conn for the current attempt of a call.
+func newStream(conn *transport.Conn, c *call.Call) (*transport.Stream, error) {
+	p, ok := c.Room().(*pieces)
+	if !ok || p.isUsed {
+		return conn.NewStream(c.Receiver())
+	}
+	err := conn.InitStream(&p.stream, c.Receiver())
+	p.isUsed = err == nil
+	return &p.stream, err
 }
 
 // callConfig resolves a call's options over the channel's.

@@ -16,8 +16,9 @@ import (
 // stream is a streaming call of the sync style: one waiter per direction, each
 // used by one goroutine at a time.
 type stream struct {
-	call *call.Call
-	cfg  callConfig
+	call   *call.Call
+	cfg    callConfig
+	pieces pieces
 
 	// atomic: a direction is in use; a second user is told so
 	isSending, isReceiving atomic.Bool
@@ -55,7 +56,7 @@ func (ch *Channel) open(ctx context.Context, s *stream, method string, opts []Ca
 	if t, ok := ctx.Deadline(); ok {
 		s.cfg.deadline(t)
 	}
-	s.call = ch.newCall(s.cfg.Config)
+	s.call = ch.newCallIn(&s.pieces, s.cfg.Config)
 	ops = append(ops, call.SendInitialMetadata(s.cfg.headers))
 	if err := s.call.StartBatchOn(cq.Discard, ops, nil); err != nil {
 		s.call.Close()

@@ -18,25 +18,25 @@ type Prepared struct {
 
 	headerTo, trailerTo *cqrpc.Metadata
 	peerTo              *call.Peer
+	pieces              pieces // the call's memory
 }
 
-// Prepare makes a call as NewCall does, whose batches complete on to. The end
-// of ctx ends it, and so does ctx's deadline; a context that has ended makes a
-// call that has. hasOneResponse is true of the shapes Unary and ClientStream.
+// Prepare makes a call as NewCall does, in p, which is zero and must not be
+// copied. Its batches complete on to. The end of ctx ends it, and so does ctx's
+// deadline; a context that has ended makes a call that has. hasOneResponse is true of
+// the shapes Unary and ClientStream.
 func (ch *Channel) Prepare(
-	ctx context.Context, to cq.Completer, method string, hasOneResponse bool, opts ...CallOption,
-) Prepared {
+	ctx context.Context, p *Prepared, to cq.Completer, method string, hasOneResponse bool, opts ...CallOption,
+) {
 	cfg := ch.callConfig(method, opts)
 	cfg.Completer, cfg.OneMessage = to, hasOneResponse
 	if t, ok := ctx.Deadline(); ok {
 		cfg.deadline(t)
 	}
-	p := Prepared{
-		Call: ch.newCall(cfg.Config), Metadata: cfg.headers,
-		headerTo: cfg.headerTo, trailerTo: cfg.trailerTo, peerTo: cfg.peerTo,
-	}
+	p.Metadata = cfg.headers
+	p.headerTo, p.trailerTo, p.peerTo = cfg.headerTo, cfg.trailerTo, cfg.peerTo
+	p.Call = ch.newCallIn(&p.pieces, cfg.Config)
 	p.Call.Watch(ctx)
-	return p
 }
 
 // Tells reports whether Tell has anything to do.

@@ -27,6 +27,7 @@ func Unary[Req, Res any](
 type unaryCall struct {
 	cfg     callConfig
 	call    *call.Call
+	pieces  pieces
 	waiter  cq.Waiter
 	got     bool
 	status  cqrpc.Status
@@ -43,7 +44,7 @@ func (u *unaryCall) run(ctx context.Context, ch *Channel, req, res any) error {
 		u.cfg.deadline(t)
 	}
 	u.cfg.OneMessage = true
-	u.call = ch.newCall(u.cfg.Config)
+	u.call = ch.newCallIn(&u.pieces, u.cfg.Config)
 	defer u.call.Close()
 	err := u.call.StartBatchOn(&u.waiter, []call.Op{
 		call.SendInitialMetadata(u.cfg.headers),

@@ -21,6 +21,9 @@ type conn struct {
 	limit  int64      // handlers at once, negative: unlimited
 	peer   call.Peer
 
+	// reader only
+	fresh *pieces // of the request that is on its way to OnStream
+
 	// guarded by server.mu
 	securing  io.Closer       // the socket, until HTTP/2 begins
 	transport *transport.Conn // nil before
@@ -32,7 +35,22 @@ type conn struct {
 	closed   atomic.Bool
 }
 
-var _ transport.Handler = (*conn)(nil)
+var (
+	_ transport.Handler   = (*conn)(nil)
+	_ transport.Allocator = (*conn)(nil)
+)
+
+// pieces are a call and its stream, in one piece.
+type pieces struct {
+	stream transport.Stream
+	call   call.Call
+}
+
+// NewStream implements transport.Allocator.
+func (c *conn) NewStream() *transport.Stream {
+	c.fresh = new(pieces)
+	return &c.fresh.stream
+}
 
 // OnReady implements transport.Handler.
 func (c *conn) OnReady() {}
@@ -65,7 +83,8 @@ func (c *conn) newCall(st *transport.Stream, h *frame.Headers, isGeneric, hasOne
 	cfg := call.Config{
 		OneMessage: hasOneMessage, Settings: s.settingsFor(contentSubtype(h.Value("content-type")), isGeneric),
 	}
-	k, err := call.NewServer(cfg, st, h, &c.peer)
+	k, err := call.NewServerIn(&c.fresh.call, cfg, st, h, &c.peer)
+	c.fresh = nil
 	if err != nil {
 		refuse(st, h, err)
 		return nil

@@ -36,6 +36,7 @@ type Conn struct {
 	handler Handler
 	tls     *tls.ConnectionState
 	try     trySocket // nil: every write may wait
+	alloc   Allocator // the handler, if it is one
 
 	mu sync.Mutex
 	// guarded by mu
@@ -87,6 +88,7 @@ func New(side Side, nc net.Conn, cfg Config, h Handler) *Conn {
 	rc.Place = c.place
 	c.r = frame.NewReader(nc, rc)
 	c.try = trySocketOf(nc)
+	c.alloc, _ = h.(Allocator)
 	c.streams.init(side, c.cfg.FirstStreamID)
 	c.in.init(&c.cfg)
 	c.out.window = defaultWindow
@@ -127,15 +129,22 @@ func (c *Conn) NumStreams() int {
 // it waits its turn, first come first served (RFC 9113 section 5.1.2).
 // The error is ErrDraining or the reason the connection ended.
 func (c *Conn) NewStream(r Receiver) (*Stream, error) {
+	s := new(Stream)
+	return s, c.InitStream(s, r)
+}
+
+// InitStream is NewStream in s, which is zero, for who has memory for it.
+func (c *Conn) InitStream(s *Stream, r Receiver) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {
 	case c.state >= closing:
-		return nil, c.causeLocked()
+		return c.causeLocked()
 	case c.state == draining:
-		return nil, ErrDraining
+		return ErrDraining
 	}
-	return &Stream{conn: c, recv: r, contentLength: -1}, nil
+	s.conn, s.recv, s.contentLength = c, r, -1
+	return nil
 }
 
 // Close ends the connection now: every stream is closed with ConnLost, GOAWAY

@@ -95,7 +95,13 @@ func (c *Conn) admit(h *frame.Headers) (*Stream, error) {
 	if err := c.unsentBudgetLocked(); err != nil {
 		return nil, err
 	}
-	s := &Stream{conn: c, id: h.StreamID, contentLength: -1}
+	var s *Stream
+	if c.alloc != nil {
+		s = c.alloc.NewStream()
+	} else {
+		s = new(Stream)
+	}
+	s.conn, s.id, s.contentLength = c, h.StreamID, -1
 	c.openLocked(s)
 	s.state.must(recvHeaders)
 	if h.End {

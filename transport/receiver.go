@@ -39,6 +39,13 @@ type Handler interface {
 	OnClosed(err error)
 }
 
+// Allocator is a Handler that has memory for the streams of requests, in one
+// piece with what it makes of them: NewStream, called by the reader, returns a zero
+// Stream, of which OnStream tells next or nobody ever.
+type Allocator interface {
+	NewStream() *Stream
+}
+
 // Discard is a Receiver for streams whose request is refused with a response:
 // it throws away what still arrives.
 var Discard Receiver = discard{}

@@ -35,7 +35,9 @@ func ServerStream[Req, Res any](
 func PrepareServerStream[Req, Res any](
 	ctx context.Context, ch *client.Channel, m call.Method[Req, Res], req *Req, q *cq.Queue, opts ...client.CallOption,
 ) *Reader[Res] {
-	return &Reader[Res]{prepare(ctx, ch, m.Name, false, req, q, opts)}
+	r := new(Reader[Res])
+	r.prepare(ctx, ch, m.Name, false, req, q, opts)
+	return r
 }
 
 // StartCall sends initial metadata, request and half-close: true when they are

@@ -35,7 +35,9 @@ func BidiStream[Req, Res any](
 func PrepareBidiStream[Req, Res any](
 	ctx context.Context, ch *client.Channel, m call.Method[Req, Res], q *cq.Queue, opts ...client.CallOption,
 ) *ReaderWriter[Req, Res] {
-	return &ReaderWriter[Req, Res]{prepare(ctx, ch, m.Name, false, nil, q, opts)}
+	rw := new(ReaderWriter[Req, Res])
+	rw.prepare(ctx, ch, m.Name, false, nil, q, opts)
+	return rw
 }
 
 // StartCall is [Writer.StartCall].

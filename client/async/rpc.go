@@ -27,12 +27,13 @@ type rpc struct {
 	isDeaf   bool // finished, and nobody is reading: what still comes is dropped
 }
 
-// prepare makes an rpc that is prepared.
-func prepare(
+// prepare makes r, which is zero, an rpc that is prepared.
+func (r *rpc) prepare(
 	ctx context.Context, ch *client.Channel, method string, hasOneResponse bool, request any, q *cq.Queue,
 	opts []client.CallOption,
-) rpc {
-	return rpc{prepared: ch.Prepare(ctx, q, method, hasOneResponse, opts...), queue: q, request: request}
+) {
+	r.queue, r.request = q, request
+	ch.Prepare(ctx, &r.prepared, q, method, hasOneResponse, opts...)
 }
 
 // phase is how far the application has come with a call.

@@ -30,7 +30,9 @@ func Unary[Req, Res any](
 func PrepareUnary[Req, Res any](
 	ctx context.Context, ch *client.Channel, m call.Method[Req, Res], req *Req, q *cq.Queue, opts ...client.CallOption,
 ) *ResponseReader[Res] {
-	return &ResponseReader[Res]{prepare(ctx, ch, m.Name, true, req, q, opts)}
+	r := new(ResponseReader[Res])
+	r.prepare(ctx, ch, m.Name, true, req, q, opts)
+	return r
 }
 
 // StartCall lets the call begin. It has no tag: the first operation sends.

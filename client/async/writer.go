@@ -37,7 +37,9 @@ func ClientStream[Req, Res any](
 func PrepareClientStream[Req, Res any](
 	ctx context.Context, ch *client.Channel, m call.Method[Req, Res], res *Res, q *cq.Queue, opts ...client.CallOption,
 ) *Writer[Req] {
-	return &Writer[Req]{prepare(ctx, ch, m.Name, true, nil, q, opts), target(res)}
+	w := &Writer[Req]{response: target(res)}
+	w.prepare(ctx, ch, m.Name, true, nil, q, opts)
+	return w
 }
 
 // StartCall sends the initial metadata: true when it is out, false if the call

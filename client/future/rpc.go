@@ -35,7 +35,7 @@ func (r *rpc) prepare(
 	ctx context.Context, s *Stub, method string, hasOneResponse bool, opts []client.CallOption, t future.Tenant,
 ) error {
 	r.home = s.home
-	r.prepared = s.channel.Prepare(ctx, s.home.Queue(), method, hasOneResponse, opts...)
+	s.channel.Prepare(ctx, &r.prepared, s.home.Queue(), method, hasOneResponse, opts...)
 	if !r.home.Enter(&r.stay, t) {
 		r.prepared.Call.Close()
 		return errShutdown

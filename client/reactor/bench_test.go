@@ -225,7 +225,8 @@ func benchBatches(b *testing.B, ch *client.Channel, inFlight int) {
 			if !count.next() {
 				return
 			}
-			p := ch.Prepare(b.Context(), q, unary.Name, true)
+			var p client.Prepared
+			ch.Prepare(b.Context(), &p, q, unary.Name, true)
 			err := p.Call.StartBatch([]call.Op{
 				call.SendInitialMetadata(nil), call.SendValue(req), call.SendClose(),
 				call.RecvValue(&s.res, nil), call.RecvStatus(&s.st, nil),
@@ -292,7 +293,9 @@ func pingBatches(b *testing.B, ch *client.Channel, streams int) {
 	ctx, cancel := context.WithCancel(b.Context())
 	defer cancel()
 	for range streams {
-		k := ch.Prepare(ctx, q, bidi.Name, false).Call
+		var p client.Prepared
+		ch.Prepare(ctx, &p, q, bidi.Name, false)
+		k := p.Call
 		start := func(op call.Op, tag func(cq.Event)) {
 			if err := k.StartBatch([]call.Op{op}, tag); err != nil {
 				b.Error(err)

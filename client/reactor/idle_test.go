@@ -63,7 +63,9 @@ func openReactor(b *testing.B) func(stub *reactor.Stub, ch *client.Channel) func
 
 func openBare(b *testing.B) func(stub *reactor.Stub, ch *client.Channel) func() {
 	return func(_ *reactor.Stub, ch *client.Channel) func() {
-		k := ch.Prepare(b.Context(), cq.Discard, bidi.Name, false).Call
+		var p client.Prepared
+		ch.Prepare(b.Context(), &p, cq.Discard, bidi.Name, false)
+		k := p.Call
 		if err := k.StartBatch([]call.Op{call.SendInitialMetadata(nil)}, nil); err != nil {
 			b.Error(err)
 		}

@@ -28,7 +28,7 @@ func (b *base) bind(
 		Needs: reaction.Of(reaction.Final), Last: reaction.Of(reaction.Final), Passive: reaction.Of(reaction.Final),
 		IsLasting: shape == call.Unary,
 	})
-	b.prepared = s.channel.Prepare(ctx, nil, name, !shape.ManyResponses(), opts...)
+	s.channel.Prepare(ctx, &b.prepared, nil, name, !shape.ManyResponses(), opts...)
 	return true
 }
 

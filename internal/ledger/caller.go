@@ -51,7 +51,8 @@ func (c Caller) open(ctx context.Context, shape string, hasOneResponse bool, o p
 	if o.Gzip {
 		opts = append(opts, client.WithCompressor("gzip"))
 	}
-	p := c.Prepare(ctx, cq.Discard, o.Method, hasOneResponse, opts...)
+	var p client.Prepared
+	c.Prepare(ctx, &p, cq.Discard, o.Method, hasOneResponse, opts...)
 	v := &visit{k: p.Call, book: c.book, who: "client of " + o.Method}
 	var err error
 	if v.ended, err = v.book.Start(v.k, v.who, call.RecvStatus(&v.status, &v.trailer)); err != nil {

@@ -24,7 +24,8 @@ func (c batchCaller) Unary(ctx context.Context, req []byte, o Options) ([]byte, 
 	q := cq.New()
 	defer q.Close(context.Background())
 	m := o.named(unaryMethod)
-	p := c.Channel.Prepare(ctx, q, m.Name, true, asCallOptions(o)...)
+	var p client.Prepared
+	c.Channel.Prepare(ctx, &p, q, m.Name, true, asCallOptions(o)...)
 	defer p.Call.Close()
 	var header, trailer cqrpc.Metadata
 	var st cqrpc.Status
@@ -64,7 +65,7 @@ type batchStream struct {
 // the beginning, the status too.
 func (c batchCaller) open(ctx context.Context, m method, o Options) (*batchStream, error) {
 	s := &batchStream{queue: cq.NewPluck()}
-	s.Prepared = c.Channel.Prepare(ctx, s.queue, m.Name, m.Shape == call.ClientStream, asCallOptions(o)...)
+	c.Channel.Prepare(ctx, &s.Prepared, s.queue, m.Name, m.Shape == call.ClientStream, asCallOptions(o)...)
 	batches := [][]call.Op{
 		{call.SendInitialMetadata(s.Metadata)},
 		{call.RecvInitialMetadata(&s.header)},

@@ -1,6 +1,8 @@
 package own
 
 import (
+	"sync"
+
 	pb "google.golang.org/grpc/interop/grpc_testing"
 
 	"github.com/cqrpc/cqrpc"
@@ -68,25 +70,33 @@ type queueUnaryCall struct {
 	queuePlace
 	ctx       async.Context
 	req       pb.SimpleRequest
+	res       pb.SimpleResponse
 	responder async.ResponseWriter[pb.SimpleResponse]
 	answered  bool
 }
 
 func (at queuePlace) requestUnary() {
-	u := &queueUnaryCall{queuePlace: at}
+	u := unaryCalls.Get().(*queueUnaryCall)
+	u.queuePlace = at
 	_ = at.server.unary.Request(&u.ctx, &u.req, &u.responder, at.queue, at.queue, u)
 }
 
+// unaryCalls are records of calls that are done: nothing but the record's tags
+// refers to it, and its last has come.
+var unaryCalls = sync.Pool{New: func() any { return new(queueUnaryCall) }}
+
 // Proceed implements cq.Proceeder.
 func (u *queueUnaryCall) Proceed(ok bool) {
-	if u.answered || !ok {
-		return
+	switch {
+	case u.answered:
+		*u = queueUnaryCall{}
+		unaryCalls.Put(u)
+	case ok:
+		u.requestUnary()
+		u.answered = true
+		service.Answer(&u.res, &u.req)
+		must(u.responder.Finish(&u.res, cqrpc.Status{}, u))
 	}
-	u.requestUnary()
-	u.answered = true
-	var res pb.SimpleResponse
-	service.Answer(&res, &u.req)
-	must(u.responder.Finish(&res, cqrpc.Status{}, u))
 }
 
 type queuePingPongCall struct {
