@@ -5,7 +5,7 @@ import (
 
 	"github.com/cqrpc/cqrpc"
 	"github.com/cqrpc/cqrpc/cq"
-	"github.com/cqrpc/cqrpc/frame"
+	"github.com/cqrpc/cqrpc/internal/mem"
 )
 
 // StartBatch starts ops; when the last of them has completed, tag comes out of
@@ -168,25 +168,51 @@ var lanes = sync.Pool{New: func() any { return new(cq.Lane) }}
 // of its event.
 type batch struct {
 	// immutable
-	call     *Call
-	to       cq.Completer
-	tag      cq.Tag
-	set      opSet
-	isValue  bool // RecvMessage unmarshals into value
-	isNext   bool // RecvMessage fails without a message
+	call    *Call
+	to      cq.Completer
+	tag     cq.Tag
+	set     opSet
+	isValue bool // RecvMessage unmarshals into value; else that is a **Buffer
+	isNext  bool // RecvMessage fails without a message
+	value   any
+	got     *bool
+	results *results // where resultOps write to; nil: nowhere
+
+	// guarded by call.mu until the completion is posted, the harvester's then
+	pending      uint8 // operations outstanding
+	failed       bool  // one of them did not succeed
+	isCompressed bool  // body is
+	body         *mem.Buffer
+	credit       int // bytes to return when body is taken
+}
+
+// results is where operations that tell of the call as a whole write to. A batch
+// that only waits for a message has none.
+type results struct {
 	initial  *cqrpc.Metadata
 	trailing *cqrpc.Metadata
 	status   *cqrpc.Status
-	message  **Buffer
-	value    any
-	got      *bool
 	dead     *bool // RecvClose: cancelled
+}
 
-	// guarded by call.mu until the completion is posted, the harvester's then
-	pending uint8 // operations outstanding
-	failed  bool  // one of them did not succeed
-	in      frame.Message
-	credit  int // bytes to return when in is taken
+var resultsPool = sync.Pool{New: func() any { return new(results) }}
+
+// resultsOf returns them, to be written to.
+func (b *batch) resultsOf() *results {
+	if b.results == nil {
+		b.results = resultsPool.Get().(*results)
+	}
+	return b.results
+}
+
+// recycle ends the batch's life.
+func (b *batch) recycle() {
+	if b.results != nil {
+		*b.results = results{}
+		resultsPool.Put(b.results)
+	}
+	*b = batch{}
+	batches.Put(b)
 }
 
 var batches = sync.Pool{New: func() any { return new(batch) }}
@@ -197,14 +223,17 @@ func newBatch(c *Call, comp cq.Completer, tag cq.Tag, set opSet, ops []Op) *batc
 	for i := range ops {
 		switch o := &ops[i]; o.kind {
 		case RecvInitialMetadataOp:
-			b.initial = o.intoMD
+			b.resultsOf().initial = o.intoMD
 		case RecvMessageOp:
-			b.message, b.value, b.isValue, b.got = o.intoMsg, o.value, o.isValue, o.intoFlag
-			b.isNext = o.isNext
+			b.value, b.isValue, b.isNext, b.got = o.value, o.isValue, o.isNext, o.intoFlag
+			if o.intoMsg != nil {
+				b.value = o.intoMsg
+			}
 		case RecvStatusOp:
-			b.status, b.trailing = o.intoStat, o.intoMD
+			r := b.resultsOf()
+			r.status, r.trailing = o.intoStat, o.intoMD
 		case RecvCloseOp:
-			b.dead = o.intoFlag
+			b.resultsOf().dead = o.intoFlag
 		}
 	}
 	return b

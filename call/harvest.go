@@ -29,21 +29,20 @@ func (b *batch) Finalize(ev *cq.Event) bool {
 	default:
 		ev.Err = b.call.reason()
 	}
-	*b = batch{}
-	batches.Put(b)
+	b.recycle()
 	return true
 }
 
 // takeMessage hands the message, or that there is none, to the application.
 func (b *batch) takeMessage() (err *cqrpc.Error) {
-	body := b.in.Body
+	body := b.body
 	switch {
 	case body == nil:
 	case !b.accept():
 		body.Free()
 		body = nil
 	default:
-		body, err = b.decode(b.in)
+		body, err = b.decode(frame.Message{Compressed: b.isCompressed, Body: body})
 	}
 	if b.got != nil {
 		*b.got = body != nil
@@ -51,8 +50,8 @@ func (b *batch) takeMessage() (err *cqrpc.Error) {
 	if b.isNext && body == nil {
 		b.failed = true
 	}
-	if b.message != nil {
-		*b.message = body
+	if into, ok := b.value.(**Buffer); ok && !b.isValue {
+		*into = body
 	} else {
 		body.Free()
 	}
@@ -143,21 +142,22 @@ func (b *batch) takeResults() {
 	c := b.call
 	c.mu.Lock()
 	v := c.end
-	if b.initial != nil {
-		*b.initial = c.caller.initial
+	r := b.results
+	if r.initial != nil {
+		*r.initial = c.caller.initial
 	}
 	if b.set.has(RecvStatusOp) {
 		c.statusTaken = true
 	}
 	c.mu.Unlock()
-	if b.status != nil {
-		*b.status = v.status
+	if r.status != nil {
+		*r.status = v.status
 	}
-	if b.trailing != nil {
-		*b.trailing = v.trailing
+	if r.trailing != nil {
+		*r.trailing = v.trailing
 	}
-	if b.dead != nil {
-		*b.dead = v.how != byStatus
+	if r.dead != nil {
+		*r.dead = v.how != byStatus
 	}
 }
 

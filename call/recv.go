@@ -64,7 +64,7 @@ func (c *Call) deliverLocked(a *after, lane *cq.Lane) {
 	}
 	if m, ok := c.popLocked(); ok {
 		size := frame.PrefixLen + m.Body.Len()
-		b.in, b.credit = m, size-r.early
+		b.body, b.isCompressed, b.credit = m.Body, m.Compressed, size-r.early
 		r.unread, r.early = r.unread-size, 0
 		r.taken = true
 		c.settleLocked(RecvMessageOp, true, lane)
