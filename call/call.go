@@ -55,7 +55,6 @@ type Call struct {
 	completer cq.Completer
 	coding    *coding // nil: messages go as they are, both ways
 	stream    Stream  // nil while none is bound
-	peer      *Peer   // nil likewise
 	family    *family
 	watcher   cq.Completer // see OnEnd
 
@@ -238,10 +237,16 @@ func (c *Call) Peer() Peer {
 }
 
 func (c *Call) peerLocked() Peer {
-	if c.peer == nil {
+	var p *Peer
+	if c.caller != nil {
+		p = c.caller.peer
+	} else {
+		p = c.request.peer
+	}
+	if p == nil {
 		return Peer{}
 	}
-	return *c.peer
+	return *p
 }
 
 // Finished reports whether the call is over: nothing more will be sent, and

@@ -19,6 +19,7 @@ type clientSide struct {
 
 	// guarded by Call.mu
 	attempt *Attempt
+	peer    *Peer // nil while no stream was bound
 	replay  replay
 	watch   watching
 	initial cqrpc.Metadata // of the response's headers
@@ -101,7 +102,7 @@ func (c *Call) Bind(s Stream, p *Peer) {
 		return
 	}
 	c.opened = true
-	c.stream, c.peer = s, p
+	c.stream, c.caller.peer = s, p
 	c.handOverLocked(&a)
 	c.mu.Unlock()
 	a.perform(c)

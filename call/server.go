@@ -12,10 +12,11 @@ import (
 	"github.com/cqrpc/cqrpc/frame"
 )
 
-// request is what a server call knows from its request headers. Immutable, and
-// shared by calls whose headers are the same.
+// request is what a server call knows from its request headers and of who sent
+// them. Immutable, and shared by calls of a connection whose headers are the same.
 type request struct {
 	settings   *Settings // by which the headers were judged
+	peer       *Peer
 	method     string
 	authority  string
 	scheme     string
@@ -28,24 +29,24 @@ type request struct {
 
 // readRequest judges request headers. What it finds is remembered with headers
 // that come again and again.
-func readRequest(h *frame.Headers, set *Settings) (*request, error) {
+func readRequest(h *frame.Headers, set *Settings, p *Peer) (*request, error) {
 	if h.Err != nil {
 		return nil, refuseBlock(h.Err)
 	}
 	if h.Known == nil {
-		return parseRequest(h, set)
+		return parseRequest(h, set, p)
 	}
-	if r, ok := h.Known.Note.(*request); ok && r.settings == set {
+	if r, ok := h.Known.Note.(*request); ok && r.settings == set && r.peer == p {
 		return r, nil
 	}
-	r, err := parseRequest(h, set)
+	r, err := parseRequest(h, set, p)
 	if err == nil {
 		h.Known.Note = r
 	}
 	return r, err
 }
 
-func parseRequest(h *frame.Headers, set *Settings) (*request, error) {
+func parseRequest(h *frame.Headers, set *Settings, p *Peer) (*request, error) {
 	var f fields
 	f.parse(h)
 	subtype, err := f.checkRequest()
@@ -60,7 +61,7 @@ func parseRequest(h *frame.Headers, set *Settings) (*request, error) {
 		return nil, err
 	}
 	r := &request{
-		settings: set, method: f.path, authority: f.authority, scheme: f.scheme, subtype: subtype, accept: f.accept,
+		settings: set, peer: p, method: f.path, authority: f.authority, scheme: f.scheme, subtype: subtype, accept: f.accept,
 		md: slices.Clip(f.md), timeout: f.timeout, compressor: comp,
 	}
 	if r.authority == "" {
@@ -84,7 +85,7 @@ func NewServerIn(c *Call, cfg Config, s Stream, h *frame.Headers, p *Peer) (*Cal
 	if cfg.Settings == nil {
 		cfg.Settings = defaultSettings()
 	}
-	r, err := readRequest(h, cfg.Settings)
+	r, err := readRequest(h, cfg.Settings, p)
 	if err != nil {
 		return nil, err
 	}
@@ -92,7 +93,7 @@ func NewServerIn(c *Call, cfg Config, s Stream, h *frame.Headers, p *Peer) (*Cal
 		c = new(Call)
 	}
 	cfg.Deadline, _ = deadlineOf(r.timeout)
-	c.stream, c.peer, c.opened, c.request = s, p, true, r
+	c.stream, c.opened, c.request = s, true, r
 	c.init(&cfg)
 	send, _ := c.chooseCompressor(c.shared().Compressor)
 	c.codeLocked(send, r.compressor)
