@@ -29,8 +29,27 @@ type Context struct {
 	// guarded by mu
 	begun     bool // initial metadata is out
 	isWatched bool // the call tells its end
-	err       error
+	how       contextEnd
 	more      *contextMore // what most calls do not use, made when they do
+}
+
+// contextEnd is whether and why a context has ended.
+type contextEnd uint8
+
+const (
+	notEnded contextEnd = iota
+	wasCancelled
+	pastDeadline
+)
+
+func (e contextEnd) err() error {
+	switch e {
+	case wasCancelled:
+		return context.Canceled
+	case pastDeadline:
+		return context.DeadlineExceeded
+	}
+	return nil
 }
 
 // contextMore is the rest of a Context. Guarded by its mu.
@@ -88,7 +107,7 @@ func (c *Context) Err() error {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.err
+	return c.how.err()
 }
 
 // Done implements context.Context.
@@ -97,7 +116,7 @@ func (c *Context) Done() <-chan struct{} {
 	more := c.moreLocked()
 	if more.done == nil {
 		more.done = make(chan struct{})
-		if c.err != nil {
+		if c.how != notEnded {
 			close(more.done)
 		}
 	}
@@ -123,7 +142,7 @@ func (c *Context) AfterFunc(f func()) (stop func() bool) {
 func (c *Context) follow(entry *func()) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.err != nil {
+	if c.how != notEnded {
 		return false
 	}
 	more := c.moreLocked()
@@ -145,7 +164,7 @@ func (c *Context) stop(entry *func()) bool {
 // watch has the end of the call end the context, once.
 func (c *Context) watch() {
 	c.mu.Lock()
-	isDue := c.call != nil && !c.isWatched && c.err == nil
+	isDue := c.call != nil && !c.isWatched && c.how == notEnded
 	c.isWatched = c.isWatched || isDue
 	c.mu.Unlock()
 	if isDue {
@@ -171,16 +190,16 @@ func (c *closing) Complete(done cq.Completion) {
 
 // end ends the context; only the first call acts.
 func (c *Context) end() {
-	err := context.Canceled
+	how := wasCancelled
 	if d, ok := c.Deadline(); ok && !time.Now().Before(d) {
-		err = context.DeadlineExceeded
+		how = pastDeadline
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.err != nil {
+	if c.how != notEnded {
 		return
 	}
-	c.err = err
+	c.how = how
 	if c.more == nil {
 		return
 	}

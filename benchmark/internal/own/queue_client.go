@@ -115,6 +115,7 @@ func (p *queuePingPong) Proceed(ok bool) {
 		return
 	}
 	err := service.Check(&p.res, p.client.setup.Size)
+	p.res.Payload = nil // an idle stream holds none
 	if p.failed {
 		err = errEnded
 	}

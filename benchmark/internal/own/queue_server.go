@@ -123,6 +123,7 @@ func (p *queuePingPongCall) Proceed(ok bool) {
 		p.step = writing
 		var res pb.SimpleResponse
 		service.Answer(&res, &p.req)
+		p.req.Payload = nil // an idle stream holds none
 		must(p.stream.Write(&res, p))
 	default:
 		if p.step == requested {

@@ -123,6 +123,7 @@ func (p *rawPingPong) Proceed(ok bool) {
 	err := p.outcome(ok)
 	if err == nil {
 		err = service.Check(&p.res, p.client.setup.Size)
+		p.res.Payload = nil // an idle stream holds none
 	}
 	if p.turn.Done(err) {
 		p.Start()

@@ -150,6 +150,7 @@ func (p *rawPingPongCall) Proceed(ok bool) {
 		p.step = writing
 		var res pb.SimpleResponse
 		service.Answer(&res, &p.req)
+		p.req.Payload = nil // an idle stream holds none
 		ops := [...]call.Op{call.SendValue(&res)}
 		must(p.slot.Call.StartBatch(ops[:], p))
 	}

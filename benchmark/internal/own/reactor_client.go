@@ -132,6 +132,7 @@ func (p *reactorPingPong) half(ok bool) {
 		return
 	}
 	err := service.Check(&p.res, p.client.setup.Size)
+	p.res.Payload = nil // an idle stream holds none
 	if p.failed {
 		err = errEnded
 	}

@@ -56,6 +56,7 @@ func (p *reactorPingPongCall) OnReadDone(ok bool) {
 
 // OnWriteDone implements reactor.BidiReactor.
 func (p *reactorPingPongCall) OnWriteDone(ok bool) {
+	p.req.Payload, p.res.Payload = nil, nil // an idle stream holds none
 	if ok {
 		p.StartRead(&p.req)
 	}

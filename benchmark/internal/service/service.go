@@ -1,11 +1,12 @@
 // Package service is grpc.testing.BenchmarkService as every client and server
-// here speaks it: its methods, what is asked and what is answered. It holds no
-// state; everything may be called by any goroutine.
+// here speaks it: its methods, what is asked and what is answered. Everything may
+// be called by any goroutine.
 package service
 
 import (
 	"fmt"
 	"net"
+	"sync"
 
 	pb "google.golang.org/grpc/interop/grpc_testing"
 
@@ -49,8 +50,17 @@ type Setting struct {
 	Workers int  // grpc-go: NumStreamWorkers; 0: a goroutine per call
 }
 
-// Request asks for as many bytes as it brings.
-func Request(size int) *pb.SimpleRequest { return Ask(size, size) }
+// Request asks for as many bytes as it brings. Those of a size are one message,
+// not to be changed: who holds a stream need not hold what it sends.
+func Request(size int) *pb.SimpleRequest {
+	m, ok := requests.Load(size)
+	if !ok {
+		m, _ = requests.LoadOrStore(size, Ask(size, size))
+	}
+	return m.(*pb.SimpleRequest)
+}
+
+var requests sync.Map // by size
 
 // Ask brings up bytes and asks for down.
 func Ask(up, down int) *pb.SimpleRequest {
