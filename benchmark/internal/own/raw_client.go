@@ -130,11 +130,14 @@ func (p *rawPingPong) Proceed(ok bool) {
 	}
 }
 
-// rawDown is a stream that is received.
-type rawDown struct{ rawStream }
+// rawDown is a stream that is received, as bytes.
+type rawDown struct {
+	rawStream
+	message *call.Buffer
+}
 
 func (c *rawConn) Down(t *load.Turn) load.Slot {
-	d := &rawDown{rawStream{rawConn: c, turn: t, req: service.RequestDown(c.client.setup.Size)}}
+	d := &rawDown{rawStream: rawStream{rawConn: c, turn: t, req: service.RequestDown(c.client.setup.Size)}}
 	c.client.hold(d)
 	return d
 }
@@ -143,31 +146,36 @@ func (d *rawDown) Start() {
 	if d.call == nil {
 		d.call = d.channel.NewCall(d.queue, service.DownName)
 		ops := [...]call.Op{
-			call.SendInitialMetadata(nil), call.SendValue(d.req), call.SendClose(), call.RecvNext(&d.res),
+			call.SendInitialMetadata(nil), call.SendValue(d.req), call.SendClose(), call.RecvMessage(&d.message),
 		}
 		must(d.call.StartBatch(ops[:], d))
 		return
 	}
-	ops := [...]call.Op{call.RecvNext(&d.res)}
+	ops := [...]call.Op{call.RecvMessage(&d.message)}
 	must(d.call.StartBatch(ops[:], d))
 }
 
 // Proceed implements cq.Proceeder.
 func (d *rawDown) Proceed(ok bool) {
-	err := d.outcome(ok)
+	err := d.outcome(ok && d.message != nil)
 	if err == nil {
-		err = service.Check(&d.res, d.client.setup.Size)
+		err = service.CheckEncoded(d.message.Bytes(), d.client.setup.Size)
 	}
+	d.message.Free()
+	d.message = nil
 	if d.turn.Done(err) {
 		d.Start()
 	}
 }
 
-// rawUp is a stream that is sent.
-type rawUp struct{ rawStream }
+// rawUp is a stream that is sent: one message, marshalled once.
+type rawUp struct {
+	rawStream
+	message *call.Buffer
+}
 
 func (c *rawConn) Up(t *load.Turn) load.Slot {
-	u := &rawUp{rawStream{rawConn: c, turn: t, req: service.Request(c.client.setup.Size)}}
+	u := &rawUp{rawStream: rawStream{rawConn: c, turn: t}, message: service.Encoded(service.Request(c.client.setup.Size))}
 	c.client.hold(u)
 	return u
 }
@@ -175,11 +183,11 @@ func (c *rawConn) Up(t *load.Turn) load.Slot {
 func (u *rawUp) Start() {
 	if u.call == nil {
 		u.call = u.channel.NewCall(u.queue, service.UpName)
-		ops := [...]call.Op{call.SendInitialMetadata(nil), call.SendValue(u.req).With(call.BufferHint)}
+		ops := [...]call.Op{call.SendInitialMetadata(nil), call.SendMessage(u.message.Ref()).With(call.BufferHint)}
 		must(u.call.StartBatch(ops[:], u))
 		return
 	}
-	ops := [...]call.Op{call.SendValue(u.req).With(call.BufferHint)}
+	ops := [...]call.Op{call.SendMessage(u.message.Ref()).With(call.BufferHint)}
 	must(u.call.StartBatch(ops[:], u))
 }
 

@@ -50,7 +50,7 @@ func NewRawServer(set service.Setting) (service.Server, error) {
 			(&rawPingPongCall{rawCall{server: r, queue: q}}).request()
 		}
 		(&rawDownCall{rawCall: rawCall{server: r, queue: q}}).request()
-		(&rawUpCall{rawCall{server: r, queue: q}}).request()
+		(&rawUpCall{rawCall: rawCall{server: r, queue: q}}).request()
 	}
 	return r, nil
 }
@@ -156,10 +156,10 @@ func (p *rawPingPongCall) Proceed(ok bool) {
 	}
 }
 
-// rawDownCall sends until the client has enough.
+// rawDownCall sends until the client has enough: one message, marshalled once.
 type rawDownCall struct {
 	rawCall
-	res *pb.SimpleResponse
+	message *call.Buffer
 }
 
 func (d *rawDownCall) request() {
@@ -171,26 +171,31 @@ func (d *rawDownCall) request() {
 func (d *rawDownCall) Proceed(ok bool) {
 	switch {
 	case d.gone(ok):
+		d.message.Free()
+		d.message = nil
 	case d.step == requested:
 		(&rawDownCall{rawCall: rawCall{server: d.server, queue: d.queue}}).request()
-		d.step, d.res = writing, service.Flood(&d.req)
-		ops := [...]call.Op{call.SendInitialMetadata(nil), call.SendValue(d.res).With(call.BufferHint)}
+		d.step, d.message = writing, service.Encoded(service.Flood(&d.req))
+		ops := [...]call.Op{call.SendInitialMetadata(nil), call.SendMessage(d.message.Ref()).With(call.BufferHint)}
 		must(d.slot.Call.StartBatch(ops[:], d))
 	default:
-		ops := [...]call.Op{call.SendValue(d.res).With(call.BufferHint)}
+		ops := [...]call.Op{call.SendMessage(d.message.Ref()).With(call.BufferHint)}
 		must(d.slot.Call.StartBatch(ops[:], d))
 	}
 }
 
-// rawUpCall receives until the client has sent all.
-type rawUpCall struct{ rawCall }
+// rawUpCall receives until the client has sent all. It looks at nothing.
+type rawUpCall struct {
+	rawCall
+	message *call.Buffer
+}
 
 func (u *rawUpCall) request() { u.server.request(u.server.up, &u.slot, u.queue, u) }
 
 // Proceed implements cq.Proceeder.
 func (u *rawUpCall) Proceed(ok bool) {
 	switch {
-	case u.step == reading && !ok && u.slot.Call.Err() == nil:
+	case u.step == reading && ok && u.message == nil: // half-closed
 		u.step = finishing
 		ops := [...]call.Op{
 			call.SendInitialMetadata(nil), call.SendValue(new(pb.SimpleResponse)), call.SendStatus(cqrpc.Status{}, nil),
@@ -199,10 +204,12 @@ func (u *rawUpCall) Proceed(ok bool) {
 	case u.gone(ok):
 	default:
 		if u.step == requested {
-			(&rawUpCall{rawCall{server: u.server, queue: u.queue}}).request()
+			(&rawUpCall{rawCall: rawCall{server: u.server, queue: u.queue}}).request()
 			u.step = reading
 		}
-		ops := [...]call.Op{call.RecvNext(&u.req)}
+		u.message.Free()
+		u.message = nil
+		ops := [...]call.Op{call.RecvMessage(&u.message)}
 		must(u.slot.Call.StartBatch(ops[:], u))
 	}
 }

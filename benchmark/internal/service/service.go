@@ -9,6 +9,8 @@ import (
 	"sync"
 
 	pb "google.golang.org/grpc/interop/grpc_testing"
+	"google.golang.org/protobuf/encoding/protowire"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/cqrpc/cqrpc/call"
 )
@@ -86,6 +88,45 @@ func Flood(req *pb.SimpleRequest) *pb.SimpleResponse {
 	res := new(pb.SimpleResponse)
 	Answer(res, req)
 	return res
+}
+
+// Encoded is m as it goes over the wire, to be sent again and again.
+func Encoded(m proto.Message) *call.Buffer {
+	b, err := proto.Marshal(m)
+	if err != nil {
+		panic(err) // of messages made here
+	}
+	return call.NewBuffer(b)
+}
+
+// CheckEncoded is Check of an answer that nobody unmarshals.
+func CheckEncoded(b []byte, size int) error {
+	body := field(field(b, 1), 2) // SimpleResponse.payload, Payload.body
+	if len(body) != size {
+		return fmt.Errorf("a response of %d bytes, asked for %d", len(body), size)
+	}
+	return nil
+}
+
+// field returns the first field of b with a number, which has a length; nil if
+// there is none.
+func field(b []byte, number protowire.Number) []byte {
+	for len(b) > 0 {
+		got, kind, n := protowire.ConsumeTag(b)
+		if n < 0 {
+			return nil
+		}
+		b = b[n:]
+		if got == number && kind == protowire.BytesType {
+			v, _ := protowire.ConsumeBytes(b)
+			return v
+		}
+		if n = protowire.ConsumeFieldValue(got, kind, b); n < 0 {
+			return nil
+		}
+		b = b[n:]
+	}
+	return nil
 }
 
 // Check reports an answer that has not the size that was asked for.
