@@ -83,8 +83,10 @@ type Mailbox struct {
 	isTelling   bool // Exhausted is still to be called
 	entered     int32
 	holds       int32
-	early       Early
+	early       *Early // what was asked for before there was a call; nil: nothing
 }
+
+var earlies = sync.Pool{New: func() any { return new(Early) }}
 
 var _ cq.Callback = (*Mailbox)(nil)
 
@@ -114,12 +116,15 @@ func (m *Mailbox) Start(busy Set) bool {
 func (m *Mailbox) Take() (Early, bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	e := m.early
-	m.early = Early{}
-	if e.Kinds == 0 {
+	if m.early == nil {
 		m.state.to(running)
+		return Early{}, false
 	}
-	return e, e.Kinds != 0
+	e := *m.early
+	*m.early = Early{}
+	earlies.Put(m.early)
+	m.early = nil
+	return e, true
 }
 
 // Begin asks for an operation.
@@ -139,6 +144,9 @@ func (m *Mailbox) Begin(op *Op) Answer {
 	m.busy |= 1 << op.Kind
 	m.barred |= op.Bars
 	if m.state == closed {
+		if m.early == nil {
+			m.early = earlies.Get().(*Early)
+		}
 		m.early.put(op)
 		return Queued
 	}

@@ -28,7 +28,7 @@ func (b *base) finish(m any, flags call.Flags, status *cqrpc.Status) {
 		st = *status
 	}
 	if m == nil && st.Code == cqrpc.CodeOK {
-		m = b.rpc.response
+		m = b.rpc.method.response()
 	}
 	err := b.rpc.sendStatus((*parting)(b), m, flags, st)
 	if err != nil && m != nil {

@@ -2,6 +2,7 @@ package reactor
 
 import (
 	"github.com/cqrpc/cqrpc/call"
+	"github.com/cqrpc/cqrpc/internal/reaction"
 	"github.com/cqrpc/cqrpc/server"
 )
 
@@ -11,10 +12,10 @@ import (
 func Unary[Req, Res any](
 	m call.Method[Req, Res], f func(*Context, *Req, *Res) UnaryReactor, opts ...Option,
 ) server.Handler {
-	loop := newLoop(opts)
+	h := newMethod(f, opts)
 	return server.NewHandler(m.Name, call.Unary, func(a server.Accepted) {
-		c := &unaryCall[Req, Res]{handler: f}
-		c.accept(a, loop, c)
+		c := &unaryCall[Req, Res]{method: h}
+		c.accept(a, c)
 	})
 }
 
@@ -24,10 +25,10 @@ func Unary[Req, Res any](
 func ServerStream[Req, Res any](
 	m call.Method[Req, Res], f func(*Context, *Req) WriteReactor[Res], opts ...Option,
 ) server.Handler {
-	loop := newLoop(opts)
+	h := newMethod(f, opts)
 	return server.NewHandler(m.Name, call.ServerStream, func(a server.Accepted) {
-		c := &serverStreamCall[Req, Res]{handler: f}
-		c.accept(a, loop, c)
+		c := &serverStreamCall[Req, Res]{method: h}
+		c.accept(a, c)
 	})
 }
 
@@ -37,10 +38,10 @@ func ServerStream[Req, Res any](
 func ClientStream[Req, Res any](
 	m call.Method[Req, Res], f func(*Context, *Res) ReadReactor[Req], opts ...Option,
 ) server.Handler {
-	loop := newLoop(opts)
+	h := newMethod(f, opts)
 	return server.NewHandler(m.Name, call.ClientStream, func(a server.Accepted) {
-		c := &clientStreamCall[Req, Res]{handler: f}
-		c.accept(a, loop, c)
+		c := &clientStreamCall[Req, Res]{method: h}
+		c.accept(a, c)
 	})
 }
 
@@ -49,10 +50,10 @@ func ClientStream[Req, Res any](
 func BidiStream[Req, Res any](
 	m call.Method[Req, Res], f func(*Context) BidiReactor[Req, Res], opts ...Option,
 ) server.Handler {
-	loop := newLoop(opts)
+	h := newMethod(f, opts)
 	return server.NewHandler(m.Name, call.BidiStream, func(a server.Accepted) {
-		c := &bidiStreamCall[Req, Res]{handler: f}
-		c.accept(a, loop, c)
+		c := &bidiStreamCall[Req, Res]{method: h}
+		c.accept(a, c)
 	})
 }
 
@@ -62,21 +63,32 @@ func Generic(f func(*Context) BidiReactor[[]byte, []byte], opts ...Option) serve
 	return BidiStream(call.Method[[]byte, []byte]{Shape: call.BidiStream}, f, opts...)
 }
 
+// method is what the calls of a method share.
+type method[F any] struct {
+	loop    *reaction.Loop
+	handler F
+}
+
+func newMethod[F any](f F, opts []Option) *method[F] { return &method[F]{newLoop(opts), f} }
+
 // unaryCall is one call of a handler of Unary, and likewise below.
 type unaryCall[Req, Res any] struct {
 	rpc
-	handler func(*Context, *Req, *Res) UnaryReactor
+	method  *method[func(*Context, *Req, *Res) UnaryReactor]
+	arrived arrival
 	req     Req
 	res     Res
 	reactor DefaultReactor
 }
 
+func (c *unaryCall[Req, Res]) home() *reaction.Loop   { return c.method.loop }
+func (c *unaryCall[Req, Res]) arrival() *arrival      { return &c.arrived }
 func (c *unaryCall[Req, Res]) request() any           { return &c.req }
+func (c *unaryCall[Req, Res]) response() any          { return &c.res }
 func (c *unaryCall[Req, Res]) spare() *DefaultReactor { return &c.reactor }
 
 func (c *unaryCall[Req, Res]) serve() (*base, Reactions) {
-	c.response = &c.res
-	r := c.handler(&c.ctx, &c.req, &c.res)
+	r := c.method.handler(&c.ctx, &c.req, &c.res)
 	if r == nil {
 		return nil, nil
 	}
@@ -85,15 +97,19 @@ func (c *unaryCall[Req, Res]) serve() (*base, Reactions) {
 
 type serverStreamCall[Req, Res any] struct {
 	rpc
-	handler func(*Context, *Req) WriteReactor[Res]
+	method  *method[func(*Context, *Req) WriteReactor[Res]]
+	arrived arrival
 	req     Req
 }
 
+func (c *serverStreamCall[Req, Res]) home() *reaction.Loop { return c.method.loop }
+func (c *serverStreamCall[Req, Res]) arrival() *arrival    { return &c.arrived }
 func (c *serverStreamCall[Req, Res]) request() any         { return &c.req }
+func (*serverStreamCall[Req, Res]) response() any          { return nil }
 func (*serverStreamCall[Req, Res]) spare() *DefaultReactor { return nil }
 
 func (c *serverStreamCall[Req, Res]) serve() (*base, Reactions) {
-	r := c.handler(&c.ctx, &c.req)
+	r := c.method.handler(&c.ctx, &c.req)
 	if r == nil {
 		return nil, nil
 	}
@@ -102,16 +118,18 @@ func (c *serverStreamCall[Req, Res]) serve() (*base, Reactions) {
 
 type clientStreamCall[Req, Res any] struct {
 	rpc
-	handler func(*Context, *Res) ReadReactor[Req]
-	res     Res
+	method *method[func(*Context, *Res) ReadReactor[Req]]
+	res    Res
 }
 
+func (c *clientStreamCall[Req, Res]) home() *reaction.Loop { return c.method.loop }
+func (*clientStreamCall[Req, Res]) arrival() *arrival      { return nil }
 func (*clientStreamCall[Req, Res]) request() any           { return nil }
+func (c *clientStreamCall[Req, Res]) response() any        { return &c.res }
 func (*clientStreamCall[Req, Res]) spare() *DefaultReactor { return nil }
 
 func (c *clientStreamCall[Req, Res]) serve() (*base, Reactions) {
-	c.response = &c.res
-	r := c.handler(&c.ctx, &c.res)
+	r := c.method.handler(&c.ctx, &c.res)
 	if r == nil {
 		return nil, nil
 	}
@@ -120,14 +138,17 @@ func (c *clientStreamCall[Req, Res]) serve() (*base, Reactions) {
 
 type bidiStreamCall[Req, Res any] struct {
 	rpc
-	handler func(*Context) BidiReactor[Req, Res]
+	method *method[func(*Context) BidiReactor[Req, Res]]
 }
 
+func (c *bidiStreamCall[Req, Res]) home() *reaction.Loop { return c.method.loop }
+func (*bidiStreamCall[Req, Res]) arrival() *arrival      { return nil }
 func (*bidiStreamCall[Req, Res]) request() any           { return nil }
+func (*bidiStreamCall[Req, Res]) response() any          { return nil }
 func (*bidiStreamCall[Req, Res]) spare() *DefaultReactor { return nil }
 
 func (c *bidiStreamCall[Req, Res]) serve() (*base, Reactions) {
-	r := c.handler(&c.ctx)
+	r := c.method.handler(&c.ctx)
 	if r == nil {
 		return nil, nil
 	}

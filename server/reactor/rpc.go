@@ -21,19 +21,19 @@ import (
 type rpc struct {
 	// immutable
 	accepted server.Accepted
-	loop     *reaction.Loop
 	method   exchange
 	ctx      Context
 
-	response any   // of methods with one; written before the reactor is bound
-	base     *base // of the reactor; written before fate says so
+	base *base // of the reactor; written before fate says so
 
 	// atomic
 	fate       atomic.Uint32
 	isReleased atomic.Bool
 	isDone     atomic.Bool
+}
 
-	// arriving's, then opening's
+// arrival is the one request of a method that has one: arriving's, then opening's.
+type arrival struct {
 	first   cq.Finalizer // of the batch that received message
 	message *call.Buffer
 }
@@ -54,8 +54,14 @@ const (
 
 // exchange is the part of a call that knows the types of its messages.
 type exchange interface {
-	// request is what the one request is unmarshalled into, nil if there are many.
+	// home is where the call's reactions run.
+	home() *reaction.Loop
+	// arrival is of methods with one request, nil if there are many; request is what
+	// it is unmarshalled into.
+	arrival() *arrival
 	request() any
+	// response is that of methods with one, else nil.
+	response() any
 	// serve calls the handler; a nil base is a nil reactor.
 	serve() (*base, Reactions)
 	// spare is the default reactor, nil if it is no use.
@@ -63,15 +69,16 @@ type exchange interface {
 }
 
 // accept takes a call on its way in. It runs on the connection's goroutine.
-func (r *rpc) accept(a server.Accepted, loop *reaction.Loop, x exchange) {
-	r.accepted, r.loop, r.method = a, loop, x
+func (r *rpc) accept(a server.Accepted, x exchange) {
+	r.accepted, r.method = a, x
 	r.ctx.rpc = r
 	r.ctx.Bind(a.Call, (*closing)(r))
-	if x.request() == nil {
-		loop.Post((*opening)(r))
+	one := x.arrival()
+	if one == nil {
+		x.home().Post((*opening)(r))
 		return
 	}
-	ops := [1]call.Op{call.RecvMessage(&r.message)}
+	ops := [1]call.Op{call.RecvMessage(&one.message)}
 	if err := a.Call.StartBatchOn((*arriving)(r), ops[:], nil); err != nil {
 		panic("BUG: reactor: " + err.Error())
 	}
@@ -83,9 +90,9 @@ type arriving rpc
 func (*arriving) Begin() bool { return true }
 
 func (v *arriving) Complete(c cq.Completion) {
-	v.first = c.Finalizer
+	v.method.arrival().first = c.Finalizer
 	if c.OK {
-		v.loop.Post((*opening)(v))
+		v.method.home().Post((*opening)(v))
 		return
 	}
 	r := (*rpc)(v)
@@ -95,12 +102,13 @@ func (v *arriving) Complete(c cq.Completion) {
 
 // drop takes the request that nobody wants.
 func (r *rpc) drop() {
-	if r.first != nil {
-		reaction.Harvest(r.first, true)
-		r.first = nil
+	one := r.method.arrival()
+	if one.first != nil {
+		reaction.Harvest(one.first, true)
+		one.first = nil
 	}
-	r.message.Free()
-	r.message = nil
+	one.message.Free()
+	one.message = nil
 }
 
 // closing is told of the end of the call: OK means not cancelled.
@@ -157,22 +165,23 @@ func (r *rpc) open() (isOpen bool) {
 // takeRequest decodes the one request. Without exactly one there is nothing to
 // serve: then it has ended the call and reports false.
 func (r *rpc) takeRequest() bool {
-	into := r.method.request()
-	if into == nil {
+	one := r.method.arrival()
+	if one == nil {
 		return true
 	}
 	defer r.drop()
-	ok := reaction.Harvest(r.first, true)
-	r.first = nil
+	ok := reaction.Harvest(one.first, true)
+	one.first = nil
 	switch {
 	case !ok:
 		return false
-	case r.message == nil:
+	case one.message == nil:
 		// The wrong number of messages (gRPC, Status codes and their use).
 		r.reply(cqrpc.CodeUnimplemented, "no request message where the method has one")
 		return false
 	}
-	if err := r.accepted.Call.Codec().Unmarshal(r.message.Bytes(), into); err != nil {
+	into := r.method.request()
+	if err := r.accepted.Call.Codec().Unmarshal(one.message.Bytes(), into); err != nil {
 		r.reply(cqrpc.CodeInternal, fmt.Sprintf("cannot unmarshal request into %T: %v", into, err))
 		return false
 	}
@@ -192,7 +201,7 @@ func (r *rpc) bind(b *base, outer Reactions) bool {
 	}
 	_, b.isQuiet = outer.(*DefaultReactor)
 	b.rpc, b.outer, r.base = r, outer, b
-	b.box.Bind(r.loop, (*audience)(b), reaction.Terms{
+	b.box.Bind(r.method.home(), (*audience)(b), reaction.Terms{
 		Needs: reaction.Of(reaction.Close, reaction.Final), Last: reaction.Of(reaction.Final), IsQuiet: b.isQuiet,
 	})
 	if !r.fate.CompareAndSwap(uint32(alone), uint32(bound)) {

@@ -1,6 +1,8 @@
 package own
 
 import (
+	"sync"
+
 	pb "google.golang.org/grpc/interop/grpc_testing"
 
 	"github.com/cqrpc/cqrpc"
@@ -35,8 +37,10 @@ func reactUnary(ctx *reactor.Context, req *pb.SimpleRequest, res *pb.SimpleRespo
 type reactorPingPongCall struct {
 	reactor.BidiBase[pb.SimpleRequest, pb.SimpleResponse]
 	req pb.SimpleRequest
-	res pb.SimpleResponse
+	res *pb.SimpleResponse // while it goes out
 }
+
+var responses = sync.Pool{New: func() any { return new(pb.SimpleResponse) }}
 
 func reactPingPong(*reactor.Context) reactor.BidiReactor[pb.SimpleRequest, pb.SimpleResponse] {
 	p := new(reactorPingPongCall)
@@ -50,13 +54,16 @@ func (p *reactorPingPongCall) OnReadDone(ok bool) {
 		p.Finish(cqrpc.Status{})
 		return
 	}
-	service.Answer(&p.res, &p.req)
-	p.StartWrite(&p.res)
+	p.res = responses.Get().(*pb.SimpleResponse)
+	service.Answer(p.res, &p.req)
+	p.StartWrite(p.res)
 }
 
 // OnWriteDone implements reactor.BidiReactor.
 func (p *reactorPingPongCall) OnWriteDone(ok bool) {
 	p.req.Payload, p.res.Payload = nil, nil // an idle stream holds none
+	responses.Put(p.res)
+	p.res = nil
 	if ok {
 		p.StartRead(&p.req)
 	}
