@@ -166,6 +166,56 @@ func TestLargeMessage(t *testing.T) {
 	})
 }
 
+// TestCreditAhead: who waits for a large message returns all of it at once. It
+// opens the stream's window to MaxWindow and the connection's with it; the rest
+// follows as the window is used.
+func TestCreditAhead(t *testing.T) {
+	const limit, message = 1 << 20, 3 << 20
+	play(t, Server, Config{MaxWindow: limit, InitialConnWindow: 1 << 17}, func(s *scene) {
+		s.handler.hold = true
+		s.peer.Greet()
+		s.peer.Request(1, "/s/m")
+		s.served(1).stream.Consume(message)
+		s.peer.WantWindowUpdate("up to the limit", 1, limit-65535)
+		s.peer.WantWindowUpdate("the connection does not stand in the way", 0, limit-1<<17)
+		s.peer.Ignore(http2.FrameWindowUpdate, http2.FramePing)
+		window, sent := limit, 0
+		for rounds := 0; sent < message; rounds++ {
+			if rounds > 2*message/limit {
+				t.Fatalf("%d bytes came through in %d rounds", sent, rounds)
+			}
+			for ; window > 0; window -= 1 << 14 {
+				s.peer.WriteData(1, false, make([]byte, 1<<14))
+				sent += 1 << 14
+			}
+			s.wait()
+			window = int(s.served(1).stream.recvWindow.Load())
+			if window > limit {
+				t.Fatalf("a window of %d", window)
+			}
+		}
+		if got := s.served(1).stream.recvWindow.Load() + s.served(1).stream.credit.Load(); got != 65535+message-int64(sent) {
+			t.Errorf("%d bytes of credit are left", got)
+		}
+	})
+}
+
+// TestNoCreditAheadOfFixedWindows: a window that was configured not to grow
+// stays, whatever is waited for.
+func TestNoCreditAheadOfFixedWindows(t *testing.T) {
+	play(t, Server, Config{MaxWindow: -1}, func(s *scene) {
+		s.handler.hold = true
+		s.peer.Greet()
+		s.peer.Request(1, "/s/m")
+		s.served(1).stream.Consume(1 << 20)
+		s.peer.WantIdle("the window is open")
+		for range 10 {
+			s.peer.WriteData(1, false, make([]byte, 1<<14))
+			s.peer.WantWindowUpdate("a quarter was used", 1, 1<<14)
+		}
+	})
+}
+
 // TestWindowGrowth: a peer that fills the window within a round trip gets a larger one.
 func TestWindowGrowth(t *testing.T) {
 	play(t, Server, Config{MaxWindow: 200_000}, func(s *scene) {
@@ -207,7 +257,7 @@ func TestWindowGrowthStaysInProtocol(t *testing.T) {
 	c := &Conn{flusher: flusherRunning, cfg: Config{MaxWindow: 1 << 31}.resolved(Server)}
 	c.in.init(&c.cfg)
 	c.growWindows(1<<31 - 1)
-	if c.in.connTarget != 1<<31-1 {
-		t.Errorf("the connection's window grew to %d", c.in.connTarget)
+	if c.in.connTarget.Load() != 1<<31-1 {
+		t.Errorf("the connection's window grew to %d", c.in.connTarget.Load())
 	}
 }
