@@ -218,7 +218,7 @@ func TestNoCreditAheadOfFixedWindows(t *testing.T) {
 
 // TestWindowGrowth: a peer that fills the window within a round trip gets a larger one.
 func TestWindowGrowth(t *testing.T) {
-	play(t, Server, Config{MaxWindow: 200_000}, func(s *scene) {
+	play(t, Server, Config{MaxWindow: 400_000}, func(s *scene) {
 		s.peer.Greet()
 		s.peer.Ignore(http2.FrameWindowUpdate)
 		s.peer.Request(1, "/s/m")
@@ -228,27 +228,64 @@ func TestWindowGrowth(t *testing.T) {
 				s.served(1)
 			}
 		}
+		answer := func(ping h2peer.Frame) {
+			time.Sleep(100 * time.Millisecond) // fake clock
+			s.peer.WritePing(true, [8]byte(ping.Payload))
+		}
 		fill(16000)
 		s.peer.WantIdle("a little data costs no PING")
 		fill(32000)
-		ping := s.peer.WantPing("half a window: a sample begins")
+		ping := s.peer.WantPing("half a window: how long is a round trip?")
 		fill(48000)
-		s.peer.WantIdle("one sample at a time")
-		time.Sleep(100 * time.Millisecond) // fake clock
-		s.peer.WritePing(true, [8]byte(ping.Payload))
-		f := s.peer.WantSettings("more than two thirds of the window came within the round trip")
-		grown, ok := f.Setting(http2.SettingInitialWindowSize)
-		if !ok || grown < 2*65535 || grown > 200_000 {
-			t.Errorf("the window became %d", grown)
+		s.peer.WantIdle("one PING at a time")
+		answer(ping)
+		fill(65535)
+		s.peer.WantSettings("a window within a round trip",
+			http2.Setting{ID: http2.SettingInitialWindowSize, Val: 4 * 65535})
+		ping = s.peer.WantPing("when does it take effect?")
+		fill(2 * 65535)
+		s.peer.WantIdle("that may have been sent before")
+		answer(ping)
+		time.Sleep(120 * time.Millisecond) // fake clock
+		fill(4 * 65535)
+		s.peer.WantSettings("a window within little more than a round trip, and no more than MaxWindow",
+			http2.Setting{ID: http2.SettingInitialWindowSize, Val: 400_000})
+		fill(1_000_000)
+		s.peer.WantIdle("as large as it may become")
+	})
+}
+
+// TestNoWindowGrowth: what does not fill the window leaves it as it is.
+func TestNoWindowGrowth(t *testing.T) {
+	play(t, Server, Config{}, func(s *scene) {
+		s.peer.Greet()
+		s.peer.Ignore(http2.FrameWindowUpdate)
+		s.peer.Request(1, "/s/m")
+		call := s.served(1)
+		for range 20 { // half a window, the answer, a window in a little more than one and a half round trips
+			s.peer.WriteData(1, false, make([]byte, 16384))
+			s.peer.WriteData(1, false, make([]byte, 16384))
+			ping := s.peer.WantPing("half a window")
+			time.Sleep(100 * time.Millisecond) // fake clock
+			s.peer.WritePing(true, [8]byte(ping.Payload))
+			for range 4 {
+				time.Sleep(38 * time.Millisecond) // fake clock
+				s.peer.WriteData(1, false, make([]byte, 16384))
+				s.peer.WantIdle("slow")
+			}
 		}
-		fill(int(grown)/2 + 16000)
-		ping = s.peer.WantPing("the next sample")
-		time.Sleep(time.Second) // fake clock
+		call.mu.Lock()
+		call.hold = true
+		call.mu.Unlock()
+		for range 3 {
+			s.peer.WriteData(1, false, make([]byte, 16384))
+		}
+		ping := s.peer.WantPing("half a window")
 		s.peer.WritePing(true, [8]byte(ping.Payload))
-		s.wantAlive("little came in that round trip: the window is large enough")
-		s.peer.WriteWindowUpdate(1, 1)
-		if got := s.served(1).stream.recvWindow.Load(); got > 200_000 {
-			t.Errorf("the stream's window is %d", got)
+		s.peer.WriteData(1, false, make([]byte, 16383))
+		s.peer.WantIdle("the application takes nothing: the peer has nothing to fill")
+		if got := s.conn.in.streamWindow.Load(); got != 65535 {
+			t.Errorf("the window became %d", got)
 		}
 	})
 }
