@@ -1,6 +1,7 @@
 package call
 
 import (
+	"runtime"
 	"strings"
 	"testing"
 
@@ -128,4 +129,26 @@ func TestEarlyCreditOfAMessageThatIsCutOff(t *testing.T) {
 	if want := len(all) + len(wire("late")); r.server.consumed != want {
 		t.Errorf("consumed %d, want %d", r.server.consumed, want)
 	}
+}
+
+// What a prefix claims is returned as credit, but costs no memory before it comes.
+func TestEarlyCreditCostsNothing(t *testing.T) {
+	const claimed = 1 << 30
+	settings := textSettings()
+	settings.MaxRecvMessage = claimed
+	r := newServerRig(t, Config{Settings: settings})
+	var b *Buffer
+	r.start("recv", RecvMessage(&b))
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	r.data(string(frame.AppendPrefix(nil, false, claimed))+strings.Repeat("x", 1000), false)
+	runtime.ReadMemStats(&after)
+	if want := claimed + frame.PrefixLen; r.server.consumed != want {
+		t.Errorf("consumed %d, want %d", r.server.consumed, want)
+	}
+	if n := after.TotalAlloc - before.TotalAlloc; n > 64<<10 {
+		t.Errorf("%d bytes were allocated", n)
+	}
+	r.c.Cancel()
+	r.want("cancelled", "!recv")
 }
