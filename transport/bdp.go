@@ -14,7 +14,8 @@ import "time"
 // A PING tells how long a round trip is and, behind a window that has grown, when
 // that takes effect. Only what comes afterwards counts: a peer that has to wait
 // for the window sends all of it at once, and then nothing. So a window that is
-// much too small grows once in a round trip.
+// much too small grows once in a round trip. Between two PINGs there is always DATA
+// that was sent after the first, so a server does not strike (gRFC A8).
 type bdpState struct {
 	phase bdpPhase
 	bytes int64         // DATA since the phase began

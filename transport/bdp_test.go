@@ -17,7 +17,6 @@ type farPeer struct {
 	conn, stream int // windows
 	initial      int
 	told         []toldFrame
-	round        int // bytes in the current round trip
 }
 
 type toldFrame struct {
@@ -113,9 +112,9 @@ func TestWindowGrowthFarAway(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			far(t, tc.cfg, tc.perStep, func(p *farPeer) {
-				full, last := 0, 0
+				full := 0
 				for i := 1; i <= 20; i++ {
-					last = p.roundTrip()
+					last := p.roundTrip()
 					t.Logf("round %d: %d bytes, window %d", i, last, p.initial)
 					if full == 0 && last >= 9*p.perStep {
 						full = i
