@@ -1,10 +1,12 @@
 package call
 
 import (
+	"runtime"
 	"strings"
 	"testing"
 
 	"github.com/cqrpc/cqrpc"
+	"github.com/cqrpc/cqrpc/frame"
 )
 
 // Credit goes back when the application takes a message, and not before.
@@ -33,31 +35,26 @@ func TestCreditWaitsForTheApplication(t *testing.T) {
 	}
 }
 
-// A message larger than the window gets through because what has arrived of it
-// is returned while it is waited for; nothing is returned twice.
+// A message larger than the window gets through because all of it is returned
+// once it is waited for and its length is known; nothing is returned twice.
 func TestMessageLargerThanTheWindow(t *testing.T) {
 	r := newServerRig(t, Config{})
 	big := strings.Repeat("x", 1000)
 	all := wire(big) + wire("next")
-	const window = 100
-	r.data(all[:window], false)
+	const first = 3
+	r.data(all[:first], false)
 	if r.server.consumed != 0 {
 		t.Fatal("nobody waits for it yet")
 	}
 	var b *Buffer
 	r.start("recv", RecvMessage(&b))
-	if r.server.consumed != window {
-		t.Fatalf("consumed %d of what had arrived, want %d", r.server.consumed, window)
+	if r.server.consumed != frame.PrefixLen {
+		t.Fatalf("consumed %d of a cut prefix, want %d", r.server.consumed, frame.PrefixLen)
 	}
-	for at := window; at < len(all); {
-		n := min(window-(at-r.server.consumed), len(all)-at)
-		if n <= 0 {
-			t.Fatalf("stalled at %d of %d", at, len(all))
-		}
-		r.data(all[at:at+n], false)
-		if at += n; at >= len(wire(big)) {
-			r.data(all[at:], false)
-			break
+	for at := first; at < len(all); at += 100 {
+		r.data(all[at:min(at+100, len(all))], false)
+		if r.server.consumed != len(wire(big)) {
+			t.Fatalf("consumed %d after %d of %d bytes", r.server.consumed, at+100, len(wire(big)))
 		}
 	}
 	r.want("complete", "recv")
@@ -110,4 +107,48 @@ func TestDiscardedBytes(t *testing.T) {
 			t.Errorf("consumed %d", r.stream().consumed)
 		}
 	})
+}
+
+// What was returned early of a message that never came is not returned again
+// with what still arrives of it.
+func TestEarlyCreditOfAMessageThatIsCutOff(t *testing.T) {
+	r := newServerRig(t, Config{})
+	all := wire(strings.Repeat("x", 1000))
+	var b *Buffer
+	r.data(all[:100], false)
+	r.start("recv", RecvMessage(&b))
+	r.c.Cancel()
+	r.want("cancelled", "!recv")
+	for at := 100; at < len(all); at += 100 {
+		r.data(all[at:min(at+100, len(all))], false)
+	}
+	if r.server.consumed != len(all) {
+		t.Errorf("consumed %d of %d", r.server.consumed, len(all))
+	}
+	r.data(wire("late"), false)
+	if want := len(all) + len(wire("late")); r.server.consumed != want {
+		t.Errorf("consumed %d, want %d", r.server.consumed, want)
+	}
+}
+
+// What a prefix claims is returned as credit, but costs no memory before it comes.
+func TestEarlyCreditCostsNothing(t *testing.T) {
+	const claimed = 1 << 30
+	settings := textSettings()
+	settings.MaxRecvMessage = claimed
+	r := newServerRig(t, Config{Settings: settings})
+	var b *Buffer
+	r.start("recv", RecvMessage(&b))
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	r.data(string(frame.AppendPrefix(nil, false, claimed))+strings.Repeat("x", 1000), false)
+	runtime.ReadMemStats(&after)
+	if want := claimed + frame.PrefixLen; r.server.consumed != want {
+		t.Errorf("consumed %d, want %d", r.server.consumed, want)
+	}
+	if n := after.TotalAlloc - before.TotalAlloc; n > 64<<10 {
+		t.Errorf("%d bytes were allocated", n)
+	}
+	r.c.Cancel()
+	r.want("cancelled", "!recv")
 }

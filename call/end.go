@@ -150,7 +150,7 @@ func (c *Call) discardLocked(a *after) {
 	r.shut()
 	if c.stream != nil {
 		a.stream = c.stream
-		a.consume += r.unread - r.early
+		a.consume += r.settle(r.unread)
 	}
-	r.unread, r.early = 0, 0
+	r.unread = 0
 }

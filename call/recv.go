@@ -21,10 +21,30 @@ type recvSide struct {
 	answered   bool // client: response headers have arrived
 
 	// Credit is owed for every byte that was received and not taken by the
-	// application. To let a message through that is larger than the window,
-	// what has arrived of it is returned early while somebody waits for it.
+	// application. A message that somebody waits for is as good as taken: its
+	// credit is returned early, all of it as soon as its length is known, so that
+	// the window neither stops it nor makes it wait for round trips.
 	unread int // bytes received, of messages not yet taken
-	early  int // of those, returned early: all of the first message
+	early  int // bytes returned early, of the first message and perhaps not yet received
+}
+
+// advance returns the credit that is due because somebody waits for a message.
+func (r *recvSide) advance() int {
+	n := r.unread
+	if !r.inbox.ready() {
+		_, n = r.inbox.partial() // the first message, and only that
+	}
+	n = max(n-r.early, 0)
+	r.early += n
+	return n
+}
+
+// settle takes n received bytes for taken, and returns the credit that was not
+// returned early.
+func (r *recvSide) settle(n int) int {
+	early := min(n, r.early)
+	r.early -= early
+	return n - early
 }
 
 // push takes one DATA payload, which may be nil.
@@ -64,8 +84,8 @@ func (c *Call) deliverLocked(a *after, lane *cq.Lane) {
 	}
 	if m, ok := c.popLocked(); ok {
 		size := frame.PrefixLen + m.Body.Len()
-		b.body, b.isCompressed, b.credit = m.Body, m.Compressed, size-r.early
-		r.unread, r.early = r.unread-size, 0
+		b.body, b.isCompressed, b.credit = m.Body, m.Compressed, r.settle(size)
+		r.unread -= size
 		r.taken = true
 		c.settleLocked(RecvMessageOp, true, lane)
 		c.checkCountLocked(a, lane)
@@ -78,8 +98,7 @@ func (c *Call) deliverLocked(a *after, lane *cq.Lane) {
 		c.settleLocked(RecvMessageOp, r.state == recvEnded && !r.stopped, lane)
 		return
 	}
-	if n := r.unread - r.early; n > 0 {
-		r.early = r.unread
+	if n := r.advance(); n > 0 {
 		a.stream, a.consume = c.stream, a.consume+n
 	}
 }
@@ -164,7 +183,7 @@ func (c *Call) dataLocked(b *mem.Buffer, end bool, a *after, lane *cq.Lane) {
 	switch {
 	case r.state.isOver() || c.phase == over:
 		b.Free()
-		a.stream, a.consume = c.stream, n
+		a.stream, a.consume = c.stream, r.settle(n)
 		return
 	case r.state == recvHeaders:
 		b.Free()

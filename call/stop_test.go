@@ -59,8 +59,8 @@ func TestOnlyRequestWaitsForTheHalfClose(t *testing.T) {
 		r.start("recv", RecvMessage(&b))
 		all := wire("abcdefgh")
 		r.data(all[:9], false)
-		if r.server.consumed != 9 {
-			t.Errorf("consumed %d of an incomplete message that is waited for, want 9", r.server.consumed)
+		if r.server.consumed != len(all) {
+			t.Errorf("consumed %d of a message of %d that is waited for", r.server.consumed, len(all))
 		}
 		r.data(all[9:], true)
 		r.want("whole", "recv")

@@ -28,8 +28,9 @@ type Stream interface {
 	// 9113 section 6.5.2 counts them.
 	MaxHeaderList() uint32
 	// Consume returns credit for n bytes of DATA payload, message prefixes
-	// included, that the application took. Once the call has called Reset, what
-	// is outstanding is the stream's to return.
+	// included, that the application took, or waits for: these may be more than
+	// have arrived, and more than the stream lets the peer send at once. Once the
+	// call has called Reset, what is outstanding is the stream's to return.
 	Consume(n int)
 	// Reset ends the stream from this side; no OnClosed follows.
 	Reset(code frame.ErrCode)

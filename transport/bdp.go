@@ -3,50 +3,93 @@ package transport
 import "time"
 
 // bdpState estimates the bandwidth-delay product: how much arrives in one round
-// trip. When that comes near the window, the window is what limits the peer,
-// so it is doubled. Reader only.
+// trip. When that comes near the window, the window is what limits the peer, and
+// it grows. Reader only.
+//
+//	resting ──half a window came──► asking ──answered──► probing
+//	   ▲                              ▲                     │
+//	   │                              └──the window grew────┤
+//	   └────────────it is large enough, or time is over─────┘
+//
+// A PING tells how long a round trip is and, behind a window that has grown, when
+// that takes effect. Only what comes afterwards counts: a peer that has to wait
+// for the window sends all of it at once, and then nothing. So a window that is
+// much too small grows once in a round trip. Between two PINGs there is always DATA
+// that was sent after the first, so a server does not strike (gRFC A8).
 type bdpState struct {
-	bytes   int64 // DATA since the sample began
-	idle    int64 // DATA since the last sample ended
-	sampled bool  // a PING is on its way
-	best    float64
+	phase bdpPhase
+	bytes int64         // DATA since the phase began
+	began time.Time     // probing: when
+	rtt   time.Duration // probing: of the PING before it
+	best  float64       // bytes per second that windows have brought
 }
 
-// countBytes feeds the estimator. A sample, which costs a PING, begins only
-// after a good part of a window has arrived, so small messages never pay.
+type bdpPhase uint8
+
+const (
+	bdpResting bdpPhase = iota
+	bdpAsking           // a PING is on its way
+	bdpProbing
+)
+
+func (b *bdpState) enter(p bdpPhase) { b.phase, b.bytes = p, 0 }
+
+// countBytes feeds the estimator. A PING is sent only after a good part of a window
+// has arrived, so small messages never pay.
 func (c *Conn) countBytes(n int64) {
-	if c.cfg.MaxWindow == 0 {
+	b, window := &c.bdp, c.in.streamWindow.Load()
+	if window >= int64(c.cfg.MaxWindow) {
 		return
 	}
-	b := &c.bdp
-	if b.sampled {
-		b.bytes += n
-		return
+	b.bytes += n
+	switch {
+	case b.phase == bdpResting && b.bytes >= window/2:
+		c.ask()
+	case b.phase == bdpProbing && b.bytes >= window/2:
+		c.judge(window, time.Since(b.began))
 	}
-	b.idle += n
-	if b.idle < c.in.streamWindow.Load()/2 {
+}
+
+func (c *Conn) ask() {
+	c.bdp.enter(bdpResting)
+	if c.in.streamWindow.Load() >= int64(c.cfg.MaxWindow) {
 		return
 	}
 	c.mu.Lock()
-	b.sampled = c.pings.addLocked(&c.control, ping{kind: pingBDP})
+	if c.pings.addLocked(&c.control, ping{kind: pingBDP}) {
+		c.bdp.phase = bdpAsking
+	}
 	c.kickLocked()
 	c.mu.Unlock()
-	b.bytes, b.idle = n, 0
 }
 
-// onBDPAnswer ends a sample. The window grows when more than two thirds of it
-// arrived in the round trip, and only while that also raised the bandwidth.
 func (c *Conn) onBDPAnswer(rtt time.Duration) {
+	c.bdp.enter(bdpProbing)
+	c.bdp.began, c.bdp.rtt = time.Now(), rtt
+}
+
+// judge grows the window once all of it has arrived within one and a half round trips,
+// and only while that also raises the bandwidth. Within one round trip means that
+// the limit may be far: then it grows fourfold. So it ends below four times the
+// product. Bandwidth that was measured too high, as of bytes that had waited in
+// the socket, is forgotten while windows stay full.
+func (c *Conn) judge(window int64, took time.Duration) {
 	b := &c.bdp
-	b.sampled = false
-	window := c.in.streamWindow.Load()
-	if b.bytes < window*2/3 || window >= int64(c.cfg.MaxWindow) {
-		return
+	bandwidth := float64(b.bytes) / max(took, b.rtt, 1).Seconds()
+	switch {
+	case took > b.rtt*3/2:
+		b.enter(bdpResting)
+	case b.bytes < window:
+	case bandwidth <= b.best:
+		b.best -= b.best / 8
+		b.enter(bdpResting)
+	default:
+		b.best = bandwidth
+		factor := int64(2)
+		if took <= b.rtt {
+			factor = 4
+		}
+		c.growWindows(min(factor*window, int64(c.cfg.MaxWindow)))
+		c.ask()
 	}
-	bandwidth := float64(b.bytes) / max(rtt.Seconds(), 1e-9)
-	if bandwidth <= b.best {
-		return
-	}
-	b.best = bandwidth
-	c.growWindows(min(max(2*b.bytes, 2*window), int64(c.cfg.MaxWindow)))
 }

@@ -38,8 +38,9 @@ type Config struct {
 	// to 2^31-1. Default 1 MiB. Bytes are credited as they are read, so it bounds what is
 	// in flight, not what is buffered.
 	InitialConnWindow int
-	// MaxWindow bounds BDP growth of a stream's window, in bytes; the connection's
-	// may become twice as large. Default 16 MiB; negative: windows stay as configured.
+	// MaxWindow bounds BDP growth of a stream's window, in bytes, at most 2^30, and
+	// what is announced ahead for a message that is waited for; the connection's
+	// window may become twice as large. Default 16 MiB; negative: windows stay as configured.
 	MaxWindow int
 	// MaxFrameSize is the largest frame accepted, 16384 to 16777215 bytes.
 	// Default 256 KiB: what arrives in one frame is not copied together.
@@ -111,6 +112,7 @@ const (
 	defaultWindow     = 65535
 	defaultConnWindow = 1 << 20
 	defaultMaxWindow  = 16 << 20
+	maxMaxWindow      = 1 << 30 // growth adds to what was announced ahead: together less than 2^31
 	minFrameSize      = 16 << 10
 	defaultFrameSize  = 256 << 10
 	maxFrameSize      = 1<<24 - 1
@@ -125,7 +127,7 @@ func (c Config) resolved(side Side) Config {
 	}
 	c.InitialWindow = orDefault(c.InitialWindow, defaultWindow, defaultWindow, maxWindowSize)
 	c.InitialConnWindow = orDefault(c.InitialConnWindow, defaultConnWindow, defaultWindow, maxWindowSize)
-	c.MaxWindow = orDefault(c.MaxWindow, defaultMaxWindow, 0, maxWindowSize)
+	c.MaxWindow = orDefault(c.MaxWindow, defaultMaxWindow, 0, maxMaxWindow)
 	c.MaxFrameSize = orDefault(c.MaxFrameSize, defaultFrameSize, minFrameSize, maxFrameSize)
 	c.MaxHeaderList = orDefault(c.MaxHeaderList, 16<<10, 256, 1<<30)
 	c.HeaderTableSize = orDefault(c.HeaderTableSize, 4096, 0, 1<<20)

@@ -54,7 +54,7 @@ func TestConfigBounds(t *testing.T) {
 		{"a connection window too large", Config{InitialConnWindow: 1 << 32},
 			func(c Config) int { return c.InitialConnWindow }, 1<<31 - 1},
 		{"growth past the protocol's limit", Config{MaxWindow: 1 << 40}, func(c Config) int { return c.MaxWindow },
-			1<<31 - 1},
+			1 << 30},
 		{"growth off", Config{MaxWindow: -1}, func(c Config) int { return c.MaxWindow }, 0},
 		{"small frames", Config{MaxFrameSize: 1}, func(c Config) int { return c.MaxFrameSize }, 16384},
 		{"large frames", Config{MaxFrameSize: 1 << 24}, func(c Config) int { return c.MaxFrameSize }, 1<<24 - 1},

@@ -13,19 +13,19 @@ import (
 //
 // The connection window is returned as bytes are read, so one stream nobody
 // reads never blocks the others; a stream's window is returned when the
-// application takes the bytes, so it bounds what is buffered.
+// application takes the bytes, so it bounds what is buffered. Who waits for a
+// message takes all of it, so that much is returned before it has arrived.
 type incomingState struct {
 	connWindow   atomic.Int64 // what the peer may still send on the connection
 	streamWindow atomic.Int64 // the window of a new stream
+	connTarget   atomic.Int64 // the size at which connWindow is kept; grows under Conn.mu
 
-	// reader only
-	connTarget int64 // the size at which connWindow is kept
-	connDue    int64 // read, not yet announced
+	connDue int64 // read, not yet announced; reader only
 }
 
 func (in *incomingState) init(cfg *Config) {
 	in.connWindow.Store(defaultWindow) // the flusher adds the rest with the first WINDOW_UPDATE
-	in.connTarget = int64(cfg.InitialConnWindow)
+	in.connTarget.Store(int64(cfg.InitialConnWindow))
 	in.streamWindow.Store(int64(cfg.InitialWindow))
 }
 
@@ -42,7 +42,7 @@ func (c *Conn) takeConn(n int64) error {
 		}
 	}
 	c.in.connDue += n
-	if c.in.connDue < c.in.connTarget/4 {
+	if c.in.connDue < c.in.connTarget.Load()/4 {
 		return nil
 	}
 	due := c.in.connDue
@@ -54,16 +54,46 @@ func (c *Conn) takeConn(n int64) error {
 	return nil
 }
 
-// takeStream accounts the same frame against its stream's window.
+// takeStream accounts the same frame against its stream's window, and makes use
+// of the room for credit that had none.
 func (s *Stream) takeStream(n int64) *frame.StreamError {
-	if left := s.recvWindow.Add(-n); left < 0 {
+	left := s.recvWindow.Add(-n)
+	if left < 0 {
 		return &frame.StreamError{
 			StreamID: s.id,
 			Code:     frame.FlowControlError,
 			Reason:   fmt.Sprintf("DATA of %d octets exceeds the stream window by %d", n, -left),
 		}
 	}
+	if limit := s.conn.windowLimit(); left <= limit-limit/4 && s.credit.Load() >= s.conn.in.streamThreshold() {
+		s.announce()
+	}
 	return nil
+}
+
+// windowLimit is how far credit opens the window of a stream.
+func (c *Conn) windowLimit() int64 { return max(int64(c.cfg.MaxWindow), c.in.streamWindow.Load()) }
+
+// grantLocked takes the credit of s that is to be announced now: what goes
+// beyond the limit waits until a part of the window was used.
+func (c *Conn) grantLocked(s *Stream) int64 {
+	n := min(s.credit.Load(), c.windowLimit()-s.recvWindow.Load())
+	if n <= 0 || !s.state.canRecv() {
+		return 0
+	}
+	s.credit.Add(-n)
+	c.widenTargetLocked(s.recvWindow.Add(n))
+	return n
+}
+
+// widenTargetLocked lets the connection carry what a stream with a window of n
+// bytes may be sent, as far as BDP estimation might go. It costs nothing but bytes
+// in flight.
+func (c *Conn) widenTargetLocked(n int64) {
+	if delta := min(n, 2*int64(c.cfg.MaxWindow), maxWindowSize) - c.in.connTarget.Load(); delta > 0 {
+		c.in.connTarget.Add(delta)
+		c.control.connCredit += delta
+	}
 }
 
 // onWindowUpdate adds to a send window (RFC 9113 section 6.9).
@@ -136,9 +166,6 @@ func (c *Conn) growWindows(n int64) {
 		}
 		c.control.setInitialWindow(uint32(n))
 	}
-	if delta := min(2*n, maxWindowSize) - c.in.connTarget; delta > 0 {
-		c.in.connTarget += delta
-		c.control.connCredit += delta
-	}
+	c.widenTargetLocked(2 * n)
 	c.kickLocked()
 }

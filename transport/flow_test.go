@@ -166,9 +166,59 @@ func TestLargeMessage(t *testing.T) {
 	})
 }
 
+// TestCreditAhead: who waits for a large message returns all of it at once. It
+// opens the stream's window to MaxWindow and the connection's with it; the rest
+// follows as the window is used.
+func TestCreditAhead(t *testing.T) {
+	const limit, message = 1 << 20, 3 << 20
+	play(t, Server, Config{MaxWindow: limit, InitialConnWindow: 1 << 17}, func(s *scene) {
+		s.handler.hold = true
+		s.peer.Greet()
+		s.peer.Request(1, "/s/m")
+		s.served(1).stream.Consume(message)
+		s.peer.WantWindowUpdate("up to the limit", 1, limit-65535)
+		s.peer.WantWindowUpdate("the connection does not stand in the way", 0, limit-1<<17)
+		s.peer.Ignore(http2.FrameWindowUpdate, http2.FramePing)
+		window, sent := limit, 0
+		for rounds := 0; sent < message; rounds++ {
+			if rounds > 2*message/limit {
+				t.Fatalf("%d bytes came through in %d rounds", sent, rounds)
+			}
+			for ; window > 0; window -= 1 << 14 {
+				s.peer.WriteData(1, false, make([]byte, 1<<14))
+				sent += 1 << 14
+			}
+			s.wait()
+			window = int(s.served(1).stream.recvWindow.Load())
+			if window > limit {
+				t.Fatalf("a window of %d", window)
+			}
+		}
+		if got := s.served(1).stream.recvWindow.Load() + s.served(1).stream.credit.Load(); got != 65535+message-int64(sent) {
+			t.Errorf("%d bytes of credit are left", got)
+		}
+	})
+}
+
+// TestNoCreditAheadOfFixedWindows: a window that was configured not to grow
+// stays, whatever is waited for.
+func TestNoCreditAheadOfFixedWindows(t *testing.T) {
+	play(t, Server, Config{MaxWindow: -1}, func(s *scene) {
+		s.handler.hold = true
+		s.peer.Greet()
+		s.peer.Request(1, "/s/m")
+		s.served(1).stream.Consume(1 << 20)
+		s.peer.WantIdle("the window is open")
+		for range 10 {
+			s.peer.WriteData(1, false, make([]byte, 1<<14))
+			s.peer.WantWindowUpdate("a quarter was used", 1, 1<<14)
+		}
+	})
+}
+
 // TestWindowGrowth: a peer that fills the window within a round trip gets a larger one.
 func TestWindowGrowth(t *testing.T) {
-	play(t, Server, Config{MaxWindow: 200_000}, func(s *scene) {
+	play(t, Server, Config{MaxWindow: 400_000}, func(s *scene) {
 		s.peer.Greet()
 		s.peer.Ignore(http2.FrameWindowUpdate)
 		s.peer.Request(1, "/s/m")
@@ -178,27 +228,64 @@ func TestWindowGrowth(t *testing.T) {
 				s.served(1)
 			}
 		}
+		answer := func(ping h2peer.Frame) {
+			time.Sleep(100 * time.Millisecond) // fake clock
+			s.peer.WritePing(true, [8]byte(ping.Payload))
+		}
 		fill(16000)
 		s.peer.WantIdle("a little data costs no PING")
 		fill(32000)
-		ping := s.peer.WantPing("half a window: a sample begins")
+		ping := s.peer.WantPing("half a window: how long is a round trip?")
 		fill(48000)
-		s.peer.WantIdle("one sample at a time")
-		time.Sleep(100 * time.Millisecond) // fake clock
-		s.peer.WritePing(true, [8]byte(ping.Payload))
-		f := s.peer.WantSettings("more than two thirds of the window came within the round trip")
-		grown, ok := f.Setting(http2.SettingInitialWindowSize)
-		if !ok || grown < 2*65535 || grown > 200_000 {
-			t.Errorf("the window became %d", grown)
+		s.peer.WantIdle("one PING at a time")
+		answer(ping)
+		fill(65535)
+		s.peer.WantSettings("a window within a round trip",
+			http2.Setting{ID: http2.SettingInitialWindowSize, Val: 4 * 65535})
+		ping = s.peer.WantPing("when does it take effect?")
+		fill(2 * 65535)
+		s.peer.WantIdle("that may have been sent before")
+		answer(ping)
+		time.Sleep(120 * time.Millisecond) // fake clock
+		fill(4 * 65535)
+		s.peer.WantSettings("a window within little more than a round trip, and no more than MaxWindow",
+			http2.Setting{ID: http2.SettingInitialWindowSize, Val: 400_000})
+		fill(1_000_000)
+		s.peer.WantIdle("as large as it may become")
+	})
+}
+
+// TestNoWindowGrowth: what does not fill the window leaves it as it is.
+func TestNoWindowGrowth(t *testing.T) {
+	play(t, Server, Config{}, func(s *scene) {
+		s.peer.Greet()
+		s.peer.Ignore(http2.FrameWindowUpdate)
+		s.peer.Request(1, "/s/m")
+		call := s.served(1)
+		for range 20 { // half a window, the answer, a window in a little more than one and a half round trips
+			s.peer.WriteData(1, false, make([]byte, 16384))
+			s.peer.WriteData(1, false, make([]byte, 16384))
+			ping := s.peer.WantPing("half a window")
+			time.Sleep(100 * time.Millisecond) // fake clock
+			s.peer.WritePing(true, [8]byte(ping.Payload))
+			for range 4 {
+				time.Sleep(38 * time.Millisecond) // fake clock
+				s.peer.WriteData(1, false, make([]byte, 16384))
+				s.peer.WantIdle("slow")
+			}
 		}
-		fill(int(grown)/2 + 16000)
-		ping = s.peer.WantPing("the next sample")
-		time.Sleep(time.Second) // fake clock
+		call.mu.Lock()
+		call.hold = true
+		call.mu.Unlock()
+		for range 3 {
+			s.peer.WriteData(1, false, make([]byte, 16384))
+		}
+		ping := s.peer.WantPing("half a window")
 		s.peer.WritePing(true, [8]byte(ping.Payload))
-		s.wantAlive("little came in that round trip: the window is large enough")
-		s.peer.WriteWindowUpdate(1, 1)
-		if got := s.served(1).stream.recvWindow.Load(); got > 200_000 {
-			t.Errorf("the stream's window is %d", got)
+		s.peer.WriteData(1, false, make([]byte, 16383))
+		s.peer.WantIdle("the application takes nothing: the peer has nothing to fill")
+		if got := s.conn.in.streamWindow.Load(); got != 65535 {
+			t.Errorf("the window became %d", got)
 		}
 	})
 }
@@ -207,7 +294,7 @@ func TestWindowGrowthStaysInProtocol(t *testing.T) {
 	c := &Conn{flusher: flusherRunning, cfg: Config{MaxWindow: 1 << 31}.resolved(Server)}
 	c.in.init(&c.cfg)
 	c.growWindows(1<<31 - 1)
-	if c.in.connTarget != 1<<31-1 {
-		t.Errorf("the connection's window grew to %d", c.in.connTarget)
+	if c.in.connTarget.Load() != 1<<31-1 {
+		t.Errorf("the connection's window grew to %d", c.in.connTarget.Load())
 	}
 }

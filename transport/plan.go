@@ -109,19 +109,17 @@ func (c *Conn) planLocked(t *turn) {
 
 // planGrantsLocked turns due credit into WINDOW_UPDATEs.
 func (c *Conn) planGrantsLocked(t *turn) {
-	if n := t.control.connCredit; n > 0 {
-		t.grants = append(t.grants, grant{0, uint32(n)})
-		c.in.connWindow.Add(n)
-	}
 	for _, s := range t.control.credits {
 		s.crediting = false
-		n := s.credit.Swap(0)
-		if n > 0 && s.state.canRecv() {
-			s.recvWindow.Add(n)
+		if n := c.grantLocked(s); n > 0 {
 			t.grants = append(t.grants, grant{s.id, uint32(n)})
 		}
 	}
-	t.control.connCredit = 0
+	n := t.control.connCredit + c.control.connCredit // what the streams' grants brought about, too
+	if t.control.connCredit, c.control.connCredit = 0, 0; n > 0 {
+		t.grants = append(t.grants, grant{0, uint32(n)})
+		c.in.connWindow.Add(n)
+	}
 }
 
 // planOpeningsLocked opens waiting client streams while the peer's

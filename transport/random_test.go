@@ -172,6 +172,7 @@ func (c *cast) OnStream(s *Stream, _ *frame.Headers, _ *cq.Lane) {
 	p.s = s
 	s.Accept(p)
 	c.served.Store(s.id, p)
+	s.Consume(p.dice.IntN(2) * p.dice.IntN(500_000)) // waits for that much, which is more than any window
 	c.wg.Go(func() { p.play(responseHeaders(), statusOK()) })
 }
 

@@ -249,15 +249,18 @@ func (s *Stream) Reset(code frame.ErrCode) {
 	}
 }
 
-// Consume returns n bytes of flow-control credit: the application took them.
+// Consume returns n bytes of flow-control credit: the application took them, or
+// will as soon as they arrive. What would open the window beyond Config.MaxWindow
+// is announced as the bytes before it come.
 func (s *Stream) Consume(n int) {
-	if n <= 0 {
-		return
+	if n > 0 && s.credit.Add(int64(n)) >= s.conn.in.streamThreshold() {
+		s.announce()
 	}
+}
+
+// announce makes the flusher tell the peer of the stream's credit.
+func (s *Stream) announce() {
 	c := s.conn
-	if s.credit.Add(int64(n)) < c.in.streamThreshold() {
-		return
-	}
 	c.mu.Lock()
 	if s.state.canRecv() && c.state < closing {
 		c.control.addCredit(s)

@@ -1,0 +1,132 @@
+package transport
+
+import (
+	"testing"
+	"time"
+
+	"golang.org/x/net/http2"
+
+	"github.com/cqrpc/cqrpc/internal/h2peer"
+)
+
+// farPeer sends one endless stream over a link of its own: what it does, and what
+// it is told, takes effect after a round trip, and a step carries so much.
+type farPeer struct {
+	*scene
+	perStep      int
+	conn, stream int // windows
+	initial      int
+	told         []toldFrame
+}
+
+type toldFrame struct {
+	at time.Time
+	f  h2peer.Frame
+}
+
+const (
+	farRTT  = 50 * time.Millisecond
+	farStep = 5 * time.Millisecond
+)
+
+// far plays script with a client at the other end of a link that carries perStep
+// bytes in 5 ms.
+func far(t *testing.T, cfg Config, perStep int, script func(p *farPeer)) {
+	t.Helper()
+	cfg.Enforcement.MaxStrikes = -1 // PINGs mark the time here
+	play(t, Server, cfg, func(s *scene) {
+		s.peer.Greet()
+		s.peer.Request(1, "/s/m")
+		s.served(1)
+		script(&farPeer{scene: s, perStep: perStep, conn: int(s.conn.in.connWindow.Load()), stream: 65535, initial: 65535})
+	})
+}
+
+// roundTrip is one round trip of sending what the windows allow. It returns how
+// much that was.
+func (p *farPeer) roundTrip() int {
+	p.Helper()
+	sent := 0
+	for range farRTT / farStep {
+		p.listen()
+		n := min(p.conn, p.stream, p.perStep)
+		p.conn, p.stream, sent = p.conn-n, p.stream-n, sent+n
+		for ; n > 0; n -= 1 << 14 {
+			p.peer.WriteData(1, false, make([]byte, min(n, 1<<14)))
+		}
+		p.wait()
+		p.hear()
+		time.Sleep(farStep) // fake clock
+	}
+	return sent
+}
+
+// hear notes what the Conn has written.
+func (p *farPeer) hear() {
+	p.Helper()
+	mark := [8]byte{'m', 'a', 'r', 'k'}
+	p.peer.WritePing(false, mark)
+	for _, f := range p.peer.Until("an answer", func(f h2peer.Frame) bool {
+		return f.Type == http2.FramePing && f.Ack() && [8]byte(f.Payload) == mark
+	}) {
+		p.told = append(p.told, toldFrame{time.Now(), f})
+	}
+}
+
+// listen acts on what was written a round trip ago.
+func (p *farPeer) listen() {
+	for len(p.told) > 0 && time.Since(p.told[0].at) >= farRTT {
+		f := p.told[0].f
+		p.told = p.told[1:]
+		switch {
+		case f.Type == http2.FramePing && !f.Ack():
+			p.peer.WritePing(true, [8]byte(f.Payload))
+		case f.Type == http2.FrameWindowUpdate && f.StreamID == 0:
+			p.conn += int(f.Increment)
+		case f.Type == http2.FrameWindowUpdate:
+			p.stream += int(f.Increment)
+		case f.Type == http2.FrameSettings && !f.Ack():
+			if n, ok := f.Setting(http2.SettingInitialWindowSize); ok {
+				p.stream += int(n) - p.initial
+				p.initial = int(n)
+			}
+		}
+	}
+}
+
+// TestWindowGrowthFarAway: how many round trips it takes until the window is not
+// what limits a stream of small messages, and how far the window then goes.
+func TestWindowGrowthFarAway(t *testing.T) {
+	for _, tc := range []struct {
+		name    string
+		cfg     Config
+		perStep int
+		rounds  int // until the link is full
+		bound   int // of the window
+	}{
+		{"a link that holds 1 MB", Config{}, 100_000, 5, 5_000_000},
+		{"a link that holds 6 MB", Config{}, 600_000, 8, 16 << 20},
+		{"a link that holds 100 KB", Config{}, 10_000, 5, 500_000},
+		{"no more than MaxWindow", Config{MaxWindow: 1 << 20}, 600_000, 0, 1 << 20},
+		{"growth off", Config{MaxWindow: -1}, 600_000, 0, 65535},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			far(t, tc.cfg, tc.perStep, func(p *farPeer) {
+				full := 0
+				for i := 1; i <= 20; i++ {
+					last := p.roundTrip()
+					t.Logf("round %d: %d bytes, window %d", i, last, p.initial)
+					if full == 0 && last >= 9*p.perStep {
+						full = i
+					}
+				}
+				if (full == 0 || full > tc.rounds) && tc.rounds > 0 {
+					t.Errorf("the link is full in round trip %d; want %d", full, tc.rounds)
+				}
+				if p.initial > tc.bound || tc.rounds == 0 && p.initial < tc.bound {
+					t.Errorf("the window became %d; want %d", p.initial, tc.bound)
+				}
+			})
+		})
+	}
+}
