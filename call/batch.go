@@ -171,12 +171,12 @@ type batch struct {
 	call    *Call
 	to      cq.Completer
 	tag     cq.Tag
-	set     opSet
-	isValue bool // RecvMessage unmarshals into value; else that is a **Buffer
-	isNext  bool // RecvMessage fails without a message
 	value   any
 	got     *bool
 	results *results // where resultOps write to; nil: nowhere
+	set     opSet
+	isValue bool // RecvMessage unmarshals into value; else that is a **Buffer
+	isNext  bool // RecvMessage fails without a message
 
 	// guarded by call.mu until the completion is posted, the harvester's then
 	pending      uint8 // operations outstanding

@@ -57,7 +57,7 @@ func (c *Conn) takeConn(n int64) error {
 // takeStream accounts the same frame against its stream's window, and makes use
 // of the room for credit that had none.
 func (s *Stream) takeStream(n int64) *frame.StreamError {
-	left := s.recvWindow.Add(-n)
+	left := int64(s.recvWindow.Add(-int32(n)))
 	if left < 0 {
 		return &frame.StreamError{
 			StreamID: s.id,
@@ -77,12 +77,12 @@ func (c *Conn) windowLimit() int64 { return max(int64(c.cfg.MaxWindow), c.in.str
 // grantLocked takes the credit of s that is to be announced now: what goes
 // beyond the limit waits until a part of the window was used.
 func (c *Conn) grantLocked(s *Stream) int64 {
-	n := min(s.credit.Load(), c.windowLimit()-s.recvWindow.Load())
+	n := min(s.credit.Load(), c.windowLimit()-int64(s.recvWindow.Load()))
 	if n <= 0 || !s.state.canRecv() {
 		return 0
 	}
 	s.credit.Add(-n)
-	c.widenTargetLocked(s.recvWindow.Add(n))
+	c.widenTargetLocked(int64(s.recvWindow.Add(int32(n))))
 	return n
 }
 
@@ -109,13 +109,13 @@ func (c *Conn) onWindowUpdate(f *frame.Frame) error {
 		return c.onStray(f, isIdle)
 	}
 	defer c.mu.Unlock()
-	if s.sendWindow+int64(f.Increment) > maxWindowSize {
+	if int64(s.sendWindow)+int64(f.Increment) > maxWindowSize {
 		return &frame.StreamError{
 			StreamID: f.StreamID, Code: frame.FlowControlError,
 			Reason: fmt.Sprintf("WINDOW_UPDATE of %d takes the stream window past 2^31-1", f.Increment),
 		}
 	}
-	s.sendWindow += int64(f.Increment)
+	s.sendWindow += int32(f.Increment)
 	c.scheduleLocked(s)
 	return nil
 }
@@ -162,7 +162,7 @@ func (c *Conn) growWindows(n int64) {
 	if delta := n - c.in.streamWindow.Load(); delta > 0 {
 		c.in.streamWindow.Store(n)
 		for _, s := range c.streams.table {
-			s.recvWindow.Add(delta)
+			s.recvWindow.Add(int32(delta))
 		}
 		c.control.setInitialWindow(uint32(n))
 	}

@@ -194,7 +194,7 @@ func TestCreditAhead(t *testing.T) {
 				t.Fatalf("a window of %d", window)
 			}
 		}
-		if got := s.served(1).stream.recvWindow.Load() + s.served(1).stream.credit.Load(); got != 65535+message-int64(sent) {
+		if got := int64(s.served(1).stream.recvWindow.Load()) + s.served(1).stream.credit.Load(); got != 65535+message-int64(sent) {
 			t.Errorf("%d bytes of credit are left", got)
 		}
 	})

@@ -150,8 +150,8 @@ func (c *Conn) openLocked(s *Stream) {
 		c.occupiedLocked()
 	}
 	c.streams.table[s.id] = s
-	s.sendWindow = int64(c.peer.initialWindow)
-	s.recvWindow.Store(c.in.streamWindow.Load())
+	s.sendWindow = int32(c.peer.initialWindow)
+	s.recvWindow.Store(int32(c.in.streamWindow.Load()))
 }
 
 func (c *Conn) planReadyLocked(t *turn) {
@@ -213,7 +213,7 @@ const maxFrameBytes = 256 << 10
 // planDataLocked plans one DATA frame, as long as the peer, the turn and both
 // windows allow: a part of a message, or many messages.
 func (c *Conn) planDataLocked(t *turn, s *Stream) {
-	room := min(int64(c.peer.maxFrame), maxFrameBytes, s.sendWindow, c.out.window)
+	room := min(int64(c.peer.maxFrame), maxFrameBytes, int64(s.sendWindow), c.out.window)
 	first, n := len(t.steps), int64(0)
 	for n < room && s.out.msg != nil && len(t.steps) < maxTurnSteps {
 		n += s.planMessageLocked(t, int(room-n))
@@ -221,7 +221,7 @@ func (c *Conn) planDataLocked(t *turn, s *Stream) {
 	if n == 0 {
 		return
 	}
-	s.sendWindow -= n
+	s.sendWindow -= int32(n)
 	c.out.window -= n
 	s.sent.Bytes += uint64(n)
 	t.bytes += int(n)

@@ -187,7 +187,7 @@ func TestPlanStreamWindow(t *testing.T) {
 		credit int64
 		want   string
 	}{{1, "D1:1"}, {1, "D1:1"}, {1, "D1:1"}, {0, ""}, {10, "D1:10"}, {100, "D1:4."}} {
-		s.sendWindow += step.credit
+		s.sendWindow += int32(step.credit)
 		p.c.scheduleLocked(s)
 		p.want(fmt.Sprintf("credit of %d", step.credit), step.want)
 	}

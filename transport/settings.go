@@ -95,13 +95,13 @@ func (c *Conn) applyInitialWindowLocked(n uint32) error {
 	delta := int64(n) - int64(c.peer.initialWindow)
 	c.peer.initialWindow = n
 	for _, s := range c.streams.table {
-		if s.sendWindow+delta > maxWindowSize {
+		if int64(s.sendWindow)+delta > maxWindowSize {
 			return &frame.ConnError{
 				Code:   frame.FlowControlError,
 				Reason: fmt.Sprintf("SETTINGS_INITIAL_WINDOW_SIZE %d takes the window of stream %d past 2^31-1", n, s.id),
 			}
 		}
-		s.sendWindow += delta
+		s.sendWindow += int32(delta)
 		if delta > 0 {
 			c.scheduleLocked(s)
 		}

@@ -16,6 +16,10 @@ type Stream struct {
 	// immutable
 	conn *Conn
 
+	// guarded by conn.mu: the queue it waits in, nil if none, and its neighbours
+	queue      *fifo
+	prev, next *Stream
+
 	// guarded by conn.mu; recv is set by the reader on a server, once on a client
 	recv       Receiver
 	id         uint32 // 0 until opened
@@ -25,11 +29,7 @@ type Stream struct {
 	lost       bool // the connection ended before Accept
 	sent       frame.Sent
 	out        *pending // nil: nothing
-	sendWindow int64
-
-	// guarded by conn.mu: the queue it waits in, nil if none, and its neighbours
-	queue      *fifo
-	prev, next *Stream
+	sendWindow int32    // below zero if SETTINGS have taken some back
 
 	// reader only
 	gotHeaders    bool  // a final (not 1xx) header block was received
@@ -37,7 +37,7 @@ type Stream struct {
 	contentLength int64 // bytes of DATA still announced by content-length, -1 if unknown
 
 	// atomic
-	recvWindow atomic.Int64 // what the peer may still send; reader takes, flusher adds
+	recvWindow atomic.Int32 // what the peer may still send; reader takes, flusher adds
 	credit     atomic.Int64 // taken by the application, not yet announced
 }
 

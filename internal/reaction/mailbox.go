@@ -65,12 +65,16 @@ func (a Answer) String() string {
 // The zero value is closed: operations are queued until the reactor is bound to
 // a call, and the call is started.
 type Mailbox struct {
+	// guarded by mu
+	early *Early // what was asked for before there was a call; nil: nothing
+
+	mu sync.Mutex
+
 	// immutable once bound
 	loop    *Loop
 	reactor Reactor
 	terms   Terms
 
-	mu sync.Mutex
 	// guarded by mu
 	state       state
 	busy        Set // asked for, and the reaction has not begun
@@ -83,7 +87,6 @@ type Mailbox struct {
 	isTelling   bool // Exhausted is still to be called
 	entered     int32
 	holds       int32
-	early       *Early // what was asked for before there was a call; nil: nothing
 }
 
 var earlies = sync.Pool{New: func() any { return new(Early) }}
