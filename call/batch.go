@@ -16,28 +16,28 @@ import (
 // started, no tag will come and the caller keeps its buffers. That the call has
 // failed is no error: its operations complete accordingly. No ops at all
 // complete at once, true, in any state of the call.
-func (c *Call) StartBatch(ops []Op, tag cq.Tag) error {
-	c.mu.Lock()
-	comp := c.completer
-	c.mu.Unlock()
-	return c.StartBatchOn(comp, ops, tag)
-}
+func (c *Call) StartBatch(ops []Op, tag cq.Tag) error { return c.startBatch(nil, ops, tag) }
 
 // StartBatchOn is StartBatch with the tag coming out of comp.
 func (c *Call) StartBatchOn(comp cq.Completer, ops []Op, tag cq.Tag) error {
 	if comp == nil {
 		return &BatchError{Op: firstKind(ops), Reason: ErrCall, Cause: errNoCompleter}
 	}
+	return c.startBatch(comp, ops, tag)
+}
+
+// startBatch is StartBatchOn, nil being the call's own completer.
+func (c *Call) startBatch(comp cq.Completer, ops []Op, tag cq.Tag) error {
 	set, err := c.check(ops)
 	if err != nil {
 		return err
 	}
+	p := parcel{set: set}
+	if comp, err = c.reserve(&p, comp, ops); err != nil {
+		return err
+	}
 	if set == 0 {
 		return kick(comp, tag)
-	}
-	p := parcel{set: set}
-	if err := c.reserve(&p, ops); err != nil {
-		return err
 	}
 	if p.watch.isDue() {
 		c.CancelFor(p.watch.ctx)
@@ -110,12 +110,19 @@ func (c *Call) checkOp(o *Op) (Reason, error) {
 }
 
 // reserve applies the rules that do depend on it and takes the kinds, so that
-// nothing can come between them and start.
-func (c *Call) reserve(p *parcel, ops []Op) error {
+// nothing can come between them and start. It returns the completer, the call's
+// own if comp is nil.
+func (c *Call) reserve(p *parcel, comp cq.Completer, ops []Op) (cq.Completer, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if comp == nil {
+		comp = c.completer
+	}
+	if comp == nil {
+		return nil, &BatchError{Op: firstKind(ops), Reason: ErrCall, Cause: errNoCompleter}
+	}
 	if clash := p.set & (c.busy | c.used&onceOps); clash != 0 {
-		return &BatchError{Op: clash.first(), Reason: ErrTooManyOperations}
+		return nil, &BatchError{Op: clash.first(), Reason: ErrTooManyOperations}
 	}
 	p.reserved, p.stream, p.comp = p.set, c.stream, c.coding.sending()
 	if c.caller != nil {
@@ -127,7 +134,7 @@ func (c *Call) reserve(p *parcel, ops []Op) error {
 	p.fresh = p.set &^ c.used
 	c.busy |= p.reserved
 	c.used |= p.set
-	return nil
+	return comp, nil
 }
 
 // release undoes reserve.

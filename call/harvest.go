@@ -63,10 +63,16 @@ func (b *batch) takeMessage() (err *cqrpc.Error) {
 // also says that the call succeeded.
 func (b *batch) accept() bool {
 	c := b.call
-	c.mu.Lock()
-	s := c.stream
-	isOK := b.set.has(RecvStatusOp) && c.end.status.Code == cqrpc.CodeOK
-	c.mu.Unlock()
+	var s Stream
+	isOK := false
+	if c.isServer() {
+		s = c.stream // a server's never changes
+	} else {
+		c.mu.Lock()
+		s = c.stream
+		isOK = b.set.has(RecvStatusOp) && c.end.status.Code == cqrpc.CodeOK
+		c.mu.Unlock()
+	}
 	if s != nil && b.credit > 0 {
 		s.Consume(b.credit)
 	}

@@ -201,9 +201,10 @@ func (c *Conn) turnEncode(t *turn) {
 // does not take bytes holds completions back instead of filling memory.
 func (c *Conn) turnTell(t *turn) {
 	for _, n := range t.notices {
-		n.recv.OnSent(n.sent, &t.lane)
 		if n.closed {
 			n.recv.OnClosed(nil, n.sent, &t.lane)
+		} else {
+			n.recv.OnSent(n.sent, &t.lane)
 		}
 	}
 	t.lane.Flush()
