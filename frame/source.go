@@ -120,7 +120,7 @@ func (s *source) chunk(n int) ([]byte, error) {
 	return w[:min(n, len(w))], nil
 }
 
-// Read serves the http2.Framer, which reads frame headers through it.
+// Read takes what is buffered first, and then reads once.
 func (s *source) Read(p []byte) (int, error) {
 	if s.buffered() == 0 {
 		if err := s.fill(); err != nil {
