@@ -50,6 +50,26 @@ func TestReaderAllocations(t *testing.T) {
 	}
 }
 
+// What is given back while a Reader waits is there again when it reads.
+func TestAwaitAllocations(t *testing.T) {
+	for _, wire := range []string{
+		rawFrame(1, 4, 1, "\x83\x86\x88"), rawFrame(4, 0, 0, "\x00\x05\x00\x00\x40\x00"), rawFrame(7, 0, 0, "12345678debug"),
+	} {
+		r := NewReader(&patient{Reader: &frames{wire: []byte(wire)}}, ReaderConfig{})
+		checkAllocs(t, "a patient reader", 0, func() {
+			r.Await()
+			if _, err := r.Next(); err != nil {
+				t.Fatal(err)
+			}
+		})
+	}
+}
+
+// frames reads the same octets again and again, all at once.
+type frames struct{ wire []byte }
+
+func (f *frames) Read(p []byte) (int, error) { return copy(p, f.wire), nil }
+
 func TestWriterAllocations(t *testing.T) {
 	w := NewWriter()
 	flush := func() {

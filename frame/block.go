@@ -51,7 +51,7 @@ type block struct {
 	limit uint64 // octets of header list
 
 	h       Headers
-	fields  []Field // backing of h.Fields, unless that is a Known's
+	fields  []Field // backing of h.Fields, unless that is a Known's; lent by the scratch
 	size    uint64  // octets of header list so far
 	encoded int64   // octets of the encoded block so far
 	seen    pseudo
@@ -69,20 +69,21 @@ func (b *block) init(cfg ReaderConfig) {
 }
 
 // reset forgets the last block, and with it its strings.
-func (b *block) reset() {
+func (b *block) reset(s *source) {
 	if b.h.StreamID == 0 {
 		return
 	}
 	clear(b.fields)
-	if cap(b.fields) > maxKeptFields {
-		b.fields = nil
+	if cap(b.fields) <= maxKeptFields {
+		s.fields = b.fields[:0]
 	}
-	b.fields = b.fields[:0]
+	b.fields = nil
 	b.h = Headers{}
 }
 
-// begin starts the block of f.
-func (b *block) begin(f *Frame) {
+// begin starts the block of f, whose header s has just brought.
+func (b *block) begin(f *Frame, s *source) {
+	b.fields, s.fields = s.fields, nil
 	b.h.StreamID, b.h.End = f.StreamID, f.End
 	b.size, b.encoded, b.seen, b.regular = 0, 0, 0, false
 	b.dec.SetEmitEnabled(true)
@@ -156,7 +157,7 @@ func validFieldName(name string) bool {
 // frames of its block (section 6.10).
 func (r *Reader) readHeaders(f *Frame) error {
 	f.End = f.Flags.Has(http2.FlagHeadersEndStream)
-	r.block.begin(f)
+	r.block.begin(f, &r.src)
 	mustWait := r.onBlock != nil &&
 		(!f.Flags.Has(http2.FlagHeadersEndHeaders) || r.src.buffered() < int(f.Length))
 	if mustWait {

@@ -81,7 +81,7 @@ type Frame struct {
 	Data *mem.Buffer
 
 	// Headers is the decoded block of HEADERS and its CONTINUATION frames,
-	// lent until the next call of Next. Look at its Err.
+	// lent until the next call of Next or Await. Look at its Err.
 	Headers *Headers
 
 	// ErrCode is the code of RST_STREAM and GOAWAY.
@@ -97,11 +97,11 @@ type Frame struct {
 	LastStreamID uint32
 
 	// Debug is the debug data of GOAWAY, at most its first 1024 octets, lent
-	// until the next call of Next.
+	// until the next call of Next or Await.
 	Debug []byte
 
 	// Settings are the parameters of SETTINGS in wire order, unknown ones
-	// and repeated ones included, lent until the next call of Next. Their
+	// and repeated ones included, lent until the next call of Next or Await. Their
 	// values are valid (RFC 9113 section 6.5.2).
 	Settings []http2.Setting
 
@@ -125,12 +125,11 @@ type Reader struct {
 	last     http2.FrameType // of the frame before
 	unended  uint32          // the stream whose header block goes on, 0: none
 	block    block
-	settings []http2.Setting
-	debug    []byte
 	err      error // why reading has ended
 }
 
-// NewReader returns a Reader of r, which is typically a net.Conn.
+// NewReader returns a Reader of r, which is typically a net.Conn, and may be a
+// [PatientReader].
 func NewReader(r io.Reader, cfg ReaderConfig) *Reader {
 	cfg = cfg.resolved()
 	rd := &Reader{
@@ -140,6 +139,7 @@ func NewReader(r io.Reader, cfg ReaderConfig) *Reader {
 		onBlock:          cfg.OnBlock,
 		place:            cfg.Place,
 	}
+	rd.src.patient, _ = r.(PatientReader)
 	rd.SetMaxFrameSize(cfg.MaxFrameSize)
 	rd.block.init(cfg)
 	return rd
@@ -179,11 +179,22 @@ func (r *Reader) SetMaxHeaderTable(n uint32) { r.block.dec.SetAllowedMaxDynamicT
 // Release gives the read buffer back for others to use and ends reading:
 // later calls of Next fail. Call it when the connection is over.
 func (r *Reader) Release() {
-	r.src.release()
-	r.block.reset()
+	r.block.reset(&r.src)
+	r.src.Drop()
 	if r.err == nil {
 		r.err = io.ErrClosedPipe
 	}
+}
+
+// Await waits until Next has something to read, or an error to return. What the
+// frame before has lent is taken back; so a Reader that waits here holds next to
+// nothing, if its reader is a [PatientReader].
+func (r *Reader) Await() {
+	if r.err != nil || r.src.err != nil || r.src.buffered() > 0 {
+		return
+	}
+	r.block.reset(&r.src)
+	r.src.await()
 }
 
 // Next returns the next frame. Its error is a *[StreamError] if only the
@@ -197,7 +208,7 @@ func (r *Reader) Next() (Frame, error) {
 	if r.err != nil {
 		return Frame{}, r.err
 	}
-	r.block.reset()
+	r.block.reset(&r.src)
 	f, err := r.readFrame()
 	if err != nil {
 		if _, ok := errors.AsType[*StreamError](err); !ok {

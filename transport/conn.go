@@ -84,8 +84,8 @@ func New(side Side, nc net.Conn, cfg Config, h Handler) *Conn {
 		rc.OnBlock = c.boundBlock
 	}
 	rc.Place = c.place
-	c.r = frame.NewReader(nc, rc)
-	c.try = trySocketOf(nc)
+	in, try := facets(nc)
+	c.r, c.try = frame.NewReader(in, rc), try
 	c.streams.init(side, c.cfg.FirstStreamID)
 	c.in.init(&c.cfg)
 	c.out.window = defaultWindow

@@ -22,6 +22,7 @@ const maxBatch = 64
 func (c *Conn) read() {
 	err := c.handshake()
 	for n := 1; err == nil; n++ {
+		c.r.Await() // here, where the stack is shallow
 		err = c.readFrame()
 		if err != nil || n%maxBatch == 0 || !c.r.Buffered() {
 			c.endBatch()
@@ -96,6 +97,7 @@ func (c *Conn) endBatch() {
 // handshake reads what must come first: on a server the client's preface, on
 // both sides SETTINGS (RFC 9113 section 3.4).
 func (c *Conn) handshake() error {
+	c.r.Await()
 	if c.side == Server {
 		if err := c.r.ReadPreface(); err != nil {
 			return err

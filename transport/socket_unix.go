@@ -2,27 +2,76 @@
 
 package transport
 
-import "syscall"
+import (
+	"io"
+	"net"
+	"os"
+	"syscall"
 
-// rawSocket is the trySocket of a kernel socket. One goroutine at a time.
+	"github.com/cqrpc/cqrpc/frame"
+)
+
+// rawSocket is a kernel socket as its file descriptor: it is read and written
+// when something can be, and only that waits. One goroutine at a time.
 type rawSocket struct {
+	net.Conn
 	raw   syscall.RawConn
-	write func(fd uintptr) bool // writeOnce, bound once: it would be allocated each time
+	read  func(fd uintptr) bool // readOnce, bound once: it would be allocated each time
+	write func(fd uintptr) bool // writeOnce, likewise
 
-	// of the write in progress
-	p   []byte
-	n   int
-	err error
+	// of the read or write in progress
+	room frame.Room
+	p    []byte
+	n    int
+	err  error
 }
 
-func newRawSocket(c syscall.Conn) trySocket {
+var _ frame.PatientReader = (*rawSocket)(nil)
+
+func newRawSocket(nc net.Conn, c syscall.Conn) *rawSocket {
 	raw, err := c.SyscallConn()
 	if err != nil {
 		return nil
 	}
-	s := &rawSocket{raw: raw}
-	s.write = s.writeOnce
+	s := &rawSocket{Conn: nc, raw: raw}
+	s.read, s.write = s.readOnce, s.writeOnce
 	return s
+}
+
+// ReadInto implements frame.PatientReader. Like Read it obeys deadlines.
+func (s *rawSocket) ReadInto(room frame.Room) (int, error) {
+	s.room, s.n, s.err = room, 0, nil
+	err := s.raw.Read(s.read)
+	s.room = nil
+	switch {
+	case err != nil:
+		return 0, err
+	case s.err != nil:
+		return 0, os.NewSyscallError("read", s.err)
+	case s.n == 0:
+		return 0, io.EOF
+	}
+	return s.n, nil
+}
+
+// readOnce reads, and gives the room up if there is nothing to read: then
+// RawConn.Read waits and calls it again.
+func (s *rawSocket) readOnce(fd uintptr) (done bool) {
+	for {
+		n, err := syscall.Read(int(fd), s.room.Take())
+		switch err {
+		case syscall.EINTR:
+			continue
+		case nil:
+			s.n = n
+		case syscall.EAGAIN:
+			s.room.Drop()
+			return false
+		default:
+			s.err = err
+		}
+		return true
+	}
 }
 
 // TryWrite implements trySocket.
