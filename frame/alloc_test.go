@@ -65,11 +65,6 @@ func TestAwaitAllocations(t *testing.T) {
 	}
 }
 
-// frames reads the same octets again and again, all at once.
-type frames struct{ wire []byte }
-
-func (f *frames) Read(p []byte) (int, error) { return copy(p, f.wire), nil }
-
 func TestWriterAllocations(t *testing.T) {
 	w := NewWriter()
 	flush := func() {

@@ -3,9 +3,11 @@ package frame
 import (
 	"errors"
 	"io"
+	"runtime"
 	"strings"
 	"testing"
 	"testing/iotest"
+	"weak"
 )
 
 // patient makes a PatientReader of any, which before each read has nothing.
@@ -91,3 +93,28 @@ func TestAwaitFails(t *testing.T) {
 type stuck struct{}
 
 func (stuck) Read([]byte) (int, error) { return 0, nil }
+
+// Nothing keeps the buffer of a Reader that waits from being freed: not even the
+// HPACK decoder, which refers to what it has read last.
+func TestAwaitFreesTheBuffer(t *testing.T) {
+	in := &patient{Reader: &frames{wire: []byte(blockFrames(1, encodeBlock("a", "b"), 100))}}
+	r := NewReader(in, ReaderConfig{ReadBuffer: 1 << 10}) // of a size that is not pooled
+	r.Await()
+	if _, err := r.Next(); err != nil {
+		t.Fatal(err)
+	}
+	buf := weak.Make(&r.src.buf[0])
+	in.waits = func() {
+		runtime.GC()
+		if buf.Value() != nil {
+			t.Error("the buffer is still referred to")
+		}
+	}
+	r.Await()
+	runtime.KeepAlive(r)
+}
+
+// frames reads the same octets again and again, all at once.
+type frames struct{ wire []byte }
+
+func (f *frames) Read(p []byte) (int, error) { return copy(p, f.wire), nil }

@@ -180,7 +180,19 @@ func (r *Reader) endBlock() error {
 		return connErrorf(CompressionError, "header block of stream %d: %v", b.h.StreamID, err)
 	}
 	b.h.Fields = b.fields
+	b.letGo()
 	return nil
+}
+
+// anyField is an indexed field of the static table (RFC 7541 section 6.1).
+var anyField = []byte{0x82}
+
+// letGo makes the decoder forget the octets of the block that it has decoded: it
+// would keep the read buffer, which others use meanwhile, from being freed.
+func (b *block) letGo() {
+	b.dec.SetEmitEnabled(false)
+	_, _ = b.dec.Write(anyField) // neither is emitted nor changes the table
+	_ = b.dec.Close()
 }
 
 // readBlock decodes the payload of f and of its CONTINUATION frames.
