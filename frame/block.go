@@ -57,7 +57,7 @@ type block struct {
 	seen    pseudo
 	regular bool // a field that is no pseudo-header field has been seen
 
-	memo memo
+	memo *memo // nil: empty
 }
 
 func (b *block) init(cfg ReaderConfig) {
@@ -243,7 +243,7 @@ func (r *Reader) readSmallBlock(n int) error {
 		b.memo.forget()
 		return nil
 	}
-	b.memo.learn(p, b.fields)
+	b.learn(p)
 	return nil
 }
 

@@ -151,7 +151,7 @@ func (c *Conn) openLocked(s *Stream) {
 	if len(c.streams.table) == 0 {
 		c.occupiedLocked()
 	}
-	c.streams.table[s.id] = s
+	c.streams.add(s)
 	s.sendWindow = int64(c.peer.initialWindow)
 	s.recvWindow.Store(c.in.streamWindow.Load())
 }
