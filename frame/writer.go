@@ -43,7 +43,7 @@ type Writer struct {
 
 	chained  int // octets in chain
 	maxFrame int
-	fields   *fieldEncoder
+	fields   fieldEncoder
 
 	vector net.Buffers // backing of flushing, reused
 	left   net.Buffers // what net.Buffers.WriteTo consumes
@@ -60,7 +60,7 @@ type link struct {
 // are known: 16,384 octets of payload, 4,096 octets of HPACK table.
 func NewWriter() *Writer {
 	w := &Writer{maxFrame: minMaxFrameSize}
-	w.fields = newFieldEncoder(w)
+	w.fields.table.max = defaultHeaderTable
 	return w
 }
 
@@ -160,7 +160,7 @@ func (w *Writer) WindowUpdate(id, n uint32) {
 // HPACK table depends on it.
 func (w *Writer) Headers(id uint32, fields []Field, end bool) {
 	start := w.beginBlock(id, end)
-	w.fields.encodeAll(fields)
+	w.buf = w.fields.encodeAll(w.buf, fields)
 	w.endBlock(start, id)
 }
 
@@ -168,12 +168,12 @@ func (w *Writer) Headers(id uint32, fields []Field, end bool) {
 func (w *Writer) HeaderList(id uint32, l *HeaderList, end bool) {
 	start := w.beginBlock(id, end)
 	if l.base != nil {
-		w.fields.encodeShared(l.base)
+		w.buf = w.fields.encodeShared(w.buf, l.base)
 	}
 	if l.shared {
-		w.fields.encodeShared(l)
+		w.buf = w.fields.encodeShared(w.buf, l)
 	} else {
-		w.fields.encodeAll(l.Fields)
+		w.buf = w.fields.encodeAll(w.buf, l.Fields)
 	}
 	w.endBlock(start, id)
 }
