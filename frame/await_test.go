@@ -82,7 +82,9 @@ func TestAwaitFails(t *testing.T) {
 				t.Errorf("%s: %v", test.name, err)
 			}
 		}
-		r.Await()
+		if r.Await() == (test.want == io.ErrNoProgress) {
+			t.Errorf("%s: Await reports %v", test.name, test.want == io.ErrNoProgress)
+		}
 		if _, err := r.Next(); !errors.Is(err, test.want) {
 			t.Errorf("%s: %v, want %v", test.name, err, test.want)
 		}

@@ -186,15 +186,16 @@ func (r *Reader) Release() {
 	}
 }
 
-// Await waits until Next has something to read, or an error to return. What the
-// frame before has lent is taken back; so a Reader that waits here holds next to
-// nothing, if its reader is a [PatientReader].
-func (r *Reader) Await() {
+// Await waits until Next has something to read, or an error to return; it reports
+// false if its reader has stopped waiting before. What the frame before has lent is
+// taken back: a Reader that waits here holds next to nothing, if its reader is a
+// [PatientReader].
+func (r *Reader) Await() bool {
 	if r.err != nil || r.src.err != nil || r.src.buffered() > 0 {
-		return
+		return true
 	}
 	r.block.reset(&r.src)
-	r.src.await()
+	return r.src.await()
 }
 
 // Next returns the next frame. Its error is a *[StreamError] if only the

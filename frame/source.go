@@ -31,7 +31,8 @@ type PatientReader interface {
 	io.Reader
 
 	// ReadInto reads once, as Read does, into what room.Take returns. While there
-	// is nothing to be read it waits, and calls room.Drop before it does.
+	// is nothing to be read it waits, and calls room.Drop before it does. It may
+	// stop waiting without an error.
 	ReadInto(room Room) (n int, err error)
 }
 
@@ -99,21 +100,17 @@ func (s *source) Drop() {
 	s.scratch, s.i, s.j = nil, 0, 0
 }
 
-// await waits until something is buffered or s.err is set. While it waits
-// nothing is held, if the reader is patient.
-func (s *source) await() {
+// await waits until something is buffered or s.err is set, or a patient reader
+// has given up: then it reports false. While it waits nothing is held, if the
+// reader is patient.
+func (s *source) await() bool {
 	if s.patient == nil {
 		_ = s.fill()
-		return
+		return true
 	}
 	s.i, s.j = 0, 0
-	for range maxEmptyReads {
-		s.j, s.err = s.patient.ReadInto(s)
-		if s.j > 0 || s.err != nil {
-			return
-		}
-	}
-	s.err = io.ErrNoProgress
+	s.j, s.err = s.patient.ReadInto(s)
+	return s.j > 0 || s.err != nil
 }
 
 // makeRoom ensures that the buffer can take at least one octet more.

@@ -64,6 +64,7 @@ type Conn struct {
 	in       incomingState
 	abuse    abuseState
 	bdp      bdpState
+	rest     restState
 	batching bool // as inBatch
 
 	// flusher only
@@ -89,8 +90,7 @@ func start(side Side, nc net.Conn, cfg *Config, h Handler) *Conn {
 		rc.OnBlock = c.boundBlock
 	}
 	rc.Place = c.place
-	in, try := facets(nc)
-	c.r, c.try = frame.NewReader(in, rc), try
+	c.r = frame.NewReader(c.facets(), rc)
 	c.streams.init(side, c.cfg.FirstStreamID)
 	c.in.init(cfg)
 	c.out.window = defaultWindow
@@ -191,6 +191,7 @@ func (c *Conn) shut(s *shutdown, lane *cq.Lane) {
 	// Bounds a flusher blocked in Write and a reader blocked in Read, which the
 	// next frame also makes find the closing state and linger.
 	_ = c.nc.SetDeadline(time.Now().Add(c.cfg.LingerTimeout))
+	c.rest.armed.Store(false)
 	if s.mute {
 		_ = c.nc.Close()
 	}

@@ -19,10 +19,15 @@ const maxBatch = 64
 
 // read is the reader: frames in, callbacks out, until the connection ends. It
 // blocks only in Read.
-func (c *Conn) read() {
-	err := c.handshake()
+func (c *Conn) read() { c.readOn(c.handshake()) }
+
+// readOn is read after the handshake, which may have failed.
+func (c *Conn) readOn(err error) {
 	for n := 1; err == nil; n++ {
-		c.r.Await() // here, where the stack is shallow
+		if !c.await() { // here, where the stack is shallow
+			go c.readOn(nil)
+			return
+		}
 		err = c.readFrame()
 		if err != nil || n%maxBatch == 0 || !c.r.Buffered() {
 			c.endBatch()
@@ -130,6 +135,7 @@ func (c *Conn) boundBlock(isComplete bool) {
 // readBy lets reads wait until then, or for ever if it is zero, unless shut or
 // writeFailed has just set its own deadline.
 func (c *Conn) readBy(then time.Time) {
+	c.rest.armed.Store(false)
 	_ = c.nc.SetReadDeadline(then)
 	if c.stopped.Load() || c.broken.Load() {
 		_ = c.nc.SetReadDeadline(time.Now().Add(c.cfg.LingerTimeout))

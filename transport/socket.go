@@ -34,6 +34,16 @@ func facets(nc net.Conn) (in io.Reader, try trySocket) {
 	return nc, nil
 }
 
+// facets finds out what c's connection can do, and returns the reader's source.
+func (c *Conn) facets() io.Reader {
+	in, try := facets(c.nc)
+	if raw, ok := in.(*rawSocket); ok {
+		raw.conn, c.rest.able = c, true
+	}
+	c.try = try
+	return in
+}
+
 // tlsSource is the reader's source of a TLS connection, which cannot tell when
 // there is something to read: it waits with as little room as it can.
 type tlsSource struct {

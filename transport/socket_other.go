@@ -9,7 +9,10 @@ import (
 
 // rawSocket: where sockets are not file descriptors, a write may wait, and who
 // waits needs a buffer.
-type rawSocket struct{ net.Conn }
+type rawSocket struct {
+	net.Conn
+	conn *Conn
+}
 
 func newRawSocket(net.Conn, syscall.Conn) *rawSocket { return nil }
 

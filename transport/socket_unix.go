@@ -15,6 +15,7 @@ import (
 // when something can be, and only that waits. One goroutine at a time.
 type rawSocket struct {
 	net.Conn
+	conn  *Conn // whose reader rests; nil in tests
 	raw   syscall.RawConn
 	read  func(fd uintptr) bool // readOnce, bound once: it would be allocated each time
 	write func(fd uintptr) bool // writeOnce, likewise
@@ -24,6 +25,8 @@ type rawSocket struct {
 	p    []byte
 	n    int
 	err  error
+
+	first [9]byte // room for a frame header (RFC 9113 section 4.1)
 }
 
 var _ frame.PatientReader = (*rawSocket)(nil)
@@ -38,12 +41,28 @@ func newRawSocket(nc net.Conn, c syscall.Conn) *rawSocket {
 	return s
 }
 
-// ReadInto implements frame.PatientReader. Like Read it obeys deadlines.
+// Read is that of the connection: the deadline of a rest may pass also where the
+// reader does not wait for a frame to begin.
+func (s *rawSocket) Read(p []byte) (int, error) {
+	for {
+		n, err := s.Conn.Read(p)
+		if err == nil || n > 0 || !s.isRest(err) {
+			return n, err
+		}
+	}
+}
+
+func (s *rawSocket) isRest(err error) bool { return s.conn != nil && s.conn.isRest(err) }
+
+// ReadInto implements frame.PatientReader. Like Read it obeys deadlines; that of a
+// rest is when it stops waiting.
 func (s *rawSocket) ReadInto(room frame.Room) (int, error) {
 	s.room, s.n, s.err = room, 0, nil
 	err := s.raw.Read(s.read)
 	s.room = nil
 	switch {
+	case err != nil && s.isRest(err):
+		return 0, nil
 	case err != nil:
 		return 0, err
 	case s.err != nil:
@@ -58,12 +77,12 @@ func (s *rawSocket) ReadInto(room frame.Room) (int, error) {
 // RawConn.Read waits and calls it again.
 func (s *rawSocket) readOnce(fd uintptr) (done bool) {
 	for {
-		n, err := syscall.Read(int(fd), s.room.Take())
+		n, err := syscall.Read(int(fd), s.space())
 		switch err {
 		case syscall.EINTR:
 			continue
 		case nil:
-			s.n = n
+			s.got(n)
 		case syscall.EAGAIN:
 			s.room.Drop()
 			return false
@@ -71,6 +90,24 @@ func (s *rawSocket) readOnce(fd uintptr) (done bool) {
 			s.err = err
 		}
 		return true
+	}
+}
+
+// space is where to read to. To take room may need more stack than a reader that
+// rests has.
+func (s *rawSocket) space() []byte {
+	if s.isResting() {
+		return s.first[:]
+	}
+	return s.room.Take()
+}
+
+func (s *rawSocket) isResting() bool { return s.conn != nil && s.conn.rest.rests }
+
+// got notes that n octets came.
+func (s *rawSocket) got(n int) {
+	if s.n = n; n > 0 && s.isResting() {
+		copy(s.room.Take(), s.first[:n])
 	}
 }
 
