@@ -49,7 +49,7 @@ func (c *Conn) await() bool {
 // or do so now.
 func (c *Conn) armRest() {
 	c.rest.armed.Store(true)
-	_ = c.nc.SetReadDeadline(time.Now().Add(restAfter))
+	_ = c.nc.SetReadDeadline(time.Now().Add(c.cfg.restAfter))
 	if c.stopped.Load() || c.broken.Load() {
 		c.readBy(time.Time{})
 	}
