@@ -12,9 +12,10 @@ import (
 // opening is how many streams or connections are being opened at a time.
 const opening = 256
 
-// settling is how long connections do nothing before they are weighed: what an
-// implementation puts away when one is idle, it does not put away at once.
-const settling = 3 * time.Second
+// settling is for how many durations of a plan connections do nothing before they
+// are weighed: what an implementation puts away when one is idle, it does not put
+// away at once.
+const settling = 3
 
 // hold opens streams, each with one message there and back, or connections, each
 // with one call.
@@ -36,7 +37,7 @@ func hold(ctx context.Context, c Client, p Plan) (Report, error) {
 	counts := m.latency.Load()
 	if p.Mode == IdleConns {
 		select {
-		case <-time.After(settling):
+		case <-time.After(settling * p.Duration):
 		case <-ctx.Done():
 			return Report{}, ctx.Err()
 		}
