@@ -29,7 +29,7 @@ func main() {
 	flag.DurationVar(&p.duration, "d", time.Second, "how long one measurement lasts")
 	flag.DurationVar(&p.warmup, "warmup", 300*time.Millisecond, "how long to run before measuring")
 	flag.IntVar(&p.streams, "streams", 100_000, "idle streams to hold")
-	flag.IntVar(&p.conns, "conns", 500, "idle connections to hold")
+	flag.IntVar(&p.conns, "conns", 5000, "idle connections to hold")
 	flag.BoolVar(&p.million, "million", false, "measure a million idle streams too: minutes, and gigabytes")
 	rows := flag.String("rows", "", "regular expression: only rows whose name matches")
 	with := flag.String("with", "", "regular expression: only contenders whose name matches")

@@ -1,6 +1,8 @@
 package cq
 
-// maxIdleLane is the most entries a lane keeps room for between flushes.
+import "sync"
+
+// maxIdleLane is the most entries for which room is kept between flushes.
 const maxIdleLane = 1024
 
 // Lane is a goroutine-local collector of completions. Whoever finds out, under
@@ -9,11 +11,19 @@ const maxIdleLane = 1024
 // locked and woken once per batch. The zero value is ready to use. A Lane
 // belongs to one goroutine.
 type Lane struct {
-	pending  []laneEntry
-	spare    []laneEntry  // the other of the two, being delivered by Flush
-	scratch  []Completion // of one queue, on their way
-	flushing bool
+	*laneRoom // nil: nothing is collected
+	flushing  bool
 }
+
+// laneRoom is what a lane collects in. A lane has it from Add to Flush only: most
+// are those of connections, which are idle most of the time.
+type laneRoom struct {
+	pending []laneEntry
+	spare   []laneEntry  // the other of the two, being delivered by Flush
+	scratch []Completion // of one queue, on their way
+}
+
+var laneRooms = sync.Pool{New: func() any { return new(laneRoom) }}
 
 type laneEntry struct {
 	to Completer
@@ -22,11 +32,14 @@ type laneEntry struct {
 
 // Add collects one completion for to.
 func (l *Lane) Add(to Completer, c Completion) {
+	if l.laneRoom == nil {
+		l.laneRoom = laneRooms.Get().(*laneRoom)
+	}
 	l.pending = append(l.pending, laneEntry{to, c})
 }
 
 // Empty reports whether nothing is collected.
-func (l *Lane) Empty() bool { return len(l.pending) == 0 }
+func (l *Lane) Empty() bool { return l.laneRoom == nil || len(l.pending) == 0 }
 
 // Flush delivers everything collected, and everything added meanwhile by
 // callbacks of an [Inline] executor, and leaves the lane empty. Completions
@@ -34,7 +47,7 @@ func (l *Lane) Empty() bool { return len(l.pending) == 0 }
 // no order between different completers. Call it with no lock held. Flush from
 // within Flush does nothing: the outer one delivers.
 func (l *Lane) Flush() {
-	if l.flushing {
+	if l.flushing || l.laneRoom == nil {
 		return
 	}
 	l.flushing = true
@@ -45,10 +58,10 @@ func (l *Lane) Flush() {
 		clear(batch)
 		l.spare = batch[:0]
 	}
-	if cap(l.pending) > maxIdleLane || cap(l.spare) > maxIdleLane {
-		l.pending, l.spare, l.scratch = nil, nil, nil
+	if cap(l.pending) <= maxIdleLane && cap(l.spare) <= maxIdleLane {
+		laneRooms.Put(l.laneRoom)
 	}
-	l.flushing = false
+	l.laneRoom, l.flushing = nil, false
 }
 
 // deliver completes every entry of batch. An entry that was delivered ahead of

@@ -334,34 +334,3 @@ func TestString(t *testing.T) {
 		}
 	}
 }
-
-func TestTheHotPathDoesNotAllocate(t *testing.T) {
-	next, w := cq.New(), cq.NewWaiter()
-	var lane cq.Lane
-	var dst [4]cq.Event
-	for name, cycle := range map[string]func(){
-		"Begin, Complete, Next": func() {
-			next.Begin()
-			next.Complete(cq.Completion{Tag: tag, OK: true})
-			next.Next(t.Context())
-		},
-		"Lane, NextN": func() {
-			for range dst {
-				next.Begin()
-				lane.Add(next, cq.Completion{Tag: tag, OK: true, Finalizer: accept{}})
-			}
-			lane.Flush()
-			next.NextN(t.Context(), dst[:])
-		},
-		"Waiter": func() {
-			w.Begin()
-			w.Complete(cq.Completion{Tag: tag, OK: true})
-			w.Wait(t.Context())
-		},
-	} {
-		cycle()
-		if n := testing.AllocsPerRun(100, cycle); n != 0 {
-			t.Errorf("%s: %v allocations, want none", name, n)
-		}
-	}
-}

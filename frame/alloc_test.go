@@ -50,6 +50,21 @@ func TestReaderAllocations(t *testing.T) {
 	}
 }
 
+// What is given back while a Reader waits is there again when it reads.
+func TestAwaitAllocations(t *testing.T) {
+	for _, wire := range []string{
+		rawFrame(1, 4, 1, "\x83\x86\x88"), rawFrame(4, 0, 0, "\x00\x05\x00\x00\x40\x00"), rawFrame(7, 0, 0, "12345678debug"),
+	} {
+		r := NewReader(&patient{Reader: &frames{wire: []byte(wire)}}, ReaderConfig{})
+		checkAllocs(t, "a patient reader", 0, func() {
+			r.Await()
+			if _, err := r.Next(); err != nil {
+				t.Fatal(err)
+			}
+		})
+	}
+}
+
 func TestWriterAllocations(t *testing.T) {
 	w := NewWriter()
 	flush := func() {

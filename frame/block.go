@@ -51,13 +51,13 @@ type block struct {
 	limit uint64 // octets of header list
 
 	h       Headers
-	fields  []Field // backing of h.Fields, unless that is a Known's
+	fields  []Field // backing of h.Fields, unless that is a Known's; lent by the scratch
 	size    uint64  // octets of header list so far
 	encoded int64   // octets of the encoded block so far
 	seen    pseudo
 	regular bool // a field that is no pseudo-header field has been seen
 
-	memo memo
+	memo *memo // nil: empty
 }
 
 func (b *block) init(cfg ReaderConfig) {
@@ -69,20 +69,21 @@ func (b *block) init(cfg ReaderConfig) {
 }
 
 // reset forgets the last block, and with it its strings.
-func (b *block) reset() {
+func (b *block) reset(s *source) {
 	if b.h.StreamID == 0 {
 		return
 	}
 	clear(b.fields)
-	if cap(b.fields) > maxKeptFields {
-		b.fields = nil
+	if cap(b.fields) <= maxKeptFields {
+		s.fields = b.fields[:0]
 	}
-	b.fields = b.fields[:0]
+	b.fields = nil
 	b.h = Headers{}
 }
 
-// begin starts the block of f.
-func (b *block) begin(f *Frame) {
+// begin starts the block of f, whose header s has just brought.
+func (b *block) begin(f *Frame, s *source) {
+	b.fields, s.fields = s.fields, nil
 	b.h.StreamID, b.h.End = f.StreamID, f.End
 	b.size, b.encoded, b.seen, b.regular = 0, 0, 0, false
 	b.dec.SetEmitEnabled(true)
@@ -156,7 +157,7 @@ func validFieldName(name string) bool {
 // frames of its block (section 6.10).
 func (r *Reader) readHeaders(f *Frame) error {
 	f.End = f.Flags.Has(http2.FlagHeadersEndStream)
-	r.block.begin(f)
+	r.block.begin(f, &r.src)
 	mustWait := r.onBlock != nil &&
 		(!f.Flags.Has(http2.FlagHeadersEndHeaders) || r.src.buffered() < int(f.Length))
 	if mustWait {
@@ -179,7 +180,19 @@ func (r *Reader) endBlock() error {
 		return connErrorf(CompressionError, "header block of stream %d: %v", b.h.StreamID, err)
 	}
 	b.h.Fields = b.fields
+	b.letGo()
 	return nil
+}
+
+// anyField is an indexed field of the static table (RFC 7541 section 6.1).
+var anyField = []byte{0x82}
+
+// letGo makes the decoder forget the octets of the block that it has decoded: it
+// would keep the read buffer, which others use meanwhile, from being freed.
+func (b *block) letGo() {
+	b.dec.SetEmitEnabled(false)
+	_, _ = b.dec.Write(anyField) // neither is emitted nor changes the table
+	_ = b.dec.Close()
 }
 
 // readBlock decodes the payload of f and of its CONTINUATION frames.
@@ -230,7 +243,7 @@ func (r *Reader) readSmallBlock(n int) error {
 		b.memo.forget()
 		return nil
 	}
-	b.memo.learn(p, b.fields)
+	b.learn(p)
 	return nil
 }
 
@@ -260,7 +273,7 @@ func (r *Reader) readHeadersPrefix(f *Frame) (n, pad int, err error) {
 }
 
 // readContinuations reads CONTINUATION frames up to END_HEADERS. That nothing
-// comes between them is checked by http2.Framer.ReadFrameHeader.
+// comes between them is checked by checkOrder.
 func (r *Reader) readContinuations() error {
 	for count := 1; ; count++ {
 		if count > r.maxContinuations {

@@ -111,12 +111,13 @@ func (r *Reader) readGoAway(f *Frame) error {
 	if n == 0 {
 		return nil
 	}
-	r.debug = append(r.debug[:0], make([]byte, min(n, maxDebug))...)
-	if err := r.src.readFull(r.debug); err != nil {
+	s := &r.src
+	s.debug = append(s.debug[:0], make([]byte, min(n, maxDebug))...)
+	f.Debug = s.debug
+	if err := s.readFull(f.Debug); err != nil {
 		return err
 	}
-	f.Debug = r.debug
-	return r.src.discard(n - len(r.debug))
+	return s.discard(n - len(f.Debug))
 }
 
 // readSettings reads SETTINGS (RFC 9113 section 6.5). How many parameters are
@@ -130,7 +131,10 @@ func (r *Reader) readSettings(f *Frame) error {
 		return connErrorf(FrameSizeError, "SETTINGS has a payload of %d octets, not a multiple of %d",
 			f.Length, settingLen)
 	}
-	r.settings = r.settings[:0]
+	if f.Ack {
+		return nil
+	}
+	settings := r.src.settings[:0]
 	for range f.Length / settingLen {
 		p, err := r.take(settingLen)
 		if err != nil {
@@ -143,9 +147,12 @@ func (r *Reader) readSettings(f *Frame) error {
 		if err := checkSetting(s); err != nil {
 			return err
 		}
-		r.settings = append(r.settings, s)
+		settings = append(settings, s)
 	}
-	f.Settings = r.settings
+	if cap(settings) <= maxKeptFields {
+		r.src.settings = settings
+	}
+	f.Settings = settings
 	return nil
 }
 

@@ -30,6 +30,10 @@ func FuzzReader(f *testing.F) {
 		if whole != pieces {
 			t.Errorf("read as a whole:\n%s\noctet by octet:\n%s", whole, pieces)
 		}
+		patiently := fuzzTranscript(t, NewReader(&patient{Reader: bytes.NewReader(in)}, cfg), len(in))
+		if whole != patiently {
+			t.Errorf("read as a whole:\n%s\npatiently:\n%s", whole, patiently)
+		}
 		// With a small buffer, what is wrong with a cut block may be found
 		// before the cut: the transcript can differ.
 		cfg.ReadBuffer = minReadBuffer
@@ -41,7 +45,7 @@ func FuzzReader(f *testing.F) {
 func fuzzTranscript(t *testing.T, r *Reader, size int) string {
 	var lines strings.Builder
 	for range size/headerLen + 2 {
-		f, err := r.Next()
+		f, err := awaited(r)
 		if _, ok := err.(*StreamError); err != nil && !ok {
 			lines.WriteString(err.Error())
 			return lines.String()

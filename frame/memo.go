@@ -55,6 +55,9 @@ type knownBlock struct {
 
 // find returns what an encoded block stands for, nil if it is not known.
 func (m *memo) find(encoded []byte) *Known {
+	if m == nil {
+		return nil
+	}
 	for i := range m.blocks {
 		if bytes.Equal(m.blocks[i].encoded, encoded) {
 			return m.blocks[i].known
@@ -63,12 +66,21 @@ func (m *memo) find(encoded []byte) *Known {
 	return nil
 }
 
-// learn takes note of a block that was not known and has been decoded.
-func (m *memo) learn(encoded []byte, fields []Field) {
+// learn takes note of the block, which was not known and has been decoded. Those
+// of a first call change the table: there is no memo before the second.
+func (b *block) learn(encoded []byte) {
 	if !keepsTable(encoded) {
-		m.forget()
+		b.memo.forget()
 		return
 	}
+	if b.memo == nil {
+		b.memo = new(memo)
+	}
+	b.memo.learn(encoded, b.fields)
+}
+
+// learn takes note of a block that keeps the table as it is.
+func (m *memo) learn(encoded []byte, fields []Field) {
 	if !m.isSecond(encoded) {
 		return
 	}
@@ -99,6 +111,9 @@ func (m *memo) isSecond(encoded []byte) bool {
 
 // forget drops everything: the table has changed, or may have.
 func (m *memo) forget() {
+	if m == nil {
+		return
+	}
 	clear(m.blocks)
 	m.blocks, m.next = m.blocks[:0], 0
 }

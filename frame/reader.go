@@ -1,6 +1,7 @@
 package frame
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -80,7 +81,7 @@ type Frame struct {
 	Data *mem.Buffer
 
 	// Headers is the decoded block of HEADERS and its CONTINUATION frames,
-	// lent until the next call of Next. Look at its Err.
+	// lent until the next call of Next or Await. Look at its Err.
 	Headers *Headers
 
 	// ErrCode is the code of RST_STREAM and GOAWAY.
@@ -96,11 +97,11 @@ type Frame struct {
 	LastStreamID uint32
 
 	// Debug is the debug data of GOAWAY, at most its first 1024 octets, lent
-	// until the next call of Next.
+	// until the next call of Next or Await.
 	Debug []byte
 
 	// Settings are the parameters of SETTINGS in wire order, unknown ones
-	// and repeated ones included, lent until the next call of Next. Their
+	// and repeated ones included, lent until the next call of Next or Await. Their
 	// values are valid (RFC 9113 section 6.5.2).
 	Settings []http2.Setting
 
@@ -114,7 +115,6 @@ type Frame struct {
 // Reader reads frames from one connection. It belongs to one goroutine.
 type Reader struct {
 	// immutable
-	framer           *http2.Framer
 	maxBlock         int64 // encoded octets of a header block
 	maxContinuations int
 	onBlock          func(isComplete bool)
@@ -122,13 +122,14 @@ type Reader struct {
 
 	src      source
 	maxFrame uint32
+	last     http2.FrameType // of the frame before
+	unended  uint32          // the stream whose header block goes on, 0: none
 	block    block
-	settings []http2.Setting
-	debug    []byte
 	err      error // why reading has ended
 }
 
-// NewReader returns a Reader of r, which is typically a net.Conn.
+// NewReader returns a Reader of r, which is typically a net.Conn, and may be a
+// [PatientReader].
 func NewReader(r io.Reader, cfg ReaderConfig) *Reader {
 	cfg = cfg.resolved()
 	rd := &Reader{
@@ -138,7 +139,7 @@ func NewReader(r io.Reader, cfg ReaderConfig) *Reader {
 		onBlock:          cfg.OnBlock,
 		place:            cfg.Place,
 	}
-	rd.framer = http2.NewFramer(nil, &rd.src)
+	rd.src.patient, _ = r.(PatientReader)
 	rd.SetMaxFrameSize(cfg.MaxFrameSize)
 	rd.block.init(cfg)
 	return rd
@@ -168,7 +169,6 @@ func (c ReaderConfig) resolved() ReaderConfig {
 // [ReaderConfig].
 func (r *Reader) SetMaxFrameSize(n uint32) {
 	r.maxFrame = min(max(n, minMaxFrameSize), maxMaxFrameSize)
-	r.framer.SetMaxReadFrameSize(r.maxFrame)
 }
 
 // SetMaxHeaderTable changes the largest dynamic table, in octets, that the
@@ -179,11 +179,23 @@ func (r *Reader) SetMaxHeaderTable(n uint32) { r.block.dec.SetAllowedMaxDynamicT
 // Release gives the read buffer back for others to use and ends reading:
 // later calls of Next fail. Call it when the connection is over.
 func (r *Reader) Release() {
-	r.src.release()
-	r.block.reset()
+	r.block.reset(&r.src)
+	r.src.Drop()
 	if r.err == nil {
 		r.err = io.ErrClosedPipe
 	}
+}
+
+// Await waits until Next has something to read, or an error to return; it reports
+// false if its reader has stopped waiting before. What the frame before has lent is
+// taken back: a Reader that waits here holds next to nothing, if its reader is a
+// [PatientReader].
+func (r *Reader) Await() bool {
+	if r.err != nil || r.src.err != nil || r.src.buffered() > 0 {
+		return true
+	}
+	r.block.reset(&r.src)
+	return r.src.await()
 }
 
 // Next returns the next frame. Its error is a *[StreamError] if only the
@@ -197,7 +209,7 @@ func (r *Reader) Next() (Frame, error) {
 	if r.err != nil {
 		return Frame{}, r.err
 	}
-	r.block.reset()
+	r.block.reset(&r.src)
 	f, err := r.readFrame()
 	if err != nil {
 		if _, ok := errors.AsType[*StreamError](err); !ok {
@@ -277,27 +289,55 @@ func (r *Reader) readHeader() (http2.FrameHeader, error) {
 		}
 		return http2.FrameHeader{}, err
 	}
-	fh, err := r.framer.ReadFrameHeader()
-	if err != nil {
-		return fh, r.headerError(fh, err, p)
+	fh := parseHeader(p)
+	if fh.Length > r.maxFrame {
+		return fh, r.sizeError(fh, p)
 	}
-	return fh, nil
+	r.src.skip(headerLen)
+	return fh, r.checkOrder(fh)
 }
 
-// headerError puts an http2.Framer's error about fh, received as p, in our
-// words.
-func (r *Reader) headerError(fh http2.FrameHeader, err error, p []byte) error {
-	if code, ok := errors.AsType[http2.ConnectionError](err); ok {
-		return connErrorf(ErrCode(code), "%v", r.framer.ErrorDetail())
+// parseHeader takes a frame header apart (RFC 9113 section 4.1).
+func parseHeader(p []byte) http2.FrameHeader {
+	return http2.FrameHeader{
+		Length:   uint32(p[0])<<16 | uint32(p[1])<<8 | uint32(p[2]),
+		Type:     http2.FrameType(p[3]),
+		Flags:    http2.Flags(p[4]),
+		StreamID: binary.BigEndian.Uint32(p[5:]) & maxWindow,
 	}
-	if !errors.Is(err, http2.ErrFrameTooLarge) {
-		return err
-	}
+}
+
+// sizeError says that fh, received as p, announces too much, or what it is if it
+// is no frame header.
+func (r *Reader) sizeError(fh http2.FrameHeader, p []byte) error {
 	if words := foreign(p); words != "" {
 		return connErrorf(FrameSizeError, "the peer sent %s instead of HTTP/2 frames", words)
 	}
 	return connErrorf(FrameSizeError, "%v on stream %d has a payload of %d octets, the limit is %d",
 		fh.Type, fh.StreamID, fh.Length, r.maxFrame)
+}
+
+// checkOrder keeps a header block in one piece: CONTINUATION follows HEADERS or
+// CONTINUATION of its stream that lack END_HEADERS, and nothing else does
+// (RFC 9113 sections 4.3 and 6.10).
+func (r *Reader) checkOrder(fh http2.FrameHeader) error {
+	last := r.last
+	r.last = fh.Type
+	switch {
+	case r.unended != 0 && fh.Type != http2.FrameContinuation:
+		return connErrorf(ProtocolError, "got %v for stream %d; expected CONTINUATION following %v for stream %d",
+			fh.Type, fh.StreamID, last, r.unended)
+	case r.unended != fh.StreamID && r.unended != 0:
+		return connErrorf(ProtocolError, "got CONTINUATION for stream %d; expected stream %d", fh.StreamID, r.unended)
+	case r.unended == 0 && fh.Type == http2.FrameContinuation:
+		return connErrorf(ProtocolError, "unexpected CONTINUATION for stream %d", fh.StreamID)
+	case fh.Type != http2.FrameHeaders && fh.Type != http2.FrameContinuation:
+	case fh.Flags.Has(http2.FlagHeadersEndHeaders):
+		r.unended = 0
+	default:
+		r.unended = fh.StreamID
+	}
+	return nil
 }
 
 // checkStreamID tells the frames of streams from those of the connection

@@ -100,6 +100,10 @@ func checkTranscript(t *testing.T, in string, want []string) {
 		{"data with error", iotest.DataErrReader(strings.NewReader(in)), ReaderConfig{}},
 		{"tiny buffer", strings.NewReader(in), ReaderConfig{ReadBuffer: 1}},
 		{"tiny buffer, octet by octet", iotest.OneByteReader(strings.NewReader(in)), ReaderConfig{ReadBuffer: 1}},
+		{"patiently", &patient{Reader: strings.NewReader(in)}, ReaderConfig{}},
+		{"patiently, octet by octet", &patient{Reader: iotest.OneByteReader(strings.NewReader(in))}, ReaderConfig{}},
+		{"patiently, data with error", &patient{Reader: iotest.DataErrReader(strings.NewReader(in))}, ReaderConfig{}},
+		{"patiently, tiny buffer", &patient{Reader: strings.NewReader(in)}, ReaderConfig{ReadBuffer: 1}},
 	}
 	for _, v := range variants {
 		if got := transcript(NewReader(v.r, v.cfg)); !slices.Equal(got, want) {
@@ -369,7 +373,7 @@ func TestReaderRelease(t *testing.T) {
 	if _, err := r.Next(); err == nil || r.Buffered() {
 		t.Error("Next succeeds after Release")
 	}
-	if r.src.buf != nil {
+	if r.src.scratch != nil {
 		t.Error("the buffer is still held")
 	}
 	r.Release()

@@ -3,6 +3,8 @@ package frame
 import (
 	"io"
 	"sync"
+
+	"golang.org/x/net/http2"
 )
 
 const (
@@ -22,14 +24,45 @@ const (
 	maxEmptyReads = 100
 )
 
-var readBuffers = sync.Pool{New: func() any { return new([readBuffer]byte) }}
+// PatientReader is what NewReader's reader may also be: one that can wait for
+// octets before it has room for them. A [Reader] of it holds no memory in
+// [Reader.Await].
+type PatientReader interface {
+	io.Reader
 
-// source is a buffered reader that takes its buffer when it first needs one
+	// ReadInto reads once, as Read does, into what room.Take returns. While there
+	// is nothing to be read it waits, and calls room.Drop before it does. It may
+	// stop waiting without an error.
+	ReadInto(room Room) (n int, err error)
+}
+
+// Room is memory that is there when it is needed. An alias, so that a
+// PatientReader need not know this package.
+type Room = interface {
+	// Take returns where to read to, until Drop is called.
+	Take() []byte
+	// Drop gives up what Take has returned, if anything.
+	Drop()
+}
+
+// scratch is what a Reader needs while it reads and not while it waits. It holds
+// no strings of the peer while nobody has it.
+type scratch struct {
+	buf      []byte
+	fields   []Field // backing of Headers.Fields
+	settings []http2.Setting
+	debug    []byte
+}
+
+var scratches = sync.Pool{New: func() any { return &scratch{buf: make([]byte, readBuffer)} }}
+
+// source is a buffered reader that takes its scratch when it first needs one
 // and can give it back whenever nothing is buffered.
 type source struct {
-	r    io.Reader
-	size int
-	buf  []byte
+	r       io.Reader
+	patient PatientReader // r, if it is one
+	size    int
+	*scratch
 	i, j int   // buf[i:j] is buffered
 	err  error // to be reported once the buffered octets are used up
 }
@@ -37,33 +70,54 @@ type source struct {
 func (s *source) buffered() int { return s.j - s.i }
 
 // window returns what is buffered, without reading.
-func (s *source) window() []byte { return s.buf[s.i:s.j] }
+func (s *source) window() []byte {
+	if s.scratch == nil {
+		return nil
+	}
+	return s.buf[s.i:s.j]
+}
 
 // skip drops n buffered octets.
 func (s *source) skip(n int) { s.i += n }
 
-// acquire gives the source a buffer.
-func (s *source) acquire() {
-	if s.size == readBuffer {
-		s.buf = readBuffers.Get().(*[readBuffer]byte)[:]
-		return
+// Take gives the source a scratch, if it has none, and returns its buffer.
+func (s *source) Take() []byte {
+	switch {
+	case s.scratch != nil:
+	case s.size == readBuffer:
+		s.scratch = scratches.Get().(*scratch)
+	default:
+		s.scratch = &scratch{buf: make([]byte, s.size)}
 	}
-	s.buf = make([]byte, s.size)
+	return s.buf
 }
 
-// release gives the buffer back, dropping what it holds.
-func (s *source) release() {
-	if len(s.buf) == readBuffer {
-		readBuffers.Put((*[readBuffer]byte)(s.buf))
+// Drop gives the scratch back, and drops what it holds.
+func (s *source) Drop() {
+	if s.scratch != nil && s.size == readBuffer {
+		scratches.Put(s.scratch)
 	}
-	s.buf, s.i, s.j = nil, 0, 0
+	s.scratch, s.i, s.j = nil, 0, 0
+}
+
+// await waits until something is buffered or s.err is set, or a patient reader
+// has given up: then it reports false. While it waits nothing is held, if the
+// reader is patient.
+func (s *source) await() bool {
+	if s.patient == nil {
+		_ = s.fill()
+		return true
+	}
+	s.i, s.j = 0, 0
+	s.j, s.err = s.patient.ReadInto(s)
+	return s.j > 0 || s.err != nil
 }
 
 // makeRoom ensures that the buffer can take at least one octet more.
 func (s *source) makeRoom() {
 	switch {
-	case s.buf == nil:
-		s.acquire()
+	case s.scratch == nil:
+		s.Take()
 	case s.i == s.j:
 		s.i, s.j = 0, 0
 	case s.j == len(s.buf):
@@ -120,7 +174,7 @@ func (s *source) chunk(n int) ([]byte, error) {
 	return w[:min(n, len(w))], nil
 }
 
-// Read serves the http2.Framer, which reads frame headers through it.
+// Read takes what is buffered first, and then reads once.
 func (s *source) Read(p []byte) (int, error) {
 	if s.buffered() == 0 {
 		if err := s.fill(); err != nil {

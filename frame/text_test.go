@@ -55,7 +55,7 @@ func (f *Frame) text() string {
 func transcript(r *Reader) []string {
 	var lines []string
 	for {
-		f, err := r.Next()
+		f, err := awaited(r)
 		if _, ok := err.(*StreamError); !ok && err != nil {
 			if err != io.EOF {
 				lines = append(lines, "! "+err.Error())
@@ -68,6 +68,14 @@ func transcript(r *Reader) []string {
 		}
 		lines = append(lines, line)
 	}
+}
+
+// awaited is Next, after Await if r's reader is patient.
+func awaited(r *Reader) (Frame, error) {
+	if r.src.patient != nil {
+		r.Await()
+	}
+	return r.Next()
 }
 
 // unhex decodes hex digits, ignoring white space.

@@ -26,10 +26,15 @@ const (
 	maxKept = 96 << 10
 )
 
-var writeBuffers = sync.Pool{New: func() any {
-	b := make([]byte, 0, writeBuffer)
-	return &b
-}}
+// pad is what a Writer needs while it has something to write.
+type pad struct {
+	room   []byte // what Writer.buf begins in
+	chain  []link
+	vector net.Buffers // backing of flushing
+	left   net.Buffers // what net.Buffers.WriteTo consumes
+}
+
+var pads = sync.Pool{New: func() any { return &pad{room: make([]byte, 0, writeBuffer)} }}
 
 // Writer collects frames and writes them in one go. It belongs to one
 // goroutine. Frames are not checked against the state of streams.
@@ -37,16 +42,12 @@ var writeBuffers = sync.Pool{New: func() any {
 //	buf    [HEADERS][DATA 5+][RST_STREAM][DATA 5+][PING]
 //	chain             └ payload                 └ payload
 type Writer struct {
-	box   *[]byte // where buf came from; nil while there is no buffer
-	buf   []byte
-	chain []link
+	*pad // nil while there is nothing
+	buf  []byte
 
 	chained  int // octets in chain
 	maxFrame int
-	fields   *fieldEncoder
-
-	vector net.Buffers // backing of flushing, reused
-	left   net.Buffers // what net.Buffers.WriteTo consumes
+	fields   fieldEncoder
 }
 
 // link is a payload that goes out after buf[:at].
@@ -60,7 +61,7 @@ type link struct {
 // are known: 16,384 octets of payload, 4,096 octets of HPACK table.
 func NewWriter() *Writer {
 	w := &Writer{maxFrame: minMaxFrameSize}
-	w.fields = newFieldEncoder(w)
+	w.fields.table.max = defaultHeaderTable
 	return w
 }
 
@@ -83,9 +84,9 @@ func (w *Writer) Len() int { return len(w.buf) + w.chained }
 
 // grow readies the buffer for appending.
 func (w *Writer) grow() {
-	if w.box == nil {
-		w.box = writeBuffers.Get().(*[]byte)
-		w.buf = (*w.box)[:0]
+	if w.pad == nil {
+		w.pad = pads.Get().(*pad)
+		w.buf = w.pad.room[:0]
 	}
 }
 
@@ -160,7 +161,7 @@ func (w *Writer) WindowUpdate(id, n uint32) {
 // HPACK table depends on it.
 func (w *Writer) Headers(id uint32, fields []Field, end bool) {
 	start := w.beginBlock(id, end)
-	w.fields.encodeAll(fields)
+	w.buf = w.fields.encodeAll(w.buf, fields)
 	w.endBlock(start, id)
 }
 
@@ -168,12 +169,12 @@ func (w *Writer) Headers(id uint32, fields []Field, end bool) {
 func (w *Writer) HeaderList(id uint32, l *HeaderList, end bool) {
 	start := w.beginBlock(id, end)
 	if l.base != nil {
-		w.fields.encodeShared(l.base)
+		w.buf = w.fields.encodeShared(w.buf, l.base)
 	}
 	if l.shared {
-		w.fields.encodeShared(l)
+		w.buf = w.fields.encodeShared(w.buf, l)
 	} else {
-		w.fields.encodeAll(l.Fields)
+		w.buf = w.fields.encodeAll(w.buf, l.Fields)
 	}
 	w.endBlock(start, id)
 }
@@ -349,6 +350,9 @@ func (w *Writer) coalesce() {
 
 // unchain forgets the chained payloads.
 func (w *Writer) unchain() {
+	if w.pad == nil {
+		return
+	}
 	for i := range w.chain {
 		w.chain[i].owner.Free()
 	}
@@ -360,7 +364,7 @@ func (w *Writer) unchain() {
 func (w *Writer) reset() {
 	w.unchain()
 	if cap(w.buf) > maxKept {
-		w.box, w.buf = nil, nil
+		w.pad, w.buf = nil, nil
 	}
 	w.buf = w.buf[:0]
 }
@@ -370,10 +374,10 @@ func (w *Writer) reset() {
 // nothing to send for a while.
 func (w *Writer) Release() {
 	w.reset()
-	if w.box == nil {
+	if w.pad == nil {
 		return
 	}
-	*w.box = w.buf
-	writeBuffers.Put(w.box)
-	w.box, w.buf = nil, nil
+	w.pad.room = w.buf
+	pads.Put(w.pad)
+	w.pad, w.buf = nil, nil
 }

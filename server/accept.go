@@ -193,7 +193,7 @@ func (c *conn) establish(nc net.Conn) {
 	c.securing = nil
 	s.mu.Unlock()
 
-	t := transport.New(transport.Server, nc, s.cfg.transport, c)
+	t := s.setup.Start(nc, c)
 	s.mu.Lock()
 	c.transport = t
 	drain, cut := s.phase == stopping, c.cut

@@ -10,6 +10,7 @@ import (
 	"github.com/cqrpc/cqrpc/call"
 	"github.com/cqrpc/cqrpc/codec"
 	"github.com/cqrpc/cqrpc/cq"
+	"github.com/cqrpc/cqrpc/transport"
 )
 
 // Server serves gRPC calls. Make one with New.
@@ -18,6 +19,7 @@ type Server struct {
 	cfg      config
 	settings map[string]*call.Settings // what calls have in common, by content-subtype
 	bytes    *call.Settings            // of generic calls without a subtype
+	setup    *transport.Setup          // what connections have in common
 	// unregistered is the method of all calls whose method nobody registered.
 	unregistered *Method
 	pending      pendingBudget
@@ -80,6 +82,7 @@ func New(opts ...Option) *Server {
 		s.settings[k.Name()] = s.cfg.settings(k)
 	}
 	s.bytes = s.cfg.settings(codec.Bytes())
+	s.setup = transport.NewSetup(transport.Server, s.cfg.transport)
 	s.pending.limits = s.cfg.pending
 	s.unregistered = &Method{matcher: newMatcher(s)}
 	s.queues.Store(new([]*cq.Queue))

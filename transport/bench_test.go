@@ -224,9 +224,9 @@ func heap() uint64 {
 
 // BenchmarkPlan is one turn of small responses, tables only.
 func BenchmarkPlan(b *testing.B) {
-	c := &Conn{side: Client, cfg: Config{}.resolved(Client), state: open, flusher: flusherRunning, holders: 1}
+	c := &Conn{side: Client, cfg: &NewSetup(Client, Config{}).cfg, state: open, flusher: flusherRunning, holders: 1}
 	c.streams.init(Client, 1)
-	c.in.init(&c.cfg)
+	c.in.init(c.cfg)
 	c.peer = defaultPeerSettings()
 	request, body := requestHeaders(), mem.Get(100)
 	var all []*Stream

@@ -131,7 +131,7 @@ func unsentError(n int, what string, limit int) error {
 // bucket is a Budget in use. The zero value is full. Reader only.
 type bucket struct {
 	spent float64
-	last  time.Time
+	last  int64 // UnixNano of the last spend, 0: none
 }
 
 // refund gives tokens back.
@@ -139,9 +139,9 @@ func (b *bucket) refund(n uint64) { b.spent = max(0, b.spent-float64(n)) }
 
 // spend takes one token, or says what was overdone.
 func (b *bucket) spend(limit Budget, what string) error {
-	now := time.Now()
-	if !b.last.IsZero() {
-		b.spent = max(0, b.spent-now.Sub(b.last).Seconds()*limit.PerSecond)
+	now := time.Now().UnixNano()
+	if b.last != 0 && now > b.last { // the clock may have been set back
+		b.spent = max(0, b.spent-time.Duration(now-b.last).Seconds()*limit.PerSecond)
 	}
 	b.last = now
 	b.spent++

@@ -64,7 +64,7 @@ func TestBudgetDefaults(t *testing.T) {
 
 // Cancels are not abuse while requests are being answered.
 func TestAnsweredStreamsEarnResets(t *testing.T) {
-	c := &Conn{cfg: Config{Budgets: Budgets{PeerResets: Budget{Burst: 2}}}}
+	c := &Conn{cfg: &Config{Budgets: Budgets{PeerResets: Budget{Burst: 2}}}}
 	for i := range 100 {
 		if err := c.peerReset(false, uint64(i)); err != nil {
 			t.Fatalf("reset %d after %d answers: %v", i, i, err)

@@ -84,6 +84,8 @@ type Config struct {
 	Jitter func() float64
 	// FirstStreamID is the first identifier a client uses; odd. Default 1. For tests of exhaustion.
 	FirstStreamID uint32
+
+	restAfter time.Duration // see restState; a field for tests
 }
 
 // Keepalive says when to ask a silent peer whether it is alive (gRFC A8,
@@ -153,6 +155,9 @@ func (c Config) resolved(side Side) Config {
 	}
 	if c.FirstStreamID == 0 {
 		c.FirstStreamID = 1
+	}
+	if c.restAfter == 0 {
+		c.restAfter = restAfter
 	}
 	return c
 }

@@ -31,7 +31,7 @@ var ErrDraining = errors.New("connection is draining")
 type Conn struct {
 	// immutable
 	side    Side
-	cfg     Config
+	cfg     *Config // resolved, perhaps shared
 	nc      net.Conn
 	handler Handler
 	tls     *tls.ConnectionState
@@ -65,6 +65,7 @@ type Conn struct {
 	in       incomingState
 	abuse    abuseState
 	bdp      bdpState
+	rest     restState
 	batching bool // as inBatch
 	asked    int  // messages and requests in the batch, for which answers may come
 
@@ -74,9 +75,14 @@ type Conn struct {
 
 // New takes over nc, a connected (and, for TLS, handshaken) socket, and starts
 // its reader. The handshake of HTTP/2 goes on in the background; Handler.OnReady
-// tells when it is done. HandshakeTimeout bounds it.
+// tells when it is done. HandshakeTimeout bounds it. Who makes many connections
+// makes them from one [Setup].
 func New(side Side, nc net.Conn, cfg Config, h Handler) *Conn {
-	c := &Conn{side: side, cfg: cfg.resolved(side), nc: nc, handler: h, w: frame.NewWriter()}
+	return NewSetup(side, cfg).Start(nc, h)
+}
+
+func start(side Side, nc net.Conn, cfg *Config, h Handler) *Conn {
+	c := &Conn{side: side, cfg: cfg, nc: nc, handler: h, w: frame.NewWriter()}
 	if t, ok := nc.(*tls.Conn); ok {
 		st := t.ConnectionState()
 		c.tls = &st
@@ -86,15 +92,14 @@ func New(side Side, nc net.Conn, cfg Config, h Handler) *Conn {
 		rc.OnBlock = c.boundBlock
 	}
 	rc.Place = c.place
-	c.r = frame.NewReader(nc, rc)
-	c.try = trySocketOf(nc)
+	c.r = frame.NewReader(c.facets(), rc)
 	c.alloc, _ = h.(Allocator)
 	c.streams.init(side, c.cfg.FirstStreamID)
-	c.in.init(&c.cfg)
+	c.in.init(cfg)
 	c.out.window = defaultWindow
 	c.peer = defaultPeerSettings()
 	c.peerHeaderList.Store(math.MaxUint32)
-	c.control.greet(side, &c.cfg)
+	c.control.greet(side, cfg)
 
 	if c.cfg.HandshakeTimeout > 0 {
 		_ = nc.SetReadDeadline(time.Now().Add(c.cfg.HandshakeTimeout))
@@ -196,6 +201,7 @@ func (c *Conn) shut(s *shutdown, lane *cq.Lane) {
 	// Bounds a flusher blocked in Write and a reader blocked in Read, which the
 	// next frame also makes find the closing state and linger.
 	_ = c.nc.SetDeadline(time.Now().Add(c.cfg.LingerTimeout))
+	c.rest.armed.Store(false)
 	if s.mute {
 		_ = c.nc.Close()
 	}

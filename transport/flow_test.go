@@ -291,8 +291,8 @@ func TestNoWindowGrowth(t *testing.T) {
 }
 
 func TestWindowGrowthStaysInProtocol(t *testing.T) {
-	c := &Conn{flusher: flusherRunning, cfg: Config{MaxWindow: 1 << 31}.resolved(Server)}
-	c.in.init(&c.cfg)
+	c := &Conn{flusher: flusherRunning, cfg: &NewSetup(Server, Config{MaxWindow: 1 << 31}).cfg}
+	c.in.init(c.cfg)
 	c.growWindows(1<<31 - 1)
 	if c.in.connTarget.Load() != 1<<31-1 {
 		t.Errorf("the connection's window grew to %d", c.in.connTarget.Load())

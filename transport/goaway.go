@@ -3,6 +3,7 @@ package transport
 import (
 	"errors"
 	"fmt"
+	"maps"
 
 	"github.com/cqrpc/cqrpc/frame"
 )
@@ -114,7 +115,7 @@ func (c *Conn) onGoAway(f *frame.Frame) error {
 		c.state.to(draining)
 	}
 	gone := c.takeOpeningLocked(nil)
-	for id, s := range c.streams.table {
+	for id, s := range maps.Clone(c.streams.table) { // the last to end takes the table with it
 		if c.ours(id) && id > f.LastStreamID {
 			g := goneStream{recv: s.recv, kind: frame.GoneAway, code: f.ErrCode, sent: s.sent, unprocessed: true}
 			c.endStreamLocked(s, resetByUs)

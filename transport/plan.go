@@ -149,7 +149,7 @@ func (c *Conn) openLocked(s *Stream) {
 	if len(c.streams.table) == 0 {
 		c.occupiedLocked()
 	}
-	c.streams.table[s.id] = s
+	c.streams.add(s)
 	s.sendWindow = int32(c.peer.initialWindow)
 	s.recvWindow.Store(int32(c.in.streamWindow.Load()))
 }

@@ -20,9 +20,9 @@ type planner struct {
 
 func newPlanner(t *testing.T, side Side) *planner {
 	leak.Buffers(t)
-	c := &Conn{side: side, cfg: Config{}.resolved(side), state: open, flusher: flusherRunning, holders: 1}
+	c := &Conn{side: side, cfg: &NewSetup(side, Config{}).cfg, state: open, flusher: flusherRunning, holders: 1}
 	c.streams.init(side, 1)
-	c.in.init(&c.cfg)
+	c.in.init(c.cfg)
 	c.out.window = defaultWindow
 	c.peer = defaultPeerSettings()
 	c.peer.received = true

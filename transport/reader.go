@@ -20,9 +20,15 @@ const maxBatch = 64
 
 // read is the reader: frames in, callbacks out, until the connection ends. It
 // blocks only in Read.
-func (c *Conn) read() {
-	err := c.handshake()
+func (c *Conn) read() { c.readOn(c.handshake()) }
+
+// readOn is read after the handshake, which may have failed.
+func (c *Conn) readOn(err error) {
 	for n := 1; err == nil; n++ {
+		if !c.await() { // here, where the stack is shallow
+			go c.readOn(nil)
+			return
+		}
 		err = c.readFrame()
 		if err != nil || n%maxBatch == 0 || !c.r.Buffered() {
 			c.endBatch()
@@ -103,6 +109,7 @@ func (c *Conn) endBatch() {
 // handshake reads what must come first: on a server the client's preface, on
 // both sides SETTINGS (RFC 9113 section 3.4).
 func (c *Conn) handshake() error {
+	c.r.Await()
 	if c.side == Server {
 		if err := c.r.ReadPreface(); err != nil {
 			return err
@@ -135,6 +142,7 @@ func (c *Conn) boundBlock(isComplete bool) {
 // readBy lets reads wait until then, or for ever if it is zero, unless shut or
 // writeFailed has just set its own deadline.
 func (c *Conn) readBy(then time.Time) {
+	c.rest.armed.Store(false)
 	_ = c.nc.SetReadDeadline(then)
 	if c.stopped.Load() || c.broken.Load() {
 		_ = c.nc.SetReadDeadline(time.Now().Add(c.cfg.LingerTimeout))

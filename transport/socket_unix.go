@@ -2,27 +2,113 @@
 
 package transport
 
-import "syscall"
+import (
+	"io"
+	"net"
+	"os"
+	"syscall"
 
-// rawSocket is the trySocket of a kernel socket. One goroutine at a time.
+	"github.com/cqrpc/cqrpc/frame"
+)
+
+// rawSocket is a kernel socket as its file descriptor: it is read and written
+// when something can be, and only that waits. One goroutine at a time.
 type rawSocket struct {
+	net.Conn
+	conn  *Conn // whose reader rests; nil in tests
 	raw   syscall.RawConn
-	write func(fd uintptr) bool // writeOnce, bound once: it would be allocated each time
+	read  func(fd uintptr) bool // readOnce, bound once: it would be allocated each time
+	write func(fd uintptr) bool // writeOnce, likewise
 
-	// of the write in progress
-	p   []byte
-	n   int
-	err error
+	// of the read or write in progress
+	room frame.Room
+	p    []byte
+	n    int
+	err  error
+
+	first [9]byte // room for a frame header (RFC 9113 section 4.1)
 }
 
-func newRawSocket(c syscall.Conn) trySocket {
+var _ frame.PatientReader = (*rawSocket)(nil)
+
+func newRawSocket(nc net.Conn, c syscall.Conn) *rawSocket {
 	raw, err := c.SyscallConn()
 	if err != nil {
 		return nil
 	}
-	s := &rawSocket{raw: raw}
-	s.write = s.writeOnce
+	s := &rawSocket{Conn: nc, raw: raw}
+	s.read, s.write = s.readOnce, s.writeOnce
 	return s
+}
+
+// Read is that of the connection: the deadline of a rest may pass also where the
+// reader does not wait for a frame to begin.
+func (s *rawSocket) Read(p []byte) (int, error) {
+	for {
+		n, err := s.Conn.Read(p)
+		if err == nil || n > 0 || !s.isRest(err) {
+			return n, err
+		}
+	}
+}
+
+func (s *rawSocket) isRest(err error) bool { return s.conn != nil && s.conn.isRest(err) }
+
+// ReadInto implements frame.PatientReader. Like Read it obeys deadlines; that of a
+// rest is when it stops waiting.
+func (s *rawSocket) ReadInto(room frame.Room) (int, error) {
+	s.room, s.n, s.err = room, 0, nil
+	err := s.raw.Read(s.read)
+	s.room = nil
+	switch {
+	case err != nil && s.isRest(err):
+		return 0, nil
+	case err != nil:
+		return 0, err
+	case s.err != nil:
+		return 0, os.NewSyscallError("read", s.err)
+	case s.n == 0:
+		return 0, io.EOF
+	}
+	return s.n, nil
+}
+
+// readOnce reads, and gives the room up if there is nothing to read: then
+// RawConn.Read waits and calls it again.
+func (s *rawSocket) readOnce(fd uintptr) (done bool) {
+	for {
+		n, err := syscall.Read(int(fd), s.space())
+		switch err {
+		case syscall.EINTR:
+			continue
+		case nil:
+			s.got(n)
+		case syscall.EAGAIN:
+			s.room.Drop()
+			return false
+		default:
+			s.err = err
+		}
+		return true
+	}
+}
+
+// space is where to read to. To take room may need more stack than a reader that
+// rests has.
+func (s *rawSocket) space() []byte {
+	if s.isResting() {
+		return s.first[:]
+	}
+	return s.room.Take()
+}
+
+func (s *rawSocket) isResting() bool { return s.conn != nil && s.conn.rest.rests }
+
+// got notes that n octets came.
+func (s *rawSocket) got(n int) {
+	if s.n = n; n > 0 && s.isResting() {
+		copy(s.room.Take(), s.first[:n])
+	}
 }
 
 // TryWrite implements trySocket.

@@ -1,10 +1,15 @@
 package transport
 
-import "github.com/cqrpc/cqrpc/frame"
+import (
+	"sync"
+
+	"github.com/cqrpc/cqrpc/frame"
+)
 
 // streamTableState is every stream of a connection. Guarded by Conn.mu.
 type streamTableState struct {
-	table   map[uint32]*Stream // opened and not ended
+	table   map[uint32]*Stream // opened and not ended; may be nil if there are none
+	isWide  bool               // table has grown beyond narrowTable
 	opening fifo               // client streams with headers to send, waiting for a slot
 	waiting int                // streams in opening
 	nextID  uint32             // client: the next identifier to give
@@ -16,9 +21,31 @@ type streamTableState struct {
 }
 
 func (t *streamTableState) init(side Side, first uint32) {
-	t.table = make(map[uint32]*Stream)
 	if side == Client {
 		t.nextID = first
+	}
+}
+
+// narrowTable is how many streams a table of the least size takes.
+const narrowTable = 8
+
+// tables are empty and narrow: a connection without streams has none.
+var tables = sync.Pool{New: func() any { return make(map[uint32]*Stream) }}
+
+func (t *streamTableState) add(s *Stream) {
+	if t.table == nil {
+		t.table = tables.Get().(map[uint32]*Stream)
+	}
+	t.table[s.id] = s
+	t.isWide = t.isWide || len(t.table) > narrowTable
+}
+
+// remove takes out a stream. A wide table stays for those that come next.
+func (t *streamTableState) remove(id uint32) {
+	delete(t.table, id)
+	if len(t.table) == 0 && t.table != nil && !t.isWide {
+		tables.Put(t.table)
+		t.table = nil
 	}
 }
 
@@ -59,7 +86,7 @@ func (c *Conn) endStreamLocked(s *Stream, how endedHow) {
 	s.state.must(reset)
 	s.dropLocked()
 	s.unqueue()
-	delete(c.streams.table, s.id)
+	c.streams.remove(s.id)
 	c.streams.recent.add(s.id, how)
 	if how != violated {
 		c.streams.ended++

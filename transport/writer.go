@@ -154,6 +154,7 @@ func (c *Conn) writeFailed(err error, lane *cq.Lane) {
 	c.mu.Unlock()
 
 	_ = c.nc.SetReadDeadline(time.Now().Add(c.cfg.LingerTimeout))
+	c.rest.armed.Store(false)
 	cause := c.blame(err)
 	if isFirst && c.side == Client {
 		c.handler.OnDrain(cause)

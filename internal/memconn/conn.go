@@ -43,7 +43,17 @@ func Pipe() (client, server *Conn) {
 
 // Read takes bytes the peer wrote; it waits while there are none.
 func (c *Conn) Read(p []byte) (int, error) {
-	n, err := c.in.read(p)
+	if len(p) == 0 {
+		return 0, c.opError("read", c.in.readable())
+	}
+	n, err := c.in.read(ownRoom(p))
+	return n, c.opError("read", err)
+}
+
+// ReadInto is Read into what r.Take returns, which is not asked for while there
+// is nothing to read: then r.Drop is called, and it waits (frame.PatientReader).
+func (c *Conn) ReadInto(r room) (int, error) {
+	n, err := c.in.read(r)
 	return n, c.opError("read", err)
 }
 

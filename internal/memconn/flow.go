@@ -46,23 +46,41 @@ func (f *flow) update(change func()) {
 	f.changed.Broadcast()
 }
 
-func (f *flow) read(p []byte) (int, error) {
+// room is where to read to: see [Conn.ReadInto].
+type room = interface {
+	Take() []byte
+	Drop()
+}
+
+// ownRoom is room that the reader has anyway.
+type ownRoom []byte
+
+func (r ownRoom) Take() []byte { return r }
+func (r ownRoom) Drop()        {}
+
+func (f *flow) read(r room) (int, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for {
 		switch err := f.cannotRead(); {
 		case err != nil:
 			return 0, err
-		case len(p) == 0:
-			return 0, nil
 		case f.stalled:
 		case f.buf.Len() > 0:
-			return f.take(p), nil
+			return f.take(r.Take()), nil
 		case f.ended:
 			return 0, io.EOF
 		}
+		r.Drop()
 		f.changed.Wait()
 	}
+}
+
+// readable says why this end can read no more, nil if it can.
+func (f *flow) readable() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.cannotRead()
 }
 
 // cannotRead orders the reasons as a socket does: what happened to this end

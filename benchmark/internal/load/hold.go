@@ -4,12 +4,18 @@ import (
 	"context"
 	"errors"
 	"runtime/debug"
+	"time"
 
 	"github.com/cqrpc/cqrpc/benchmark/internal/usage"
 )
 
 // opening is how many streams or connections are being opened at a time.
 const opening = 256
+
+// settling is for how many durations of a plan connections do nothing before they
+// are weighed: what an implementation puts away when one is idle, it does not put
+// away at once.
+const settling = 3
 
 // hold opens streams, each with one message there and back, or connections, each
 // with one call.
@@ -29,6 +35,13 @@ func hold(ctx context.Context, c Client, p Plan) (Report, error) {
 	}
 	wall := m.now()
 	counts := m.latency.Load()
+	if p.Mode == IdleConns {
+		select {
+		case <-time.After(settling * p.Duration):
+		case <-ctx.Done():
+			return Report{}, ctx.Err()
+		}
+	}
 	debug.FreeOSMemory()
 	used := usage.Self().Since(usage0)
 	r := report(p, counts, used, wall)
