@@ -18,8 +18,9 @@ type Receiver interface {
 	// late, even after OnClosed; then it brings nothing new.
 	OnSent(s frame.Sent, lane *cq.Lane)
 	// OnClosed is the end of the stream, once: nil if both sides ended it
-	// cleanly. It brings the final counts; an OnSent with the same need not come. It does not come because of the owner's own Reset, but may be on
-	// its way when Reset is called.
+	// cleanly. It brings the final counts; an OnSent with the same need not come.
+	// It does not come because of the owner's own Reset, but may be on its way when
+	// Reset is called.
 	OnClosed(err *frame.CloseError, s frame.Sent, lane *cq.Lane)
 }
 

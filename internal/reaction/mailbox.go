@@ -89,7 +89,7 @@ type Mailbox struct {
 	holds       int32
 }
 
-var earlies = sync.Pool{New: func() any { return new(Early) }}
+var earlyOps = sync.Pool{New: func() any { return new(Early) }}
 
 var _ cq.Callback = (*Mailbox)(nil)
 
@@ -125,7 +125,7 @@ func (m *Mailbox) Take() (Early, bool) {
 	}
 	e := *m.early
 	*m.early = Early{}
-	earlies.Put(m.early)
+	earlyOps.Put(m.early)
 	m.early = nil
 	return e, true
 }
@@ -148,7 +148,7 @@ func (m *Mailbox) Begin(op *Op) Answer {
 	m.barred |= op.Bars
 	if m.state == closed {
 		if m.early == nil {
-			m.early = earlies.Get().(*Early)
+			m.early = earlyOps.Get().(*Early)
 		}
 		m.early.put(op)
 		return Queued
