@@ -9,120 +9,86 @@ import (
 // fieldEncoder encodes header fields with one HPACK context and decides which
 // of them are worth a place in the peer's dynamic table.
 //
-// A field whose value never comes again would only push out those that do
-// (:path, user-agent, authorization), so it is encoded as sensitive: "never
-// indexed" takes as many octets as "not indexed" (RFC 7541 section 6.2) and asks
-// intermediaries for what we do ourselves. The first such field of a name is
-// indexed all the same: later ones then refer to its name.
+// hpack.Encoder indexes every field that fits the table unless it is marked
+// Sensitive. A field whose value never comes again would only push out those
+// that do (:path, user-agent, authorization), so it is encoded as Sensitive:
+// "never indexed" takes as many octets as "not indexed" (RFC 7541 section
+// 6.2) and asks intermediaries for what we do ourselves. The first such field
+// of a name is indexed all the same: later ones then refer to its name.
 type fieldEncoder struct {
-	table   dynamicTable
-	least   uint32 // the least size since the peer was told, if resized
-	resized bool   // the peer has not been told the size of the table
-	named   uint8  // volatile names that had their first field
-	changed bool   // the table, since encodeShared has looked
+	w       *Writer
+	enc     *hpack.Encoder
+	named   uint8 // volatile names that had their first field
+	changed bool  // the table, since encodeShared has looked
 	known   encodings
 }
 
-// encodeShared appends a shared list, if possible as it was encoded before.
-func (e *fieldEncoder) encodeShared(dst []byte, l *HeaderList) []byte {
-	if block := e.known.find(l); block != nil {
-		return append(dst, block...)
-	}
-	start := len(dst)
-	e.changed = false
-	dst = e.encodeAll(dst, l.Fields)
-	if !e.changed {
-		e.known.add(l, dst[start:])
-	}
-	return dst
+func newFieldEncoder(w *Writer) *fieldEncoder {
+	e := &fieldEncoder{w: w}
+	e.enc = hpack.NewEncoder(e)
+	return e
 }
 
-func (e *fieldEncoder) encodeAll(dst []byte, fields []Field) []byte {
-	for i := range fields {
-		dst = e.encode(dst, &fields[i])
-	}
-	return dst
-}
-
-// setTableSize changes the table size. Setting the size it has would cost an
-// update in the next block. Any change empties the table first, because decoders
-// of x/net reject the second of two updates, which RFC 7541 section 4.2 allows,
-// unless their table is empty.
-func (e *fieldEncoder) setTableSize(n uint32) {
-	if n = min(n, defaultHeaderTable); n == e.table.max {
-		return
-	}
-	e.table.setMax(0)
-	e.table.setMax(n)
-	e.least, e.resized, e.named = 0, true, 0
-	e.known.forget()
-}
-
-// encode appends f.
-func (e *fieldEncoder) encode(dst []byte, f *Field) []byte {
-	if e.resized {
-		dst = e.appendResize(dst)
-	}
-	one := entry{f.Name, f.Value}
-	isSecret := f.Sensitive || !e.indexable(f)
-	index, isExact := findStatic(one, !isSecret)
-	if !isExact {
-		if i, ok := e.table.find(one, !isSecret); ok || index == 0 {
-			index, isExact = i, ok
-		}
-	}
-	if isExact {
-		return appendInteger(dst, 0x80, 7, uint64(index)) // RFC 7541 section 6.1
-	}
-	kind, bits := byte(0x10), uint(4) // never indexed, RFC 7541 section 6.2.3
-	if !isSecret {
-		kind, bits = 0x40, 6 // with incremental indexing, section 6.2.1
+// Write takes one encoded field from the hpack.Encoder, straight into the
+// Writer's buffer. A field that enters the table begins with 01, a change of the
+// table's size, which comes before a field, with 001 (RFC 7541 section 6).
+func (e *fieldEncoder) Write(p []byte) (int, error) {
+	e.w.buf = append(e.w.buf, p...)
+	if p[0] >= 0x20 && p[0] < 0x80 {
 		e.changed = true
 		e.known.forget()
-		e.table.add(one)
 	}
-	dst = appendInteger(dst, kind, bits, uint64(index))
-	if index == 0 {
-		dst = appendString(dst, f.Name)
-	}
-	return appendString(dst, f.Value)
+	return len(p), nil
 }
 
-// appendResize appends the changes of the table's size (RFC 7541 section 6.3).
-func (e *fieldEncoder) appendResize(dst []byte) []byte {
-	e.resized, e.changed = false, true
-	if e.least < e.table.max {
-		dst = appendInteger(dst, 0x20, 5, uint64(e.least))
+// encodeShared appends a shared list, if possible as it was encoded before.
+func (e *fieldEncoder) encodeShared(l *HeaderList) {
+	if block := e.known.find(l); block != nil {
+		e.w.buf = append(e.w.buf, block...)
+		return
 	}
-	return appendInteger(dst, 0x20, 5, uint64(e.table.max))
+	start := len(e.w.buf)
+	e.changed = false
+	e.encodeAll(l.Fields)
+	if !e.changed {
+		e.known.add(l, e.w.buf[start:])
+	}
 }
 
-// appendInteger appends n with a prefix of so many bits, behind those of kind
-// (RFC 7541 section 5.1).
-func appendInteger(dst []byte, kind byte, bits uint, n uint64) []byte {
-	limit := uint64(1)<<bits - 1
-	if n < limit {
-		return append(dst, kind|byte(n))
+func (e *fieldEncoder) encodeAll(fields []Field) {
+	for i := range fields {
+		e.encode(fields[i])
 	}
-	dst = append(dst, kind|byte(limit))
-	for n -= limit; n >= 0x80; n >>= 7 {
-		dst = append(dst, 0x80|byte(n))
-	}
-	return append(dst, byte(n))
 }
 
-// appendString appends a string literal, whichever way is shorter (RFC 7541
-// section 5.2).
-func appendString(dst []byte, s string) []byte {
-	if n := hpack.HuffmanEncodeLength(s); n < uint64(len(s)) {
-		return hpack.AppendHuffmanString(appendInteger(dst, 0x80, 7, n), s)
+// setTableSize changes the table size; the encoder's own limit is 4,096.
+// Setting the size it has would cost an update in the next block. Any change
+// empties the table first, because decoders of x/net reject the second of two
+// updates, which RFC 7541 section 4.2 allows, unless their table is empty.
+func (e *fieldEncoder) setTableSize(n uint32) {
+	if n != e.enc.MaxDynamicTableSize() {
+		e.restart(n)
+		e.named = 0
+		e.known.forget()
 	}
-	return append(appendInteger(dst, 0, 7, uint64(len(s))), s...)
+}
+
+// restart empties the table, here and with the next block at the peer, and gives
+// it a size.
+func (e *fieldEncoder) restart(n uint32) {
+	e.enc.SetMaxDynamicTableSize(0)
+	e.enc.SetMaxDynamicTableSize(n)
+}
+
+// encode appends f to the Writer's buffer, which cannot fail.
+func (e *fieldEncoder) encode(f Field) {
+	f.Sensitive = f.Sensitive || !e.indexable(&f)
+	_ = e.enc.WriteField(f)
 }
 
 // indexable reports whether f may enter the table.
 func (e *fieldEncoder) indexable(f *Field) bool {
-	if f.Size() > e.table.max/2 {
+	if f.Size() > e.enc.MaxDynamicTableSize()/2 {
 		return false // it would push out too much
 	}
 	bit := volatile(f.Name)

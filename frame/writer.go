@@ -47,7 +47,9 @@ type Writer struct {
 
 	chained  int // octets in chain
 	maxFrame int
-	fields   fieldEncoder
+	fields   *fieldEncoder // nil: not needed yet, or forgotten
+	table    uint32        // octets of the HPACK table
+	resized  bool          // no fields: the peer has to be told of table
 }
 
 // link is a payload that goes out after buf[:at].
@@ -60,9 +62,28 @@ type link struct {
 // NewWriter returns a Writer with the limits a peer has before its SETTINGS
 // are known: 16,384 octets of payload, 4,096 octets of HPACK table.
 func NewWriter() *Writer {
-	w := &Writer{maxFrame: minMaxFrameSize}
-	w.fields.table.max = defaultHeaderTable
-	return w
+	return &Writer{maxFrame: minMaxFrameSize, table: defaultHeaderTable}
+}
+
+// encoder returns the HPACK encoder, a new one at first need. One that follows
+// another tells the peer to begin with an empty table (RFC 7541 section 4.2).
+func (w *Writer) encoder() *fieldEncoder {
+	if w.fields == nil {
+		w.fields = newFieldEncoder(w)
+		if w.resized {
+			w.fields.restart(w.table)
+			w.resized = false
+		}
+	}
+	return w.fields
+}
+
+// Forget gives up what the HPACK encoder has learnt, a kilobyte or two, at the
+// price of teaching the peer anew: for a connection that does nothing.
+func (w *Writer) Forget() {
+	if w.fields != nil {
+		w.fields, w.resized = nil, true
+	}
 }
 
 // SetMaxFrameSize obeys the peer's SETTINGS_MAX_FRAME_SIZE, in octets; a
@@ -77,7 +98,15 @@ func (w *Writer) MaxFrameSize() int { return w.maxFrame }
 // SetHeaderTableSize obeys the peer's SETTINGS_HEADER_TABLE_SIZE, in octets,
 // using at most 4,096; the next header block announces a change (RFC 7541
 // section 4.2).
-func (w *Writer) SetHeaderTableSize(n uint32) { w.fields.setTableSize(n) }
+func (w *Writer) SetHeaderTableSize(n uint32) {
+	n = min(n, defaultHeaderTable)
+	if w.fields != nil {
+		w.fields.setTableSize(n)
+	} else if n != w.table {
+		w.resized = true
+	}
+	w.table = n
+}
 
 // Len returns the number of octets collected.
 func (w *Writer) Len() int { return len(w.buf) + w.chained }
@@ -161,20 +190,21 @@ func (w *Writer) WindowUpdate(id, n uint32) {
 // HPACK table depends on it.
 func (w *Writer) Headers(id uint32, fields []Field, end bool) {
 	start := w.beginBlock(id, end)
-	w.buf = w.fields.encodeAll(w.buf, fields)
+	w.encoder().encodeAll(fields)
 	w.endBlock(start, id)
 }
 
 // HeaderList is Headers of a list, which it does not free.
 func (w *Writer) HeaderList(id uint32, l *HeaderList, end bool) {
 	start := w.beginBlock(id, end)
+	e := w.encoder()
 	if l.base != nil {
-		w.buf = w.fields.encodeShared(w.buf, l.base)
+		e.encodeShared(l.base)
 	}
 	if l.shared {
-		w.buf = w.fields.encodeShared(w.buf, l)
+		e.encodeShared(l)
 	} else {
-		w.buf = w.fields.encodeAll(w.buf, l.Fields)
+		e.encodeAll(l.Fields)
 	}
 	w.endBlock(start, id)
 }
