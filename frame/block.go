@@ -273,7 +273,7 @@ func (r *Reader) readHeadersPrefix(f *Frame) (n, pad int, err error) {
 }
 
 // readContinuations reads CONTINUATION frames up to END_HEADERS. That nothing
-// comes between them is checked by checkOrder.
+// comes between them is checked by http2.Framer.ReadFrameHeader.
 func (r *Reader) readContinuations() error {
 	for count := 1; ; count++ {
 		if count > r.maxContinuations {

@@ -1,7 +1,6 @@
 package frame
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -115,6 +114,7 @@ type Frame struct {
 // Reader reads frames from one connection. It belongs to one goroutine.
 type Reader struct {
 	// immutable
+	framer           *http2.Framer
 	maxBlock         int64 // encoded octets of a header block
 	maxContinuations int
 	onBlock          func(isComplete bool)
@@ -122,8 +122,6 @@ type Reader struct {
 
 	src      source
 	maxFrame uint32
-	last     http2.FrameType // of the frame before
-	unended  uint32          // the stream whose header block goes on, 0: none
 	block    block
 	err      error // why reading has ended
 }
@@ -140,6 +138,7 @@ func NewReader(r io.Reader, cfg ReaderConfig) *Reader {
 		place:            cfg.Place,
 	}
 	rd.src.patient, _ = r.(PatientReader)
+	rd.framer = http2.NewFramer(nil, &rd.src)
 	rd.SetMaxFrameSize(cfg.MaxFrameSize)
 	rd.block.init(cfg)
 	return rd
@@ -169,6 +168,7 @@ func (c ReaderConfig) resolved() ReaderConfig {
 // [ReaderConfig].
 func (r *Reader) SetMaxFrameSize(n uint32) {
 	r.maxFrame = min(max(n, minMaxFrameSize), maxMaxFrameSize)
+	r.framer.SetMaxReadFrameSize(r.maxFrame)
 }
 
 // SetMaxHeaderTable changes the largest dynamic table, in octets, that the
@@ -289,55 +289,27 @@ func (r *Reader) readHeader() (http2.FrameHeader, error) {
 		}
 		return http2.FrameHeader{}, err
 	}
-	fh := parseHeader(p)
-	if fh.Length > r.maxFrame {
-		return fh, r.sizeError(fh, p)
+	fh, err := r.framer.ReadFrameHeader()
+	if err != nil {
+		return fh, r.headerError(fh, err, p)
 	}
-	r.src.skip(headerLen)
-	return fh, r.checkOrder(fh)
+	return fh, nil
 }
 
-// parseHeader takes a frame header apart (RFC 9113 section 4.1).
-func parseHeader(p []byte) http2.FrameHeader {
-	return http2.FrameHeader{
-		Length:   uint32(p[0])<<16 | uint32(p[1])<<8 | uint32(p[2]),
-		Type:     http2.FrameType(p[3]),
-		Flags:    http2.Flags(p[4]),
-		StreamID: binary.BigEndian.Uint32(p[5:]) & maxWindow,
+// headerError puts an http2.Framer's error about fh, received as p, in our
+// words.
+func (r *Reader) headerError(fh http2.FrameHeader, err error, p []byte) error {
+	if code, ok := errors.AsType[http2.ConnectionError](err); ok {
+		return connErrorf(ErrCode(code), "%v", r.framer.ErrorDetail())
 	}
-}
-
-// sizeError says that fh, received as p, announces too much, or what it is if it
-// is no frame header.
-func (r *Reader) sizeError(fh http2.FrameHeader, p []byte) error {
+	if !errors.Is(err, http2.ErrFrameTooLarge) {
+		return err
+	}
 	if words := foreign(p); words != "" {
 		return connErrorf(FrameSizeError, "the peer sent %s instead of HTTP/2 frames", words)
 	}
 	return connErrorf(FrameSizeError, "%v on stream %d has a payload of %d octets, the limit is %d",
 		fh.Type, fh.StreamID, fh.Length, r.maxFrame)
-}
-
-// checkOrder keeps a header block in one piece: CONTINUATION follows HEADERS or
-// CONTINUATION of its stream that lack END_HEADERS, and nothing else does
-// (RFC 9113 sections 4.3 and 6.10).
-func (r *Reader) checkOrder(fh http2.FrameHeader) error {
-	last := r.last
-	r.last = fh.Type
-	switch {
-	case r.unended != 0 && fh.Type != http2.FrameContinuation:
-		return connErrorf(ProtocolError, "got %v for stream %d; expected CONTINUATION following %v for stream %d",
-			fh.Type, fh.StreamID, last, r.unended)
-	case r.unended != fh.StreamID && r.unended != 0:
-		return connErrorf(ProtocolError, "got CONTINUATION for stream %d; expected stream %d", fh.StreamID, r.unended)
-	case r.unended == 0 && fh.Type == http2.FrameContinuation:
-		return connErrorf(ProtocolError, "unexpected CONTINUATION for stream %d", fh.StreamID)
-	case fh.Type != http2.FrameHeaders && fh.Type != http2.FrameContinuation:
-	case fh.Flags.Has(http2.FlagHeadersEndHeaders):
-		r.unended = 0
-	default:
-		r.unended = fh.StreamID
-	}
-	return nil
 }
 
 // checkStreamID tells the frames of streams from those of the connection

@@ -174,7 +174,7 @@ func (s *source) chunk(n int) ([]byte, error) {
 	return w[:min(n, len(w))], nil
 }
 
-// Read takes what is buffered first, and then reads once.
+// Read serves the http2.Framer, which reads frame headers through it.
 func (s *source) Read(p []byte) (int, error) {
 	if s.buffered() == 0 {
 		if err := s.fill(); err != nil {
