@@ -215,6 +215,7 @@ func TestSharedListsAreEncodedAsOthers(t *testing.T) {
 	send(shared)
 	w.SetHeaderTableSize(4096)
 	send(shared)
+	w.Forget()
 	send(shared)
 	send(extended)
 	want := slices.Collect(shared.All())

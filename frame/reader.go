@@ -176,6 +176,9 @@ func (r *Reader) SetMaxFrameSize(n uint32) {
 // setting (RFC 7541 section 4.2).
 func (r *Reader) SetMaxHeaderTable(n uint32) { r.block.dec.SetAllowedMaxDynamicTableSize(n) }
 
+// Forget gives up what the Reader knows by heart of header blocks that repeat.
+func (r *Reader) Forget() { r.block.memo = nil }
+
 // Release gives the read buffer back for others to use and ends reading:
 // later calls of Next fail. Call it when the connection is over.
 func (r *Reader) Release() {

@@ -26,6 +26,7 @@ func (c *Conn) read() { c.readOn(c.handshake()) }
 func (c *Conn) readOn(err error) {
 	for n := 1; err == nil; n++ {
 		if !c.await() { // here, where the stack is shallow
+			c.forget()
 			go c.readOn(nil)
 			return
 		}

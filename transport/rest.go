@@ -45,6 +45,22 @@ func (c *Conn) await() bool {
 	}
 }
 
+// forget gives up what a connection knows by heart and can learn again. It is the
+// flusher for that, unless there is one.
+func (c *Conn) forget() {
+	c.r.Forget()
+	c.mu.Lock()
+	isFree := c.flusher == flusherResting && c.state < closing
+	if isFree {
+		c.startFlusherLocked()
+	}
+	c.mu.Unlock()
+	if isFree {
+		c.w.Forget()
+		c.flushInline(false)
+	}
+}
+
 // armRest sets the deadline of a rest, unless shut or writeFailed have set theirs,
 // or do so now.
 func (c *Conn) armRest() {
