@@ -145,8 +145,8 @@ func TestHostileConnections(t *testing.T) {
 		{"DATA on an idle stream", func(p *h2peer.Peer) { p.WriteData(7, false, []byte("x")) }, lost, "idle stream 7", protocol},
 		{"HPACK of nonsense", func(p *h2peer.Peer) { p.WriteHeadersRaw(1, false, true, []byte{0xff, 0x7f}) },
 			lost, "header block", http2.ErrCodeCompression},
-		{"a frame too large", func(p *h2peer.Peer) { p.WriteRaw(http2.FrameData, 0, 1, make([]byte, 256<<10+1)) },
-			lost, "the limit is 262144", http2.ErrCodeFrameSize},
+		{"a frame too large", func(p *h2peer.Peer) { p.WriteRaw(http2.FrameData, 0, 1, make([]byte, 16385)) },
+			lost, "the limit is 16384", http2.ErrCodeFrameSize},
 		{"the connection's window past 2^31-1", func(p *h2peer.Peer) { p.WriteWindowUpdate(0, 1<<31-1) },
 			lost, "2^31-1", http2.ErrCodeFlowControl},
 		{"CONTINUATION flood", func(p *h2peer.Peer) {

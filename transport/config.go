@@ -42,8 +42,9 @@ type Config struct {
 	// what is announced ahead for a message that is waited for; the connection's
 	// window may become twice as large. Default 16 MiB; negative: windows stay as configured.
 	MaxWindow int
-	// MaxFrameSize is the largest frame accepted, 16384 to 16777215 bytes.
-	// Default 256 KiB: what arrives in one frame is not copied together.
+	// MaxFrameSize is the largest frame accepted, 16384 to 16777215 bytes. Default
+	// 16384, and 256 KiB from the first growth of the windows on: what arrives in
+	// one frame is not copied together.
 	MaxFrameSize int
 	// MaxHeaderList is the largest header list accepted, in bytes as RFC 9113
 	// section 6.5.2 counts them, 256 to 2^30. Default 16 KiB.
@@ -85,7 +86,8 @@ type Config struct {
 	// FirstStreamID is the first identifier a client uses; odd. Default 1. For tests of exhaustion.
 	FirstStreamID uint32
 
-	restAfter time.Duration // see restState; a field for tests
+	restAfter  time.Duration // see restState; a field for tests
+	grownFrame int           // what becomes of MaxFrameSize when the windows grow; 0: it stays
 }
 
 // Keepalive says when to ask a silent peer whether it is alive (gRFC A8,
@@ -116,7 +118,7 @@ const (
 	defaultMaxWindow  = 16 << 20
 	maxMaxWindow      = 1 << 30 // growth adds to what was announced ahead: together less than 2^31
 	minFrameSize      = 16 << 10
-	defaultFrameSize  = 256 << 10
+	grownFrameSize    = 256 << 10
 	maxFrameSize      = 1<<24 - 1
 	maxStreamID       = 1<<31 - 1
 	maxWindowSize     = 1<<31 - 1
@@ -130,7 +132,10 @@ func (c Config) resolved(side Side) Config {
 	c.InitialWindow = orDefault(c.InitialWindow, defaultWindow, defaultWindow, maxWindowSize)
 	c.InitialConnWindow = orDefault(c.InitialConnWindow, defaultConnWindow, defaultWindow, maxWindowSize)
 	c.MaxWindow = orDefault(c.MaxWindow, defaultMaxWindow, 0, maxMaxWindow)
-	c.MaxFrameSize = orDefault(c.MaxFrameSize, defaultFrameSize, minFrameSize, maxFrameSize)
+	if c.MaxFrameSize == 0 {
+		c.grownFrame = grownFrameSize
+	}
+	c.MaxFrameSize = orDefault(c.MaxFrameSize, minFrameSize, minFrameSize, maxFrameSize)
 	c.MaxHeaderList = orDefault(c.MaxHeaderList, 16<<10, 256, 1<<30)
 	c.HeaderTableSize = orDefault(c.HeaderTableSize, 4096, 0, 1<<20)
 	c.Keepalive = c.Keepalive.resolved(side)

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"sync/atomic"
 
+	"golang.org/x/net/http2"
+
 	"github.com/cqrpc/cqrpc/frame"
 )
 
@@ -20,7 +22,8 @@ type incomingState struct {
 	streamWindow atomic.Int64 // the window of a new stream
 	connTarget   atomic.Int64 // the size at which connWindow is kept; grows under Conn.mu
 
-	connDue int64 // read, not yet announced; reader only
+	hasLargeFrames bool  // see Config.MaxFrameSize
+	connDue        int64 // read, not yet announced; reader only
 }
 
 func (in *incomingState) init(cfg *Config) {
@@ -155,7 +158,8 @@ func (c *Conn) scheduleLocked(s *Stream) {
 }
 
 // growWindows raises the receive windows to n bytes: every stream's, by
-// SETTINGS_INITIAL_WINDOW_SIZE, and the connection's. Reader only.
+// SETTINGS_INITIAL_WINDOW_SIZE, and the connection's. Frames may be larger from
+// then on, too. Reader only.
 func (c *Conn) growWindows(n int64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -164,7 +168,12 @@ func (c *Conn) growWindows(n int64) {
 		for _, s := range c.streams.table {
 			s.recvWindow.Add(int32(delta))
 		}
-		c.control.setInitialWindow(uint32(n))
+		c.control.change(http2.SettingInitialWindowSize, uint32(n))
+	}
+	if size := c.cfg.grownFrame; size > 0 && !c.in.hasLargeFrames {
+		c.in.hasLargeFrames = true
+		c.r.SetMaxFrameSize(uint32(size)) // the peer may make use of it before it acknowledges
+		c.control.change(http2.SettingMaxFrameSize, uint32(size))
 	}
 	c.widenTargetLocked(2 * n)
 	c.kickLocked()

@@ -2,6 +2,7 @@ package transport
 
 import (
 	"bytes"
+	"strings"
 	"testing"
 	"time"
 
@@ -241,7 +242,8 @@ func TestWindowGrowth(t *testing.T) {
 		answer(ping)
 		fill(65535)
 		s.peer.WantSettings("a window within a round trip",
-			http2.Setting{ID: http2.SettingInitialWindowSize, Val: 4 * 65535})
+			http2.Setting{ID: http2.SettingInitialWindowSize, Val: 4 * 65535},
+			http2.Setting{ID: http2.SettingMaxFrameSize, Val: grownFrameSize})
 		ping = s.peer.WantPing("when does it take effect?")
 		fill(2 * 65535)
 		s.peer.WantIdle("that may have been sent before")
@@ -292,6 +294,7 @@ func TestNoWindowGrowth(t *testing.T) {
 
 func TestWindowGrowthStaysInProtocol(t *testing.T) {
 	c := &Conn{flusher: flusherRunning, cfg: &NewSetup(Server, Config{MaxWindow: 1 << 31}).cfg}
+	c.r = frame.NewReader(strings.NewReader(""), frame.ReaderConfig{})
 	c.in.init(c.cfg)
 	c.growWindows(1<<31 - 1)
 	if c.in.connTarget.Load() != 1<<31-1 {

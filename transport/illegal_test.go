@@ -33,7 +33,7 @@ var (
 	undefined    = http2.Flags(0xd2) // of no frame type
 	fourOctets   = make([]byte, 4)
 	eightOctets  = make([]byte, 8)
-	tooLarge     = make([]byte, defaultFrameSize+1)
+	tooLarge     = make([]byte, minFrameSize+1)
 	largest      = make([]byte, 16384)
 	onItself     = []byte{0, 0, 0, anOpenStream, 15}
 	onAnother    = []byte{0, 0, 0, 3, 15}

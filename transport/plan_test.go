@@ -23,6 +23,7 @@ func newPlanner(t *testing.T, side Side) *planner {
 	c := &Conn{side: side, cfg: &NewSetup(side, Config{}).cfg, state: open, flusher: flusherRunning, holders: 1}
 	c.streams.init(side, 1)
 	c.in.init(c.cfg)
+	c.r = frame.NewReader(strings.NewReader(""), frame.ReaderConfig{})
 	c.out.window = defaultWindow
 	c.peer = defaultPeerSettings()
 	c.peer.received = true

@@ -109,13 +109,13 @@ func (c *Conn) applyInitialWindowLocked(n uint32) error {
 	return nil
 }
 
-// setInitialWindow announces a new initial window, once per turn.
-func (k *controlState) setInitialWindow(n uint32) {
+// change announces a new value of a setting, once per turn.
+func (k *controlState) change(id http2.SettingID, value uint32) {
 	for i := range k.settings {
-		if k.settings[i].ID == http2.SettingInitialWindowSize {
-			k.settings[i].Val = n
+		if k.settings[i].ID == id {
+			k.settings[i].Val = value
 			return
 		}
 	}
-	k.settings = append(k.settings, http2.Setting{ID: http2.SettingInitialWindowSize, Val: n})
+	k.settings = append(k.settings, http2.Setting{ID: id, Val: value})
 }

@@ -19,7 +19,7 @@ func TestSetupIsShared(t *testing.T) {
 		_ = peer.Close()
 		<-h.closed
 	}
-	if cfg[0] != cfg[1] || cfg[0].MaxHeaderList != 300 || cfg[0].MaxFrameSize != defaultFrameSize {
+	if cfg[0] != cfg[1] || cfg[0].MaxHeaderList != 300 || cfg[0].MaxFrameSize != minFrameSize {
 		t.Errorf("%p %+v, %p", cfg[0], cfg[0], cfg[1])
 	}
 }

@@ -227,7 +227,7 @@ func TestConnFaults(t *testing.T) {
 			http2.ErrCodeFrameSize},
 		{"SETTINGS ACK of 6", func(p *h2peer.Peer) { p.WriteRaw(http2.FrameSettings, 1, 0, make([]byte, 6)) },
 			http2.ErrCodeFrameSize},
-		{"a frame too large", func(p *h2peer.Peer) { p.WriteRaw(http2.FrameData, 0, 1, make([]byte, defaultFrameSize+1)) },
+		{"a frame too large", func(p *h2peer.Peer) { p.WriteRaw(http2.FrameData, 0, 1, make([]byte, minFrameSize+1)) },
 			http2.ErrCodeFrameSize},
 		{"padding past the frame", func(p *h2peer.Peer) { p.WriteRaw(http2.FrameData, 8, 1, []byte{5, 1}) },
 			http2.ErrCodeProtocol},

@@ -40,7 +40,7 @@ func TestMisuse(t *testing.T) {
 		{name: "DATA on an idle stream", want: goAway(protocol, "idle"), play: func(_ *site, a *attacker) {
 			_ = a.WriteData(1, true, []byte("x"))
 		}},
-		{name: "a frame larger than allowed", want: goAway(http2.ErrCodeFrameSize, "limit is 262144"),
+		{name: "a frame larger than allowed", want: goAway(http2.ErrCodeFrameSize, "limit is 16384"),
 			play: func(_ *site, a *attacker) { _ = a.WriteRawFrame(http2.FrameData, 0, 1, make([]byte, 1<<20)) }},
 		{name: "a frame of unknown type larger than allowed", want: goAway(http2.ErrCodeFrameSize, ""),
 			play: func(_ *site, a *attacker) { _ = a.WriteRawFrame(0x99, 0, 1, make([]byte, 1<<20)) }},
