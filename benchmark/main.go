@@ -1,7 +1,7 @@
 // Benchmark compares cqrpc, in every style, with other implementations of gRPC
 // on this machine:
 //
-//	go run ./benchmark             # everything: about ten minutes
+//	go run ./benchmark             # everything: about half an hour
 //	go run ./benchmark -quick      # a look, in less than a minute
 //
 // It builds cmd/bench-server and cmd/bench-client and runs a pair of processes
