@@ -28,6 +28,7 @@ func main() {
 	flag.IntVar(&p.rounds, "rounds", 3, "how often everything is measured")
 	flag.DurationVar(&p.duration, "d", time.Second, "how long one measurement lasts")
 	flag.DurationVar(&p.warmup, "warmup", 300*time.Millisecond, "how long to run before measuring")
+	flag.DurationVar(&p.settle, "settle", 3*time.Second, "how long idle connections do nothing before they are weighed")
 	flag.IntVar(&p.streams, "streams", 100_000, "idle streams to hold")
 	flag.IntVar(&p.conns, "conns", 5000, "idle connections to hold")
 	flag.BoolVar(&p.million, "million", false, "measure a million idle streams too: minutes, and gigabytes")
@@ -40,6 +41,7 @@ func main() {
 	flag.Parse()
 	if *quick {
 		p.rounds, p.duration, p.warmup, p.streams, p.conns = 1, 300*time.Millisecond, 100*time.Millisecond, 2000, 100
+		p.settle = time.Second
 		if *with == "" {
 			*with = "^cqrpc (raw|sync|queue)$|^grpc-go$"
 		}
@@ -101,9 +103,9 @@ func (p plan) results(ctx context.Context, from string) (*results, error) {
 
 // plan is what to compare and for how long.
 type plan struct {
-	rounds, streams, conns int
-	million                bool
-	duration, warmup       time.Duration
-	rows                   []row
-	contenders             []contender
+	rounds, streams, conns   int
+	million                  bool
+	duration, warmup, settle time.Duration
+	rows                     []row
+	contenders               []contender
 }

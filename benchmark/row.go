@@ -53,6 +53,10 @@ func allRows(p plan) []row {
 			Mode: m, Conns: conns, Streams: streams, Size: size, Rate: rate, Warmup: p.warmup, Duration: p.duration,
 		}}
 	}
+	settled := func(r row) row {
+		r.load.Duration = p.settle
+		return r
+	}
 	h2load := func(name string, conns, streams, size int) row {
 		r := of(name, "calls/s", load.Unary, conns, streams, size, 0)
 		r.neutral = true
@@ -83,7 +87,7 @@ func allRows(p plan) []row {
 		of(up64K, "msgs/s", load.Up, 1, 1, 64<<10, 0),
 		of(up1M, "msgs/s", load.Up, 1, 1, 1<<20, 0),
 		of(idleStream, "held", load.IdleStreams, 1, p.streams, 32, 0),
-		of(idleConn, "held", load.IdleConns, p.conns, 1, 32, 0),
+		settled(of(idleConn, "held", load.IdleConns, p.conns, 1, 32, 0)),
 		beside(beside1, 1),
 		beside(beside100, 100),
 		beside(beside10k, 10_000),

@@ -12,13 +12,9 @@ import (
 // opening is how many streams or connections are being opened at a time.
 const opening = 256
 
-// settling is for how many durations of a plan connections do nothing before they
-// are weighed: what an implementation puts away when one is idle, it does not put
-// away at once.
-const settling = 3
-
 // hold opens streams, each with one message there and back, or connections, each
-// with one call.
+// with one call. These do nothing for the plan's duration before they are weighed:
+// what an implementation puts away when one is idle, it does not put away at once.
 func hold(ctx context.Context, c Client, p Plan) (Report, error) {
 	debug.FreeOSMemory()
 	m, usage0 := newMeter(), usage.Self()
@@ -37,7 +33,7 @@ func hold(ctx context.Context, c Client, p Plan) (Report, error) {
 	counts := m.latency.Load()
 	if p.Mode == IdleConns {
 		select {
-		case <-time.After(settling * p.Duration):
+		case <-time.After(p.Duration):
 		case <-ctx.Done():
 			return Report{}, ctx.Err()
 		}
