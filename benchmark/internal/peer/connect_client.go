@@ -35,7 +35,9 @@ func (c *connectClient) Dial() (load.Conn, error) {
 		HTTP2:     &http.HTTP2Config{StrictMaxConcurrentRequests: true},
 	}
 	c.transports = append(c.transports, t)
-	doer, opts := &http.Client{Transport: t}, connect.WithClientOptions(connect.WithGRPC())
+	doer := &http.Client{Transport: t}
+	// By default it asks for gzip, and its server complies: nobody else here compresses.
+	opts := connect.WithClientOptions(connect.WithGRPC(), connect.WithAcceptCompression("gzip", nil, nil))
 	client := func(method string) *connect.Client[request, response] {
 		return connect.NewClient[request, response](doer, "http://"+c.setup.Addr+method, opts)
 	}
