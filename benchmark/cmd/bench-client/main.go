@@ -38,7 +38,7 @@ func main() {
 	flag.IntVar(&p.Size, "size", 32, "payload of a message in bytes")
 	flag.Float64Var(&p.Rate, "rate", 0, "operations per second, paced; 0: as many as can be")
 	flag.DurationVar(&p.Warmup, "warmup", 500*time.Millisecond, "how long to run before measuring")
-	flag.DurationVar(&p.Duration, "d", 3*time.Second, "how long to measure; of idle-conns, to wait before they are weighed")
+	flag.DurationVar(&p.Duration, "d", 3*time.Second, "how long to measure; how long idle-conns settle first")
 	flag.IntVar(&setup.Queues, "queues", 0, "completion queues; 0: as many as connections, at most as processors")
 	flag.BoolVar(&setup.Inline, "inline", false, "reactor: react on the engine's goroutine")
 	flag.Parse()
