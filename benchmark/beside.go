@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"syscall"
 
 	"github.com/cqrpc/cqrpc/benchmark/internal/load"
@@ -29,12 +28,8 @@ func (b *bench) beside(ctx context.Context, r row, c contender, addr string, ser
 	if err := client.cmd.Process.Signal(syscall.SIGUSR1); err != nil {
 		return sample{}, err
 	}
-	text, err := client.line()
+	rep, err := client.report()
 	if err != nil {
-		return sample{}, err
-	}
-	var rep load.Report
-	if err := json.Unmarshal([]byte(text), &rep); err != nil {
 		return sample{}, err
 	}
 	after, err := server.usage()

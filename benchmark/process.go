@@ -14,6 +14,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/cqrpc/cqrpc/benchmark/internal/load"
 	"github.com/cqrpc/cqrpc/benchmark/internal/usage"
 )
 
@@ -110,6 +111,15 @@ func (p *process) line() (string, error) {
 		return "", fmt.Errorf("%s ended early: %w", p.cmd, errors.Join(p.lines.Err(), p.cmd.Wait()))
 	}
 	return p.lines.Text(), nil
+}
+
+// report waits for a client's report, which is its next line.
+func (p *process) report() (rep load.Report, err error) {
+	text, err := p.line()
+	if err != nil {
+		return rep, err
+	}
+	return rep, json.Unmarshal([]byte(text), &rep)
 }
 
 // last waits for the end of the output and returns the last line.

@@ -129,12 +129,8 @@ func (b *bench) held(
 		return sample{}, err
 	}
 	defer client.stop()
-	text, err := client.line()
+	rep, err := client.report()
 	if err != nil {
-		return sample{}, err
-	}
-	var rep load.Report
-	if err := json.Unmarshal([]byte(text), &rep); err != nil {
 		return sample{}, err
 	}
 	after, err := server.usage()
