@@ -113,7 +113,8 @@ class Down final : public RPC {
 
   void Start() override {
     if (opened_) return stream_->Read(&res_, this);
-    stream_ = conn_->stub->AsyncStreamingFromServer(&context_, req_, conn_->queue, this);
+    stream_ = conn_->stub->PrepareAsyncStreamingFromServer(&context_, req_, conn_->queue);
+    stream_->StartCall(this);  // apart: the tag may come before an assignment would be done
   }
 
   void Proceed(bool ok) override {
