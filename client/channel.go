@@ -56,9 +56,9 @@ func NewChannel(target string, opts ...Option) (*Channel, error) {
 	ch := &Channel{cfg: newConfig(opts), target: t, authority: t.authority}
 	scheme := "http"
 	switch {
-	case ch.cfg.insecure == (ch.cfg.tls != nil):
+	case ch.cfg.insecure == (ch.cfg.secure != nil):
 		return nil, fmt.Errorf("channel to %q: one of WithInsecure and WithTLS must be given", target)
-	case ch.cfg.tls != nil:
+	case ch.cfg.secure != nil:
 		scheme = "https"
 	}
 	ch.settings = call.NewSettings(call.Settings{

@@ -21,7 +21,7 @@ func (f optionFunc) apply(c *config) { f(c) }
 // config is a channel's resolved options.
 type config struct {
 	insecure    bool
-	tls         *tls.Config
+	secure      func(ctx context.Context, nc net.Conn, serverName string) (net.Conn, error) // nil without TLS
 	dial        func(ctx context.Context, network, address string) (net.Conn, error)
 	authority   string
 	userAgent   string
@@ -72,11 +72,25 @@ func WithInsecure() Option { return optionFunc(func(c *config) { c.insecure = tr
 // target's host unless cfg names another. A nil cfg uses the system's roots.
 func WithTLS(cfg *tls.Config) Option {
 	return optionFunc(func(c *config) {
-		if cfg == nil {
-			cfg = &tls.Config{}
+		// Named here only, so that the linker leaves it out of programs without TLS.
+		c.secure = func(ctx context.Context, nc net.Conn, serverName string) (net.Conn, error) {
+			return transport.ClientTLS(ctx, nc, withServerName(cfg, serverName))
 		}
-		c.tls = cfg
 	})
+}
+
+// withServerName returns cfg with a name to verify: name, if it has none itself.
+func withServerName(cfg *tls.Config, name string) *tls.Config {
+	switch {
+	case cfg == nil:
+		cfg = &tls.Config{}
+	case cfg.ServerName != "":
+		return cfg
+	default:
+		cfg = cfg.Clone()
+	}
+	cfg.ServerName = name
+	return cfg
 }
 
 // WithDialer replaces net.Dialer for making connections; network is "tcp" or

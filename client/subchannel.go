@@ -2,7 +2,6 @@ package client
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -169,27 +168,23 @@ func (s *subchannel) dial(ctx context.Context) (net.Conn, error) {
 	if err != nil {
 		return nil, fmt.Errorf("dial %s: %w", s.addr.address, err)
 	}
-	if s.cfg.tls == nil {
+	if s.cfg.secure == nil {
 		return nc, nil
 	}
-	return transport.ClientTLS(ctx, nc, s.tlsConfig())
+	return s.cfg.secure(ctx, nc, s.serverName())
 }
 
-func (s *subchannel) tlsConfig() *tls.Config {
-	cfg := s.cfg.tls
-	if cfg.ServerName != "" {
-		return cfg
-	}
-	cfg = cfg.Clone()
+// serverName is the name that a server proves by TLS, unless the TLS configuration
+// has another one.
+func (s *subchannel) serverName() string {
 	name := s.addr.authority
 	if s.cfg.authority != "" {
 		name = s.cfg.authority
 	}
-	cfg.ServerName = name
 	if host, _, err := net.SplitHostPort(name); err == nil {
-		cfg.ServerName = host
+		return host
 	}
-	return cfg
+	return name
 }
 
 // adopt takes over a connection that is ready.

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/cqrpc/cqrpc/call"
-	"github.com/cqrpc/cqrpc/transport"
 )
 
 // Serve takes connections from lis until the server ends, then returns
@@ -120,7 +119,7 @@ func (s *Server) admit(nc net.Conn, ended chan error) bool {
 		_ = nc.Close()
 		return false
 	}
-	if _, isTLS := nc.(*tls.Conn); isTLS || s.cfg.tls != nil {
+	if _, isTLS := nc.(*tls.Conn); isTLS || s.cfg.secure != nil {
 		go c.handshake(nc)
 	} else {
 		c.establish(nc)
@@ -165,10 +164,10 @@ func (c *conn) handshake(nc net.Conn) {
 
 // secure performs the TLS handshake. A listener that makes TLS connections
 // itself left only the handshake to do.
-func (s *Server) secure(ctx context.Context, nc net.Conn) (*tls.Conn, error) {
+func (s *Server) secure(ctx context.Context, nc net.Conn) (net.Conn, error) {
 	tc, isTLS := nc.(*tls.Conn)
 	if !isTLS {
-		return transport.ServerTLS(ctx, nc, s.cfg.tls)
+		return s.cfg.secure(ctx, nc)
 	}
 	err := tc.HandshakeContext(ctx)
 	if p := tc.ConnectionState().NegotiatedProtocol; err == nil && p != "h2" {
@@ -178,7 +177,7 @@ func (s *Server) secure(ctx context.Context, nc net.Conn) (*tls.Conn, error) {
 		_ = tc.Close()
 		return nil, err
 	}
-	return tc, nil
+	return nc, nil
 }
 
 // establish starts HTTP/2 on a connection.

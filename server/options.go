@@ -1,9 +1,11 @@
 package server
 
 import (
+	"context"
 	"crypto/tls"
 	"fmt"
 	"log/slog"
+	"net"
 	"time"
 
 	"github.com/cqrpc/cqrpc/call"
@@ -20,7 +22,7 @@ func (o option) apply(c *config) { o(c) }
 
 // config is what the options add up to.
 type config struct {
-	tls          *tls.Config
+	secure       func(context.Context, net.Conn) (net.Conn, error) // nil without TLS
 	transport    transport.Config
 	maxRecv      int
 	maxSend      int
@@ -92,7 +94,17 @@ func (c *config) check() error {
 // WithTLS serves TLS, offering ALPN h2 only and nothing older than TLS 1.2.
 // cfg needs a certificate. Default: plaintext. A listener whose connections
 // are *tls.Conn already needs no option.
-func WithTLS(cfg *tls.Config) Option { return option(func(c *config) { c.tls = cfg }) }
+func WithTLS(cfg *tls.Config) Option {
+	return option(func(c *config) {
+		c.secure = nil
+		if cfg != nil {
+			// Named here only, so that the linker leaves it out of programs without TLS.
+			c.secure = func(ctx context.Context, nc net.Conn) (net.Conn, error) {
+				return transport.ServerTLS(ctx, nc, cfg)
+			}
+		}
+	})
+}
 
 // WithTransport sets what concerns connections: limits, windows, keepalive and
 // its enforcement, idle time and age. Its HandshakeTimeout bounds the TLS

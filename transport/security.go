@@ -26,17 +26,18 @@ func TLSConfig(cfg *tls.Config) *tls.Config {
 }
 
 // ClientTLS performs the client's TLS handshake on nc and checks that h2 was
-// agreed. ctx bounds it. On error nc is closed.
-func ClientTLS(ctx context.Context, nc net.Conn, cfg *tls.Config) (*tls.Conn, error) {
+// agreed. ctx bounds it. On error nc is closed. What it returns is a *tls.Conn;
+// programs that never call it are linked without what TLS needs.
+func ClientTLS(ctx context.Context, nc net.Conn, cfg *tls.Config) (net.Conn, error) {
 	return handshakeTLS(ctx, tls.Client(nc, TLSConfig(cfg)))
 }
 
 // ServerTLS is the server's side of ClientTLS.
-func ServerTLS(ctx context.Context, nc net.Conn, cfg *tls.Config) (*tls.Conn, error) {
+func ServerTLS(ctx context.Context, nc net.Conn, cfg *tls.Config) (net.Conn, error) {
 	return handshakeTLS(ctx, tls.Server(nc, TLSConfig(cfg)))
 }
 
-func handshakeTLS(ctx context.Context, tc *tls.Conn) (*tls.Conn, error) {
+func handshakeTLS(ctx context.Context, tc *tls.Conn) (net.Conn, error) {
 	err := tc.HandshakeContext(ctx)
 	if err == nil {
 		if p := tc.ConnectionState().NegotiatedProtocol; p != alpn {

@@ -29,7 +29,7 @@ func facets(nc net.Conn) (in io.Reader, try trySocket) {
 			return raw, raw
 		}
 	case *tls.Conn:
-		return &tlsSource{Conn: s}, nil
+		return &tlsSource{Conn: nc}, nil
 	}
 	return nc, nil
 }
@@ -47,7 +47,7 @@ func (c *Conn) facets() io.Reader {
 // tlsSource is the reader's source of a TLS connection, which cannot tell when
 // there is something to read: it waits with as little room as it can.
 type tlsSource struct {
-	*tls.Conn
+	net.Conn
 	first [9]byte // a frame header (RFC 9113 section 4.1)
 }
 
