@@ -147,7 +147,7 @@ func (c *Call) release(p *parcel) {
 
 // start occupies the slots and does what the operations ask for.
 func (c *Call) start(b *batch, p *parcel) {
-	lane := lanes.Get().(*cq.Lane)
+	var lane cq.Lane
 	var a after
 	c.mu.Lock()
 	c.busy &^= p.reserved &^ p.set
@@ -156,20 +156,16 @@ func (c *Call) start(b *batch, p *parcel) {
 			c.slots[slotOf[k]] = b
 		}
 	}
-	c.sendLocked(p, &a, lane)
-	c.recvLocked(p.set, &a, lane)
+	c.sendLocked(p, &a, &lane)
+	c.recvLocked(p.set, &a, &lane)
 	issued := c.send.issued
 	c.mu.Unlock()
 	a.perform(c)
 	if p.hinted {
-		c.settleBuffered(issued, lane)
+		c.settleBuffered(issued, &lane)
 	}
 	lane.Flush()
-	lanes.Put(lane)
 }
-
-// lanes are for goroutines that have none of their own.
-var lanes = sync.Pool{New: func() any { return new(cq.Lane) }}
 
 // batch is the operations of one tag. It lives from StartBatch to the harvest
 // of its event.

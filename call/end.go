@@ -56,14 +56,13 @@ type verdict struct {
 
 // conclude ends the call on a goroutine without a lane.
 func (c *Call) conclude(v verdict) {
-	lane := lanes.Get().(*cq.Lane)
+	var lane cq.Lane
 	var a after
 	c.mu.Lock()
-	c.concludeLocked(&v, &a, lane)
+	c.concludeLocked(&v, &a, &lane)
 	c.mu.Unlock()
 	a.perform(c)
 	lane.Flush()
-	lanes.Put(lane)
 }
 
 // concludeLocked is the only way to end a call. The first verdict stays, but

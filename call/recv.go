@@ -134,7 +134,7 @@ func cardinality(what string) cqrpc.Status {
 // completes false. While a RecvMessage is outstanding somebody wants messages:
 // nothing is done, and false returned.
 func (c *Call) StopReceiving() bool {
-	lane := lanes.Get().(*cq.Lane)
+	var lane cq.Lane
 	var a after
 	c.mu.Lock()
 	isWanted := c.busy.has(RecvMessageOp)
@@ -142,13 +142,12 @@ func (c *Call) StopReceiving() bool {
 		c.recv.stopped = true
 		c.discardLocked(&a)
 		if c.phase == draining {
-			c.overLocked(&a, lane)
+			c.overLocked(&a, &lane)
 		}
 	}
 	c.mu.Unlock()
 	a.perform(c)
 	lane.Flush()
-	lanes.Put(lane)
 	return !isWanted
 }
 

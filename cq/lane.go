@@ -11,12 +11,14 @@ const maxIdleLane = 1024
 // locked and woken once per batch. The zero value is ready to use. A Lane
 // belongs to one goroutine.
 type Lane struct {
-	*laneRoom // nil: nothing is collected
+	*laneRoom           // nil: one completion at most is collected
+	only      laneEntry // that one, without a completer if there is none
 	flushing  bool
 }
 
-// laneRoom is what a lane collects in. A lane has it from Add to Flush only: most
-// are those of connections, which are idle most of the time.
+// laneRoom is what a lane collects more than one completion in. A lane has it until
+// Flush: most are those of connections, which are idle most of the time, or of
+// goroutines that start a batch of operations.
 type laneRoom struct {
 	pending []laneEntry
 	spare   []laneEntry  // the other of the two, being delivered by Flush
@@ -32,14 +34,28 @@ type laneEntry struct {
 
 // Add collects one completion for to.
 func (l *Lane) Add(to Completer, c Completion) {
-	if l.laneRoom == nil {
-		l.laneRoom = laneRooms.Get().(*laneRoom)
+	if l.Empty() && l.laneRoom == nil {
+		l.only = laneEntry{to, c}
+		return
 	}
+	l.expand()
 	l.pending = append(l.pending, laneEntry{to, c})
 }
 
+// expand makes room for more than one.
+func (l *Lane) expand() {
+	if l.laneRoom != nil {
+		return
+	}
+	l.laneRoom = laneRooms.Get().(*laneRoom)
+	l.pending = append(l.pending, l.only)
+	l.only = laneEntry{}
+}
+
 // Empty reports whether nothing is collected.
-func (l *Lane) Empty() bool { return l.laneRoom == nil || len(l.pending) == 0 }
+func (l *Lane) Empty() bool {
+	return l.only.to == nil && (l.laneRoom == nil || len(l.pending) == 0)
+}
 
 // Flush delivers everything collected, and everything added meanwhile by
 // callbacks of an [Inline] executor, and leaves the lane empty. Completions
@@ -47,21 +63,41 @@ func (l *Lane) Empty() bool { return l.laneRoom == nil || len(l.pending) == 0 }
 // no order between different completers. Call it with no lock held. Flush from
 // within Flush does nothing: the outer one delivers.
 func (l *Lane) Flush() {
-	if l.flushing || l.laneRoom == nil {
+	if l.flushing || l.Empty() {
 		return
 	}
 	l.flushing = true
-	for len(l.pending) > 0 {
-		batch := l.pending
-		l.pending = l.spare[:0]
-		l.deliver(batch)
-		clear(batch)
-		l.spare = batch[:0]
+	for !l.Empty() {
+		l.flushOnce()
+	}
+	l.giveBack()
+	l.flushing = false
+}
+
+// flushOnce delivers what is collected now.
+func (l *Lane) flushOnce() {
+	if l.laneRoom == nil {
+		e := l.only
+		l.only = laneEntry{}
+		e.to.Complete(e.c)
+		return
+	}
+	batch := l.pending
+	l.pending = l.spare[:0]
+	l.deliver(batch)
+	clear(batch)
+	l.spare = batch[:0]
+}
+
+// giveBack gives up an empty lane's room.
+func (l *Lane) giveBack() {
+	if l.laneRoom == nil {
+		return
 	}
 	if cap(l.pending) <= maxIdleLane && cap(l.spare) <= maxIdleLane {
 		laneRooms.Put(l.laneRoom)
 	}
-	l.laneRoom, l.flushing = nil, false
+	l.laneRoom = nil
 }
 
 // deliver completes every entry of batch. An entry that was delivered ahead of

@@ -12,7 +12,8 @@ import (
 )
 
 // rawSocket is a kernel socket as its file descriptor: it is read and written
-// when something can be, and only that waits. One goroutine at a time.
+// when something can be, and only that waits. One goroutine at a time reads, and
+// one writes.
 type rawSocket struct {
 	net.Conn
 	conn  *Conn // whose reader rests; nil in tests
@@ -20,13 +21,24 @@ type rawSocket struct {
 	read  func(fd uintptr) bool // readOnce, bound once: it would be allocated each time
 	write func(fd uintptr) bool // writeOnce, likewise
 
-	// of the read or write in progress
-	room frame.Room
-	p    []byte
-	n    int
-	err  error
+	in  rawRead
+	out rawWrite
 
 	first [9]byte // room for a frame header (RFC 9113 section 4.1)
+}
+
+// rawRead is a read in progress.
+type rawRead struct {
+	room frame.Room
+	n    int
+	err  error
+}
+
+// rawWrite is a write in progress.
+type rawWrite struct {
+	p   []byte
+	n   int
+	err error
 }
 
 var _ frame.PatientReader = (*rawSocket)(nil)
@@ -57,37 +69,37 @@ func (s *rawSocket) isRest(err error) bool { return s.conn != nil && s.conn.isRe
 // ReadInto implements frame.PatientReader. Like Read it obeys deadlines; that of a
 // rest is when it stops waiting.
 func (s *rawSocket) ReadInto(room frame.Room) (int, error) {
-	s.room, s.n, s.err = room, 0, nil
+	s.in = rawRead{room: room}
 	err := s.raw.Read(s.read)
-	s.room = nil
+	s.in.room = nil
 	switch {
 	case err != nil && s.isRest(err):
 		return 0, nil
 	case err != nil:
 		return 0, err
-	case s.err != nil:
-		return 0, os.NewSyscallError("read", s.err)
-	case s.n == 0:
+	case s.in.err != nil:
+		return 0, os.NewSyscallError("read", s.in.err)
+	case s.in.n == 0:
 		return 0, io.EOF
 	}
-	return s.n, nil
+	return s.in.n, nil
 }
 
 // readOnce reads, and gives the room up if there is nothing to read: then
 // RawConn.Read waits and calls it again.
 func (s *rawSocket) readOnce(fd uintptr) (done bool) {
 	for {
-		n, err := syscall.Read(int(fd), s.space())
+		n, err := fdRead(fd, s.space())
 		switch err {
 		case syscall.EINTR:
 			continue
 		case nil:
 			s.got(n)
 		case syscall.EAGAIN:
-			s.room.Drop()
+			s.in.room.Drop()
 			return false
 		default:
-			s.err = err
+			s.in.err = err
 		}
 		return true
 	}
@@ -99,42 +111,42 @@ func (s *rawSocket) space() []byte {
 	if s.isResting() {
 		return s.first[:]
 	}
-	return s.room.Take()
+	return s.in.room.Take()
 }
 
 func (s *rawSocket) isResting() bool { return s.conn != nil && s.conn.rest.rests }
 
 // got notes that n octets came.
 func (s *rawSocket) got(n int) {
-	if s.n = n; n > 0 && s.isResting() {
-		copy(s.room.Take(), s.first[:n])
+	if s.in.n = n; n > 0 && s.isResting() {
+		copy(s.in.room.Take(), s.first[:n])
 	}
 }
 
 // TryWrite implements trySocket.
 func (s *rawSocket) TryWrite(p []byte) (int, error) {
-	s.p, s.n, s.err = p, 0, nil
+	s.out = rawWrite{p: p}
 	err := s.raw.Write(s.write)
-	s.p = nil
+	s.out.p = nil
 	if err == nil {
-		err = s.err
+		err = s.out.err
 	}
-	return s.n, err
+	return s.out.n, err
 }
 
 // writeOnce writes and never asks to be called again when the socket is
 // writable, which is what RawConn.Write would wait for.
 func (s *rawSocket) writeOnce(fd uintptr) bool {
 	for {
-		n, err := syscall.Write(int(fd), s.p)
+		n, err := fdWrite(fd, s.out.p)
 		switch err {
 		case syscall.EINTR:
 			continue
 		case nil:
-			s.n = n
+			s.out.n = n
 		case syscall.EAGAIN:
 		default:
-			s.err = err
+			s.out.err = err
 		}
 		return true
 	}

@@ -35,13 +35,23 @@ func (c *Conn) flush(t *turn, yield bool) {
 	if t == nil {
 		t = turns.Get().(*turn)
 	} else {
-		yield = c.turnEnd(t, c.w.Flush(c.nc))
+		yield = c.turnEnd(t, c.write())
 	}
 	for c.turnPlan(t, yield) {
 		c.turnEncode(t)
-		yield = c.turnEnd(t, c.w.Flush(c.nc))
+		yield = c.turnEnd(t, c.write())
 	}
 	turns.Put(t)
+}
+
+// write writes what is encoded, waiting where it must. Most of the time it need not.
+func (c *Conn) write() error {
+	if c.try != nil {
+		if done, err := c.w.TryFlush(c.try.TryWrite); done {
+			return err
+		}
+	}
+	return c.w.Flush(c.nc)
 }
 
 // maxInlineTurns is how many turns the reader may take before it reads again.

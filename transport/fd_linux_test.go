@@ -1,0 +1,34 @@
+//go:build linux && !386 && !s390x && !race
+
+package transport
+
+import (
+	"errors"
+	"net"
+	"syscall"
+	"testing"
+)
+
+// Somebody may have made the socket block, by File and Fd for example. The
+// processor it would block is not given to others meanwhile.
+func TestSocketThatBlocksIsNotWaitedFor(t *testing.T) {
+	_, nc := ends(t, "tcp", "127.0.0.1:0")
+	f, err := nc.(*net.TCPConn).File()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	fd := f.Fd()
+	if err := syscall.SetNonblock(int(fd), false); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := fdRead(fd, make([]byte, 8)); !errors.Is(err, syscall.EAGAIN) {
+		t.Errorf("nothing to read: got %d, %v", n, err)
+	}
+	for err == nil {
+		_, err = fdWrite(fd, make([]byte, 1<<16))
+	}
+	if !errors.Is(err, syscall.EAGAIN) {
+		t.Errorf("full: got %v", err)
+	}
+}
