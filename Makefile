@@ -37,6 +37,7 @@ lint: ## Check format, vet and golangci-lint (pinned in internal/tools)
 .PHONY: generate
 generate: ## Regenerate everything that is generated
 	go generate ./...
+	go -C benchmark generate ./...
 
 .PHONY: checkgenerate
 checkgenerate: generate ## Fail if generated files were stale

@@ -63,7 +63,8 @@ func named(t *testing.T, name string) contender {
 
 // A short run has a line for every row and contender. No speed is asserted.
 func TestReport(t *testing.T) {
-	b, p := built(t), tiny(raw, queue, grpcGo, nghttpd, nginx, rawTCP)
+	p := tiny(raw, queue, queueVT, grpcGo, nghttpd, nginx, rawTCP)
+	b := built(t, p.contenders...)
 	res, err := b.compare(t.Context(), p)
 	if err != nil {
 		t.Fatal(err)

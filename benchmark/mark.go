@@ -54,7 +54,7 @@ type mark struct {
 	against string // contender; empty for atMost
 }
 
-var marks = []mark{
+var marks = append([]mark{
 	{h2load32, queue, rate, atLeastTimes, 4.0, grpcGo},
 	{h2load32, inline, rate, atLeastTimes, 4.0, grpcGo},
 	{h2load32, sync, rate, atLeastTimes, 2.5, grpcGo},
@@ -85,32 +85,14 @@ var marks = []mark{
 	{idleStream, reactor, clientBytes, atMost, 1536, ""},
 	{idleConn, queue, serverBytes, atMost, 8192, ""},
 	{idleConn, queue, serverGos, atMost, 1, ""},
-	// Bytes: what is streamed and not looked at, and the same as protobuf messages.
 	{down1K, raw, rate, atLeastTimes, 2, grpcGo},
-	{down64K, raw, rate, atLeastTimes, 2.5, grpcGo},
-	{down64K, raw, rate, atLeastTimes, 1, grpcCpp},
-	{down64K, raw, rate, atLeastTimes, 0.8, rawTCP},
-	{down64K, queue, rate, atLeastTimes, 2.5, grpcGo},
-	{down64K, queue, rate, atLeastTimes, 1, grpcCpp},
-	{down64K, queue, rate, atLeastTimes, 0.8, rawTCP},
-	{down1M, raw, rate, atLeastTimes, 2.5, grpcGo},
-	{down1M, raw, rate, atLeastTimes, 1, grpcCpp},
-	{down1M, raw, rate, atLeastTimes, 0.8, rawTCP},
-	{down1M, queue, rate, atLeastTimes, 2.5, grpcGo},
-	{down1M, queue, rate, atLeastTimes, 1, grpcCpp},
-	{down1M, queue, rate, atLeastTimes, 0.8, rawTCP},
-	{up64K, raw, rate, atLeastTimes, 2.5, grpcGo},
-	{up64K, raw, rate, atLeastTimes, 1, grpcCpp},
-	{up64K, raw, rate, atLeastTimes, 0.8, rawTCP},
-	{up64K, queue, rate, atLeastTimes, 2.5, grpcGo},
-	{up64K, queue, rate, atLeastTimes, 1, grpcCpp},
-	{up64K, queue, rate, atLeastTimes, 0.8, rawTCP},
-	{up1M, raw, rate, atLeastTimes, 2.5, grpcGo},
-	{up1M, raw, rate, atLeastTimes, 1, grpcCpp},
-	{up1M, raw, rate, atLeastTimes, 0.8, rawTCP},
-	{up1M, queue, rate, atLeastTimes, 2.5, grpcGo},
-	{up1M, queue, rate, atLeastTimes, 1, grpcCpp},
-	{up1M, queue, rate, atLeastTimes, 0.8, rawTCP},
+	// With the methods of vtprotobuf.
+	{h2load32, inlineVT, serverCPU, atMostTimes, 0.2, grpcGo},
+	{h2load32, queueVT, serverCPU, atMostTimes, 0.25, grpcGo},
+	{unary100, queueVT, rate, atLeastTimes, 5, grpcGo},
+	{pingPong, inlineVT, rate, atLeastTimes, 3, grpcGo},
+	{down1K, queueVT, rate, atLeastTimes, 2, grpcGo},
+	{down32, queueVT, rate, atLeastTimes, 2.5, grpcGo},
 	// What a style adds to batches, and holds while nothing happens.
 	{unary100, queue, bothCPU, atMostTimes, 1.15, raw},
 	{unary100, inline, bothCPU, atMostTimes, 1.15, raw},
@@ -130,6 +112,20 @@ var marks = []mark{
 	{millions, raw, openGB, atMost, 1.5, ""},
 	{millions, raw, afterGB, atMost, 1.5, ""},
 	{millions, raw, lost, atMost, 0, ""},
+}, bulkMarks()...)
+
+// bulkMarks are those of streams of large messages: as bytes that nobody looks at,
+// as messages of protobuf, and as such with the methods of vtprotobuf.
+func bulkMarks() (all []mark) {
+	for _, row := range []string{down64K, down1M, up64K, up1M} {
+		for _, with := range []string{raw, queue, queueVT} {
+			all = append(all,
+				mark{row, with, rate, atLeastTimes, 2.5, grpcGo},
+				mark{row, with, rate, atLeastTimes, 1, grpcCpp},
+				mark{row, with, rate, atLeastTimes, 0.8, rawTCP})
+		}
+	}
+	return all
 }
 
 // String is the mark in a table's cell.

@@ -43,8 +43,13 @@ func newBench(ctx context.Context, contenders []contender) (*bench, error) {
 		}
 	}
 	err = b.buildGo(ctx)
-	inCpp := func(c contender) bool { return c.ends == cppEnds }
-	if err == nil && slices.ContainsFunc(contenders, inCpp) && lackOfCpp(ctx) == nil {
+	needs := func(e ends) bool {
+		return slices.ContainsFunc(contenders, func(c contender) bool { return c.ends == e })
+	}
+	if err == nil && needs(vtEnds) {
+		err = b.buildVT(ctx)
+	}
+	if err == nil && needs(cppEnds) && lackOfCpp(ctx) == nil {
 		err = b.buildCpp(ctx)
 	}
 	if err != nil {
@@ -59,6 +64,18 @@ func (b *bench) buildGo(ctx context.Context) error {
 		module+"/cmd/"+goEnds.server, module+"/cmd/"+goEnds.client, module+"/cmd/fanout")
 	b.built(goEnds)
 	return err
+}
+
+// buildVT builds the programs whose messages have the methods of vtprotobuf.
+func (b *bench) buildVT(ctx context.Context) error {
+	b.built(vtEnds)
+	for name, command := range map[string]string{vtEnds.server: goEnds.server, vtEnds.client: goEnds.client} {
+		_, err := output(ctx, "go", "build", "-tags", "vtproto", "-o", b.programs[name], module+"/cmd/"+command)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // built says that the programs at both ends are there.

@@ -97,6 +97,13 @@ func allRows(p plan) []row {
 	}, specialRows()...)
 }
 
+// isBusy reports whether what messages cost can be told from the row.
+func (r row) isBusy() bool {
+	isStream := r.load.Mode == load.Down || r.load.Mode == load.Up
+	isMany := (r.load.Mode == load.Unary || r.load.Mode == load.PingPong) && r.load.Conns*r.load.Streams > 1
+	return isStream || isMany && r.load.Rate == 0 && r.load.Held == 0
+}
+
 // args is what the client is told.
 func (r row) args() []string {
 	args := []string{
@@ -117,6 +124,7 @@ type ends struct{ server, client string }
 // The programs that are built for a run.
 var (
 	goEnds  = ends{"bench-server", "bench-client"}
+	vtEnds  = ends{"bench-server-vt", "bench-client-vt"} // with the build tag vtproto
 	cppEnds = ends{"bench_server", "bench_client"}
 )
 
@@ -139,6 +147,10 @@ const (
 	queue   = "cqrpc queue"
 	reactor = "cqrpc reactor"
 	inline  = "cqrpc reactor inline"
+
+	queueVT  = "cqrpc queue, vtproto"
+	inlineVT = "cqrpc reactor inline, vtproto"
+
 	future  = "cqrpc future"
 	nghttpd = "nghttpd"
 	nginx   = "nginx"
@@ -150,12 +162,17 @@ func allContenders() []contender {
 	style := func(name, style string, more ...string) contender {
 		return contender{name: name, ends: goEnds, args: append([]string{"-impl", "cqrpc", "-style", style}, more...)}
 	}
+	vt := func(c contender, name string) contender {
+		c.name, c.ends = name, vtEnds
+		return c
+	}
 	peer := func(name, impl string, server ...string) contender {
 		return contender{name: name, ends: goEnds, args: []string{"-impl", impl}, server: server}
 	}
 	return []contender{
 		style(raw, "raw"), style(queue, "queue"), style(reactor, "reactor"), style(inline, "reactor", "-inline"),
 		style(future, "future"), style(sync, "sync"),
+		vt(style("", "queue"), queueVT), vt(style("", "reactor", "-inline"), inlineVT),
 		peer(grpcGo, "grpc-go"),
 		peer("grpc-go workers", "grpc-go", "-workers", strconv.Itoa(runtime.NumCPU())), // NumStreamWorkers
 		peer("connect-go", "connect-go"),
@@ -173,6 +190,8 @@ func (c contender) takesPart(r row) bool {
 		return slices.Contains(r.special.with, c.name)
 	case c.static != nil:
 		return r.neutral
+	case c.ends == vtEnds:
+		return r.isBusy()
 	case c.ends == cppEnds:
 		return r.load.Held == 0 && !r.far // its programs have no such modes
 	case c.floor:

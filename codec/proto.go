@@ -12,9 +12,19 @@ import (
 // vtprotobuf generates are handled by these, without reflection.
 func Proto() Codec { return protoCodec{} }
 
+// ProtoReusing is Proto for applications that receive into the same message again
+// and again, as those of queues and reactors do, and keep nothing of what was in it:
+// a message with the ResetVT of vtprotobuf's feature pool is reset by that, so that
+// its bytes and submessages are filled anew and not allocated anew. It replaces Proto
+// in the options of a channel or server, and says the same on the wire.
+//
+// What an application keeps of a message, a submessage or bytes, it has to copy
+// before it receives into that message again.
+func ProtoReusing() Codec { return protoCodec{isReusing: true} }
+
 var _ SizedCodec = protoCodec{}
 
-type protoCodec struct{}
+type protoCodec struct{ isReusing bool }
 
 // vtMessage is what vtprotobuf's marshal, unmarshal and size features add.
 type vtMessage interface {
@@ -75,13 +85,11 @@ func appendVT(dst []byte, m vtMessage) ([]byte, error) {
 	return out, nil
 }
 
-func (protoCodec) Unmarshal(data []byte, v any) error {
+func (k protoCodec) Unmarshal(data []byte, v any) error {
 	var err error
 	switch m := v.(type) {
 	case vtMessage:
-		if r, ok := v.(interface{ Reset() }); ok {
-			r.Reset()
-		}
+		k.reset(m)
 		err = m.UnmarshalVT(data)
 	case proto.Message:
 		err = proto.Unmarshal(data, m)
@@ -92,6 +100,17 @@ func (protoCodec) Unmarshal(data []byte, v any) error {
 		return fmt.Errorf("codec proto: unmarshal %T: %w", v, err)
 	}
 	return nil
+}
+
+// reset empties a message, which UnmarshalVT does not.
+func (k protoCodec) reset(m vtMessage) {
+	if p, ok := m.(interface{ ResetVT() }); ok && k.isReusing {
+		p.ResetVT()
+		return
+	}
+	if r, ok := m.(interface{ Reset() }); ok {
+		r.Reset()
+	}
 }
 
 // errNoMessage is the answer to a value of the wrong type, most often a struct

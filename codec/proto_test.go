@@ -153,6 +153,43 @@ func TestProtoUsesVTMethods(t *testing.T) {
 	}
 }
 
+// vtPooled has the methods of vtprotobuf's feature pool, too.
+type vtPooled struct {
+	vtText
+	body []byte
+}
+
+func (v *vtPooled) Reset()   { *v = vtPooled{} }
+func (v *vtPooled) ResetVT() { *v = vtPooled{body: v.body[:0]} }
+
+func (v *vtPooled) UnmarshalVT(b []byte) error {
+	v.body = append(v.body, b...)
+	return nil
+}
+
+// Only who asks for it has memory used again: others may have kept what is in it.
+func TestProtoReusing(t *testing.T) {
+	for _, test := range []struct {
+		c    codec.Codec
+		kept string // after the second message
+	}{{codec.Proto(), "first"}, {codec.ProtoReusing(), "again"}} {
+		m := new(vtPooled)
+		err1 := test.c.Unmarshal([]byte("first"), m)
+		kept := m.body
+		err2 := test.c.Unmarshal([]byte("again"), m)
+		if err1 != nil || err2 != nil || string(m.body) != "again" || string(kept) != test.kept {
+			t.Errorf("%#v: got %q, and what was there is %q, want %q; %v, %v", test.c, m.body, kept, test.kept, err1, err2)
+		}
+	}
+	plain := &vtText{text: "old"} // without the feature
+	if err := codec.ProtoReusing().Unmarshal([]byte("new"), plain); err != nil || plain.text != "new" {
+		t.Errorf("got %q, %v", plain.text, err)
+	}
+	if name := codec.ProtoReusing().Name(); name != "proto" {
+		t.Errorf("named %q", name)
+	}
+}
+
 func TestProtoReportsVTErrors(t *testing.T) {
 	c := codec.Proto()
 	if b, err := c.Append([]byte("kept"), &vtText{text: "x", err: errVT}); !errors.Is(err, errVT) || string(b) != "kept" {

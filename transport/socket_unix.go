@@ -89,17 +89,17 @@ func (s *rawSocket) ReadInto(room frame.Room) (int, error) {
 // RawConn.Read waits and calls it again.
 func (s *rawSocket) readOnce(fd uintptr) (done bool) {
 	for {
-		n, err := fdRead(fd, s.space())
-		switch err {
+		n, errno := fdRead(fd, s.space())
+		switch errno {
 		case syscall.EINTR:
 			continue
-		case nil:
+		case 0:
 			s.got(n)
 		case syscall.EAGAIN:
 			s.in.room.Drop()
 			return false
 		default:
-			s.in.err = err
+			s.in.err = errno
 		}
 		return true
 	}
@@ -138,15 +138,15 @@ func (s *rawSocket) TryWrite(p []byte) (int, error) {
 // writable, which is what RawConn.Write would wait for.
 func (s *rawSocket) writeOnce(fd uintptr) bool {
 	for {
-		n, err := fdWrite(fd, s.out.p)
-		switch err {
+		n, errno := fdWrite(fd, s.out.p)
+		switch errno {
 		case syscall.EINTR:
 			continue
-		case nil:
+		case 0:
 			s.out.n = n
 		case syscall.EAGAIN:
 		default:
-			s.out.err = err
+			s.out.err = errno
 		}
 		return true
 	}

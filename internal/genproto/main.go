@@ -2,10 +2,12 @@
 // it: the messages by the pinned protoc-gen-go, the services by the
 // protoc-gen-go-cqrpc of the checkout. Nothing but Go is needed.
 //
-//	go -C internal/genproto run . [-check] ROOT FILE...
+//	go -C internal/genproto run . [-check] [-vt PACKAGE] ROOT FILE...
 //
 // ROOT is the repository's root, FILE a path below it. With -check nothing is
-// written; stale output is listed and the exit status is 1.
+// written; stale output is listed and the exit status is 1. With -vt, in place of
+// services, vtprotobuf's methods are generated, with pools for the messages of the
+// Go package that has this import path.
 package main
 
 import (
@@ -20,25 +22,36 @@ import (
 
 func main() {
 	check := flag.Bool("check", false, "only compare")
+	vt := flag.String("vt", "", "import path of a `package` to get the methods of vtprotobuf")
 	flag.Parse()
 	if flag.NArg() < 2 {
-		fmt.Fprintln(os.Stderr, "usage: genproto [-check] ROOT FILE...")
+		fmt.Fprintln(os.Stderr, "usage: genproto [-check] [-vt PACKAGE] ROOT FILE...")
 		os.Exit(2)
 	}
-	if err := run(flag.Arg(0), flag.Args()[1:], *check); err != nil {
+	plugins := []plugin{{protoc.Go, relative}, {protoc.CQRPC, relative}}
+	if *vt != "" {
+		plugins[1] = plugin{protoc.VT, relative + ",features=marshal+unmarshal+size+pool,pool=" + *vt + ".*"}
+	}
+	if err := run(flag.Arg(0), flag.Args()[1:], plugins, *check); err != nil {
 		fmt.Fprintln(os.Stderr, "genproto:", err)
 		os.Exit(1)
 	}
 }
 
-func run(root string, names []string, check bool) error {
+// plugin is one that runs, and what it is told.
+type plugin struct{ name, parameter string }
+
+// relative has files generated beside their source.
+const relative = "paths=source_relative"
+
+func run(root string, names []string, plugins []plugin, check bool) error {
 	request, err := protoc.Compile(root, names...)
 	if err != nil {
 		return err
 	}
 	var stale error
-	for _, plugin := range []string{protoc.Go, protoc.CQRPC} {
-		files, err := protoc.Run(plugin, request, "paths=source_relative")
+	for _, p := range plugins {
+		files, err := protoc.Run(p.name, request, p.parameter)
 		if err != nil {
 			return err
 		}

@@ -6,10 +6,10 @@ import (
 	"fmt"
 	"sync/atomic"
 
-	pb "google.golang.org/grpc/interop/grpc_testing"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/cqrpc/cqrpc/benchmark/internal/load"
+	pb "github.com/cqrpc/cqrpc/benchmark/internal/message"
 	"github.com/cqrpc/cqrpc/benchmark/internal/service"
 	"github.com/cqrpc/cqrpc/call"
 )

@@ -11,6 +11,7 @@ import (
 	"sync"
 
 	"github.com/cqrpc/cqrpc/benchmark/internal/load"
+	"github.com/cqrpc/cqrpc/benchmark/internal/message"
 	"github.com/cqrpc/cqrpc/benchmark/internal/service"
 	"github.com/cqrpc/cqrpc/client"
 	"github.com/cqrpc/cqrpc/cq"
@@ -26,7 +27,7 @@ type roots struct {
 }
 
 func (r *roots) channel() (*client.Channel, error) {
-	ch, err := client.NewChannel(r.setup.Addr, client.WithInsecure(),
+	ch, err := client.NewChannel(r.setup.Addr, client.WithInsecure(), client.WithCodec(message.Codec()),
 		client.WithDefaultCallOptions(client.WithMaxRecvMessage(service.MaxMessage)))
 	if err == nil {
 		r.channels = append(r.channels, ch)
@@ -112,6 +113,7 @@ type host struct {
 
 func newServer() *server.Server {
 	return server.New(
+		server.WithCodecs(message.Codec()),
 		server.WithTransport(transport.Config{MaxConcurrentStreams: service.MaxStreams}),
 		server.WithMaxRecvMessage(service.MaxMessage),
 		server.WithPendingLimits(server.PendingLimits{Calls: service.MaxStreams}),

@@ -4,8 +4,7 @@ import (
 	"errors"
 	"io"
 
-	pb "google.golang.org/grpc/interop/grpc_testing"
-
+	pb "github.com/cqrpc/cqrpc/benchmark/internal/message"
 	"github.com/cqrpc/cqrpc/benchmark/internal/service"
 	"github.com/cqrpc/cqrpc/call"
 	cqfuture "github.com/cqrpc/cqrpc/cq/future"

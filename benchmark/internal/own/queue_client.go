@@ -4,10 +4,9 @@ import (
 	"context"
 	"errors"
 
-	pb "google.golang.org/grpc/interop/grpc_testing"
-
 	"github.com/cqrpc/cqrpc"
 	"github.com/cqrpc/cqrpc/benchmark/internal/load"
+	pb "github.com/cqrpc/cqrpc/benchmark/internal/message"
 	"github.com/cqrpc/cqrpc/benchmark/internal/service"
 	"github.com/cqrpc/cqrpc/call"
 	"github.com/cqrpc/cqrpc/client"

@@ -3,10 +3,9 @@ package own
 import (
 	"fmt"
 
-	pb "google.golang.org/grpc/interop/grpc_testing"
-
 	"github.com/cqrpc/cqrpc"
 	"github.com/cqrpc/cqrpc/benchmark/internal/load"
+	pb "github.com/cqrpc/cqrpc/benchmark/internal/message"
 	"github.com/cqrpc/cqrpc/benchmark/internal/service"
 	"github.com/cqrpc/cqrpc/call"
 	"github.com/cqrpc/cqrpc/client"

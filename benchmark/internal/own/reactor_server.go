@@ -3,9 +3,8 @@ package own
 import (
 	"sync"
 
-	pb "google.golang.org/grpc/interop/grpc_testing"
-
 	"github.com/cqrpc/cqrpc"
+	pb "github.com/cqrpc/cqrpc/benchmark/internal/message"
 	"github.com/cqrpc/cqrpc/benchmark/internal/service"
 	"github.com/cqrpc/cqrpc/call"
 	"github.com/cqrpc/cqrpc/cq"

@@ -3,8 +3,7 @@ package own
 import (
 	"context"
 
-	pb "google.golang.org/grpc/interop/grpc_testing"
-
+	pb "github.com/cqrpc/cqrpc/benchmark/internal/message"
 	"github.com/cqrpc/cqrpc/benchmark/internal/service"
 	"github.com/cqrpc/cqrpc/server"
 )

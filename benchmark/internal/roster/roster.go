@@ -9,7 +9,6 @@ import (
 	"github.com/cqrpc/cqrpc/benchmark/internal/floor"
 	"github.com/cqrpc/cqrpc/benchmark/internal/load"
 	"github.com/cqrpc/cqrpc/benchmark/internal/own"
-	"github.com/cqrpc/cqrpc/benchmark/internal/peer"
 	"github.com/cqrpc/cqrpc/benchmark/internal/service"
 )
 
@@ -22,15 +21,13 @@ type Entry struct {
 
 // Entries returns all.
 func Entries() []Entry {
-	return []Entry{
+	return append([]Entry{
 		{"cqrpc", "raw", own.NewRawServer, own.NewRawClient},
 		{"cqrpc", "sync", own.NewSyncServer, own.NewSyncClient},
 		{"cqrpc", "queue", own.NewQueueServer, own.NewQueueClient},
 		{"cqrpc", "reactor", own.NewReactorServer, own.NewReactorClient},
 		{"cqrpc", "future", own.NewFutureServer, own.NewFutureClient},
-		{"grpc-go", "", peer.NewGRPCServer, peer.NewGRPCClient},
-		{"connect-go", "", peer.NewConnectServer, peer.NewConnectClient},
-	}
+	}, peers()...)
 }
 
 // Floor returns what is below all: TCP without a protocol. It speaks with itself

@@ -24,6 +24,7 @@ const (
 	Go    = "google.golang.org/protobuf/cmd/protoc-gen-go"
 	GRPC  = "google.golang.org/grpc/cmd/protoc-gen-go-grpc"
 	CQRPC = "github.com/cqrpc/cqrpc/cmd/protoc-gen-go-cqrpc"
+	VT    = "github.com/planetscale/vtprotobuf/cmd/protoc-gen-go-vtproto"
 )
 
 // Compile makes the request that protoc sends to a plugin. The names are paths

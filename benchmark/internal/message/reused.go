@@ -1,0 +1,20 @@
+//go:build vtproto
+
+package message
+
+import (
+	"github.com/cqrpc/cqrpc/benchmark/internal/message/vt"
+	"github.com/cqrpc/cqrpc/codec"
+)
+
+// Payload is what it is in grpc.testing.
+type Payload = vt.Payload
+
+// SimpleRequest is what it is in grpc.testing.
+type SimpleRequest = vt.SimpleRequest
+
+// SimpleResponse is what it is in grpc.testing.
+type SimpleResponse = vt.SimpleResponse
+
+// Codec marshals them.
+func Codec() codec.Codec { return codec.ProtoReusing() }
