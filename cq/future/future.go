@@ -18,8 +18,9 @@ type Future[T any] struct {
 	err        error
 
 	// guarded by mu
-	done     chan struct{} // made by the first Done that has to wait
-	watchers []*watcher[T] // told when resolved, in this order
+	done     chan struct{}  // made by the first Done that has to wait
+	first    func(T, error) // told when resolved; most futures have no other
+	watchers []*watcher[T]  // told after it, in this order
 }
 
 // Awaitable is a *Future[T], or what embeds one, as the response of a call: the
@@ -103,7 +104,21 @@ func (f *Future[T]) Done() <-chan struct{} {
 // OnComplete calls fn with the result when there is one: on the goroutine that
 // resolves the future, in the order of the calls of OnComplete; or at once, on
 // this goroutine, if it is resolved. See the package on what fn may do.
-func (f *Future[T]) OnComplete(fn func(T, error)) { f.watch(&watcher[T]{fn}) }
+func (f *Future[T]) OnComplete(fn func(T, error)) {
+	f.mu.Lock()
+	isResolved := f.isResolved
+	switch {
+	case isResolved:
+	case f.first == nil && len(f.watchers) == 0:
+		f.first = fn
+	default:
+		f.watchers = append(f.watchers, &watcher[T]{fn})
+	}
+	f.mu.Unlock()
+	if isResolved {
+		fn(f.value, f.err)
+	}
+}
 
 // watch is OnComplete for a watcher that can be taken back.
 func (f *Future[T]) watch(w *watcher[T]) {
@@ -136,13 +151,16 @@ func (f *Future[T]) settle(v T, err error) bool {
 		return false
 	}
 	f.isResolved, f.value, f.err = true, v, err
-	watchers := f.watchers
-	f.watchers = nil
+	first, watchers := f.first, f.watchers
+	f.first, f.watchers = nil, nil
 	if f.done != nil {
 		close(f.done)
 	}
 	f.mu.Unlock()
-	f.tell(watchers)
+	defer f.tell(watchers)
+	if first != nil {
+		first(v, err)
+	}
 	return true
 }
 
