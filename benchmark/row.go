@@ -147,14 +147,14 @@ const (
 	queue   = "cqrpc queue"
 	reactor = "cqrpc reactor"
 	inline  = "cqrpc reactor inline"
-
-	queueVT  = "cqrpc queue, vtproto"
-	inlineVT = "cqrpc reactor inline, vtproto"
-
 	future  = "cqrpc future"
 	nghttpd = "nghttpd"
 	nginx   = "nginx"
 	rawTCP  = "raw TCP"
+
+	queueVT   = "cqrpc queue, vtproto"
+	inlineVT  = "cqrpc reactor inline, vtproto"
+	connectGo = "connect-go"
 )
 
 // allContenders returns them in the order of the report.
@@ -175,7 +175,7 @@ func allContenders() []contender {
 		vt(style("", "queue"), queueVT), vt(style("", "reactor", "-inline"), inlineVT),
 		peer(grpcGo, "grpc-go"),
 		peer("grpc-go workers", "grpc-go", "-workers", strconv.Itoa(runtime.NumCPU())), // NumStreamWorkers
-		peer("connect-go", "connect-go"),
+		peer(connectGo, "connect-go"),
 		{name: grpcCpp, ends: cppEnds},
 		{name: nghttpd, ends: ends{server: "nghttpd"}, static: nghttpdArgs},
 		{name: nginx, ends: ends{server: "nginx"}, static: nginxArgs},
@@ -194,6 +194,8 @@ func (c contender) takesPart(r row) bool {
 		return r.isBusy()
 	case c.ends == cppEnds:
 		return r.load.Held == 0 && !r.far // its programs have no such modes
+	case c.name == connectGo:
+		return r.load.Held < 10_000 // it takes minutes to open so many
 	case c.floor:
 		echo := r.load.Mode == load.Unary || r.load.Mode == load.PingPong
 		one := !r.neutral && !r.far && !r.load.Mode.Idle() && r.load.Conns*r.load.Streams == 1

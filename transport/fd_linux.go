@@ -12,9 +12,8 @@ import (
 //
 // A system call the usual way tells the scheduler, which then may give the
 // processor to another thread, and wakes the runtime's monitor if the process was
-// idle, for a turn each 20 µs from then on. These are not worth it: whatever mode
-// the socket is in, MSG_DONTWAIT does not block. It was a fifth of what calls cost
-// (docs/performance.md).
+// idle, for a turn each 20 µs from then on (docs/performance.md). These are not worth
+// it: whatever mode the socket is in, MSG_DONTWAIT does not block.
 func fdRead(fd uintptr, p []byte) (int, syscall.Errno) {
 	return transfer(syscall.SYS_RECVFROM, fd, p, syscall.MSG_DONTWAIT)
 }

@@ -29,7 +29,8 @@ type rawSocket struct {
 
 // rawRead is a read in progress.
 type rawRead struct {
-	room frame.Room
+	room frame.Room // of ReadInto
+	p    []byte     // of Read
 	n    int
 	err  error
 }
@@ -53,15 +54,34 @@ func newRawSocket(nc net.Conn, c syscall.Conn) *rawSocket {
 	return s
 }
 
+// maxTransfer is the most octets of one system call. It is not interrupted, so a
+// collection may have to wait for it.
+const maxTransfer = 64 << 10
+
 // Read is that of the connection: the deadline of a rest may pass also where the
 // reader does not wait for a frame to begin.
 func (s *rawSocket) Read(p []byte) (int, error) {
 	for {
-		n, err := s.Conn.Read(p)
-		if err == nil || n > 0 || !s.isRest(err) {
-			return n, err
+		s.in = rawRead{p: p[:min(len(p), maxTransfer)]}
+		err := s.raw.Read(s.read)
+		s.in.p = nil
+		if err == nil || !s.isRest(err) {
+			return s.outcome(err)
 		}
 	}
+}
+
+// outcome is what Read returns when RawConn.Read has returned err.
+func (s *rawSocket) outcome(err error) (int, error) {
+	switch {
+	case err != nil:
+		return 0, err
+	case s.in.err != nil:
+		return 0, s.in.err
+	case s.in.n == 0:
+		return 0, io.EOF
+	}
+	return s.in.n, nil
 }
 
 func (s *rawSocket) isRest(err error) bool { return s.conn != nil && s.conn.isRest(err) }
@@ -72,21 +92,14 @@ func (s *rawSocket) ReadInto(room frame.Room) (int, error) {
 	s.in = rawRead{room: room}
 	err := s.raw.Read(s.read)
 	s.in.room = nil
-	switch {
-	case err != nil && s.isRest(err):
+	if err != nil && s.isRest(err) {
 		return 0, nil
-	case err != nil:
-		return 0, err
-	case s.in.err != nil:
-		return 0, os.NewSyscallError("read", s.in.err)
-	case s.in.n == 0:
-		return 0, io.EOF
 	}
-	return s.in.n, nil
+	return s.outcome(err)
 }
 
-// readOnce reads, and gives the room up if there is nothing to read: then
-// RawConn.Read waits and calls it again.
+// readOnce reads. If there is nothing to read it gives the room up, and RawConn.Read
+// waits and calls it again.
 func (s *rawSocket) readOnce(fd uintptr) (done bool) {
 	for {
 		n, errno := fdRead(fd, s.space())
@@ -96,10 +109,12 @@ func (s *rawSocket) readOnce(fd uintptr) (done bool) {
 		case 0:
 			s.got(n)
 		case syscall.EAGAIN:
-			s.in.room.Drop()
+			if s.in.room != nil {
+				s.in.room.Drop()
+			}
 			return false
 		default:
-			s.in.err = errno
+			s.in.err = os.NewSyscallError("read", errno)
 		}
 		return true
 	}
@@ -108,7 +123,10 @@ func (s *rawSocket) readOnce(fd uintptr) (done bool) {
 // space is where to read to. To take room may need more stack than a reader that
 // rests has.
 func (s *rawSocket) space() []byte {
-	if s.isResting() {
+	switch {
+	case s.in.room == nil:
+		return s.in.p
+	case s.isResting():
 		return s.first[:]
 	}
 	return s.in.room.Take()
@@ -118,7 +136,7 @@ func (s *rawSocket) isResting() bool { return s.conn != nil && s.conn.rest.rests
 
 // got notes that n octets came.
 func (s *rawSocket) got(n int) {
-	if s.in.n = n; n > 0 && s.isResting() {
+	if s.in.n = n; n > 0 && s.in.room != nil && s.isResting() {
 		copy(s.in.room.Take(), s.first[:n])
 	}
 }
@@ -137,17 +155,18 @@ func (s *rawSocket) TryWrite(p []byte) (int, error) {
 // writeOnce writes and never asks to be called again when the socket is
 // writable, which is what RawConn.Write would wait for.
 func (s *rawSocket) writeOnce(fd uintptr) bool {
-	for {
-		n, errno := fdWrite(fd, s.out.p)
+	for out := &s.out; out.n < len(out.p); {
+		n, errno := fdWrite(fd, out.p[out.n:min(len(out.p), out.n+maxTransfer)])
 		switch errno {
 		case syscall.EINTR:
-			continue
 		case 0:
-			s.out.n = n
+			out.n += n
 		case syscall.EAGAIN:
+			return true
 		default:
-			s.out.err = errno
+			out.err = os.NewSyscallError("write", errno)
+			return true
 		}
-		return true
 	}
+	return true
 }

@@ -103,8 +103,12 @@ func (f *Future[T]) Done() <-chan struct{} {
 
 // OnComplete calls fn with the result when there is one: on the goroutine that
 // resolves the future, in the order of the calls of OnComplete; or at once, on
-// this goroutine, if it is resolved. See the package on what fn may do.
+// this goroutine, if it is resolved. See the package on what fn may do. It panics
+// if fn is nil.
 func (f *Future[T]) OnComplete(fn func(T, error)) {
+	if fn == nil {
+		panic("future: OnComplete of nil")
+	}
 	f.mu.Lock()
 	isResolved := f.isResolved
 	switch {
