@@ -78,6 +78,7 @@ func (c *Conn) beginBatch() {
 		return
 	}
 	c.batching = true
+	c.touch() // first: a request that wakes the keepalive is itself a sign of life
 	c.mu.Lock()
 	c.inBatch = true
 	c.mu.Unlock()
@@ -87,7 +88,6 @@ func (c *Conn) beginBatch() {
 // queue, and writes what that has brought about.
 func (c *Conn) endBatch() {
 	c.lane.Flush()
-	c.touch()
 	c.mu.Lock()
 	if c.try != nil && !c.enoughLocked(min(c.asked, enoughToWrite)) {
 		// Those who were woken run now, and what they send needs no goroutine
