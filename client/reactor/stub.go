@@ -35,9 +35,11 @@ func WithExecutor(e cq.Executor) Option { return option(func(c *config) { c.exec
 
 // Inline runs reactions on the goroutine of the engine that finds an operation
 // to have ended: the reader of the connection, mostly. No hand-over is cheaper,
-// and a reaction that blocks stops its connection. A reaction still never runs
-// inside a StartX or TryCancel. It may run inside what ends many calls, such as
-// Close of the channel: hold no lock there that a reaction wants.
+// and a reaction that blocks stops its connection. Messages are unmarshalled there,
+// too, so it is for small ones: those of a megabyte are better off elsewhere
+// (docs/performance.md). A reaction still never runs inside a StartX or TryCancel.
+// It may run inside what ends many calls, such as Close of the channel: hold no
+// lock there that a reaction wants.
 func Inline() Option { return WithExecutor(cq.Inline()) }
 
 // New returns a stub for the methods of ch.

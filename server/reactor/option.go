@@ -26,11 +26,13 @@ func WithExecutor(e cq.Executor) Option { return option(func(c *config) { c.exec
 
 // Inline runs the handler and reactions on the goroutine of the engine that
 // finds something to have ended: the reader of the connection, mostly. No
-// hand-over is cheaper, and a reaction that blocks stops its connection. A
-// reaction still never runs inside a StartX, a Finish or a TryCancel. It may run
-// inside what ends many calls, such as Server.CancelAllCalls and Close: hold no
-// lock there that a reaction wants. One that ends its goroutine (runtime.Goexit,
-// testing's FailNow) takes the reader of the connection with it.
+// hand-over is cheaper, and a reaction that blocks stops its connection. Messages
+// are unmarshalled there, too, so it is for small ones: those of a megabyte are
+// better off elsewhere (docs/performance.md). A reaction still never runs inside a
+// StartX, a Finish or a TryCancel. It may run inside what ends many calls, such as
+// Server.CancelAllCalls and Close: hold no lock there that a reaction wants. One that
+// ends its goroutine (runtime.Goexit, testing's FailNow) takes the reader of the
+// connection with it.
 func Inline() Option { return WithExecutor(cq.Inline()) }
 
 func newLoop(opts []Option) *reaction.Loop {
