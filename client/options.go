@@ -72,7 +72,7 @@ func WithInsecure() Option { return optionFunc(func(c *config) { c.insecure = tr
 // target's host unless cfg names another. A nil cfg uses the system's roots.
 func WithTLS(cfg *tls.Config) Option {
 	return optionFunc(func(c *config) {
-		// Named here only, so that the linker leaves it out of programs without TLS.
+		// The handshake is named here only: the linker leaves it out of programs without TLS.
 		c.secure = func(ctx context.Context, nc net.Conn, serverName string) (net.Conn, error) {
 			return transport.ClientTLS(ctx, nc, withServerName(cfg, serverName))
 		}

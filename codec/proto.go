@@ -19,7 +19,9 @@ func Proto() Codec { return protoCodec{} }
 // in the options of a channel or server, and says the same on the wire.
 //
 // What an application keeps of a message, a submessage or bytes, it has to copy
-// before it receives into that message again.
+// before it receives into that message again. And a message keeps the room of the
+// largest that was in it, which a peer chooses up to the limit on messages received:
+// one for each of many idle streams is no place for it.
 func ProtoReusing() Codec { return protoCodec{isReusing: true} }
 
 var _ SizedCodec = protoCodec{}

@@ -34,7 +34,7 @@ type laneEntry struct {
 
 // Add collects one completion for to.
 func (l *Lane) Add(to Completer, c Completion) {
-	if l.Empty() && l.laneRoom == nil {
+	if l.laneRoom == nil && l.only.to == nil {
 		l.only = laneEntry{to, c}
 		return
 	}

@@ -98,7 +98,7 @@ func WithTLS(cfg *tls.Config) Option {
 	return option(func(c *config) {
 		c.secure = nil
 		if cfg != nil {
-			// Named here only, so that the linker leaves it out of programs without TLS.
+			// The handshake is named here only: the linker leaves it out of programs without TLS.
 			c.secure = func(ctx context.Context, nc net.Conn) (net.Conn, error) {
 				return transport.ServerTLS(ctx, nc, cfg)
 			}

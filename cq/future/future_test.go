@@ -48,6 +48,22 @@ func TestPromiseIsKeptOnce(t *testing.T) {
 	}
 }
 
+// The mistake is reported where it is made, not on a poller later.
+func TestOnCompleteOfNothingPanics(t *testing.T) {
+	for why, f := range map[string]*future.Future[int]{
+		"pending": new(future.Promise[int]).Future(), "ready": future.Ready(1),
+	} {
+		func() {
+			defer func() {
+				if recover() == nil {
+					t.Errorf("%s: OnComplete(nil) was taken", why)
+				}
+			}()
+			f.OnComplete(nil)
+		}()
+	}
+}
+
 func TestReadyAndFailed(t *testing.T) {
 	want(t, "ready", future.Ready("x"), "x", nil)
 	want(t, "failed", future.Failed[string](errTest), "", errTest)
