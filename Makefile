@@ -4,7 +4,7 @@ SHELL         := bash
 .SHELLFLAGS   := -euo pipefail -c
 export GOFLAGS ?= -buildvcs=false
 
-FUZZTIME   ?= 5s
+FUZZTIME   ?= 10000x
 BENCH      ?= .
 COUNT      ?= 6
 BENCHFLAGS ?=
@@ -27,7 +27,7 @@ race: ## Run all tests under the race detector, in random order
 	go test -race -shuffle=on work
 
 .PHONY: fuzz-short
-fuzz-short: ## Run every fuzz target for FUZZTIME (5s)
+fuzz-short: ## Run every fuzz target for FUZZTIME (10000 inputs)
 	FUZZTIME=$(FUZZTIME) .ci/run fuzz
 
 .PHONY: lint
