@@ -76,6 +76,13 @@ type Config struct {
 	// so that the peer reads it before a TCP reset. Default 1 s.
 	LingerTimeout time.Duration
 
+	// BusyPoll is how long the reader asks its socket again before it waits, where
+	// experience says that the next frame is about to come: a processor's time for
+	// the time and work of waking a thread. Plaintext on Unix only, not with
+	// GOMAXPROCS=1, and not while the process reads other connections too. At most
+	// 1 ms. Default 100 µs; negative: never.
+	BusyPoll time.Duration
+
 	// Budgets bound work that the peer can trigger.
 	Budgets Budgets
 
@@ -150,6 +157,7 @@ func (c Config) resolved(side Side) Config {
 		c.HeaderTimeout = 20 * time.Second
 	}
 	c.DrainTimeout = orDefault(c.DrainTimeout, 20*time.Second, 0, 1<<62)
+	c.BusyPoll = orDefault(c.BusyPoll, defaultBusyPoll, 0, maxBusyPoll)
 	c.LingerTimeout = orDefault(c.LingerTimeout, time.Second, 0, 1<<62)
 	c.Budgets = c.Budgets.resolved()
 	if c.Logger == nil {

@@ -22,6 +22,7 @@ func TestConfigDefaults(t *testing.T) {
 			{"HeaderTableSize", c.HeaderTableSize, 4096},
 			{"HandshakeTimeout", c.HandshakeTimeout, 20 * time.Second},
 			{"DrainTimeout", c.DrainTimeout, 20 * time.Second},
+			{"BusyPoll", c.BusyPoll, 100 * time.Microsecond},
 			{"LingerTimeout", c.LingerTimeout, time.Second},
 			{"Keepalive.Timeout", c.Keepalive.Timeout, 20 * time.Second},
 			{"Keepalive.Time", c.Keepalive.Time, map[Side]time.Duration{Client: 0, Server: 2 * time.Hour}[side]},

@@ -98,8 +98,8 @@ func (s *rawSocket) ReadInto(room frame.Room) (int, error) {
 	return s.outcome(err)
 }
 
-// readOnce reads. If there is nothing to read it gives the room up, and RawConn.Read
-// waits and calls it again.
+// readOnce reads. If there is nothing to read, also after a poll, it gives the room
+// up, and RawConn.Read waits and calls it again.
 func (s *rawSocket) readOnce(fd uintptr) (done bool) {
 	for {
 		n, errno := fdRead(fd, s.space())
@@ -109,6 +109,9 @@ func (s *rawSocket) readOnce(fd uintptr) (done bool) {
 		case 0:
 			s.got(n)
 		case syscall.EAGAIN:
+			if s.conn != nil && s.conn.poll.again() {
+				continue
+			}
 			if s.in.room != nil {
 				s.in.room.Drop()
 			}
@@ -136,6 +139,9 @@ func (s *rawSocket) isResting() bool { return s.conn != nil && s.conn.rest.rests
 
 // got notes that n octets came.
 func (s *rawSocket) got(n int) {
+	if s.conn != nil {
+		s.conn.poll.came()
+	}
 	if s.in.n = n; n > 0 && s.in.room != nil && s.isResting() {
 		copy(s.in.room.Take(), s.first[:n])
 	}

@@ -1,0 +1,133 @@
+package transport
+
+import (
+	"runtime"
+	"sync/atomic"
+	"time"
+)
+
+const (
+	defaultBusyPoll = 100 * time.Microsecond
+	maxBusyPoll     = time.Millisecond // nothing else that waits on this goroutine may be kept from it longer
+
+	// busyPollPays is how soon something has to come to have cost no more than
+	// waiting: a thread goes to sleep and is woken, at this end and at the other.
+	busyPollPays = 50 * time.Microsecond
+
+	fullTrust, halfTrust = 8, 4
+	mostLate             = 64 // polls in a row that cost more than waiting
+	minPause, maxPause   = 16, 256
+)
+
+// busyPoll is when the reader asks its socket again and again for a while before
+// it waits: where peer and process take turns, a call at a time, the next frame
+// comes sooner than a thread is woken (docs/decisions/014).
+//
+//	       soon: trust+1, at most 8     late: nothing, but the 64th in a row: trust 0
+//	             ┌─────┐                ┌─────┐
+//	             │     ▼                ▼     │
+//	trust 8 ──▶ polls each time ────────────────── in vain: trust-4
+//	                   ▲                                     │ trust 0
+//	           trust 4 │                                     ▼
+//	                   └──────── waits without, the next 16 to 256 times
+//
+// A processor is not spent on it if there is other work that we know of: only who
+// has read twice in a row of all readers in the process polls, and stops when
+// another one reads; and only after a few messages, not in the middle of many.
+type busyPoll struct {
+	last  *atomic.Uint64 // lastToRead
+	name  uint64         // of this reader, there
+	most  time.Duration  // of one poll; 0: there are none
+	trust int8
+	late  int8  // how many in a row were
+	pause int16 // how many times are left to wait without a poll
+	next  int16 // the length of the next pause
+
+	isAlone  bool      // the last two reads in the process were this reader's
+	isInTurn bool      // few messages have just come, which will be answered
+	since    time.Time // when the poll began; zero: there is none
+}
+
+// lastToRead is the name of the reader that read last, of those of this process.
+var lastToRead, readers atomic.Uint64
+
+// newBusyPoll returns the state of a new reader. If there is one processor only, it
+// is for others.
+func newBusyPoll(most time.Duration) busyPoll {
+	if runtime.GOMAXPROCS(0) < 2 {
+		most = 0
+	}
+	return busyPoll{last: &lastToRead, name: readers.Add(1), most: most, trust: fullTrust, next: minPause}
+}
+
+// handled notes that a batch has been handled in which messages came.
+func (b *busyPoll) handled(messages int) { b.isInTurn = 0 < messages && messages <= enoughToWrite }
+
+// again reports, when there is nothing to read, whether to ask once more.
+func (b *busyPoll) again() bool {
+	switch {
+	case !b.isInTurn || !b.isAlone || b.most == 0:
+		return false
+	case b.since.IsZero():
+		return b.begin()
+	case b.last.Load() != b.name:
+		b.end()
+		return false
+	case time.Since(b.since) >= b.most:
+		b.end()
+		b.lose(halfTrust)
+		return false
+	}
+	return true
+}
+
+// begin begins a poll, unless there is a pause.
+func (b *busyPoll) begin() bool {
+	if b.trust == 0 {
+		if b.pause--; b.pause >= 0 {
+			b.isInTurn = false
+			return false
+		}
+		b.trust = halfTrust
+	}
+	b.since = time.Now()
+	return true
+}
+
+// end ends a poll: there is no other one before the next batch.
+func (b *busyPoll) end() { b.since, b.isInTurn = time.Time{}, false }
+
+// came notes that there was something to read.
+func (b *busyPoll) came() {
+	if b.most == 0 {
+		return
+	}
+	if !b.since.IsZero() {
+		b.count(time.Since(b.since))
+		b.end()
+	}
+	if b.isAlone = b.last.Load() == b.name; !b.isAlone {
+		b.last.Store(b.name)
+	}
+}
+
+// count counts a poll that was not in vain.
+func (b *busyPoll) count(took time.Duration) {
+	if took > busyPollPays {
+		if b.late++; b.late >= mostLate {
+			b.lose(fullTrust)
+		}
+		return
+	}
+	b.late = 0
+	if b.trust = min(b.trust+1, fullTrust); b.trust == fullTrust {
+		b.next = minPause
+	}
+}
+
+func (b *busyPoll) lose(trust int8) {
+	if b.trust = max(b.trust-trust, 0); b.trust == 0 {
+		b.late = 0
+		b.pause, b.next = b.next, min(2*b.next, maxPause)
+	}
+}
