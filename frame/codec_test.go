@@ -18,19 +18,25 @@ func TestAppendTimeout(t *testing.T) {
 		{-time.Second, "1n"},
 		{0, "1n"},
 		{1, "1n"},
-		{99999999, "99999999n"},
+		{999, "999n"},
+		{1001, "1010n"},
+		{99999999, "100m"},
 		{100000000, "100m"},
-		{100000001, "100001u"}, // nine digits of n: rounded up
+		{100000001, "101m"},
+		{12345 * time.Microsecond, "12400u"},
 		{250 * time.Millisecond, "250m"},
-		{999980 * time.Microsecond, "999980u"},
+		{249980 * time.Microsecond, "250m"}, // of a quarter of a second some is gone
+		{999980 * time.Microsecond, "1S"},
 		{time.Second, "1S"},
 		{1500 * time.Millisecond, "1500m"},
+		{1501 * time.Millisecond, "1510m"},
+		{89999 * time.Millisecond, "90S"},
 		{90 * time.Second, "90S"},
 		{time.Minute, "1M"},
 		{h, "1H"},
-		{100*time.Second - 1, "100000m"}, // 100,000,000u has nine digits
-		{27*h + 1, "97200001m"},
-		{99999999*time.Second + 1, "1666667M"},
+		{100*time.Second - 1, "100S"},
+		{27*h + 1, "97300S"},                   // 97 200 s and some
+		{99999999*time.Second + 1, "1666667M"}, // 100,000,000s has nine digits
 		{math.MaxInt64, "2562048H"},
 	}
 	for _, test := range tests {

@@ -27,12 +27,14 @@ var timeoutUnits = [...]struct {
 	{'H', time.Hour},
 }
 
-// AppendTimeout appends d as a grpc-timeout value: in the coarsest unit that
-// is exact, or else in the finest of which eight digits are enough, rounded
-// up: a server must not give up before its client. A d of 0 or less becomes
-// "1n", the least that can be said.
+// AppendTimeout appends d as a grpc-timeout value: rounded up to three significant
+// digits, as C-core does, so that calls with the same time limit have the same
+// header block though each has used up some of it; and up, because a server must
+// not give up before its client. It is in the coarsest unit that is exact, or else
+// in the finest of which eight digits are enough. A d of 0 or less becomes "1n", the
+// least that can be said.
 func AppendTimeout(dst []byte, d time.Duration) []byte {
-	d = max(d, 1)
+	d = roundUp(max(d, 1))
 	best := -1
 	for i, u := range timeoutUnits {
 		if best >= 0 && d%u.length != 0 {
@@ -45,6 +47,18 @@ func AppendTimeout(dst []byte, d time.Duration) []byte {
 	u := timeoutUnits[best] // hours are enough for any Duration
 	dst = strconv.AppendInt(dst, ceilDiv(d, u.length), 10)
 	return append(dst, u.letter)
+}
+
+// roundUp rounds up to three significant digits, if that is a Duration.
+func roundUp(d time.Duration) time.Duration {
+	step := time.Duration(1)
+	for d/step >= 1000 {
+		step *= 10
+	}
+	if d > math.MaxInt64-step {
+		return d
+	}
+	return (d + step - 1) / step * step
 }
 
 func ceilDiv(d, unit time.Duration) int64 {

@@ -1,5 +1,10 @@
 package load
 
+import (
+	"context"
+	"time"
+)
+
 // Client is one implementation in one style.
 type Client interface {
 	// Dial makes a connection of its own. It may connect later.
@@ -36,6 +41,16 @@ type Setup struct {
 	Queues int  // completion queues or pollers; 0: one per connection, at most one per processor
 	Conns  int  // how many connections there will be
 	Inline bool // reactor: react on the engine's goroutine
+
+	Deadline time.Duration // of a unary call; 0: none
+}
+
+// Context is that of a unary call whose API takes its deadline from there.
+func (s *Setup) Context() (context.Context, context.CancelFunc) {
+	if s.Deadline == 0 {
+		return context.Background(), func() {}
+	}
+	return context.WithTimeout(context.Background(), s.Deadline)
 }
 
 // Blocking makes a slot of a function that waits: it has a goroutine while it

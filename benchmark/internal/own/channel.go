@@ -9,6 +9,7 @@ import (
 	"net"
 	"runtime"
 	"sync"
+	"time"
 
 	"github.com/cqrpc/cqrpc/benchmark/internal/load"
 	"github.com/cqrpc/cqrpc/benchmark/internal/message"
@@ -33,6 +34,14 @@ func (r *roots) channel() (*client.Channel, error) {
 		r.channels = append(r.channels, ch)
 	}
 	return ch, err
+}
+
+// options are those of a unary call, in styles that take its deadline so.
+func (r *roots) options() []client.CallOption {
+	if r.setup.Deadline == 0 {
+		return nil
+	}
+	return []client.CallOption{client.WithDeadline(time.Now().Add(r.setup.Deadline))}
 }
 
 // hold remembers a slot with a stream.

@@ -76,7 +76,7 @@ func (c *futureConn) Unary(t *load.Turn) load.Slot {
 }
 
 func (u *futureUnary) Start() {
-	future.Unary(context.Background(), u.stub, service.Unary, u.req).OnComplete(u.again)
+	future.Unary(context.Background(), u.stub, service.Unary, u.req, u.client.options()...).OnComplete(u.again)
 }
 
 type futurePingPong struct {

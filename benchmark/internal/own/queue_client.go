@@ -58,7 +58,7 @@ func (c *queueConn) Unary(t *load.Turn) load.Slot {
 }
 
 func (u *queueUnary) Start() {
-	r := async.Unary(context.Background(), u.channel, service.Unary, u.req, u.queue)
+	r := async.Unary(context.Background(), u.channel, service.Unary, u.req, u.queue, u.client.options()...)
 	must(r.Finish(&u.res, &u.status, u))
 }
 

@@ -55,7 +55,7 @@ func (c *rawConn) Unary(t *load.Turn) load.Slot {
 }
 
 func (u *rawUnary) Start() {
-	u.call = u.channel.NewCall(u.queue, service.UnaryName)
+	u.call = u.channel.NewCall(u.queue, service.UnaryName, u.client.options()...)
 	ops := [...]call.Op{
 		call.SendInitialMetadata(nil), call.SendValue(u.req), call.SendClose(),
 		call.RecvInitialMetadata(nil), call.RecvValue(&u.res, nil), call.RecvStatus(&u.status, nil),

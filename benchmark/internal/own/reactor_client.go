@@ -67,7 +67,7 @@ func (c *reactorConn) Unary(t *load.Turn) load.Slot {
 }
 
 func (u *reactorUnary) Start() {
-	reactor.Unary(context.Background(), u.stub, service.Unary, u.req, &u.res, u.done)
+	reactor.Unary(context.Background(), u.stub, service.Unary, u.req, &u.res, u.done, u.client.options()...)
 }
 
 func (u *reactorUnary) onDone(st cqrpc.Status) {

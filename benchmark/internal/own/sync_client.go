@@ -35,7 +35,9 @@ type syncConn struct {
 func (c *syncConn) Unary(t *load.Turn) load.Slot {
 	req := service.Ask(c.client.setup.Up, c.client.setup.Down)
 	return load.Blocking(t, func() error {
-		res, err := client.Unary(context.Background(), c.channel, service.Unary, req)
+		ctx, cancel := c.client.setup.Context()
+		defer cancel()
+		res, err := client.Unary(ctx, c.channel, service.Unary, req)
 		if err != nil {
 			return err
 		}

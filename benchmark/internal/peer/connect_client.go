@@ -63,7 +63,9 @@ type connectConn struct {
 func (c *connectConn) Unary(t *load.Turn) load.Slot {
 	req := service.Ask(c.client.setup.Up, c.client.setup.Down)
 	return load.Blocking(t, func() error {
-		res, err := c.unary.CallUnary(context.Background(), connect.NewRequest(req))
+		ctx, cancel := c.client.setup.Context()
+		defer cancel()
+		res, err := c.unary.CallUnary(ctx, connect.NewRequest(req))
 		if err != nil {
 			return err
 		}

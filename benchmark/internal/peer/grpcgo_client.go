@@ -54,7 +54,9 @@ type grpcConn struct {
 func (c *grpcConn) Unary(t *load.Turn) load.Slot {
 	req := service.Ask(c.client.setup.Up, c.client.setup.Down)
 	return load.Blocking(t, func() error {
-		res, err := c.stub.UnaryCall(context.Background(), req)
+		ctx, cancel := c.client.setup.Context()
+		defer cancel()
+		res, err := c.stub.UnaryCall(ctx, req)
 		if err != nil {
 			return err
 		}
