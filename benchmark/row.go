@@ -4,6 +4,7 @@ import (
 	"runtime"
 	"slices"
 	"strconv"
+	"time"
 
 	"github.com/cqrpc/cqrpc/benchmark/internal/load"
 )
@@ -25,6 +26,7 @@ type row struct {
 const (
 	unary1     = "unary 1×1"
 	unary100   = "unary 1×100"
+	timed100   = "unary 1×100, deadline 1 s"
 	openLoop   = "unary open loop 20k/s"
 	pingPong1  = "ping-pong 1 stream"
 	pingPong   = "ping-pong 100 streams"
@@ -62,6 +64,11 @@ func allRows(p plan) []row {
 		r.neutral = true
 		return r
 	}
+	timed := func(name string, deadline time.Duration) row {
+		r := of(name, "calls/s", load.Unary, 1, 100, 32, 0)
+		r.load.Deadline = deadline
+		return r
+	}
 	beside := func(name string, held int) row {
 		r := of(name, "calls/s", load.Unary, 1, 64, 32, 0)
 		r.load.Held = held
@@ -75,6 +82,7 @@ func allRows(p plan) []row {
 	return append([]row{
 		of(unary1, "calls/s", load.Unary, 1, 1, 32, 0),
 		of(unary100, "calls/s", load.Unary, 1, 100, 32, 0),
+		timed(timed100, time.Second),
 		of(openLoop, "calls/s", load.Unary, 1, 1000, 32, 20_000),
 		h2load(h2load32, 1, 100, 32),
 		h2load(h2load16K, 10, 10, 16<<10),
@@ -110,6 +118,9 @@ func (r row) args() []string {
 		"-mode", string(r.load.Mode), "-conns", strconv.Itoa(r.load.Conns), "-streams", strconv.Itoa(r.load.Streams),
 		"-size", strconv.Itoa(r.load.Size), "-rate", strconv.FormatFloat(r.load.Rate, 'f', -1, 64),
 		"-warmup", r.load.Warmup.String(), "-d", r.load.Duration.String(),
+	}
+	if r.load.Deadline > 0 {
+		args = append(args, "-deadline", r.load.Deadline.String())
 	}
 	if r.load.Held > 0 {
 		args = append(args, "-held", strconv.Itoa(r.load.Held), "-gate")
@@ -193,7 +204,7 @@ func (c contender) takesPart(r row) bool {
 	case c.ends == vtEnds:
 		return r.isBusy()
 	case c.ends == cppEnds:
-		return r.load.Held == 0 && !r.far // its programs have no such modes
+		return r.load.Held == 0 && r.load.Deadline == 0 && !r.far // its programs have no such modes
 	case c.name == connectGo:
 		return r.load.Held < 10_000 // it takes minutes to open so many
 	case c.floor:

@@ -41,9 +41,9 @@ func main() {
 	flag.DurationVar(&p.Duration, "d", 3*time.Second, "how long to measure; how long idle-conns settle first")
 	flag.IntVar(&setup.Queues, "queues", 0, "completion queues; 0: as many as connections, at most as processors")
 	flag.BoolVar(&setup.Inline, "inline", false, "reactor: react on the engine's goroutine")
-	flag.DurationVar(&setup.Deadline, "deadline", 0, "deadline of a unary call; 0: none")
+	flag.DurationVar(&p.Deadline, "deadline", 0, "deadline of a unary call; 0: none")
 	flag.Parse()
-	setup.Size, setup.Conns = p.Size, p.Conns
+	setup.Size, setup.Conns, setup.Deadline = p.Size, p.Conns, p.Deadline
 	setup.Up, setup.Down = p.Payloads()
 	if *gate {
 		p.Opened = newGate(p.Held)

@@ -39,6 +39,7 @@ type Plan struct {
 	Size             int     // payload of a message, in bytes
 	Rate             float64 // operations per second in all; 0: as many as can be
 	Warmup, Duration time.Duration
+	Deadline         time.Duration // of a unary call; 0: none
 	// Opened, if not nil, is called when all of Held are open, and the mode begins
 	// when it has returned.
 	Opened func(context.Context) error
@@ -55,6 +56,8 @@ func (p Plan) Check() error {
 		return fmt.Errorf("mode %s has no rate", p.Mode)
 	case p.Held > 0 && (p.Mode.Idle() || p.Mode.Afresh()):
 		return fmt.Errorf("mode %s holds nothing beside", p.Mode)
+	case p.Deadline < 0 || p.Deadline > 0 && p.Mode != Unary:
+		return fmt.Errorf("mode %s has no deadline of %v", p.Mode, p.Deadline)
 	case (p.Conns > 1 || p.Streams > 1) && p.Mode.Afresh():
 		return fmt.Errorf("mode %s has one connection and one call at a time", p.Mode)
 	case p.Duration <= 0 && !p.Mode.Idle():

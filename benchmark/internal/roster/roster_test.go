@@ -2,6 +2,7 @@ package roster_test
 
 import (
 	"net"
+	"strings"
 	"testing"
 	"time"
 
@@ -79,6 +80,40 @@ func TestEveryClientDrivesEveryServer(t *testing.T) {
 	}
 }
 
+// TestDeadline: calls have the deadline that they are given.
+func TestDeadline(t *testing.T) {
+	for _, e := range roster.Entries() {
+		if e.Name == "tcp" {
+			continue // bytes have no deadline
+		}
+		t.Run(e.Name+" "+e.Style, func(t *testing.T) {
+			addr := serve(t, e, service.Setting{})
+			p := load.Plan{Mode: load.Unary, Conns: 1, Streams: 3, Size: 100, Duration: 10 * time.Millisecond, Deadline: time.Minute}
+			drive(t, e, addr, false, p)
+
+			p.Deadline = time.Nanosecond
+			c, err := e.NewClient(setupOf(addr, false, p))
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, err = load.Run(t.Context(), c, p)
+			if err == nil || !strings.Contains(strings.ToLower(err.Error()), "deadline") {
+				t.Errorf("error is %v; want a deadline that has passed", err)
+			}
+			if err := c.Close(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// setupOf is what a client is told that shall do p.
+func setupOf(addr string, inline bool, p load.Plan) load.Setup {
+	s := load.Setup{Addr: addr, Size: p.Size, Conns: p.Conns, Inline: inline, Deadline: p.Deadline}
+	s.Up, s.Down = p.Payloads()
+	return s
+}
+
 // serve starts a server for the duration of a test.
 func serve(t *testing.T, e roster.Entry, set service.Setting) (addr string) {
 	t.Helper()
@@ -104,9 +139,7 @@ func serve(t *testing.T, e roster.Entry, set service.Setting) (addr string) {
 }
 
 func drive(t *testing.T, e roster.Entry, addr string, inline bool, p load.Plan) {
-	setup := load.Setup{Addr: addr, Size: p.Size, Conns: p.Conns, Inline: inline}
-	setup.Up, setup.Down = p.Payloads()
-	c, err := e.NewClient(setup)
+	c, err := e.NewClient(setupOf(addr, inline, p))
 	if err != nil {
 		t.Fatal(err)
 	}
