@@ -51,22 +51,33 @@ type busyPoll struct {
 // lastToRead is the name of the reader that read last, of those of this process.
 var lastToRead, readers atomic.Uint64
 
-// newBusyPoll returns the state of a new reader. If there is one processor only, it
-// is for others.
-func newBusyPoll(most time.Duration) busyPoll {
+// newBusyPoll returns the state of a reader that has not polled yet. If there is one
+// processor only, it is for others.
+func newBusyPoll(most time.Duration) *busyPoll {
 	if runtime.GOMAXPROCS(0) < 2 {
 		most = 0
 	}
-	return busyPoll{last: &lastToRead, name: readers.Add(1), most: most, trust: fullTrust, next: minPause}
+	return &busyPoll{last: &lastToRead, name: readers.Add(1), most: most, trust: fullTrust, next: minPause}
 }
 
-// handled notes that a batch has been handled in which messages came.
+// handled notes that a batch has been handled in which so many messages came. A
+// connection has no busyPoll before the first, nor while its reader rests.
+func (c *Conn) handled(messages int) {
+	if c.poll == nil {
+		if messages == 0 || !c.rest.able {
+			return
+		}
+		c.poll = newBusyPoll(c.cfg.BusyPoll)
+	}
+	c.poll.handled(messages)
+}
+
 func (b *busyPoll) handled(messages int) { b.isInTurn = 0 < messages && messages <= enoughToWrite }
 
 // again reports, when there is nothing to read, whether to ask once more.
 func (b *busyPoll) again() bool {
 	switch {
-	case !b.isInTurn || !b.isAlone || b.most == 0:
+	case b == nil || !b.isInTurn || !b.isAlone || b.most == 0:
 		return false
 	case b.since.IsZero():
 		return b.begin()
@@ -99,7 +110,7 @@ func (b *busyPoll) end() { b.since, b.isInTurn = time.Time{}, false }
 
 // came notes that there was something to read.
 func (b *busyPoll) came() {
-	if b.most == 0 {
+	if b == nil || b.most == 0 {
 		return
 	}
 	if !b.since.IsZero() {

@@ -20,7 +20,7 @@ func pollingSocket(t *testing.T) (peer net.Conn, s *rawSocket, last *atomic.Uint
 	b.most = time.Hour
 	b.handled(1)
 	s = newRawSocket(nc, nc.(*net.TCPConn))
-	s.conn = &Conn{nc: nc, poll: *b}
+	s.conn = &Conn{nc: nc, poll: b}
 	return peer, s, b.last
 }
 
@@ -33,7 +33,7 @@ func TestPollReads(t *testing.T) {
 	if string(p[:n]) != "frame" || err != nil {
 		t.Fatalf("read %q, %v", p[:n], err)
 	}
-	if b := &s.conn.poll; !b.since.IsZero() {
+	if b := s.conn.poll; !b.since.IsZero() {
 		t.Errorf("a poll goes on: %+v", b)
 	}
 }

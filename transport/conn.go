@@ -66,9 +66,9 @@ type Conn struct {
 	abuse    abuseState
 	bdp      bdpState
 	rest     restState
-	poll     busyPoll
-	batching bool // as inBatch
-	asked    int  // messages and requests in the batch, for which answers may come
+	poll     *busyPoll // nil: there was nothing to answer yet
+	batching bool      // as inBatch
+	asked    int       // messages and requests in the batch, for which answers may come
 
 	// flusher only
 	w *frame.Writer
@@ -83,7 +83,7 @@ func New(side Side, nc net.Conn, cfg Config, h Handler) *Conn {
 }
 
 func start(side Side, nc net.Conn, cfg *Config, h Handler) *Conn {
-	c := &Conn{side: side, cfg: cfg, nc: nc, handler: h, w: frame.NewWriter(), poll: newBusyPoll(cfg.BusyPoll)}
+	c := &Conn{side: side, cfg: cfg, nc: nc, handler: h, w: frame.NewWriter()}
 	if t, ok := nc.(*tls.Conn); ok {
 		st := t.ConnectionState()
 		c.tls = &st

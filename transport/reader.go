@@ -96,7 +96,7 @@ func (c *Conn) endBatch() {
 		runtime.Gosched()
 		c.mu.Lock()
 	}
-	c.poll.handled(c.asked)
+	c.handled(c.asked)
 	c.batching, c.inBatch, c.asked = false, false, 0
 	isDue := c.flusher == flusherDue
 	if isDue {

@@ -49,6 +49,7 @@ func (c *Conn) await() bool {
 // flusher for that, unless there is one.
 func (c *Conn) forget() {
 	c.r.Forget()
+	c.poll = nil
 	c.mu.Lock()
 	isFree := c.flusher == flusherResting && c.state < closing
 	if isFree {
