@@ -29,6 +29,7 @@ type player struct {
 	wrote, read []byte // message bytes with prefixes
 	sent        frame.Sent
 	ended       bool // the peer's END_STREAM came
+	crossed     bool // a frame came after OnClosed
 	isReset     bool // by this end
 	closed      []*frame.CloseError
 	faults      []string
@@ -51,22 +52,24 @@ func (p *player) fault(format string, args ...any) {
 	p.faults = append(p.faults, fmt.Sprintf(format, args...))
 }
 
+// arrived judges when a frame comes. One may cross OnClosed, see Receiver.
+func (p *player) arrived(what string, end bool) {
+	isLate := len(p.closed) > 0
+	if p.ended || isLate && p.crossed {
+		p.fault("%s after the end", what)
+	}
+	p.crossed = p.crossed || isLate
+	p.ended = p.ended || end
+}
+
 func (p *player) OnHeaders(h *frame.Headers, _ *cq.Lane) {
-	p.update(func() {
-		if p.ended || len(p.closed) > 0 {
-			p.fault("OnHeaders after the end")
-		}
-		p.ended = p.ended || h.End
-	})
+	p.update(func() { p.arrived("OnHeaders", h.End) })
 }
 
 func (p *player) OnData(b *mem.Buffer, end bool, _ *cq.Lane) {
 	n := b.Len()
 	p.update(func() {
-		if p.ended || len(p.closed) > 0 {
-			p.fault("OnData after the end")
-		}
-		p.ended = p.ended || end
+		p.arrived("OnData", end)
 		if b != nil {
 			p.read = append(p.read, b.Bytes()...)
 		}
@@ -162,9 +165,9 @@ func (p *player) accepted(n uint64) bool {
 type cast struct {
 	watcher
 	seed uint64
-	wg   *sync.WaitGroup
 
-	served sync.Map // stream identifier -> *player
+	served  sync.Map // stream identifier -> *player
+	playing sync.WaitGroup
 }
 
 func (c *cast) OnStream(s *Stream, _ *frame.Headers, _ *cq.Lane) {
@@ -173,7 +176,7 @@ func (c *cast) OnStream(s *Stream, _ *frame.Headers, _ *cq.Lane) {
 	s.Accept(p)
 	c.served.Store(s.id, p)
 	s.Consume(p.dice.IntN(2) * p.dice.IntN(500_000)) // waits for that much, which is more than any window
-	c.wg.Go(func() { p.play(responseHeaders(), statusOK()) })
+	c.playing.Go(func() { p.play(responseHeaders(), statusOK()) })
 }
 
 // TestRandomPrograms plays many streams at once over a wire with short reads,
@@ -201,7 +204,7 @@ func playRandom(t *testing.T, seed uint64) {
 		Keepalive: Keepalive{Time: -1},
 	}
 	var wg sync.WaitGroup
-	sh, ch := &cast{seed: seed, wg: &wg}, &watcher{}
+	sh, ch := &cast{seed: seed}, &watcher{}
 	sc, cc := New(Server, server, cfg, sh), New(Client, client, cfg, ch)
 
 	var players []*player
@@ -221,7 +224,8 @@ func playRandom(t *testing.T, seed uint64) {
 	disturb(t, dice, client, server, cc, sc)
 	wg.Wait()
 	time.Sleep(time.Minute) // fake clock
-	synctest.Wait()
+	synctest.Wait()         // all requests have come
+	sh.playing.Wait()
 	for i, p := range players {
 		var q *player
 		if v, ok := sh.served.Load(p.s.ID()); ok {

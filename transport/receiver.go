@@ -19,6 +19,8 @@ type Receiver interface {
 	OnSent(s frame.Sent, lane *cq.Lane)
 	// OnClosed is the end of the stream, once: nil if both sides ended it
 	// cleanly. It brings the final counts; an OnSent with the same need not come.
+	// One OnHeaders or OnData may cross it, for the reader may have the frame in its
+	// hands when this side ends the stream.
 	// It does not come because of the owner's own Reset, but may be on its way when
 	// Reset is called.
 	OnClosed(err *frame.CloseError, s frame.Sent, lane *cq.Lane)
