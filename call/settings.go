@@ -47,7 +47,7 @@ func RecvLimit(n int) int {
 // prefix can count.
 func SendLimit(n int) int {
 	if n <= 0 {
-		return math.MaxUint32
+		return min(math.MaxUint32, math.MaxInt)
 	}
 	return n
 }

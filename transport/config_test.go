@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"math"
 	"testing"
 	"time"
 )
@@ -49,13 +50,13 @@ func TestConfigBounds(t *testing.T) {
 	}{
 		{"a window below the protocol's default", Config{InitialWindow: 10},
 			func(c Config) int { return c.InitialWindow }, 65535},
-		{"a window past the protocol's limit", Config{InitialWindow: 1 << 31},
+		{"a window past the protocol's limit", Config{InitialWindow: math.MaxInt},
 			func(c Config) int { return c.InitialWindow }, 1<<31 - 1},
 		{"a connection window too small", Config{InitialConnWindow: 1},
 			func(c Config) int { return c.InitialConnWindow }, 65535},
-		{"a connection window too large", Config{InitialConnWindow: 1 << 32},
+		{"a connection window too large", Config{InitialConnWindow: math.MaxInt},
 			func(c Config) int { return c.InitialConnWindow }, 1<<31 - 1},
-		{"growth past the protocol's limit", Config{MaxWindow: 1 << 40}, func(c Config) int { return c.MaxWindow },
+		{"growth past the protocol's limit", Config{MaxWindow: math.MaxInt}, func(c Config) int { return c.MaxWindow },
 			1 << 30},
 		{"growth off", Config{MaxWindow: -1}, func(c Config) int { return c.MaxWindow }, 0},
 		{"small frames", Config{MaxFrameSize: 1}, func(c Config) int { return c.MaxFrameSize }, 16384},

@@ -2,6 +2,7 @@ package transport
 
 import (
 	"bytes"
+	"math"
 	"strings"
 	"testing"
 	"time"
@@ -293,7 +294,7 @@ func TestNoWindowGrowth(t *testing.T) {
 }
 
 func TestWindowGrowthStaysInProtocol(t *testing.T) {
-	c := &Conn{flusher: flusherRunning, cfg: &NewSetup(Server, Config{MaxWindow: 1 << 31}).cfg}
+	c := &Conn{flusher: flusherRunning, cfg: &NewSetup(Server, Config{MaxWindow: math.MaxInt}).cfg}
 	c.r = frame.NewReader(strings.NewReader(""), frame.ReaderConfig{})
 	c.in.init(c.cfg)
 	c.growWindows(1<<31 - 1)
