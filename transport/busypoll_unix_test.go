@@ -6,9 +6,13 @@ import (
 	"errors"
 	"net"
 	"os"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/cqrpc/cqrpc/cq"
+	"github.com/cqrpc/cqrpc/frame"
 )
 
 // pollingSocket is a socket whose reader polls for so long that it does not wait
@@ -22,6 +26,64 @@ func pollingSocket(t *testing.T) (peer net.Conn, s *rawSocket, last *atomic.Uint
 	s = newRawSocket(nc, nc.(*net.TCPConn))
 	s.conn = &Conn{nc: nc, poll: b}
 	return peer, s, b.last
+}
+
+// TestSocketPolls: a socket with nothing to read is asked again before it is
+// waited for, and then no more. Here that ends at once, for another reader reads.
+func TestSocketPolls(t *testing.T) {
+	_, s, last := pollingSocket(t)
+	last.Store(2)
+	err := s.raw.Control(func(fd uintptr) {
+		if s.in.p = make([]byte, 16); s.readOnce(fd) {
+			t.Error("there was something to read")
+		}
+	})
+	if err != nil || s.conn.poll.isInTurn {
+		t.Errorf("%v, %+v; want a poll that has ended", err, s.conn.poll)
+	}
+}
+
+// TestReaderPolls: a reader has what it takes to poll when a message has come, and
+// not because of other frames; who rests gives it up.
+func TestReaderPolls(t *testing.T) {
+	for _, tc := range []struct {
+		name  string
+		write func(w *frame.Writer)
+		want  bool
+	}{
+		{"a message", func(w *frame.Writer) {
+			w.HeaderList(1, requestHeaders(), false)
+			w.Data(1, nil, []byte{0, 0, 0, 0, 0}, nil, true)
+		}, true},
+		{"no message", func(w *frame.Writer) { w.WindowUpdate(0, 1) }, false},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			peer, nc := ends(t, "tcp", "127.0.0.1:0")
+			h := newTestHandler()
+			h.onStream = func(s *Stream, _ *frame.Headers, _ *cq.Lane) { s.Accept(Discard) }
+			c := New(Server, nc, Config{}, h)
+			w := frame.NewWriter()
+			w.Preface()
+			w.Settings()
+			w.SettingsAck()
+			tc.write(w)
+			if err := w.Flush(peer); err != nil {
+				t.Fatal(err)
+			}
+			askPing(t, peer, frame.NewReader(peer, frame.ReaderConfig{}), 1, func() {})
+			_ = peer.(*net.TCPConn).CloseWrite()
+			<-h.closed // the reader has ended
+			if got := c.poll != nil; got != tc.want {
+				t.Errorf("it is there: %v; want %v", got, tc.want)
+			}
+		})
+	}
+	t.Run("at rest", func(t *testing.T) {
+		c := &Conn{state: closing, poll: lonePoll(), r: frame.NewReader(strings.NewReader(""), frame.ReaderConfig{})}
+		if c.forget(); c.poll != nil {
+			t.Error("it is still there")
+		}
+	})
 }
 
 // TestPollReads: what comes during a poll is read and ends it.

@@ -61,6 +61,8 @@ func TestConfigBounds(t *testing.T) {
 		{"growth off", Config{MaxWindow: -1}, func(c Config) int { return c.MaxWindow }, 0},
 		{"small frames", Config{MaxFrameSize: 1}, func(c Config) int { return c.MaxFrameSize }, 16384},
 		{"large frames", Config{MaxFrameSize: 1 << 24}, func(c Config) int { return c.MaxFrameSize }, 1<<24 - 1},
+		{"polls that are too long", Config{BusyPoll: time.Hour}, func(c Config) int { return int(c.BusyPoll) }, 1e6},
+		{"no polls", Config{BusyPoll: -1}, func(c Config) int { return int(c.BusyPoll) }, 0},
 		{"no header table", Config{HeaderTableSize: -1}, func(c Config) int { return c.HeaderTableSize }, 0},
 		{"unlimited streams", Config{MaxConcurrentStreams: -1}, func(c Config) int { return c.MaxConcurrentStreams }, -1},
 	} {
