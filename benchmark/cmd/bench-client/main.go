@@ -43,8 +43,7 @@ func main() {
 	flag.BoolVar(&setup.Inline, "inline", false, "reactor: react on the engine's goroutine")
 	flag.DurationVar(&p.Deadline, "deadline", 0, "deadline of a unary call; 0: none")
 	flag.Parse()
-	setup.Size, setup.Conns, setup.Deadline = p.Size, p.Conns, p.Deadline
-	setup.Up, setup.Down = p.Payloads()
+	setup.Follow(p)
 	if *gate {
 		p.Opened = newGate(p.Held)
 	}

@@ -45,6 +45,12 @@ type Setup struct {
 	Deadline time.Duration // of a unary call; 0: none
 }
 
+// Follow fills in what p says of the calls.
+func (s *Setup) Follow(p Plan) {
+	s.Size, s.Conns, s.Deadline = p.Size, p.Conns, p.Deadline
+	s.Up, s.Down = p.Payloads()
+}
+
 // Context is that of a unary call whose API takes its deadline from there.
 func (s *Setup) Context() (context.Context, context.CancelFunc) {
 	if s.Deadline == 0 {

@@ -109,8 +109,8 @@ func TestDeadline(t *testing.T) {
 
 // setupOf is what a client is told that shall do p.
 func setupOf(addr string, inline bool, p load.Plan) load.Setup {
-	s := load.Setup{Addr: addr, Size: p.Size, Conns: p.Conns, Inline: inline, Deadline: p.Deadline}
-	s.Up, s.Down = p.Payloads()
+	s := load.Setup{Addr: addr, Inline: inline}
+	s.Follow(p)
 	return s
 }
 
