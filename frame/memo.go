@@ -38,7 +38,7 @@ const (
 // the table stays as it is; when it changes, all is forgotten.
 //
 // A block is remembered when it comes for the second time within a few others,
-// so those with a value that never repeats, such as a deadline, cost a hash.
+// so those with a value that never repeats, such as an exact time limit, cost a hash.
 type memo struct {
 	blocks []knownBlock
 	next   int // the one to be replaced
