@@ -287,9 +287,9 @@ func (w *Writer) AppendData(prefix, payload []byte, owner *mem.Buffer) {
 }
 
 // Flush writes all that is collected to dst and forgets it, whether or not
-// writing succeeds. It makes one Write, or one vectored write if payloads are
-// chained and dst is a TCP or Unix connection; others, such as TLS, get them
-// copied into the one Write.
+// writing succeeds. It makes one Write, or if payloads are chained one vectored
+// write where dst is a TCP or Unix connection; others, such as TLS, get them in
+// Writes of some multiple of 16 KiB, but for the last.
 func (w *Writer) Flush(dst io.Writer) error {
 	if w.Len() == 0 {
 		return nil
@@ -319,10 +319,13 @@ func (w *Writer) TryFlush(write func(p []byte) (n int, err error)) (done bool, e
 }
 
 func (w *Writer) write(dst io.Writer) error {
-	if len(w.chain) > 0 && isVectored(dst) {
+	switch {
+	case len(w.chain) == 0:
+	case isVectored(dst):
 		return w.writeVector(dst)
+	default:
+		return w.writePieces(dst)
 	}
-	w.coalesce()
 	n, err := dst.Write(w.buf)
 	if err == nil && n < len(w.buf) {
 		err = io.ErrShortWrite
@@ -359,23 +362,22 @@ func (w *Writer) writeVector(dst io.Writer) error {
 	return err
 }
 
-// coalesce moves the chained payloads into buf, in place from the back.
-func (w *Writer) coalesce() {
-	if len(w.chain) == 0 {
-		return
-	}
-	from := len(w.buf)
-	w.buf = slices.Grow(w.buf, w.chained)[:len(w.buf)+w.chained]
-	to := len(w.buf)
-	for i := len(w.chain) - 1; i >= 0; i-- {
+// writePieces writes buf and chain, put together again.
+func (w *Writer) writePieces(dst io.Writer) error {
+	p := pieces.Get().(*piece)
+	from := 0
+	for i := range w.chain {
 		l := &w.chain[i]
-		to -= from - l.at
-		copy(w.buf[to:], w.buf[l.at:from])
+		p.add(dst, w.buf[from:l.at])
+		p.add(dst, l.payload)
 		from = l.at
-		to -= len(l.payload)
-		copy(w.buf[to:], l.payload)
 	}
-	w.unchain()
+	p.add(dst, w.buf[from:])
+	p.write(dst, p.buf[:p.n])
+	err := p.err
+	p.n, p.err = 0, nil
+	pieces.Put(p)
+	return err
 }
 
 // unchain forgets the chained payloads.

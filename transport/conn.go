@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"math"
 	"net"
 	"sync"
@@ -35,8 +36,10 @@ type Conn struct {
 	nc      net.Conn
 	handler Handler
 	tls     *tls.ConnectionState
-	try     trySocket // nil: every write may wait
-	alloc   Allocator // the handler, if it is one
+	try     trySocket  // nil: every write may wait
+	late    lateSocket // try, if it is one
+	sink    io.Writer  // where to write, waiting
+	alloc   Allocator  // the handler, if it is one
 
 	mu sync.Mutex
 	// guarded by mu

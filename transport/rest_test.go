@@ -4,6 +4,7 @@ package transport
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"runtime"
@@ -21,6 +22,13 @@ import (
 func restless(t *testing.T, cfg Config) (peer net.Conn, h *testHandler, c *Conn) {
 	t.Helper()
 	peer, nc := ends(t, "tcp", "127.0.0.1:0")
+	h, c = restlessOn(t, cfg, peer, nc)
+	return peer, h, c
+}
+
+// restlessOn is restless on a connection that is there.
+func restlessOn(t *testing.T, cfg Config, peer, nc net.Conn) (h *testHandler, c *Conn) {
+	t.Helper()
 	cfg.restAfter = time.Millisecond
 	h = newTestHandler()
 	c = New(Server, nc, cfg, h)
@@ -37,7 +45,7 @@ func restless(t *testing.T, cfg Config) (peer net.Conn, h *testHandler, c *Conn)
 		t.Fatal(err)
 	}
 	<-h.ready
-	return peer, h, c
+	return h, c
 }
 
 // waitClosed waits for the end, of which the test may have been told already.
@@ -104,12 +112,20 @@ func askPing(t *testing.T, peer net.Conn, r *frame.Reader, n byte, between func(
 // A reader that rests goes on as if nothing had been: with frames that come
 // whole, or in pieces between which the deadline of a rest passes.
 func TestReaderRests(t *testing.T) {
-	peer, _, _ := restless(t, Config{Enforcement: Enforcement{MaxStrikes: -1}})
-	r := frame.NewReader(peer, frame.ReaderConfig{})
-	for n := range byte(3) {
-		waitRest(t)
-		askPing(t, peer, r, n, func() {})
-		askPing(t, peer, r, n, func() { <-time.After(5 * time.Millisecond) })
+	for _, isSecure := range []bool{false, true} {
+		t.Run(fmt.Sprintf("TLS %v", isSecure), func(t *testing.T) {
+			peer, nc := ends(t, "tcp", "127.0.0.1:0")
+			if isSecure {
+				peer, nc = encrypted(t, peer, nc)
+			}
+			restlessOn(t, Config{Enforcement: Enforcement{MaxStrikes: -1}}, peer, nc)
+			r := frame.NewReader(peer, frame.ReaderConfig{})
+			for n := range byte(3) {
+				waitRest(t)
+				askPing(t, peer, r, n, func() {})
+				askPing(t, peer, r, n, func() { <-time.After(5 * time.Millisecond) })
+			}
+		})
 	}
 }
 

@@ -29,12 +29,12 @@ func TLSConfig(cfg *tls.Config) *tls.Config {
 // agreed. ctx bounds it. On error nc is closed. What it returns is a *tls.Conn;
 // programs that never call it are linked without what TLS needs.
 func ClientTLS(ctx context.Context, nc net.Conn, cfg *tls.Config) (net.Conn, error) {
-	return handshakeTLS(ctx, tls.Client(nc, TLSConfig(cfg)))
+	return handshakeTLS(ctx, tls.Client(belowTLS(nc), TLSConfig(cfg)))
 }
 
 // ServerTLS is the server's side of ClientTLS.
 func ServerTLS(ctx context.Context, nc net.Conn, cfg *tls.Config) (net.Conn, error) {
-	return handshakeTLS(ctx, tls.Server(nc, TLSConfig(cfg)))
+	return handshakeTLS(ctx, tls.Server(belowTLS(nc), TLSConfig(cfg)))
 }
 
 func handshakeTLS(ctx context.Context, tc *tls.Conn) (net.Conn, error) {

@@ -17,9 +17,21 @@ type trySocket interface {
 	TryWrite(p []byte) (n int, err error)
 }
 
+// lateSocket is a trySocket that may have taken more than it has written.
+type lateSocket interface {
+	trySocket
+	io.Writer
+
+	// isSent reports whether what it has taken is written.
+	isSent() bool
+	// drain writes it, and waits for that.
+	drain() error
+}
+
 // facets returns what else nc can do than what every net.Conn can: as the
 // reader's source wait without a buffer, and write without waiting. try is nil if
-// it cannot: TLS has to encrypt a record before it knows whether it can be sent.
+// it cannot: who made a *tls.Conn on something else has a record encrypted before it is
+// known whether it can be sent.
 func facets(nc net.Conn) (in io.Reader, try trySocket) {
 	switch s := nc.(type) {
 	case trySocket:
@@ -29,6 +41,9 @@ func facets(nc net.Conn) (in io.Reader, try trySocket) {
 			return raw, raw
 		}
 	case *tls.Conn:
+		if s := secured(nc); s != nil {
+			return s, s
+		}
 		return &tlsSource{Conn: nc}, nil
 	}
 	return nc, nil
@@ -37,10 +52,14 @@ func facets(nc net.Conn) (in io.Reader, try trySocket) {
 // facets finds out what c's connection can do, and returns the reader's source.
 func (c *Conn) facets() io.Reader {
 	in, try := facets(c.nc)
-	if raw, ok := in.(*rawSocket); ok {
-		raw.conn, c.rest.able = c, true
+	c.try, c.sink = try, c.nc
+	if own, ok := in.(interface{ attach(c *Conn) }); ok {
+		own.attach(c)
+		c.rest.able = true
 	}
-	c.try = try
+	if late, ok := try.(lateSocket); ok {
+		c.late, c.sink = late, late
+	}
 	return in
 }
 

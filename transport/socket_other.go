@@ -3,6 +3,7 @@
 package transport
 
 import (
+	"io"
 	"net"
 	"syscall"
 )
@@ -15,6 +16,17 @@ type rawSocket struct {
 }
 
 func newRawSocket(net.Conn, syscall.Conn) *rawSocket { return nil }
+
+// belowTLS returns what a *tls.Conn is to be made on instead of nc.
+func belowTLS(nc net.Conn) net.Conn { return nc }
+
+// secured is of sockets that are file descriptors.
+func secured(net.Conn) interface {
+	io.Reader
+	lateSocket
+} {
+	return nil
+}
 
 // TryWrite implements trySocket.
 func (*rawSocket) TryWrite([]byte) (int, error) { return 0, nil }

@@ -68,11 +68,21 @@ func (r *testRoom) isHeld() bool { return r.p != nil }
 // patientEnds calls f with both ends of each kind of socket, the second as a
 // PatientReader.
 func patientEnds(t *testing.T, f func(t *testing.T, peer net.Conn, nc net.Conn, in frame.PatientReader)) {
-	for _, test := range []struct{ network, address string }{
-		{"tcp", "127.0.0.1:0"}, {"unix", filepath.Join(t.TempDir(), "socket")},
+	for _, test := range []struct {
+		name             string
+		network, address string
+		isSecure         bool
+	}{
+		{"tcp", "tcp", "127.0.0.1:0", false},
+		{"unix", "unix", filepath.Join(t.TempDir(), "socket"), false},
+		{"TLS on tcp", "tcp", "127.0.0.1:0", true},
+		{"TLS on unix", "unix", filepath.Join(t.TempDir(), "secure"), true},
 	} {
-		t.Run(test.network, func(t *testing.T) {
+		t.Run(test.name, func(t *testing.T) {
 			peer, nc := ends(t, test.network, test.address)
+			if test.isSecure {
+				peer, nc = encrypted(t, peer, nc)
+			}
 			in, try := facets(nc)
 			patient, ok := in.(frame.PatientReader)
 			if !ok || try == nil {
@@ -167,7 +177,22 @@ func selfSigned(t *testing.T) *tls.Config {
 	return &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}}
 }
 
-// TLS waits with the room of a frame header only.
+// encrypted performs the TLS handshake over two ends of a connection: peer's is not
+// our doing, and nc's is.
+func encrypted(t *testing.T, peer, nc net.Conn) (securePeer *tls.Conn, secure net.Conn) {
+	t.Helper()
+	cfg := selfSigned(t)
+	done := make(chan error, 1)
+	securePeer = tls.Client(peer, &tls.Config{InsecureSkipVerify: true, NextProtos: []string{alpn}})
+	go func() { done <- securePeer.Handshake() }()
+	secure, err := ServerTLS(t.Context(), nc, cfg)
+	if err := errors.Join(err, <-done); err != nil {
+		t.Fatal(err)
+	}
+	return securePeer, secure
+}
+
+// TLS that was made on something else waits with the room of a frame header only.
 func TestTLSWaitsWithLittleRoom(t *testing.T) {
 	raw, nc := ends(t, "tcp", "127.0.0.1:0")
 	secure := selfSigned(t)

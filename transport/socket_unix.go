@@ -45,13 +45,19 @@ type rawWrite struct {
 var _ frame.PatientReader = (*rawSocket)(nil)
 
 func newRawSocket(nc net.Conn, c syscall.Conn) *rawSocket {
-	raw, err := c.SyscallConn()
-	if err != nil {
+	s := new(rawSocket)
+	if !s.open(nc, c) {
 		return nil
 	}
-	s := &rawSocket{Conn: nc, raw: raw}
-	s.read, s.write = s.readOnce, s.writeOnce
 	return s
+}
+
+// open makes s, which is zero, the socket nc and c.
+func (s *rawSocket) open(nc net.Conn, c syscall.Conn) bool {
+	raw, err := c.SyscallConn()
+	s.Conn, s.raw = nc, raw
+	s.read, s.write = s.readOnce, s.writeOnce
+	return err == nil
 }
 
 // maxTransfer is the most octets of one system call. It is not interrupted, so a
@@ -83,6 +89,9 @@ func (s *rawSocket) outcome(err error) (int, error) {
 	}
 	return s.in.n, nil
 }
+
+// attach says whose socket it is.
+func (s *rawSocket) attach(c *Conn) { s.conn = c }
 
 func (s *rawSocket) isRest(err error) bool { return s.conn != nil && s.conn.isRest(err) }
 
@@ -139,11 +148,12 @@ func (s *rawSocket) isResting() bool { return s.conn != nil && s.conn.rest.rests
 
 // got notes that n octets came.
 func (s *rawSocket) got(n int) {
-	if s.conn != nil {
-		s.conn.poll.came()
-	}
 	if s.in.n = n; n > 0 && s.in.room != nil && s.isResting() {
 		copy(s.in.room.Take(), s.first[:n])
+	}
+	if s.conn != nil {
+		s.conn.poll.came()
+		s.conn.rest.active, s.conn.rest.rests = true, false
 	}
 }
 
@@ -161,18 +171,23 @@ func (s *rawSocket) TryWrite(p []byte) (int, error) {
 // writeOnce writes and never asks to be called again when the socket is
 // writable, which is what RawConn.Write would wait for.
 func (s *rawSocket) writeOnce(fd uintptr) bool {
-	for out := &s.out; out.n < len(out.p); {
-		n, errno := fdWrite(fd, out.p[out.n:min(len(out.p), out.n+maxTransfer)])
+	s.out.n, s.out.err = sendNow(fd, s.out.p)
+	return true
+}
+
+// sendNow writes what the socket takes of p at once.
+func sendNow(fd uintptr, p []byte) (sent int, err error) {
+	for sent < len(p) {
+		n, errno := fdWrite(fd, p[sent:min(len(p), sent+maxTransfer)])
 		switch errno {
 		case syscall.EINTR:
 		case 0:
-			out.n += n
+			sent += n
 		case syscall.EAGAIN:
-			return true
+			return sent, nil
 		default:
-			out.err = os.NewSyscallError("write", errno)
-			return true
+			return sent, os.NewSyscallError("write", errno)
 		}
 	}
-	return true
+	return sent, nil
 }

@@ -47,11 +47,22 @@ func (c *Conn) flush(t *turn, yield bool) {
 // write writes what is encoded, waiting where it must. Most of the time it need not.
 func (c *Conn) write() error {
 	if c.try != nil {
-		if done, err := c.w.TryFlush(c.try.TryWrite); done {
+		if done, err := c.tryWrite(); done {
 			return err
 		}
 	}
-	return c.w.Flush(c.nc)
+	err := c.w.Flush(c.sink)
+	if err == nil && c.late != nil {
+		err = c.late.drain()
+	}
+	return err
+}
+
+// tryWrite writes what can be written without waiting, and reports whether nothing
+// is left.
+func (c *Conn) tryWrite() (done bool, err error) {
+	done, err = c.w.TryFlush(c.try.TryWrite)
+	return done && (err != nil || c.late == nil || c.late.isSent()), err
 }
 
 // maxInlineTurns is how many turns the reader may take before it reads again.
@@ -71,7 +82,7 @@ func (c *Conn) flushInline(yield bool) {
 			return
 		}
 		c.turnEncode(t)
-		done, err := c.w.TryFlush(c.try.TryWrite)
+		done, err := c.tryWrite()
 		if !done {
 			go c.flush(t, false)
 			return

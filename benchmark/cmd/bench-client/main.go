@@ -42,6 +42,7 @@ func main() {
 	flag.IntVar(&setup.Queues, "queues", 0, "completion queues; 0: as many as connections, at most as processors")
 	flag.BoolVar(&setup.Inline, "inline", false, "reactor: react on the engine's goroutine")
 	flag.DurationVar(&p.Deadline, "deadline", 0, "deadline of a unary call; 0: none")
+	flag.BoolVar(&p.TLS, "tls", false, "encrypt, and trust any server: cqrpc and grpc-go")
 	flag.Parse()
 	setup.Follow(p)
 	if *gate {
@@ -73,6 +74,11 @@ func run(name, style string, setup load.Setup, p load.Plan) error {
 	entry, err := roster.Find(name, style)
 	if err != nil {
 		return err
+	}
+	if setup.TLS {
+		if err := entry.CheckTLS(); err != nil {
+			return err
+		}
 	}
 	if setup.Addr == "" {
 		return errors.New("-addr is missing")

@@ -31,17 +31,26 @@ func main() {
 	flag.IntVar(&set.Queues, "queues", 0, "completion queues, or pollers; 0: one per processor")
 	flag.BoolVar(&set.Inline, "inline", false, "reactor: react on the engine's goroutine")
 	flag.IntVar(&set.Workers, "workers", 0, "grpc-go: NumStreamWorkers")
+	secure := flag.Bool("tls", false, "encrypt: cqrpc and grpc-go")
 	flag.Parse()
-	if err := profiles.Around(func() error { return run(*addr, *name, *style, set) }); err != nil {
+	if err := profiles.Around(func() error { return run(*addr, *name, *style, *secure, set) }); err != nil {
 		fmt.Fprintln(os.Stderr, "bench-server:", err)
 		os.Exit(1)
 	}
 }
 
-func run(addr, name, style string, set service.Setting) error {
+func run(addr, name, style string, secure bool, set service.Setting) error {
 	entry, err := roster.Find(name, style)
 	if err != nil {
 		return err
+	}
+	if secure {
+		if err := entry.CheckTLS(); err != nil {
+			return err
+		}
+		if set.TLS, err = service.ServerTLS(); err != nil {
+			return err
+		}
 	}
 	signals := make(chan os.Signal, 16)
 	signal.Notify(signals, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGTERM, syscall.SIGINT)

@@ -43,11 +43,12 @@ type Setup struct {
 	Inline bool // reactor: react on the engine's goroutine
 
 	Deadline time.Duration // of a unary call; 0: none
+	TLS      bool          // encrypt, with service.ClientTLS
 }
 
 // Follow fills in what p says of the calls.
 func (s *Setup) Follow(p Plan) {
-	s.Size, s.Conns, s.Deadline = p.Size, p.Conns, p.Deadline
+	s.Size, s.Conns, s.Deadline, s.TLS = p.Size, p.Conns, p.Deadline, p.TLS
 	s.Up, s.Down = p.Payloads()
 }
 

@@ -40,6 +40,7 @@ type Plan struct {
 	Rate             float64 // operations per second in all; 0: as many as can be
 	Warmup, Duration time.Duration
 	Deadline         time.Duration // of a unary call; 0: none
+	TLS              bool          // encrypt
 	// Opened, if not nil, is called when all of Held are open, and the mode begins
 	// when it has returned.
 	Opened func(context.Context) error

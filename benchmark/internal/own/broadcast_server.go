@@ -30,7 +30,7 @@ type BroadcastServer struct {
 
 // NewBroadcastServer returns one; Serve and Close are those of every server here.
 func NewBroadcastServer() (*BroadcastServer, error) {
-	s := &BroadcastServer{host: host{Server: newServer()}}
+	s := &BroadcastServer{host: host{Server: newServer(service.Setting{})}}
 	var err error
 	if s.method, err = s.RegisterMethod(service.PingPongName, server.PayloadNone); err != nil {
 		return nil, err

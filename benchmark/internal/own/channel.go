@@ -28,7 +28,11 @@ type roots struct {
 }
 
 func (r *roots) channel() (*client.Channel, error) {
-	ch, err := client.NewChannel(r.setup.Addr, client.WithInsecure(), client.WithCodec(message.Codec()),
+	security := client.WithInsecure()
+	if r.setup.TLS {
+		security = client.WithTLS(service.ClientTLS())
+	}
+	ch, err := client.NewChannel(r.setup.Addr, security, client.WithCodec(message.Codec()),
 		client.WithDefaultCallOptions(client.WithMaxRecvMessage(service.MaxMessage)))
 	if err == nil {
 		r.channels = append(r.channels, ch)
@@ -120,8 +124,9 @@ type host struct {
 	drain func()
 }
 
-func newServer() *server.Server {
+func newServer(set service.Setting) *server.Server {
 	return server.New(
+		server.WithTLS(set.TLS),
 		server.WithCodecs(message.Codec()),
 		server.WithTransport(transport.Config{MaxConcurrentStreams: service.MaxStreams}),
 		server.WithMaxRecvMessage(service.MaxMessage),

@@ -14,7 +14,7 @@ import (
 // NewFutureServer returns a server of futures.
 func NewFutureServer(set service.Setting) (service.Server, error) {
 	env := cqfuture.NewEnvironment(pollers(set))
-	h := &host{Server: newServer(), drain: func() { _ = env.Close() }}
+	h := &host{Server: newServer(set), drain: func() { _ = env.Close() }}
 	return h, h.Register(
 		future.Unary(service.Unary, futureAnswer, env),
 		future.BidiStream(service.PingPong, futureEcho, env),

@@ -23,7 +23,7 @@ type queueServer struct {
 
 // NewQueueServer returns a server of the queue style.
 func NewQueueServer(set service.Setting) (service.Server, error) {
-	s := &queueServer{host: host{Server: newServer()}}
+	s := &queueServer{host: host{Server: newServer(set)}}
 	if err := s.register(); err != nil {
 		return nil, err
 	}

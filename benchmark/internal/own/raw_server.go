@@ -22,7 +22,7 @@ type rawServer struct {
 
 // NewRawServer returns a server of batches and tags.
 func NewRawServer(set service.Setting) (service.Server, error) {
-	r := &rawServer{host: host{Server: newServer()}}
+	r := &rawServer{host: host{Server: newServer(set)}}
 	var err error
 	for _, m := range []struct {
 		to      **server.Method

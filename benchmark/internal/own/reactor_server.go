@@ -13,7 +13,7 @@ import (
 
 // NewReactorServer returns a server of reactors.
 func NewReactorServer(set service.Setting) (service.Server, error) {
-	h, on := &host{Server: newServer()}, reactor.Inline()
+	h, on := &host{Server: newServer(set)}, reactor.Inline()
 	if !set.Inline {
 		pool := cq.NewPool(1024)
 		on, h.drain = reactor.WithExecutor(pool), pool.Close

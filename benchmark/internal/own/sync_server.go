@@ -9,8 +9,8 @@ import (
 )
 
 // NewSyncServer returns a server of the sync style.
-func NewSyncServer(service.Setting) (service.Server, error) {
-	h := &host{Server: newServer()}
+func NewSyncServer(set service.Setting) (service.Server, error) {
+	h := &host{Server: newServer(set)}
 	return h, h.Register(
 		server.Unary(service.Unary, unary),
 		server.BidiStream(service.PingPong, pingPong),

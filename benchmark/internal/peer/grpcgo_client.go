@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
 	pb "google.golang.org/grpc/interop/grpc_testing"
 
@@ -28,8 +29,12 @@ func NewGRPCClient(setup load.Setup) (load.Client, error) {
 }
 
 func (c *grpcClient) Dial() (load.Conn, error) {
+	security := insecure.NewCredentials()
+	if c.setup.TLS {
+		security = credentials.NewTLS(service.ClientTLS())
+	}
 	conn, err := grpc.NewClient(c.setup.Addr,
-		grpc.WithTransportCredentials(insecure.NewCredentials()),
+		grpc.WithTransportCredentials(security),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(service.MaxMessage)))
 	if err != nil {
 		return nil, err

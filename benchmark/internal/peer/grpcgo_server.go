@@ -9,6 +9,8 @@ import (
 	"io"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/credentials/insecure"
 	pb "google.golang.org/grpc/interop/grpc_testing"
 
 	"github.com/cqrpc/cqrpc/benchmark/internal/service"
@@ -16,7 +18,12 @@ import (
 
 // NewGRPCServer returns a server of grpc-go.
 func NewGRPCServer(set service.Setting) (service.Server, error) {
+	security := insecure.NewCredentials()
+	if set.TLS != nil {
+		security = credentials.NewTLS(set.TLS)
+	}
 	s := grpc.NewServer(
+		grpc.Creds(security),
 		grpc.MaxConcurrentStreams(service.MaxStreams),
 		grpc.MaxRecvMsgSize(service.MaxMessage),
 		grpc.NumStreamWorkers(uint32(set.Workers)),

@@ -34,6 +34,14 @@ func Entries() []Entry {
 // only.
 func Floor() Entry { return Entry{"tcp", "", floor.NewServer, floor.NewClient} }
 
+// CheckTLS reports an implementation that is here in plaintext only.
+func (e Entry) CheckTLS() error {
+	if e.Name == "cqrpc" || e.Name == "grpc-go" {
+		return nil
+	}
+	return fmt.Errorf("%s does not encrypt here", e.Name)
+}
+
 // Find returns the entry of a name, and of a style if it has several.
 func Find(name, style string) (Entry, error) {
 	var known []string

@@ -4,6 +4,7 @@
 package service
 
 import (
+	"crypto/tls"
 	"fmt"
 	"net"
 	"sync"
@@ -50,6 +51,8 @@ type Setting struct {
 	Queues  int  // completion queues or pollers; 0: one per processor
 	Inline  bool // reactor: react on the engine's goroutine
 	Workers int  // grpc-go: NumStreamWorkers; 0: a goroutine per call
+
+	TLS *tls.Config // nil: plaintext
 }
 
 // Request asks for as many bytes as it brings. Those of a size are one message,

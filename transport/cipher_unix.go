@@ -1,0 +1,212 @@
+//go:build unix
+
+package transport
+
+import (
+	"net"
+	"sync"
+	"syscall"
+
+	"github.com/cqrpc/cqrpc/frame"
+)
+
+// cipherSocket is the kernel socket below a TLS connection that was made here: what
+// its *tls.Conn reads and writes. With it a [secureSocket] waits without room, and
+// writes without waiting.
+//
+//	socket ──► ahead ──Read───► *tls.Conn   isBorne: what was fetched, and no more
+//	socket ◄── late ◄───Write── *tls.Conn   isCollecting: written when there is all
+type cipherSocket struct {
+	rawSocket
+
+	push    func(fd uintptr) bool // pushOnce, bound once
+	tryPush func(fd uintptr) bool // the same, and never asks to be called again
+
+	// reader only
+	ahead   readAhead
+	isBorne bool
+
+	mu sync.Mutex // held while the socket takes what it has room for, too: it does not wait
+	// guarded by mu
+	isCollecting bool
+	late         *cipherText // encrypted and not written; nil: nothing
+	err          error       // of the last write
+}
+
+// belowTLS returns what a *tls.Conn is to be made on instead of nc.
+func belowTLS(nc net.Conn) net.Conn {
+	switch c := nc.(type) {
+	case *net.TCPConn, *net.UnixConn:
+		s := new(cipherSocket)
+		if s.rawSocket.open(nc, c.(syscall.Conn)) {
+			s.push = s.pushOnce
+			s.tryPush = func(fd uintptr) bool { s.pushOnce(fd); return true }
+			return s
+		}
+	}
+	return nc
+}
+
+// Read is for the *tls.Conn.
+func (s *cipherSocket) Read(p []byte) (int, error) {
+	switch {
+	case len(s.ahead.held) > 0:
+		n := copy(p, s.ahead.held)
+		s.ahead.held = s.ahead.held[n:]
+		return n, nil
+	case s.isBorne:
+		return 0, nothingYet{}
+	}
+	return s.rawSocket.Read(p)
+}
+
+// fetch reads for the *tls.Conn what has come. It waits for it, without room and
+// without outer's.
+func (s *cipherSocket) fetch(outer frame.Room) (int, error) {
+	s.ahead.outer = outer
+	n, err := s.rawSocket.ReadInto(&s.ahead)
+	s.ahead.outer = nil
+	if n > 0 {
+		s.ahead.held = s.ahead.Take()[:n]
+	}
+	return n, err
+}
+
+// Write is for the *tls.Conn, and for its reader if a key is to be changed.
+func (s *cipherSocket) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	isCollecting, isFirst := s.isCollecting, s.late == nil
+	if isCollecting || !isFirst {
+		s.addLocked(p)
+	}
+	s.mu.Unlock()
+	switch {
+	case isCollecting:
+		return len(p), nil
+	case isFirst:
+		return s.Conn.Write(p)
+	}
+	if err := s.drain(); err != nil {
+		return 0, err
+	}
+	return len(p), nil
+}
+
+func (s *cipherSocket) addLocked(p []byte) {
+	if s.late == nil {
+		s.late = cipherTexts.Get().(*cipherText)
+	}
+	s.late.buf = append(s.late.buf, p...)
+}
+
+// collect says whether what is written next shall wait for tryDrain or drain.
+func (s *cipherSocket) collect(isCollecting bool) {
+	s.mu.Lock()
+	s.isCollecting = isCollecting
+	s.mu.Unlock()
+}
+
+// tryDrain writes what can be written at once, and reports whether that was all.
+func (s *cipherSocket) tryDrain() (isAll bool, err error) {
+	err = s.ended(s.raw.Write(s.tryPush))
+	return s.isEmpty(), err
+}
+
+// isEmpty reports whether all is written.
+func (s *cipherSocket) isEmpty() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.late == nil
+}
+
+// drain writes all, and waits for it.
+func (s *cipherSocket) drain() error { return s.ended(s.raw.Write(s.push)) }
+
+// ended is what became of a write if RawConn.Write has returned err.
+func (s *cipherSocket) ended(err error) error {
+	if err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.err
+}
+
+// pushOnce writes what can be written at once, and reports whether nothing is left to
+// be written, for whatever reason.
+func (s *cipherSocket) pushOnce(fd uintptr) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	t := s.late
+	if t == nil {
+		return true
+	}
+	var n int
+	n, s.err = sendNow(fd, t.buf[t.sent:])
+	t.sent += n
+	if t.sent < len(t.buf) && s.err == nil {
+		return false
+	}
+	s.late = nil
+	t.put()
+	return true
+}
+
+// nothingYet is an error that a *tls.Conn takes for a deadline: the read after it goes
+// on where this one was.
+type nothingYet struct{}
+
+var _ net.Error = nothingYet{}
+
+func (nothingYet) Error() string   { return "nothing to read yet" }
+func (nothingYet) Timeout() bool   { return true }
+func (nothingYet) Temporary() bool { return true }
+
+// readAhead is the Room of a cipherSocket. It is dropped together with another one,
+// outer.
+type readAhead struct {
+	outer frame.Room
+	room  *[readAheadRoom]byte // nil while there is nothing
+	held  []byte               // of room: read and not taken yet
+}
+
+// Take implements frame.Room.
+func (a *readAhead) Take() []byte {
+	if a.room == nil {
+		a.room = readAheads.Get().(*[readAheadRoom]byte)
+	}
+	return a.room[:]
+}
+
+// Drop implements frame.Room.
+func (a *readAhead) Drop() {
+	a.outer.Drop()
+	if a.room != nil {
+		readAheads.Put(a.room)
+		a.room = nil
+	}
+}
+
+const (
+	// readAheadRoom is as much as a frame.Reader reads at once of plaintext.
+	readAheadRoom = 32 << 10
+
+	// cipherRoom holds what is encrypted in one go: four records as large as they can
+	// be, with header, padding and tag, and something small.
+	cipherRoom = 68 << 10
+)
+
+var readAheads = sync.Pool{New: func() any { return new([readAheadRoom]byte) }}
+
+// cipherText is encrypted octets on their way out.
+type cipherText struct {
+	buf  []byte
+	sent int // of buf
+}
+
+var cipherTexts = sync.Pool{New: func() any { return &cipherText{buf: make([]byte, 0, cipherRoom)} }}
+
+func (t *cipherText) put() {
+	t.buf, t.sent = t.buf[:0], 0
+	cipherTexts.Put(t)
+}
