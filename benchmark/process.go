@@ -112,8 +112,8 @@ func start(ctx context.Context, name string, args ...string) (*process, error) {
 	return p, p.cmd.Start()
 }
 
-func (b *bench) startServer(ctx context.Context, c contender) (p *process, addr string, err error) {
-	args := append(append([]string{"-addr", "127.0.0.1:0"}, c.args...), c.server...)
+func (b *bench) startServer(ctx context.Context, c contender, more ...string) (p *process, addr string, err error) {
+	args := slices.Concat([]string{"-addr", "127.0.0.1:0"}, c.args, c.server, more)
 	if p, err = start(ctx, b.programs[c.ends.server], args...); err != nil {
 		return nil, "", err
 	}

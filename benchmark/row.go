@@ -27,6 +27,8 @@ const (
 	unary1     = "unary 1×1"
 	unary100   = "unary 1×100"
 	timed100   = "unary 1×100, deadline 1 s"
+	tls1       = "unary 1×1, TLS"
+	tls100     = "unary 1×100, TLS"
 	openLoop   = "unary open loop 20k/s"
 	pingPong1  = "ping-pong 1 stream"
 	pingPong   = "ping-pong 100 streams"
@@ -34,12 +36,14 @@ const (
 	down1K     = "down 1 KiB"
 	down64K    = "down 64 KiB"
 	down1M     = "down 1 MiB"
+	tlsDown1M  = "down 1 MiB, TLS"
 	up64K      = "up 64 KiB"
 	up1M       = "up 1 MiB"
 	h2load32   = "h2load unary 32 B 1×100"
 	h2load16K  = "h2load unary 16 KiB 10×10"
 	idleStream = "idle streams"
 	idleConn   = "idle connections"
+	tlsConn    = "idle connections, TLS"
 	beside1    = "unary 1×64 beside 1 stream"
 	beside100  = "unary 1×64 beside 100 streams"
 	beside10k  = "unary 1×64 beside 10k streams"
@@ -69,6 +73,10 @@ func allRows(p plan) []row {
 		r.load.Deadline = deadline
 		return r
 	}
+	encrypted := func(name string, plain row) row {
+		plain.name, plain.load.TLS = name, true
+		return plain
+	}
 	beside := func(name string, held int) row {
 		r := of(name, "calls/s", load.Unary, 1, 64, 32, 0)
 		r.load.Held = held
@@ -83,6 +91,8 @@ func allRows(p plan) []row {
 		of(unary1, "calls/s", load.Unary, 1, 1, 32, 0),
 		of(unary100, "calls/s", load.Unary, 1, 100, 32, 0),
 		timed(timed100, time.Second),
+		encrypted(tls1, of("", "calls/s", load.Unary, 1, 1, 32, 0)),
+		encrypted(tls100, of("", "calls/s", load.Unary, 1, 100, 32, 0)),
 		of(openLoop, "calls/s", load.Unary, 1, 1000, 32, 20_000),
 		h2load(h2load32, 1, 100, 32),
 		h2load(h2load16K, 10, 10, 16<<10),
@@ -92,10 +102,12 @@ func allRows(p plan) []row {
 		of(down1K, "msgs/s", load.Down, 1, 1, 1<<10, 0),
 		of(down64K, "msgs/s", load.Down, 1, 1, 64<<10, 0),
 		of(down1M, "msgs/s", load.Down, 1, 1, 1<<20, 0),
+		encrypted(tlsDown1M, of("", "msgs/s", load.Down, 1, 1, 1<<20, 0)),
 		of(up64K, "msgs/s", load.Up, 1, 1, 64<<10, 0),
 		of(up1M, "msgs/s", load.Up, 1, 1, 1<<20, 0),
 		of(idleStream, "held", load.IdleStreams, 1, p.streams, 32, 0),
 		settled(of(idleConn, "held", load.IdleConns, p.conns, 1, 32, 0)),
+		encrypted(tlsConn, settled(of("", "held", load.IdleConns, p.conns, 1, 32, 0))),
 		beside(beside1, 1),
 		beside(beside100, 100),
 		beside(beside10k, 10_000),
@@ -122,10 +134,21 @@ func (r row) args() []string {
 	if r.load.Deadline > 0 {
 		args = append(args, "-deadline", r.load.Deadline.String())
 	}
+	if r.load.TLS {
+		args = append(args, "-tls")
+	}
 	if r.load.Held > 0 {
 		args = append(args, "-held", strconv.Itoa(r.load.Held), "-gate")
 	}
 	return args
+}
+
+// serverArgs is what the server is told.
+func (r row) serverArgs() []string {
+	if r.load.TLS {
+		return []string{"-tls"}
+	}
+	return nil
 }
 
 // ends is the programs at both ends. One without a client serves a file, for
@@ -203,6 +226,8 @@ func (c contender) takesPart(r row) bool {
 		return r.neutral
 	case c.ends == vtEnds:
 		return r.isBusy()
+	case r.load.TLS && (c.ends == cppEnds || c.name == connectGo || c.floor):
+		return false // see roster.Entry.CheckTLS
 	case c.ends == cppEnds:
 		return r.load.Held == 0 && r.load.Deadline == 0 && !r.far // its programs have no such modes
 	case c.name == connectGo:

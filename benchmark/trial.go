@@ -74,7 +74,7 @@ func (b *bench) trial(ctx context.Context, r row, c contender) (sample, error) {
 	if c.static != nil {
 		return b.staticTrial(ctx, r, c)
 	}
-	server, addr, err := b.startServer(ctx, c)
+	server, addr, err := b.startServer(ctx, c, r.serverArgs()...)
 	if err != nil {
 		return sample{}, err
 	}

@@ -47,3 +47,36 @@ func TestSetCompressor(t *testing.T) {
 		t.Error("a client's encoding was changed")
 	}
 }
+
+// claim is a compressor whose messages say a size.
+type claim struct {
+	codec.Compressor
+	n int
+}
+
+func (c claim) DecompressedSize([]byte) int { return c.n }
+
+// The room for a compressed message is what it says, as far as that is to be trusted.
+func TestInflatedSize(t *testing.T) {
+	const limit = 1 << 20
+	r := newRig(t, func(cfg *Config, _ *fakeOpener) { cfg.Settings = NewSettings(Settings{MaxRecvMessage: limit}) })
+	for _, test := range []struct {
+		name string
+		comp codec.Compressor
+		sent int // octets
+		want int
+	}{
+		{"it does not say", codec.Identity(), 1000, 4000},
+		{"it cannot say", claim{n: -1}, 1000, 4000},
+		{"it says", claim{n: 20_000}, 100, 20_001},
+		{"more than is trusted", claim{n: 1 << 30}, 100, trustedSize + 1},
+		{"much, of much", claim{n: 500_000}, 100_000, 500_001},
+		{"more than it is likely to be", claim{n: 1 << 30}, 10_000, 160_001},
+		{"more than the limit", claim{n: 1 << 30}, 1 << 20, limit},
+		{"a guess past the limit", codec.Identity(), 1 << 20, limit},
+	} {
+		if got := r.c.inflatedSize(test.comp, make([]byte, test.sent)); got != test.want {
+			t.Errorf("%s: room for %d, want %d", test.name, got, test.want)
+		}
+	}
+}

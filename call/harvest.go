@@ -108,11 +108,7 @@ func (c *Call) inflate(m frame.Message) (*mem.Buffer, *cqrpc.Error) {
 	if comp == nil {
 		return m.Body, cqrpc.Errorf(cqrpc.CodeInternal, "compressed message without grpc-encoding")
 	}
-	size := 4 * m.Body.Len() // a guess, to be outgrown by what is really there
-	if limit := c.shared().MaxRecvMessage; limit >= 0 {
-		size = min(size, limit)
-	}
-	out := mem.Get(size)
+	out := mem.Get(c.inflatedSize(comp, m.Body.Bytes()))
 	data, err := comp.Decompress(out.Bytes()[:0], m.Body.Bytes(), c.shared().MaxRecvMessage)
 	m.Body.Free()
 	out.Adopt(data)
@@ -123,6 +119,25 @@ func (c *Call) inflate(m frame.Message) (*mem.Buffer, *cqrpc.Error) {
 		return out, cqrpc.Errorf(cqrpc.CodeInternal, "cannot decompress message with %s: %w", comp.Name(), err)
 	}
 	return out, nil
+}
+
+// trustedSize is how much room a compressed message gets on its word, in bytes: what
+// pools have anyway.
+const trustedSize = 64 << 10
+
+// inflatedSize is how much room src gets to begin with. What is really there may
+// outgrow it.
+func (c *Call) inflatedSize(comp codec.Compressor, src []byte) int {
+	size := 4 * len(src) // a guess
+	if s, ok := comp.(codec.Sizer); ok {
+		if n := s.DecompressedSize(src); n >= 0 {
+			size = min(n, max(4*size, trustedSize)) + 1 // where the end is found
+		}
+	}
+	if limit := c.shared().MaxRecvMessage; limit >= 0 {
+		size = min(size, limit)
+	}
+	return size
 }
 
 func (c *Call) unmarshal(body *mem.Buffer, v any) *cqrpc.Error {

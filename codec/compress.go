@@ -24,6 +24,14 @@ type Compressor interface {
 	Decompress(dst, src []byte, max int) ([]byte, error)
 }
 
+// Sizer is what a Compressor may be, too: one whose compressed messages say how
+// large they are, so that room for one need not be found bit by bit.
+type Sizer interface {
+	// DecompressedSize returns how many bytes src says that it inflates to, negative
+	// if it does not say. src is a peer's word: it may say anything.
+	DecompressedSize(src []byte) int
+}
+
 // ErrTooLarge is wrapped by the error of a Decompress that passed its limit.
 var ErrTooLarge = errors.New("inflated message exceeds the limit")
 

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"slices"
 	"sync"
 )
@@ -96,13 +97,13 @@ type inflater struct {
 	past [1]byte      // where to read when the output is full but may be complete
 }
 
-func (gzipCompressor) Decompress(dst, src []byte, max int) ([]byte, error) {
+func (g gzipCompressor) Decompress(dst, src []byte, max int) ([]byte, error) {
 	f, _ := inflaters.Get().(*inflater)
 	if f == nil {
 		f = new(inflater)
 	}
 	f.src.Reset(src)
-	out, err := f.inflate(reserve(dst, src, max), max)
+	out, err := f.inflate(g.reserve(dst, src, max), max)
 	f.src.Reset(nil)
 	f.r.Header = gzip.Header{} // its strings are the peer's
 	inflaters.Put(f)
@@ -156,17 +157,21 @@ func truncated(err error) error {
 // what it has sent. Deflate itself can reach about 1032.
 const maxTrust = 16
 
-// reserve grows dst for the size that src claims to inflate to: the last four
-// bytes of a member, ISIZE (RFC 1952 section 2.3.1). The claim may be a lie, so
-// it only decides how often inflate has to grow dst.
-func reserve(dst, src []byte, max int) []byte {
+// DecompressedSize implements Sizer: the last four bytes of a member, ISIZE (RFC
+// 1952 section 2.3.1).
+func (gzipCompressor) DecompressedSize(src []byte) int {
 	if len(src) < 4 {
-		return dst
+		return -1
 	}
-	claim := uint64(binary.LittleEndian.Uint32(src[len(src)-4:]))
-	claim = min(claim, maxTrust*uint64(len(src)))
+	return int(min(binary.LittleEndian.Uint32(src[len(src)-4:]), math.MaxInt32))
+}
+
+// reserve grows dst for the size that src claims to inflate to. The claim may be a
+// lie, so it only decides how often inflate has to grow dst.
+func (g gzipCompressor) reserve(dst, src []byte, max int) []byte {
+	claim := min(g.DecompressedSize(src), maxTrust*len(src))
 	if max >= 0 {
-		claim = min(claim, uint64(max))
+		claim = min(claim, max)
 	}
-	return slices.Grow(dst, int(claim))
+	return slices.Grow(dst, claim+1) // the one more is where to find the end
 }

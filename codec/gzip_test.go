@@ -281,3 +281,20 @@ func mustCompress(t testing.TB, c codec.Compressor, dst, src []byte) []byte {
 	}
 	return b
 }
+
+// A message says its size to who makes room for it.
+func TestGzipSaysTheSize(t *testing.T) {
+	c := codec.Gzip().(codec.Sizer)
+	for _, n := range []int{0, 1, 100_000} {
+		packed := mustCompress(t, codec.Gzip(), nil, make([]byte, n))
+		if got := c.DecompressedSize(packed); got != n {
+			t.Errorf("%d bytes say that they are %d", n, got)
+		}
+	}
+	if got := c.DecompressedSize([]byte{1, 2, 3}); got >= 0 {
+		t.Errorf("three bytes say that they are %d", got)
+	}
+	if got := c.DecompressedSize([]byte{0xff, 0xff, 0xff, 0xff}); got < 0 {
+		t.Errorf("the largest size is %d", got)
+	}
+}

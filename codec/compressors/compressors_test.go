@@ -269,3 +269,18 @@ func FuzzDecompress(f *testing.F) {
 		}
 	})
 }
+
+func TestZstdSaysTheSize(t *testing.T) {
+	c := compressors.Zstd()
+	packed, err := c.Compress(nil, make([]byte, 100_000))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := c.(codec.Sizer)
+	if got := s.DecompressedSize(packed); got != 100_000 {
+		t.Errorf("100000 bytes say that they are %d", got)
+	}
+	if got := s.DecompressedSize(packed[:2]); got >= 0 {
+		t.Errorf("two bytes say that they are %d", got)
+	}
+}

@@ -43,6 +43,15 @@ func (*zstandard) Name() string { return "zstd" }
 
 func (z *zstandard) Compress(dst, src []byte) ([]byte, error) { return z.w.EncodeAll(src, dst), nil }
 
+// DecompressedSize implements codec.Sizer.
+func (*zstandard) DecompressedSize(src []byte) int {
+	var h zstd.Header
+	if err := h.Decode(src); err != nil || !h.HasFCS {
+		return -1
+	}
+	return int(min(h.FrameContentSize, math.MaxInt32))
+}
+
 // Decompress decodes a whole message at once, which takes no window besides the
 // message itself: a peer can ask for the window of a stream in nine bytes.
 func (z *zstandard) Decompress(dst, src []byte, max int) ([]byte, error) {

@@ -107,6 +107,39 @@ func TestDeadline(t *testing.T) {
 	}
 }
 
+// TestTLS: both ends encrypt if they are told to, or say that they cannot.
+func TestTLS(t *testing.T) {
+	cfg, err := service.ServerTLS()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range append(roster.Entries(), roster.Floor()) {
+		if err := e.CheckTLS(); err != nil {
+			continue
+		}
+		t.Run(e.Name+" "+e.Style, func(t *testing.T) {
+			addr := serve(t, e, service.Setting{TLS: cfg})
+			p := load.Plan{Mode: load.Unary, Conns: 2, Streams: 3, Size: 100, Duration: 10 * time.Millisecond, TLS: true}
+			drive(t, e, addr, false, p)
+
+			p.TLS = false
+			c, err := e.NewClient(setupOf(addr, false, p))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := load.Run(t.Context(), c, p); err == nil {
+				t.Error("the server answers in plaintext")
+			}
+			if err := c.Close(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	if err := roster.Floor().CheckTLS(); err == nil {
+		t.Error("TCP without a protocol claims to encrypt")
+	}
+}
+
 // setupOf is what a client is told that shall do p.
 func setupOf(addr string, inline bool, p load.Plan) load.Setup {
 	s := load.Setup{Addr: addr, Inline: inline}
