@@ -95,3 +95,42 @@ func TestWritePiecesFails(t *testing.T) {
 		}
 	}
 }
+
+// Who may not wait copies chained payloads, if there are few octets, and leaves what
+// is not taken to Flush.
+func TestTryFlush(t *testing.T) {
+	for _, tc := range []struct {
+		name  string
+		most  int
+		takes int // octets, of the first write
+		want  bool
+	}{
+		{"all is taken", 100_000, 1 << 20, true},
+		{"some is taken", 100_000, 10_000, false},
+		{"nothing is taken", 100_000, 0, false},
+		{"too much to copy", 10_000, 1 << 20, false},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			w, want := chained(t, 100, recordSize, 3*recordSize, 10)
+			var d whole
+			tries := 0
+			done, err := w.TryFlush(func(p []byte) (int, error) {
+				tries++
+				return d.Write(p[:min(len(p), tc.takes)])
+			}, tc.most)
+			if done != tc.want || err != nil || tries > 1 || tries == 0 && tc.most > len(want) {
+				t.Fatalf("done %v after %d tries, %v", done, tries, err)
+			}
+			if err := w.Flush(&d); err != nil || !bytes.Equal(d.Bytes(), want) {
+				t.Errorf("%v, or not what was to be written", err)
+			}
+		})
+	}
+	t.Run("failure", func(t *testing.T) {
+		w, _ := chained(t, recordSize)
+		done, err := w.TryFlush(func([]byte) (int, error) { return 0, errFull }, 1<<20)
+		if !done || !errors.Is(err, errFull) || w.Len() != 0 {
+			t.Errorf("done %v, %v, %d octets left", done, err, w.Len())
+		}
+	})
+}

@@ -301,14 +301,16 @@ func (w *Writer) Flush(dst io.Writer) error {
 
 // TryFlush is Flush by write, which writes what can be written at once. It
 // reports whether nothing is left; what is left stays collected, for Flush.
-// Chained payloads are too much to try: nothing is written then.
-func (w *Writer) TryFlush(write func(p []byte) (n int, err error)) (done bool, err error) {
+// Chained payloads have to be copied for that: if there are, and more than most octets in
+// all, nothing is written.
+func (w *Writer) TryFlush(write func(p []byte) (n int, err error), most int) (done bool, err error) {
 	switch {
 	case w.Len() == 0:
 		return true, nil
-	case len(w.chain) > 0:
+	case len(w.chain) > 0 && w.Len() > most:
 		return false, nil
 	}
+	w.coalesce()
 	n, err := write(w.buf)
 	if err == nil && n < len(w.buf) {
 		w.buf = w.buf[:copy(w.buf, w.buf[n:])]
@@ -378,6 +380,25 @@ func (w *Writer) writePieces(dst io.Writer) error {
 	p.n, p.err = 0, nil
 	pieces.Put(p)
 	return err
+}
+
+// coalesce moves the chained payloads into buf, in place from the back.
+func (w *Writer) coalesce() {
+	if len(w.chain) == 0 {
+		return
+	}
+	from := len(w.buf)
+	w.buf = slices.Grow(w.buf, w.chained)[:len(w.buf)+w.chained]
+	to := len(w.buf)
+	for i := len(w.chain) - 1; i >= 0; i-- {
+		l := &w.chain[i]
+		to -= from - l.at
+		copy(w.buf[to:], w.buf[l.at:from])
+		from = l.at
+		to -= len(l.payload)
+		copy(w.buf[to:], l.payload)
+	}
+	w.unchain()
 }
 
 // unchain forgets the chained payloads.

@@ -47,7 +47,7 @@ func (c *Conn) flush(t *turn, yield bool) {
 // write writes what is encoded, waiting where it must. Most of the time it need not.
 func (c *Conn) write() error {
 	if c.try != nil {
-		if done, err := c.tryWrite(); done {
+		if done, err := c.tryWrite(0); done {
 			return err
 		}
 	}
@@ -58,10 +58,14 @@ func (c *Conn) write() error {
 	return err
 }
 
+// maxCopied is how many octets the reader copies, rather than start a goroutine that
+// writes them from where they lie.
+const maxCopied = 64 << 10
+
 // tryWrite writes what can be written without waiting, and reports whether nothing
-// is left.
-func (c *Conn) tryWrite() (done bool, err error) {
-	done, err = c.w.TryFlush(c.try.TryWrite)
+// is left. Large payloads are copied for it if there are most octets in all.
+func (c *Conn) tryWrite(most int) (done bool, err error) {
+	done, err = c.w.TryFlush(c.try.TryWrite, most)
 	return done && (err != nil || c.late == nil || c.late.isSent()), err
 }
 
@@ -82,7 +86,7 @@ func (c *Conn) flushInline(yield bool) {
 			return
 		}
 		c.turnEncode(t)
-		done, err := c.tryWrite()
+		done, err := c.tryWrite(maxCopied)
 		if !done {
 			go c.flush(t, false)
 			return
