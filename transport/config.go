@@ -78,9 +78,9 @@ type Config struct {
 
 	// BusyPoll is how long the reader asks its socket again before it waits, where
 	// experience says that the next frame is about to come: a processor's time for
-	// the time and work of waking a thread. Plaintext on Unix only, not with
-	// GOMAXPROCS=1, and not while the process reads other connections too. At most
-	// 1 ms. Default 100 µs; negative: never.
+	// the time and work of waking a thread. On Unix only, and with TLS if ServerTLS or
+	// ClientTLS made it; not with GOMAXPROCS=1, and not while the process reads other
+	// connections too. At most 1 ms. Default 100 µs; negative: never.
 	BusyPoll time.Duration
 
 	// Budgets bound work that the peer can trigger.
