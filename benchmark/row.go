@@ -34,6 +34,7 @@ const (
 	pingPong   = "ping-pong 100 streams"
 	down32     = "down 32 B"
 	down1K     = "down 1 KiB"
+	down100    = "down 1 KiB, 100 streams"
 	down64K    = "down 64 KiB"
 	down1M     = "down 1 MiB"
 	tlsDown1M  = "down 1 MiB, TLS"
@@ -100,6 +101,7 @@ func allRows(p plan) []row {
 		of(pingPong, "msgs/s", load.PingPong, 1, 100, 32, 0),
 		of(down32, "msgs/s", load.Down, 1, 1, 32, 0),
 		of(down1K, "msgs/s", load.Down, 1, 1, 1<<10, 0),
+		of(down100, "msgs/s", load.Down, 1, 100, 1<<10, 0),
 		of(down64K, "msgs/s", load.Down, 1, 1, 64<<10, 0),
 		of(down1M, "msgs/s", load.Down, 1, 1, 1<<20, 0),
 		encrypted(tlsDown1M, of("", "msgs/s", load.Down, 1, 1, 1<<20, 0)),

@@ -22,8 +22,8 @@ const (
 	writeBuffer = 4 << 10
 
 	// maxKept is the largest capacity kept after a flush: what append makes of
-	// a turn of 64 KiB and the octets that frame it.
-	maxKept = 96 << 10
+	// 256 KiB in small parts, a connection's turn, and the octets that frame them.
+	maxKept = 400 << 10
 )
 
 // pad is what a Writer needs while it has something to write.

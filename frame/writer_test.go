@@ -326,3 +326,21 @@ func TestWriterRefusesLargeData(t *testing.T) {
 	}()
 	NewWriter().Data(1, make([]byte, 5), make([]byte, minMaxFrameSize-4), nil, false)
 }
+
+// A connection's turn of small payloads, again and again, allocates nothing.
+func TestWriterKeepsTheBufferOfATurn(t *testing.T) {
+	w := NewWriter()
+	payload := make([]byte, 1<<10)
+	turn := func() {
+		for i := range 256 {
+			w.Data(uint32(2*i+1), nil, payload, nil, false)
+		}
+		if err := w.Flush(io.Discard); err != nil {
+			t.Fatal(err)
+		}
+	}
+	turn()
+	if n := testing.AllocsPerRun(100, turn); n != 0 {
+		t.Errorf("%v allocations each turn", n)
+	}
+}
