@@ -14,7 +14,7 @@ import (
 // its *tls.Conn reads and writes. With it a [secureSocket] waits without room, and
 // writes without waiting.
 //
-//	socket ──► ahead ──Read───► *tls.Conn   isBorne: what was fetched, and no more
+//	socket ──► ahead ──Read───► *tls.Conn   noWait: what was fetched, and no more
 //	socket ◄── late ◄───Write── *tls.Conn   isCollecting: written when there is all
 type cipherSocket struct {
 	rawSocket
@@ -23,8 +23,8 @@ type cipherSocket struct {
 	tryPush func(fd uintptr) bool // the same, and never asks to be called again
 
 	// reader only
-	ahead   readAhead
-	isBorne bool
+	ahead  readAhead
+	noWait bool
 
 	mu sync.Mutex // held while the socket takes what it has room for, too: it does not wait
 	// guarded by mu
@@ -54,7 +54,7 @@ func (s *cipherSocket) Read(p []byte) (int, error) {
 		n := copy(p, s.ahead.held)
 		s.ahead.held = s.ahead.held[n:]
 		return n, nil
-	case s.isBorne:
+	case s.noWait:
 		return 0, nothingYet{}
 	}
 	return s.rawSocket.Read(p)

@@ -29,7 +29,7 @@ var (
 func (s *secureSocket) ReadInto(room frame.Room) (int, error) {
 	for {
 		if !s.isDrained {
-			if n, err := s.readBorne(room.Take()); n > 0 || err != nil {
+			if n, err := s.decrypt(room.Take()); n > 0 || err != nil {
 				return n, err
 			}
 		}
@@ -44,16 +44,16 @@ func (s *secureSocket) ReadInto(room frame.Room) (int, error) {
 	}
 }
 
-// readBorne decrypts what was fetched, as many records as there is room for. A
+// decrypt takes what was fetched, as many records as there is room for. A
 // reader that got them one by one would answer them one by one.
-func (s *secureSocket) readBorne(p []byte) (n int, err error) {
-	s.below.isBorne = true
+func (s *secureSocket) decrypt(p []byte) (n int, err error) {
+	s.below.noWait = true
 	for n < len(p) && err == nil {
 		var k int
 		k, err = s.Conn.Read(p[n:])
 		n += k
 	}
-	s.below.isBorne = false
+	s.below.noWait = false
 	if _, isNothing := err.(nothingYet); isNothing { //nolint:errorlint // crypto/tls wraps none
 		s.isDrained, err = true, nil
 	}
