@@ -131,7 +131,7 @@ func (c *Call) inflatedSize(comp codec.Compressor, src []byte) int {
 	size := 4 * len(src) // a guess
 	if s, ok := comp.(codec.Sizer); ok {
 		if n := s.DecompressedSize(src); n >= 0 {
-			size = min(n, max(4*size, trustedSize)) + 1 // where the end is found
+			size = min(n, max(4*size, trustedSize)-1) + 1 // one more is where the end is found
 		}
 	}
 	if limit := c.shared().MaxRecvMessage; limit >= 0 {

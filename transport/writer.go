@@ -63,7 +63,7 @@ func (c *Conn) write() error {
 const maxCopied = 64 << 10
 
 // tryWrite writes what can be written without waiting, and reports whether nothing
-// is left. Large payloads are copied for it if there are most octets in all.
+// is left. Large payloads are copied for it if there are no more octets than most in all.
 func (c *Conn) tryWrite(most int) (done bool, err error) {
 	done, err = c.w.TryFlush(c.try.TryWrite, most)
 	return done && (err != nil || c.late == nil || c.late.isSent()), err
