@@ -14,6 +14,8 @@ type Lane struct {
 	*laneRoom           // nil: one completion at most is collected
 	only      laneEntry // that one, without a completer if there is none
 	flushing  bool
+	foremost  *Queue // see Foremost
+	host      *Queue // see Host
 }
 
 // laneRoom is what a lane collects more than one completion in. A lane has it until
@@ -52,6 +54,18 @@ func (l *Lane) expand() {
 	l.only = laneEntry{}
 }
 
+// Foremost returns the queue that was the first of all queues to get something from the
+// last Flush that was not empty, or nil.
+func (l *Lane) Foremost() *Queue { return l.foremost }
+
+// Host returns the queue whose poller the lane's goroutine is, or nil. What may as
+// well end on any queue, a server's new call for example, is best ended on that one: its poller need
+// not be woken.
+func (l *Lane) Host() *Queue { return l.host }
+
+// SetHost says whose poller the lane's goroutine is from now on; nil: nobody's.
+func (l *Lane) SetHost(q *Queue) { l.host = q }
+
 // Empty reports whether nothing is collected.
 func (l *Lane) Empty() bool {
 	return l.only.to == nil && (l.laneRoom == nil || len(l.pending) == 0)
@@ -66,7 +80,7 @@ func (l *Lane) Flush() {
 	if l.flushing || l.Empty() {
 		return
 	}
-	l.flushing = true
+	l.flushing, l.foremost = true, nil
 	for !l.Empty() {
 		l.flushOnce()
 	}
@@ -79,6 +93,9 @@ func (l *Lane) flushOnce() {
 	if l.laneRoom == nil {
 		e := l.only
 		l.only = laneEntry{}
+		if q, ok := e.to.(*Queue); ok {
+			l.meet(q)
+		}
 		e.to.Complete(e.c)
 		return
 	}
@@ -107,6 +124,7 @@ func (l *Lane) deliver(batch []laneEntry) {
 		switch to := batch[i].to.(type) {
 		case nil:
 		case *Queue:
+			l.meet(to)
 			l.gather(to, batch[i:])
 			to.completeAll(l.scratch)
 			clear(l.scratch)
@@ -114,6 +132,12 @@ func (l *Lane) deliver(batch []laneEntry) {
 		default:
 			to.Complete(batch[i].c)
 		}
+	}
+}
+
+func (l *Lane) meet(q *Queue) {
+	if l.foremost == nil {
+		l.foremost = q
 	}
 }
 

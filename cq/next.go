@@ -110,6 +110,9 @@ func (q *Queue) take(dst []Completion, want selector, p patience) (int, Kind) {
 			kind = Shutdown
 		case expired:
 			kind = Timeout
+		case !want.byTag && q.canServeLocked() && !p.isOver():
+			expired = q.serveLocked(p)
+			continue
 		default:
 			w = q.parkLocked(w, want)
 			q.mu.Unlock()

@@ -45,11 +45,12 @@ type Queue struct {
 	mu sync.Mutex
 
 	// guarded by mu
-	ready  ring[Completion]
-	parked []*poller // blocked in Next or Pluck; the last is woken first
-	free   []*poller // not in use
-	awake  int       // pollers woken that have not looked at ready since
-	alarms *Alarm    // armed ones, linked
+	ready   ring[Completion]
+	parked  []*poller // blocked in Next or Pluck; the last is woken first
+	free    []*poller // not in use
+	awake   int       // pollers woken, or serving, that have not looked at ready since
+	alarms  *Alarm    // armed ones, linked
+	service service
 }
 
 var _ Completer = (*Queue)(nil)
@@ -97,7 +98,9 @@ func (q *Queue) Complete(c Completion) {
 	q.mu.Lock()
 	q.ready.push(c)
 	left := q.endLocked(1)
+	served := q.recallLocked()
 	q.mu.Unlock()
+	recall(served)
 	q.mustHaveBegun(left)
 }
 
@@ -113,7 +116,9 @@ func (q *Queue) completeAll(cs []Completion) {
 		q.ready.push(cs[i])
 	}
 	left := q.endLocked(len(cs))
+	served := q.recallLocked()
 	q.mu.Unlock()
+	recall(served)
 	q.mustHaveBegun(left)
 }
 
@@ -168,11 +173,14 @@ func (q *Queue) giveBackUnit() {
 		}
 		return
 	}
+	var served Source
 	q.mu.Lock()
 	if q.pending.Add(-1) == 0 {
 		q.wakeAllLocked()
+		served = q.recallLocked()
 	}
 	q.mu.Unlock()
+	recall(served)
 }
 
 // Close shuts the queue down and waits until it is finished and empty,

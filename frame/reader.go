@@ -238,6 +238,9 @@ func (r *Reader) Buffered() bool {
 	return len(w) >= headerLen+n
 }
 
+// IsEmpty reports whether nothing is buffered, nor an error to be returned.
+func (r *Reader) IsEmpty() bool { return r.err == nil && r.src.err == nil && r.src.buffered() == 0 }
+
 func (r *Reader) readFrame() (f Frame, err error) {
 	fh, err := r.readHeader()
 	if err != nil {

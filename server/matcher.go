@@ -40,11 +40,7 @@ func (m *matcher) offer(a *arrival, lane *cq.Lane) {
 		a.refuse(&statusShutDown)
 		return
 	}
-	start := m.lineup.turn
-	if m.server.cfg.sticky {
-		start = a.home
-	}
-	r := m.lineup.takeRequest(start)
+	r := m.lineup.takeRequest(m.startLocked(a, lane))
 	if r != nil {
 		m.mu.Unlock()
 		a.leave()
@@ -63,6 +59,19 @@ func (m *matcher) offer(a *arrival, lane *cq.Lane) {
 	case a.call.Finished() && m.drop(a): // before OnClosed could know that it waits
 		a.discard()
 	}
+}
+
+// startLocked returns the index of the queue whose request is best for a call.
+func (m *matcher) startLocked(a *arrival, lane *cq.Lane) int {
+	if m.server.cfg.sticky {
+		return a.home
+	}
+	if q := lane.Host(); q != nil {
+		if i, ok := m.server.queueIndex(q); ok {
+			return i
+		}
+	}
+	return m.lineup.turn
 }
 
 // pendLocked lets a call wait.

@@ -110,7 +110,7 @@ func (b *busyPoll) end() { b.since, b.isInTurn = time.Time{}, false }
 
 // came notes that there was something to read.
 func (b *busyPoll) came() {
-	if b == nil || b.most == 0 {
+	if b == nil {
 		return
 	}
 	if !b.since.IsZero() {

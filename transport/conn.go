@@ -63,15 +63,17 @@ type Conn struct {
 	peerHeaderList atomic.Uint32 // the peer's MAX_HEADER_LIST_SIZE
 
 	// reader only, but for the windows, which are atomic
-	r        *frame.Reader
-	lane     cq.Lane
-	in       incomingState
-	abuse    abuseState
-	bdp      bdpState
-	rest     restState
-	poll     *busyPoll // nil: there was nothing to answer yet
-	batching bool      // as inBatch
-	asked    int       // messages and requests in the batch, for which answers may come
+	r         *frame.Reader
+	lane      cq.Lane
+	in        incomingState
+	abuse     abuseState
+	bdp       bdpState
+	rest      restState
+	readUntil time.Time            // of readBy; zero: none
+	loan      atomic.Pointer[loan] // written by the reader; nil: there was none
+	poll      *busyPoll            // nil: there was nothing to answer yet
+	batching  bool                 // as inBatch
+	asked     int                  // messages and requests in the batch, for which answers may come
 
 	// flusher only
 	w *frame.Writer
@@ -106,7 +108,7 @@ func start(side Side, nc net.Conn, cfg *Config, h Handler) *Conn {
 	c.control.greet(side, cfg)
 
 	if c.cfg.HandshakeTimeout > 0 {
-		_ = nc.SetReadDeadline(time.Now().Add(c.cfg.HandshakeTimeout))
+		c.readBy(time.Now().Add(c.cfg.HandshakeTimeout))
 	}
 	c.mu.Lock()
 	c.holders++ // the reader
@@ -206,6 +208,9 @@ func (c *Conn) shut(s *shutdown, lane *cq.Lane) {
 	// next frame also makes find the closing state and linger.
 	_ = c.nc.SetDeadline(time.Now().Add(c.cfg.LingerTimeout))
 	c.rest.armed.Store(false)
+	if l := c.loan.Load(); l != nil {
+		l.reclaim(loanEnd{})
+	}
 	if s.mute {
 		_ = c.nc.Close()
 	}

@@ -24,15 +24,22 @@ func (c *Conn) read() { c.readOn(c.handshake()) }
 
 // readOn is read after the handshake, which may have failed.
 func (c *Conn) readOn(err error) {
-	for n := 1; err == nil; n++ {
-		if !c.await() { // here, where the stack is shallow
-			c.forget()
-			go c.readOn(nil)
+	for err == nil {
+		if c.await() == restDue { // here, where the stack is shallow
+			c.restart()
 			return
 		}
-		err = c.readFrame()
-		if err != nil || n%maxBatch == 0 || !c.r.Buffered() {
-			c.endBatch()
+		err = c.readBatch()
+		if err != nil {
+			c.endBatch(true)
+			break
+		}
+		end, was := c.lend()
+		err = end.err
+		c.endBatch(!was)
+		if end.isQuiet {
+			c.restart()
+			return
 		}
 	}
 	if !errors.Is(err, errStopped) {
@@ -41,6 +48,25 @@ func (c *Conn) readOn(err error) {
 	c.r.Release()
 	c.linger()
 	c.leave()
+}
+
+// restart lets another goroutine, with a small stack, be the reader: this one rests.
+func (c *Conn) restart() {
+	c.forget()
+	go c.readOn(nil)
+}
+
+// readBatch handles what a read has brought, one frame at the least, and
+// delivers its completions: one lock and at most one wake per queue.
+func (c *Conn) readBatch() (err error) {
+	for n := 1; err == nil; n++ {
+		err = c.readFrame()
+		if n == maxBatch || !c.r.Buffered() {
+			break
+		}
+	}
+	c.lane.Flush()
+	return err
 }
 
 // errStopped ends the read loop of a connection that is already closing.
@@ -84,12 +110,11 @@ func (c *Conn) beginBatch() {
 	c.mu.Unlock()
 }
 
-// endBatch delivers what a read brought, one lock and at most one wake per
-// queue, and writes what that has brought about.
-func (c *Conn) endBatch() {
-	c.lane.Flush()
+// endBatch writes what a batch has brought about. If yield is set it waits a turn of
+// the scheduler for it.
+func (c *Conn) endBatch(yield bool) {
 	c.mu.Lock()
-	if c.try != nil && !c.enoughLocked(min(c.asked, enoughToWrite)) {
+	if yield && c.try != nil && !c.enoughLocked(min(c.asked, enoughToWrite)) {
 		// Those who were woken run now, and what they send needs no goroutine
 		// of its own to be written.
 		c.mu.Unlock()
@@ -139,16 +164,6 @@ func (c *Conn) boundBlock(isComplete bool) {
 		return
 	}
 	c.readBy(time.Now().Add(c.cfg.HeaderTimeout))
-}
-
-// readBy lets reads wait until then, or for ever if it is zero, unless shut or
-// writeFailed has just set its own deadline.
-func (c *Conn) readBy(then time.Time) {
-	c.rest.armed.Store(false)
-	_ = c.nc.SetReadDeadline(then)
-	if c.stopped.Load() || c.broken.Load() {
-		_ = c.nc.SetReadDeadline(time.Now().Add(c.cfg.LingerTimeout))
-	}
 }
 
 // ready tells the handler that the handshake is complete and starts the timers.

@@ -1,8 +1,6 @@
 package transport
 
 import (
-	"errors"
-	"os"
 	"sync/atomic"
 	"time"
 )
@@ -22,26 +20,40 @@ type restState struct {
 
 	// reader only
 	able   bool // its socket can be read with next to no stack
+	isDue  bool // the deadline has passed
 	active bool // something came since the deadline was set
 	rests  bool // nothing came since the reader rests
 }
 
-// await waits for the peer. It reports false when the reader ought to rest.
-func (c *Conn) await() bool {
+// waitEnd is why a wait for the peer has ended.
+type waitEnd uint8
+
+const (
+	came     waitEnd = iota // something, or the end
+	restDue                 // the reader ought to rest
+	recalled                // who waits is a poller, and wanted elsewhere
+)
+
+// await waits for the peer.
+func (c *Conn) await() waitEnd {
 	r := &c.rest
 	for {
 		if r.able && !r.rests && !r.armed.Load() {
 			c.armRest()
 		}
-		if c.r.Await() {
+		switch {
+		case c.r.Await():
 			r.active, r.rests = true, false
-			return true
+			return came
+		case c.isRecalled():
+			return recalled
+		case !r.isDue:
+			continue
+		case !r.active:
+			r.isDue, r.rests = false, true
+			return restDue
 		}
-		if !r.active {
-			r.rests = true
-			return false
-		}
-		r.active = false
+		r.isDue, r.active = false, false
 	}
 }
 
@@ -50,6 +62,7 @@ func (c *Conn) await() bool {
 func (c *Conn) forget() {
 	c.r.Forget()
 	c.poll = nil
+	c.loan.Store(nil)
 	c.mu.Lock()
 	isFree := c.flusher == flusherResting && c.state < closing
 	if isFree {
@@ -60,24 +73,4 @@ func (c *Conn) forget() {
 		c.w.Forget()
 		c.flushInline(false)
 	}
-}
-
-// armRest sets the deadline of a rest, unless shut or writeFailed have set theirs,
-// or do so now.
-func (c *Conn) armRest() {
-	c.rest.armed.Store(true)
-	_ = c.nc.SetReadDeadline(time.Now().Add(c.cfg.restAfter))
-	if c.stopped.Load() || c.broken.Load() {
-		c.readBy(time.Time{})
-	}
-}
-
-// isRest reports whether err is the deadline of a rest, which it lifts, and no
-// other.
-func (c *Conn) isRest(err error) bool {
-	if !c.rest.armed.Load() || !errors.Is(err, os.ErrDeadlineExceeded) {
-		return false
-	}
-	c.readBy(time.Time{})
-	return true
 }

@@ -72,7 +72,7 @@ func waitRest(t *testing.T) {
 	for range 10_000 {
 		all := string(stacks[:runtime.Stack(stacks, true)])
 		for g := range strings.SplitSeq(all, "\n\n") {
-			if strings.Contains(g, "created by github.com/cqrpc/cqrpc/transport.(*Conn).readOn") &&
+			if strings.Contains(g, "created by github.com/cqrpc/cqrpc/transport.(*Conn).restart") &&
 				strings.Contains(g, "[IO wait") {
 				return
 			}

@@ -33,6 +33,8 @@ type rawRead struct {
 	p    []byte     // of Read
 	n    int
 	err  error
+
+	isOver bool // there is nothing to read, and no wait for it
 }
 
 // rawWrite is a write in progress.
@@ -71,7 +73,7 @@ func (s *rawSocket) Read(p []byte) (int, error) {
 		s.in = rawRead{p: p[:min(len(p), maxTransfer)]}
 		err := s.raw.Read(s.read)
 		s.in.p = nil
-		if err == nil || !s.isRest(err) {
+		if err == nil || !s.isExcused(err) {
 			return s.outcome(err)
 		}
 	}
@@ -93,15 +95,18 @@ func (s *rawSocket) outcome(err error) (int, error) {
 // attach says whose socket it is.
 func (s *rawSocket) attach(c *Conn) { s.conn = c }
 
-func (s *rawSocket) isRest(err error) bool { return s.conn != nil && s.conn.isRest(err) }
+func (s *rawSocket) isExcused(err error) bool { return s.conn != nil && s.conn.isExcused(err) }
 
-// ReadInto implements frame.PatientReader. Like Read it obeys deadlines; that of a
-// rest is when it stops waiting.
+// ReadInto implements frame.PatientReader. Like Read it obeys deadlines; those that are
+// no reason to stop reading are when it stops waiting.
 func (s *rawSocket) ReadInto(room frame.Room) (int, error) {
 	s.in = rawRead{room: room}
 	err := s.raw.Read(s.read)
 	s.in.room = nil
-	if err != nil && s.isRest(err) {
+	if s.conn != nil {
+		s.conn.endWait()
+	}
+	if s.in.isOver || err != nil && s.isExcused(err) {
 		return 0, nil
 	}
 	return s.outcome(err)
@@ -118,13 +123,15 @@ func (s *rawSocket) readOnce(fd uintptr) (done bool) {
 		case 0:
 			s.got(n)
 		case syscall.EAGAIN:
-			if s.conn != nil && s.conn.poll.again() {
+			if s.conn != nil && !s.conn.isRecalled() && s.conn.poll.again() {
 				continue
 			}
-			if s.in.room != nil {
-				s.in.room.Drop()
+			if s.in.room == nil {
+				return false
 			}
-			return false
+			s.in.room.Drop()
+			s.in.isOver = s.conn != nil && !s.conn.beginWait()
+			return s.in.isOver
 		default:
 			s.in.err = os.NewSyscallError("read", errno)
 		}
