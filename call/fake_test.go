@@ -35,6 +35,8 @@ type fakeStream struct {
 	limit    uint32
 }
 
+func (s *fakeStream) Source() cq.Source { return nil }
+
 func (s *fakeStream) MaxHeaderList() uint32 {
 	if s.limit == 0 {
 		return math.MaxUint32

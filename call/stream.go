@@ -32,6 +32,8 @@ type Stream interface {
 	// have arrived, and more than the stream lets the peer send at once. Once the
 	// call has called Reset, what is outstanding is the stream's to return.
 	Consume(n int)
+	// Source is what to serve in place of waiting for the call; nil: nothing.
+	Source() cq.Source
 	// Reset ends the stream from this side; no OnClosed follows.
 	Reset(code frame.ErrCode)
 }

@@ -79,7 +79,7 @@ func (s *stream) sendValue(v any, flags call.Flags) error {
 	if err := s.call.StartBatchOn(&s.send, []call.Op{call.SendValue(v).With(call.BufferHint | flags)}, nil); err != nil {
 		return batchError(err)
 	}
-	if ev, _ := s.send.Wait(context.Background()); !ev.OK {
+	if ev, _ := s.call.Await(context.Background(), &s.send); !ev.OK {
 		return io.EOF
 	}
 	return nil
@@ -94,7 +94,7 @@ func (s *stream) closeSend() error {
 	if err := s.call.StartBatchOn(&s.send, []call.Op{call.SendClose()}, nil); err != nil {
 		return batchError(err)
 	}
-	s.send.Wait(context.Background())
+	s.call.Await(context.Background(), &s.send)
 	return nil
 }
 
@@ -107,7 +107,7 @@ func (s *stream) recvValue(v any) error {
 	if err := s.call.StartBatchOn(&s.recv, []call.Op{call.RecvValue(v, &s.got)}, nil); err != nil {
 		return batchError(err)
 	}
-	s.recv.Wait(context.Background())
+	s.call.Await(context.Background(), &s.recv)
 	if s.got {
 		return nil
 	}
@@ -125,7 +125,7 @@ func (s *stream) finished() error {
 			s.err = batchError(err)
 			return
 		}
-		s.finish.Wait(context.Background())
+		s.call.Await(context.Background(), &s.finish)
 		s.err = s.call.Err()
 		s.tell()
 		s.call.Close()
@@ -148,7 +148,7 @@ func (s *stream) tell() {
 // Header waits for the response's initial metadata. It is empty if the server
 // answered with a status only. Safe for concurrent use.
 func (s *stream) Header() (cqrpc.Metadata, error) {
-	s.headerOnce.Do(func() { s.header.Wait(context.Background()) })
+	s.headerOnce.Do(func() { s.call.Await(context.Background(), &s.header) })
 	return s.headerMD, s.call.Err()
 }
 

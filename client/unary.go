@@ -78,10 +78,10 @@ func (u *unaryCall) tell() {
 // await waits for a batch. When ctx ends the call is cancelled, which completes
 // the batch.
 func await(ctx context.Context, c *call.Call, w *cq.Waiter) cq.Event {
-	ev, ok := w.Wait(ctx)
+	ev, ok := c.Await(ctx, w)
 	if !ok {
 		c.CancelFor(ctx)
-		ev, _ = w.Wait(context.Background())
+		ev, _ = c.Await(context.Background(), w)
 	}
 	return ev
 }

@@ -31,8 +31,8 @@ func (inline) Execute(batch []Task) {
 }
 
 // Pool is an Executor with a bounded number of workers. Workers are started
-// when there is work and end when there is none, so an idle Pool owns no
-// goroutine. Tasks are started in the order they were given; with one worker
+// when there is work and end when there is none, or when the connection that a worker
+// serves meanwhile is quiet too, so an idle Pool owns no goroutine. Tasks are started in the order they were given; with one worker
 // they also run in that order, one at a time.
 //
 // Workers are hired one after the other: the next when the last has begun and
@@ -49,10 +49,15 @@ type Pool struct {
 	// guarded by mu
 	tasks   ring[Task]
 	workers int
-	hiring  bool // the latest worker has not begun
+	hiring  bool    // the latest worker has not begun
+	closing int     // calls of Close that have not returned
+	service Service // by a worker without a task
 }
 
-var _ Executor = (*Pool)(nil)
+var (
+	_ Executor = (*Pool)(nil)
+	_ Host     = (*Pool)(nil)
+)
 
 // NewPool returns a Pool of at most n workers; n <= 0 means GOMAXPROCS.
 func NewPool(n int) *Pool {
@@ -71,21 +76,38 @@ func (p *Pool) Execute(batch []Task) {
 	for i := range batch {
 		p.tasks.push(batch[i])
 	}
-	hire := p.hireLocked()
+	isNew, served := p.hireLocked()
 	p.mu.Unlock()
-	if hire {
-		go p.worker()
-	}
+	p.begin(isNew, served)
 }
 
-// hireLocked counts a new worker, if one is wanted; the caller starts it.
-func (p *Pool) hireLocked() bool {
-	if p.hiring || p.workers == p.size || p.tasks.len() == 0 {
-		return false
+// hireLocked hires a worker, if one is wanted: a new one, or who serves a source; begin
+// lets it begin.
+func (p *Pool) hireLocked() (isNew bool, served Source) {
+	if p.hiring || p.tasks.len() == 0 {
+		return false, nil
+	}
+	if served = p.service.Recall(); served != nil || p.workers == p.size {
+		p.hiring = served != nil
+		return false, served
 	}
 	p.workers++
 	p.hiring = true
-	return true
+	return true, nil
+}
+
+func (p *Pool) begin(isNew bool, served Source) {
+	if isNew {
+		go p.worker()
+	}
+	recall(served)
+}
+
+// Offer implements [Host].
+func (p *Pool) Offer(s Source) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.closing == 0 && p.workers > 0 && p.service.Offer(s)
 }
 
 // Close waits until every task has run and the workers have ended. It must not
@@ -94,10 +116,16 @@ func (p *Pool) hireLocked() bool {
 // must not be lost to the order in which things are torn down.
 func (p *Pool) Close() {
 	p.mu.Lock()
+	p.closing++
+	served := p.service.Recall()
+	p.mu.Unlock()
+	recall(served)
+	p.mu.Lock()
 	defer p.mu.Unlock()
 	for p.workers > 0 {
 		p.idle.Wait()
 	}
+	p.closing--
 }
 
 // work runs tasks until there are none. One at a time: a task taken along
@@ -135,17 +163,19 @@ func (p *Pool) take(isNew bool) (Task, bool) {
 	if isNew {
 		p.hiring = false
 	}
+	for p.tasks.len() == 0 && p.closing == 0 && p.service.IsDue() {
+		p.service.Serve(&p.mu)
+		p.hiring = p.hiring && !p.service.isRecalled // if it was, that was to hire it
+	}
 	if p.tasks.len() == 0 {
 		p.retireLocked()
 		p.mu.Unlock()
 		return Task{}, false
 	}
 	t := p.tasks.pop()
-	hire := p.hireLocked()
+	isDue, served := p.hireLocked()
 	p.mu.Unlock()
-	if hire {
-		go p.worker()
-	}
+	p.begin(isDue, served)
 	return t, true
 }
 

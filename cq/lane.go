@@ -14,8 +14,8 @@ type Lane struct {
 	*laneRoom           // nil: one completion at most is collected
 	only      laneEntry // that one, without a completer if there is none
 	flushing  bool
-	foremost  *Queue // see Foremost
-	host      *Queue // see Host
+	foremost  Host // see Foremost
+	host      Host // see Host
 }
 
 // laneRoom is what a lane collects more than one completion in. A lane has it until
@@ -54,17 +54,16 @@ func (l *Lane) expand() {
 	l.only = laneEntry{}
 }
 
-// Foremost returns the queue that was the first of all queues to get something from the
-// last Flush that was not empty, or nil.
-func (l *Lane) Foremost() *Queue { return l.foremost }
+// Foremost returns the first of all hosts that got something from the last Flush, or nil.
+func (l *Lane) Foremost() Host { return l.foremost }
 
-// Host returns the queue whose poller the lane's goroutine is, or nil. What may as
-// well end on any queue, a server's new call for example, is best ended on that one: its poller need
-// not be woken.
-func (l *Lane) Host() *Queue { return l.host }
+// Host returns whose goroutine the lane's is, one that serves a [Source], or nil. What may as well
+// end on any queue, a server's new call for example, is best ended on that one: its poller
+// need not be woken.
+func (l *Lane) Host() Host { return l.host }
 
-// SetHost says whose poller the lane's goroutine is from now on; nil: nobody's.
-func (l *Lane) SetHost(q *Queue) { l.host = q }
+// SetHost says whose goroutine the lane's is from now on; nil: nobody's.
+func (l *Lane) SetHost(h Host) { l.host = h }
 
 // Empty reports whether nothing is collected.
 func (l *Lane) Empty() bool {
@@ -77,10 +76,14 @@ func (l *Lane) Empty() bool {
 // no order between different completers. Call it with no lock held. Flush from
 // within Flush does nothing: the outer one delivers.
 func (l *Lane) Flush() {
-	if l.flushing || l.Empty() {
+	if l.flushing {
 		return
 	}
-	l.flushing, l.foremost = true, nil
+	l.foremost = nil
+	if l.Empty() {
+		return
+	}
+	l.flushing = true
 	for !l.Empty() {
 		l.flushOnce()
 	}
@@ -93,9 +96,7 @@ func (l *Lane) flushOnce() {
 	if l.laneRoom == nil {
 		e := l.only
 		l.only = laneEntry{}
-		if q, ok := e.to.(*Queue); ok {
-			l.meet(q)
-		}
+		l.meet(e.to)
 		e.to.Complete(e.c)
 		return
 	}
@@ -130,16 +131,24 @@ func (l *Lane) deliver(batch []laneEntry) {
 			clear(l.scratch)
 			l.scratch = l.scratch[:0]
 		default:
+			l.meet(to)
 			to.Complete(batch[i].c)
 		}
 	}
 }
 
-func (l *Lane) meet(q *Queue) {
-	if l.foremost == nil {
-		l.foremost = q
+// meet notes the host of c, if it is the first one.
+func (l *Lane) meet(c Completer) {
+	if l.foremost != nil {
+		return
+	}
+	if c, ok := c.(hosted); ok {
+		l.foremost = c.Host()
 	}
 }
+
+// hosted is a Completer with a host, which may be nil.
+type hosted interface{ Host() Host }
 
 // gather moves the completions for q to scratch, in order.
 func (l *Lane) gather(q *Queue, batch []laneEntry) {

@@ -110,7 +110,7 @@ func (q *Queue) take(dst []Completion, want selector, p patience) (int, Kind) {
 			kind = Shutdown
 		case expired:
 			kind = Timeout
-		case !want.byTag && q.canServeLocked() && !p.isOver():
+		case !want.byTag && q.service.IsDue() && !p.isOver():
 			expired = q.serveLocked(p)
 			continue
 		default:

@@ -153,8 +153,12 @@ func (q *Queue) wakeForLocked(n int) {
 		}
 		return
 	}
+	need := q.ready.len() - q.awake
+	if q.service.isServed {
+		need-- // who serves is recalled
+	}
 	// The latest to park is the likeliest to have its stack in a cache.
-	for need := q.ready.len() - q.awake; need > 0 && len(q.parked) > 0; need-- {
+	for ; need > 0 && len(q.parked) > 0; need-- {
 		q.wakeLocked(q.parked[len(q.parked)-1])
 	}
 }

@@ -48,9 +48,9 @@ type Queue struct {
 	ready   ring[Completion]
 	parked  []*poller // blocked in Next or Pluck; the last is woken first
 	free    []*poller // not in use
-	awake   int       // pollers woken, or serving, that have not looked at ready since
+	awake   int       // pollers woken that have not looked at ready since
 	alarms  *Alarm    // armed ones, linked
-	service service
+	service Service   // by pollers that find nothing ready
 }
 
 var _ Completer = (*Queue)(nil)
@@ -98,7 +98,7 @@ func (q *Queue) Complete(c Completion) {
 	q.mu.Lock()
 	q.ready.push(c)
 	left := q.endLocked(1)
-	served := q.recallLocked()
+	served := q.service.Recall()
 	q.mu.Unlock()
 	recall(served)
 	q.mustHaveBegun(left)
@@ -116,7 +116,7 @@ func (q *Queue) completeAll(cs []Completion) {
 		q.ready.push(cs[i])
 	}
 	left := q.endLocked(len(cs))
-	served := q.recallLocked()
+	served := q.service.Recall()
 	q.mu.Unlock()
 	recall(served)
 	q.mustHaveBegun(left)
@@ -177,7 +177,7 @@ func (q *Queue) giveBackUnit() {
 	q.mu.Lock()
 	if q.pending.Add(-1) == 0 {
 		q.wakeAllLocked()
-		served = q.recallLocked()
+		served = q.service.Recall()
 	}
 	q.mu.Unlock()
 	recall(served)

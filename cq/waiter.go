@@ -10,15 +10,18 @@ import (
 //
 //	        Begin              Complete
 //	idle ───────────► begun ────────────► ended ──► idle   (Wait took it)
-//	                   │ ▲                  ▲
-//	              Wait ▼ │ ctx ended        │
-//	                  parked ───────────────┘ Complete, with a token
+//	                   │ ▲                  ▲ ▲
+//	              Wait ▼ │ ctx ended        │ │
+//	                  parked ───────────────┘ │ Complete, with a token
+//	                                          │
+//	            begun ◄──Serve──► serving ────┘ Complete, and recalled
 type waiterState uint32
 
 const (
 	waiterIdle waiterState = iota
 	waiterBegun
 	waiterParked
+	waiterServing
 	waiterEnded
 )
 
@@ -30,6 +33,8 @@ func (s waiterState) String() string {
 		return "begun"
 	case waiterParked:
 		return "parked"
+	case waiterServing:
+		return "serving"
 	case waiterEnded:
 		return "ended"
 	}
@@ -50,6 +55,9 @@ type Waiter struct {
 	// whoever moved state: Complete until it is ended, Wait from then on
 	c Completion
 
+	// of Serve: written once for each operation, and while not serving
+	source Source
+
 	// waiting goroutine only; wake is also sent to by Complete when parked
 	wake chan struct{} // capacity 1, nil until the first blocking Wait
 	ev   Event         // finalizers change it in place
@@ -62,22 +70,65 @@ func NewWaiter() *Waiter { return new(Waiter) }
 
 // Begin announces the operation. It reports false if the last one has not
 // ended, or has ended and was not taken by Wait. Any goroutine may call it.
-func (w *Waiter) Begin() bool {
-	return w.state.CompareAndSwap(uint32(waiterIdle), uint32(waiterBegun))
-}
+func (w *Waiter) Begin() bool { return w.to(waiterIdle, waiterBegun) }
 
 // Complete ends the operation and wakes the goroutine in Wait. It does not
 // block. Complete without Begin panics: it is a bug of the engine. Any
 // goroutine may call it.
 func (w *Waiter) Complete(c Completion) {
-	if s := waiterState(w.state.Load()); s != waiterBegun && s != waiterParked {
-		panic("BUG: cq.Waiter: Complete of an operation that is " + s.String())
-	}
 	w.c = c
-	if waiterState(w.state.Swap(uint32(waiterEnded))) == waiterParked {
-		w.wake <- struct{}{} // never blocks: one token per parking
+	for {
+		s := waiterState(w.state.Load())
+		var served Source
+		switch s {
+		case waiterBegun, waiterParked:
+		case waiterServing:
+			served = w.source
+		default:
+			panic("BUG: cq.Waiter: Complete of an operation that is " + s.String())
+		}
+		if !w.to(s, waiterEnded) {
+			continue
+		}
+		if s == waiterParked {
+			w.wake <- struct{}{} // never blocks: one token per parking
+		}
+		recall(served)
+		return
 	}
 }
+
+// to moves the state, if it is from.
+func (w *Waiter) to(from, next waiterState) bool {
+	return w.state.CompareAndSwap(uint32(from), uint32(next))
+}
+
+// Serve serves s, in the place of a Wait that would block, until the operation has ended, ctx ends,
+// or s is no longer this goroutine's to serve. Wait is for the goroutine to call
+// next. Once for each operation.
+func (w *Waiter) Serve(ctx context.Context, s Source) {
+	if waiterState(w.state.Load()) != waiterBegun {
+		return
+	}
+	w.source = s
+	stop := patience{ctx: ctx}.watch(s)
+	defer stop()
+	for isOurs := true; isOurs && ctx.Err() == nil && w.to(waiterBegun, waiterServing); {
+		isOurs = s.Serve()
+		w.to(waiterServing, waiterBegun)
+	}
+}
+
+// Waiters is the [Host] of a source for which a Waiter was completed: whoever of its users waits
+// next with a Waiter may serve it. Nobody is told of the offer.
+func Waiters() Host { return waiters{} }
+
+type waiters struct{}
+
+func (waiters) Offer(Source) bool { return true }
+
+// Host says who serves where the operation came from.
+func (w *Waiter) Host() Host { return waiters{} }
 
 // Wait waits until the operation has ended or ctx ends, preferring the former,
 // and reports whether the event is that of the operation. If not, its Kind is
@@ -110,7 +161,7 @@ func (w *Waiter) park(ctx context.Context) (ended bool) {
 	if w.wake == nil {
 		w.wake = make(chan struct{}, 1)
 	}
-	if !w.state.CompareAndSwap(uint32(waiterBegun), uint32(waiterParked)) {
+	if !w.to(waiterBegun, waiterParked) {
 		return true // ended meanwhile, without a token
 	}
 	select {
@@ -118,7 +169,7 @@ func (w *Waiter) park(ctx context.Context) (ended bool) {
 		return true
 	case <-ctx.Done():
 	}
-	if w.state.CompareAndSwap(uint32(waiterParked), uint32(waiterBegun)) {
+	if w.to(waiterParked, waiterBegun) {
 		return false
 	}
 	<-w.wake // ended at the same moment: the token is on its way
@@ -128,7 +179,7 @@ func (w *Waiter) park(ctx context.Context) (ended bool) {
 // finalize consumes the completion and reports whether its event is kept in ev.
 func (w *Waiter) finalize() bool {
 	c := w.c
-	w.c = Completion{}
+	w.c, w.source = Completion{}, nil
 	w.state.Store(uint32(waiterIdle)) // so that a finalizer may begin again
 	return c.finalizeInto(&w.ev)
 }

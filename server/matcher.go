@@ -66,7 +66,7 @@ func (m *matcher) startLocked(a *arrival, lane *cq.Lane) int {
 	if m.server.cfg.sticky {
 		return a.home
 	}
-	if q := lane.Host(); q != nil {
+	if q, ok := lane.Host().(*cq.Queue); ok {
 		if i, ok := m.server.queueIndex(q); ok {
 			return i
 		}

@@ -72,7 +72,7 @@ func (r *rpc) receive(ops []call.Op) error {
 	if err := r.call.StartBatchOn(&r.in, ops, nil); err != nil {
 		return misuse(err)
 	}
-	ev, _ := r.in.Wait(context.Background()) // the end of the call ends it, too
+	ev, _ := r.call.Await(context.Background(), &r.in) // the end of the call ends it, too
 	return failure(ev)
 }
 
@@ -123,7 +123,7 @@ func (r *rpc) awaitSent() error {
 		return nil
 	}
 	r.sending = false
-	ev, _ := r.out.Wait(context.Background())
+	ev, _ := r.call.Await(context.Background(), &r.out)
 	return failure(ev)
 }
 

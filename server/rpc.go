@@ -88,6 +88,9 @@ func (r *opening) Complete(c cq.Completion) {
 	r.conn.unreserve()
 }
 
+// Host says who runs the call.
+func (r *opening) Host() cq.Host { return &r.conn.server.workers }
+
 // drop takes the completion of a request that nobody wants.
 func (r *rpc) drop() {
 	if r.first.Finalizer != nil {

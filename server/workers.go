@@ -4,6 +4,8 @@ import (
 	"runtime"
 	"sync"
 	"time"
+
+	"github.com/cqrpc/cqrpc/cq"
 )
 
 // workers are the goroutines that run handlers. They are hired one after the
@@ -24,7 +26,11 @@ type workers struct {
 	unused      int // of waiting: the first were not needed since the last look
 	timer       *time.Timer
 	closed      bool
+	service     cq.Service // by a worker without a call
+	isRecruit   bool       // who serves was hired last
 }
+
+var _ cq.Host = (*workers)(nil)
 
 // worker is a goroutine that runs calls.
 type worker struct {
@@ -42,37 +48,71 @@ func (w *workers) hire(r *rpc) {
 		w.last.next = r
 	}
 	w.last = r
-	k, isDue := w.hireLocked()
+	h := w.hireLocked()
 	w.mu.Unlock()
-	if isDue {
-		w.begin(k)
-	}
+	w.begin(h)
 }
 
-// hireLocked takes a worker, nil for a new one, if one is due; begin lets it
-// begin.
-func (w *workers) hireLocked() (k *worker, isDue bool) {
+// hired is who is to begin: a worker that serves a source, one that waits, a new one, or
+// nobody.
+type hired struct {
+	serving cq.Source
+	waiting *worker
+	isNew   bool
+}
+
+// hireLocked hires a worker, if one is due; begin lets it begin.
+func (w *workers) hireLocked() hired {
 	if w.hiring || w.first == nil {
-		return nil, false
+		return hired{}
 	}
 	w.hiring = true
-	n := len(w.waiting)
-	if n == 0 {
-		return nil, true
+	if s := w.service.Recall(); s != nil {
+		w.isRecruit = true
+		return hired{serving: s}
 	}
-	k = w.waiting[n-1] // it was busy last, so its stack is warmest
+	if len(w.waiting) == 0 {
+		return hired{isNew: true}
+	}
+	return hired{waiting: w.lastLocked()}
+}
+
+// lastLocked takes the worker that has begun to wait last: its stack is warmest.
+func (w *workers) lastLocked() *worker {
+	n := len(w.waiting)
+	k := w.waiting[n-1]
 	w.waiting[n-1] = nil
 	w.waiting = w.waiting[:n-1]
 	w.unused = min(w.unused, n-1)
-	return k, true
+	return k
 }
 
-func (w *workers) begin(k *worker) {
-	if k == nil {
+func (w *workers) begin(h hired) {
+	switch {
+	case h.serving != nil:
+		h.serving.Recall()
+	case h.waiting != nil:
+		h.waiting.wake <- true // capacity 1 and nobody else sends: never blocks
+	case h.isNew:
 		go w.loop()
-		return
 	}
-	k.wake <- true // capacity 1 and nobody else sends: never blocks
+}
+
+// Offer implements cq.Host.
+func (w *workers) Offer(s cq.Source) bool {
+	w.mu.Lock()
+	if w.closed || !w.service.Offer(s) {
+		w.mu.Unlock()
+		return false
+	}
+	var h hired
+	if w.first == nil && !w.hiring && w.service.IsDue() && len(w.waiting) > 0 {
+		w.hiring = true
+		h.waiting = w.lastLocked()
+	}
+	w.mu.Unlock()
+	w.begin(h)
+	return true
 }
 
 // loop is one worker's life.
@@ -101,11 +141,9 @@ func (w *workers) take() *rpc {
 	if w.first == nil {
 		w.last = nil
 	}
-	k, isDue := w.hireLocked()
+	h := w.hireLocked()
 	w.mu.Unlock()
-	if isDue {
-		w.begin(k)
-	}
+	w.begin(h)
 	return r
 }
 
@@ -113,6 +151,14 @@ func (w *workers) take() *rpc {
 func (w *workers) wait(k *worker) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	for w.first == nil && !w.closed && w.service.IsDue() {
+		w.service.Serve(&w.mu)
+		if w.isRecruit {
+			w.isRecruit = false
+			k.wake <- true
+			return true
+		}
+	}
 	switch {
 	case w.first != nil && !w.hiring:
 		w.hiring = true
@@ -154,11 +200,15 @@ func (w *workers) dismissLocked(n int) {
 // close ends the waiting workers, and the others when they have finished.
 func (w *workers) close() {
 	w.mu.Lock()
-	defer w.mu.Unlock()
 	w.closed = true
 	w.dismissLocked(len(w.waiting))
 	if w.timer != nil {
 		w.timer.Stop()
 		w.timer = nil
+	}
+	s := w.service.Recall()
+	w.mu.Unlock()
+	if s != nil {
+		s.Recall()
 	}
 }

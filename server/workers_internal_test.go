@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/cqrpc/cqrpc/call"
+	"github.com/cqrpc/cqrpc/cq"
 	"github.com/cqrpc/cqrpc/frame"
 	"github.com/cqrpc/cqrpc/internal/leak"
 )
@@ -26,6 +27,7 @@ type nowhere struct{}
 
 func (nowhere) Send(frame.Outgoing)   {}
 func (nowhere) MaxHeaderList() uint32 { return math.MaxUint32 }
+func (nowhere) Source() cq.Source     { return nil }
 func (nowhere) Consume(int)           {}
 func (nowhere) Reset(frame.ErrCode)   {}
 

@@ -61,7 +61,7 @@ type loan struct {
 	seen  uint64      // the timer's only: visits, when it fired last
 
 	// who reads only
-	queue *cq.Queue
+	host  cq.Host
 	left  time.Time // when the poller went to do what the last visit brought
 	worth loanWorth
 }
@@ -93,8 +93,8 @@ func newLoan(c *Conn) *loan {
 // lend lets a poller read, whom the batch has something for, until end. It reports
 // false if there is none, or it would not pay.
 func (c *Conn) lend() (end loanEnd, was bool) {
-	q := c.lane.Foremost()
-	if q == nil || c.poll == nil || !c.poll.isAlone || !c.r.IsEmpty() || c.stopped.Load() {
+	host := c.lane.Foremost()
+	if host == nil || c.poll == nil || !c.poll.isAlone || !c.r.IsEmpty() || c.stopped.Load() {
 		return end, false
 	}
 	l := c.loan.Load()
@@ -102,12 +102,12 @@ func (c *Conn) lend() (end loanEnd, was bool) {
 		l = newLoan(c)
 		c.loan.Store(l)
 	}
-	if !l.worth.isTried() {
+	if c.isCrowded(host) || !l.worth.isTried() {
 		return end, false
 	}
-	l.queue = q
+	l.host = host
 	l.leave()
-	if !q.Offer(l) {
+	if !host.Offer(l) {
 		l.reclaim(loanEnd{})
 	}
 	if c.stopped.Load() { // by a shut that did not see the loan
@@ -118,6 +118,15 @@ func (c *Conn) lend() (end loanEnd, was bool) {
 		l.worth.lose(fullTrust)
 	}
 	return end, true
+}
+
+// isCrowded reports whether a batch is for several goroutines of a host, of which none would
+// do the work of the others: then the reader had better wait for all of them.
+func (c *Conn) isCrowded(host cq.Host) bool {
+	if _, isQueue := host.(*cq.Queue); isQueue {
+		return false
+	}
+	return c.asked > 1 || host == cq.Waiters() && c.NumStreams() > 1
 }
 
 // leave lets nobody read until the poller comes back, and lets what is sent meanwhile wait for it.
@@ -175,9 +184,9 @@ func (l *loan) Serve() bool {
 		return false
 	}
 	c := l.conn
-	c.lane.SetHost(l.queue)
+	c.lane.SetHost(l.host)
 	l.worth.away(time.Since(l.left), c.asked)
-	c.endBatch(false)
+	c.endBatch(true)
 	for !l.recalled.Load() {
 		switch c.await() {
 		case recalled:
@@ -201,7 +210,10 @@ func (l *loan) Serve() bool {
 			c.endBatch(true)
 		}
 	}
-	if l.worth.trust == 0 {
+	if c.isCrowded(l.host) {
+		l.worth.lose(crowdLost)
+	}
+	if l.worth.trust == 0 || c.isCrowded(l.host) {
 		l.giveBack(loanEnd{})
 		return false
 	}
@@ -243,6 +255,7 @@ func (c *Conn) endWait() {
 }
 
 const (
+	crowdLost  = 1 // what came was for several goroutines
 	partLost   = 2 // trust: the poller met part of a frame
 	slowLost   = 2 // it was away for long
 	calledLost = 1 // it was recalled before anything came

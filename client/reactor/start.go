@@ -148,6 +148,12 @@ func (*writing) Begin() bool { return true }
 func (*closing) Begin() bool { return true }
 func (*ending) Begin() bool  { return true }
 
+// Host says on whose goroutine the reactor reacts.
+func (v *reading) Host() cq.Host { return v.box.Host() }
+
+// Host likewise.
+func (v *ending) Host() cq.Host { return v.box.Host() }
+
 func (v *heading) Complete(c cq.Completion) {
 	ok := reaction.Harvest(c.Finalizer, c.OK)
 	v.box.Tell(reaction.Header, ok && v.prepared.Call.HasInitialMetadata())

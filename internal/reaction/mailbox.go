@@ -101,6 +101,9 @@ func (m *Mailbox) Bind(loop *Loop, r Reactor, terms Terms) {
 	m.mu.Unlock()
 }
 
+// Host says who runs the reactions, see [Loop.Host].
+func (m *Mailbox) Host() cq.Host { return m.loop.Host() }
+
 // Start says that the call begins, with some kinds outstanding. The mailbox
 // stays closed until Take. It reports false if it was started before.
 func (m *Mailbox) Start(busy Set) bool {

@@ -203,6 +203,9 @@ func (*reading) Begin() bool { return true }
 func (*writing) Begin() bool { return true }
 func (*parting) Begin() bool { return true }
 
+// Host says on whose goroutine the reactor reacts.
+func (v *reading) Host() cq.Host { return v.box.Host() }
+
 func (v *heading) Complete(c cq.Completion) {
 	v.box.Tell(reaction.Header, reaction.Harvest(c.Finalizer, c.OK))
 }

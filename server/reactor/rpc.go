@@ -89,6 +89,9 @@ type arriving rpc
 
 func (*arriving) Begin() bool { return true }
 
+// Host says on whose goroutine the handler runs.
+func (v *arriving) Host() cq.Host { return v.method.home().Host() }
+
 func (v *arriving) Complete(c cq.Completion) {
 	v.method.arrival().first = c.Finalizer
 	if c.OK {
