@@ -20,6 +20,10 @@
 //	open ───────────────► shut down ─────────────────► finished ───────────────► drained
 //	Begin true            Begin true                   Begin false               Next: Shutdown
 //
+// Whoever waits here, in Next, Wait or as a worker of a Pool, may do the work of the
+// [Source] of the completions meanwhile, such as reading a connection: it is a
+// [Host] that sources offer themselves to.
+//
 // Concurrency: all methods of Queue, Alarm and Pool may be called by any
 // goroutine at any time; a [Waiter] is begun and completed by any goroutine and
 // waited on by one; a [Lane] belongs to one goroutine. Queue.mu guards pointer

@@ -19,7 +19,8 @@ type Executor interface {
 // that completes the operation: the engine's reader when it flushes its lane,
 // or the timer's for an alarm. No hand-over is cheaper and none is more
 // dangerous: a callback that blocks, or waits for anything that arrives on the
-// same connection, stops that connection.
+// same connection, stops that connection; and, if it runs on a goroutine that reads while it waits
+// for something else ([Source]), that too.
 func Inline() Executor { return inline{} }
 
 type inline struct{}
@@ -100,7 +101,7 @@ func (p *Pool) begin(isNew bool, served Source) {
 	if isNew {
 		go p.worker()
 	}
-	recall(served)
+	nudge(served)
 }
 
 // Offer implements [Host].
@@ -108,6 +109,13 @@ func (p *Pool) Offer(s Source) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.closing == 0 && p.workers > 0 && p.service.Offer(s)
+}
+
+// Withdraw implements [Host].
+func (p *Pool) Withdraw(s Source) {
+	p.mu.Lock()
+	p.service.Withdraw(s)
+	p.mu.Unlock()
 }
 
 // Close waits until every task has run and the workers have ended. It must not
@@ -119,7 +127,7 @@ func (p *Pool) Close() {
 	p.closing++
 	served := p.service.Recall()
 	p.mu.Unlock()
-	recall(served)
+	nudge(served)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for p.workers > 0 {
@@ -164,8 +172,8 @@ func (p *Pool) take(isNew bool) (Task, bool) {
 		p.hiring = false
 	}
 	for p.tasks.len() == 0 && p.closing == 0 && p.service.IsDue() {
-		p.service.Serve(&p.mu)
-		p.hiring = p.hiring && !p.service.isRecalled // if it was, that was to hire it
+		p.service.Serve(p, &p.mu)
+		p.hiring = p.hiring && !p.service.isRecalled.Load() // if it was, that was to hire it
 	}
 	if p.tasks.len() == 0 {
 		p.retireLocked()

@@ -97,6 +97,10 @@ func (l *Lane) flushOnce() {
 		e := l.only
 		l.only = laneEntry{}
 		l.meet(e.to)
+		if q, ok := e.to.(*Queue); ok {
+			q.completeAll([]Completion{e.c}, l.host == Host(q))
+			return
+		}
 		e.to.Complete(e.c)
 		return
 	}
@@ -127,7 +131,7 @@ func (l *Lane) deliver(batch []laneEntry) {
 		case *Queue:
 			l.meet(to)
 			l.gather(to, batch[i:])
-			to.completeAll(l.scratch)
+			to.completeAll(l.scratch, l.host == Host(to))
 			clear(l.scratch)
 			l.scratch = l.scratch[:0]
 		default:

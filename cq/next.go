@@ -110,8 +110,11 @@ func (q *Queue) take(dst []Completion, want selector, p patience) (int, Kind) {
 			kind = Shutdown
 		case expired:
 			kind = Timeout
-		case !want.byTag && q.service.IsDue() && !p.isOver():
-			expired = q.serveLocked(p)
+		case q.service.IsDue():
+			q.service.serve(q, &q.mu, p)
+			q.mu.Unlock()
+			expired = p.isOver()
+			q.mu.Lock()
 			continue
 		default:
 			w = q.parkLocked(w, want)

@@ -145,22 +145,24 @@ func (q *Queue) wakeLocked(w *poller) {
 	w.wake <- struct{}{} // never blocks: one token per parking
 }
 
-// wakeForLocked wakes what parked pollers the n newest completions need.
-func (q *Queue) wakeForLocked(n int) {
+// wakeForLocked wakes what parked pollers the n newest completions need. It reports
+// whether there are too few.
+func (q *Queue) wakeForLocked(n int) (areFew bool) {
 	if q.how == byPluck {
 		for ready := q.ready.len(); n > 0; n-- {
 			q.wakePluckerLocked(q.ready.at(ready - n).Tag)
 		}
-		return
+		return false
 	}
 	need := q.ready.len() - q.awake
-	if q.service.isServed {
-		need-- // who serves is recalled
+	if q.service.isServed && q.service.isRecalled.Load() {
+		need--
 	}
 	// The latest to park is the likeliest to have its stack in a cache.
 	for ; need > 0 && len(q.parked) > 0; need-- {
 		q.wakeLocked(q.parked[len(q.parked)-1])
 	}
+	return need > 0
 }
 
 // wakePluckerLocked wakes one poller that wants tag, if there is any.

@@ -89,24 +89,11 @@ func (q *Queue) Begin() bool {
 // queue made by NewCallback it hands the tag to the Executor; on the others it
 // stores the completion and wakes a poller if one is needed. Complete without
 // Begin panics: it is a bug of the engine.
-func (q *Queue) Complete(c Completion) {
-	if q.how == byCallback {
-		one := [1]Completion{c}
-		q.dispatch(one[:])
-		return
-	}
-	q.mu.Lock()
-	q.ready.push(c)
-	left := q.endLocked(1)
-	served := q.service.Recall()
-	q.mu.Unlock()
-	recall(served)
-	q.mustHaveBegun(left)
-}
+func (q *Queue) Complete(c Completion) { q.completeAll([]Completion{c}, false) }
 
 // completeAll ends len(cs) operations under one lock, with at most one wake
-// for each. It keeps no reference to cs.
-func (q *Queue) completeAll(cs []Completion) {
+// for each. It keeps no reference to cs. isOwn is whether the caller serves q's source.
+func (q *Queue) completeAll(cs []Completion, isOwn bool) {
 	if q.how == byCallback {
 		q.dispatch(cs)
 		return
@@ -115,26 +102,31 @@ func (q *Queue) completeAll(cs []Completion) {
 	for i := range cs {
 		q.ready.push(cs[i])
 	}
-	left := q.endLocked(len(cs))
-	served := q.service.Recall()
+	left, served := q.endLocked(len(cs), isOwn)
 	q.mu.Unlock()
-	recall(served)
+	nudge(served)
 	q.mustHaveBegun(left)
 }
 
 // endLocked ends n operations, whose completions are the newest ready, and
-// returns what is left of pending. Stored first, ended second: whoever sees
-// the queue finished also sees every completion (C-core cq_end_op).
-func (q *Queue) endLocked(n int) (left int64) {
+// returns what is left of pending, and the source whose service is to end for them, or nil.
+// Stored first, ended second: whoever sees the queue finished also sees every
+// completion (C-core cq_end_op).
+//
+// Who serves takes an event if it has read it itself, or if nobody is left who is parked.
+func (q *Queue) endLocked(n int, isOwn bool) (left int64, served Source) {
 	left = q.pending.Add(-int64(n))
-	switch {
-	case len(q.parked) == 0:
-	case left <= 0:
+	if left <= 0 {
 		q.wakeAllLocked()
-	default:
-		q.wakeForLocked(n)
+		return left, q.service.Recall()
 	}
-	return left
+	if isOwn {
+		served = q.service.Recall()
+	}
+	if q.wakeForLocked(n) && served == nil {
+		served = q.service.Recall()
+	}
+	return left, served
 }
 
 // mustHaveBegun panics if pending cannot be what is left of it after legal
@@ -160,7 +152,7 @@ func (q *Queue) Shutdown() {
 	cancelled := q.disarmAllLocked()
 	q.mu.Unlock()
 	if len(cancelled) > 0 {
-		q.completeAll(cancelled)
+		q.completeAll(cancelled, false)
 	}
 	q.giveBackUnit()
 }
@@ -180,7 +172,7 @@ func (q *Queue) giveBackUnit() {
 		served = q.service.Recall()
 	}
 	q.mu.Unlock()
-	recall(served)
+	nudge(served)
 }
 
 // Close shuts the queue down and waits until it is finished and empty,

@@ -3,6 +3,7 @@ package cq
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -10,21 +11,22 @@ import (
 // waits for one may do the source's work meanwhile: then nobody has to wake it.
 // C-core's grpc_completion_queue_next polls file descriptors for the same reason.
 type Source interface {
-	// Serve does the source's work on the caller's goroutine until Recall. It reports
-	// false if that is no longer the caller's to do.
-	Serve() bool
-	// Recall makes Serve return soon, the one that runs or, if none does, the next
-	// one perhaps. Any goroutine may call it.
-	Recall()
+	// Serve does the source's work on the caller's goroutine, which is one of h's, until
+	// isRecalled is set. It reports false if the work is no longer the caller's to do.
+	Serve(h Host, isRecalled *atomic.Bool) bool
+	// Nudge has Serve look at isRecalled, which has just been set. Any goroutine may call it.
+	Nudge()
 }
 
 // Host is who has goroutines that wait for completions of a source, and may serve it
 // meanwhile: a [Queue] made by [New], for example.
 type Host interface {
 	// Offer lets one goroutine at a time serve s, whenever it has nothing else to do, until
-	// Serve reports false. Offer reports false if none will. The source must look itself
-	// whether one comes, for they may all be busy elsewhere.
+	// Serve reports false or s is withdrawn. Offer reports false if none will. The
+	// source must look itself whether one comes, for they may all be busy elsewhere.
 	Offer(s Source) bool
+	// Withdraw is the end of an offer: who serves s will be the last.
+	Withdraw(s Source)
 }
 
 // Service is what a Host knows of its source, of which it has one at most. It is
@@ -33,7 +35,7 @@ type Service struct {
 	source     Source // nil: there is none
 	offers     uint64 // how many there were
 	isServed   bool
-	isRecalled bool // since it is served
+	isRecalled atomic.Bool // since it is served; read without the lock
 }
 
 // Offer takes a source, or the same one again; of two it has the first.
@@ -46,48 +48,59 @@ func (v *Service) Offer(s Source) bool {
 	return true
 }
 
+// Withdraw forgets s, unless it is served: then that will.
+func (v *Service) Withdraw(s Source) {
+	if v.source == s && !v.isServed {
+		v.source = nil
+	}
+}
+
 // IsDue reports whether there is a source, and nobody serves it.
 func (v *Service) IsDue() bool { return v.source != nil && !v.isServed }
 
-// IsServed reports whether somebody serves the source and was not recalled.
-func (v *Service) IsServed() bool { return v.isServed && !v.isRecalled }
+// Serve serves the source, which is due, for h until it is recalled: meanwhile mu, which
+// guards v, is unlocked.
+func (v *Service) Serve(h Host, mu sync.Locker) { v.serve(h, mu, patience{}) }
 
-// Serve serves the source, which is due, until it is recalled: meanwhile mu, which guards v,
-// is unlocked.
-func (v *Service) Serve(mu sync.Locker) {
+// serve is Serve that ends when the patience does, too.
+func (v *Service) serve(h Host, mu sync.Locker, p patience) {
 	s, offer := v.source, v.offers
-	v.isServed, v.isRecalled = true, false
+	v.isServed = true
+	v.isRecalled.Store(false)
 	mu.Unlock()
-	isOurs, returned := false, false
+	isOurs, returned := true, false
 	defer func() {
 		mu.Lock()
 		v.isServed = false
-		if !isOurs && v.offers == offer {
+		if !(isOurs && returned) && v.offers == offer {
 			v.source = nil
 		}
-		if !returned { // user code panicked, or ended the goroutine
+		if !returned { // user code has panicked, or ended the goroutine
 			mu.Unlock()
 		}
 	}()
-	isOurs = s.Serve()
+	if !p.isOver() { // a context is user code: no lock is held
+		stop := p.watch(&v.isRecalled, s)
+		isOurs = s.Serve(h, &v.isRecalled)
+		stop()
+	}
 	returned = true
 }
 
 // Recall notes that there is something for the goroutine that serves. It returns the
-// source, to be recalled when the lock is no longer held; nil if that has been done, or nobody
-// serves.
+// source, to be nudged when the lock is no longer held; nil if that has been done, or
+// nobody serves.
 func (v *Service) Recall() Source {
-	if !v.IsServed() {
+	if !v.isServed || v.isRecalled.Swap(true) {
 		return nil
 	}
-	v.isRecalled = true
 	return v.source
 }
 
-// recall recalls what Service.Recall has returned.
-func recall(s Source) {
+// nudge nudges what Service.Recall has returned.
+func nudge(s Source) {
 	if s != nil {
-		s.Recall()
+		s.Nudge()
 	}
 }
 
@@ -109,6 +122,13 @@ func (q *Queue) Offer(s Source) bool {
 	return true
 }
 
+// Withdraw implements [Host].
+func (q *Queue) Withdraw(s Source) {
+	q.mu.Lock()
+	q.service.Withdraw(s)
+	q.mu.Unlock()
+}
+
 // Host returns who serves sources of the queue's completions: the queue, or its
 // executor if that is a Host, or nil.
 func (q *Queue) Host() Host {
@@ -123,28 +143,26 @@ func (q *Queue) Host() Host {
 	return nil
 }
 
-// serveLocked serves the source, without the lock, until it is recalled or the
-// patience ends, and reports the latter.
-func (q *Queue) serveLocked(p patience) (expired bool) {
-	stop := p.watch(q.service.source)
-	defer stop()
-	q.service.Serve(&q.mu)
-	return p.isOver()
-}
-
 func nothing() {}
 
-// watch recalls s when the patience ends, until stop is called.
-func (p patience) watch(s Source) (stop func()) {
+// watch sets isRecalled and nudges s when the patience ends, until stop is called.
+func (p patience) watch(isRecalled *atomic.Bool, s Source) (stop func()) {
 	switch {
 	case p.ctx != nil && p.ctx.Done() != nil:
-		unwatch := context.AfterFunc(p.ctx, s.Recall)
+		unwatch := context.AfterFunc(p.ctx, over(isRecalled, s))
 		return func() { unwatch() }
 	case p.ctx == nil && !p.deadline.IsZero():
-		timer := time.AfterFunc(time.Until(p.deadline), s.Recall)
+		timer := time.AfterFunc(time.Until(p.deadline), over(isRecalled, s))
 		return func() { timer.Stop() }
 	}
 	return nothing
+}
+
+func over(isRecalled *atomic.Bool, s Source) func() {
+	return func() {
+		isRecalled.Store(true)
+		s.Nudge()
+	}
 }
 
 // isOver reports whether the patience has ended.

@@ -56,7 +56,8 @@ type Waiter struct {
 	c Completion
 
 	// of Serve: written once for each operation, and while not serving
-	source Source
+	source     Source
+	isRecalled atomic.Bool // any goroutine
 
 	// waiting goroutine only; wake is also sent to by Complete when parked
 	wake chan struct{} // capacity 1, nil until the first blocking Wait
@@ -93,7 +94,10 @@ func (w *Waiter) Complete(c Completion) {
 		if s == waiterParked {
 			w.wake <- struct{}{} // never blocks: one token per parking
 		}
-		recall(served)
+		if served != nil {
+			w.isRecalled.Store(true)
+			served.Nudge()
+		}
 		return
 	}
 }
@@ -111,10 +115,14 @@ func (w *Waiter) Serve(ctx context.Context, s Source) {
 		return
 	}
 	w.source = s
-	stop := patience{ctx: ctx}.watch(s)
+	stop := patience{ctx: ctx}.watch(&w.isRecalled, s)
 	defer stop()
-	for isOurs := true; isOurs && ctx.Err() == nil && w.to(waiterBegun, waiterServing); {
-		isOurs = s.Serve()
+	for isOurs := true; isOurs; {
+		w.isRecalled.Store(false) // before ctx is looked at, which sets it
+		if ctx.Err() != nil || !w.to(waiterBegun, waiterServing) {
+			return
+		}
+		isOurs = s.Serve(waiters{}, &w.isRecalled)
 		w.to(waiterServing, waiterBegun)
 	}
 }
@@ -126,6 +134,7 @@ func Waiters() Host { return waiters{} }
 type waiters struct{}
 
 func (waiters) Offer(Source) bool { return true }
+func (waiters) Withdraw(Source)   {}
 
 // Host says who serves where the operation came from.
 func (w *Waiter) Host() Host { return waiters{} }

@@ -90,7 +90,7 @@ func (w *workers) lastLocked() *worker {
 func (w *workers) begin(h hired) {
 	switch {
 	case h.serving != nil:
-		h.serving.Recall()
+		h.serving.Nudge()
 	case h.waiting != nil:
 		h.waiting.wake <- true // capacity 1 and nobody else sends: never blocks
 	case h.isNew:
@@ -113,6 +113,13 @@ func (w *workers) Offer(s cq.Source) bool {
 	w.mu.Unlock()
 	w.begin(h)
 	return true
+}
+
+// Withdraw implements cq.Host.
+func (w *workers) Withdraw(s cq.Source) {
+	w.mu.Lock()
+	w.service.Withdraw(s)
+	w.mu.Unlock()
 }
 
 // loop is one worker's life.
@@ -152,7 +159,7 @@ func (w *workers) wait(k *worker) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for w.first == nil && !w.closed && w.service.IsDue() {
-		w.service.Serve(&w.mu)
+		w.service.Serve(w, &w.mu)
 		if w.isRecruit {
 			w.isRecruit = false
 			k.wake <- true
@@ -209,6 +216,6 @@ func (w *workers) close() {
 	s := w.service.Recall()
 	w.mu.Unlock()
 	if s != nil {
-		s.Recall()
+		s.Nudge()
 	}
 }

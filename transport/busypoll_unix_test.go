@@ -115,7 +115,7 @@ func TestPollEnds(t *testing.T) {
 	t.Run("then the deadline", func(t *testing.T) {
 		_, s, last := pollingSocket(t)
 		time.AfterFunc(time.Millisecond, func() { last.Store(2) })
-		s.conn.readBy(time.Now().Add(time.Millisecond))
+		s.conn.readBy(now() + instant(time.Millisecond))
 		if _, err := s.Read(make([]byte, 16)); !errors.Is(err, os.ErrDeadlineExceeded) {
 			t.Fatalf("error is %v; want %v", err, os.ErrDeadlineExceeded)
 		}

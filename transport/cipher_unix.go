@@ -3,8 +3,10 @@
 package transport
 
 import (
+	"errors"
 	"net"
 	"sync"
+	"sync/atomic"
 	"syscall"
 
 	"github.com/cqrpc/cqrpc/frame"
@@ -20,11 +22,10 @@ type cipherSocket struct {
 	rawSocket
 
 	push    func(fd uintptr) bool // pushOnce, bound once
-	tryPush func(fd uintptr) bool // the same, and never asks to be called again
+	tryPush func(fd uintptr)      // the same
 
-	// reader only
-	ahead  readAhead
-	noWait bool
+	ahead  readAhead   // reader only
+	noWait atomic.Bool // the *tls.Conn is read by who must not wait
 
 	mu sync.Mutex // held while the socket takes what it has room for, too: it does not wait
 	// guarded by mu
@@ -40,7 +41,7 @@ func belowTLS(nc net.Conn) net.Conn {
 		s := new(cipherSocket)
 		if s.rawSocket.open(nc, c.(syscall.Conn)) {
 			s.push = s.pushOnce
-			s.tryPush = func(fd uintptr) bool { s.pushOnce(fd); return true }
+			s.tryPush = func(fd uintptr) { s.pushOnce(fd) }
 			return s
 		}
 	}
@@ -54,7 +55,7 @@ func (s *cipherSocket) Read(p []byte) (int, error) {
 		n := copy(p, s.ahead.held)
 		s.ahead.held = s.ahead.held[n:]
 		return n, nil
-	case s.noWait:
+	case s.noWait.Load():
 		return 0, nothingYet{}
 	}
 	return s.rawSocket.Read(p)
@@ -72,17 +73,38 @@ func (s *cipherSocket) fetch(outer frame.Room) (int, error) {
 	return n, err
 }
 
-// Write is for the *tls.Conn, and for its reader if a key is to be changed.
+// mostLateByReading is how much a peer can have its *tls.Conn leave to be written by what
+// it sends, as answers to changes of keys, and take none of it.
+const mostLateByReading = 1 << 20
+
+var errTakesNothing = errors.New("tls: the peer asks for answers and does not take them")
+
+// Write is for the *tls.Conn, also while it is read: if a key is to be changed, or it fails. Then
+// it does not wait.
 func (s *cipherSocket) Write(p []byte) (int, error) {
+	isReading := s.noWait.Load()
 	s.mu.Lock()
 	isCollecting, isFirst := s.isCollecting, s.late == nil
-	if isCollecting || !isFirst {
+	if isReading && !isFirst && len(s.late.buf)-s.late.sent > mostLateByReading {
+		s.mu.Unlock()
+		return 0, errTakesNothing
+	}
+	if isCollecting || isReading || !isFirst {
 		s.addLocked(p)
 	}
 	s.mu.Unlock()
 	switch {
 	case isCollecting:
 		return len(p), nil
+	case isReading:
+		if !isFirst { // somebody writes already
+			return len(p), nil
+		}
+		isAll, err := s.tryDrain()
+		if !isAll && err == nil {
+			go func() { _ = s.drain() }()
+		}
+		return len(p), err
 	case isFirst:
 		return s.Conn.Write(p)
 	}
@@ -106,9 +128,10 @@ func (s *cipherSocket) collect(isCollecting bool) {
 	s.mu.Unlock()
 }
 
-// tryDrain writes what can be written at once, and reports whether that was all.
+// tryDrain writes what can be written at once, and reports whether that was all. It does not
+// take the turn of who waits in drain, as RawConn.Write would.
 func (s *cipherSocket) tryDrain() (isAll bool, err error) {
-	err = s.ended(s.raw.Write(s.tryPush))
+	err = s.ended(s.raw.Control(s.tryPush))
 	return s.isEmpty(), err
 }
 

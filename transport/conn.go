@@ -47,8 +47,8 @@ type Conn struct {
 	cause    error // why it is closing; nil for a local or drained close
 	writeErr error // why nothing can be written any more
 	flusher  flusherState
-	inBatch  bool // the reader is at work: it will flush
-	holders  int  // goroutines with something to tell: see leave
+	inBatch  bool  // the reader is at work: it will flush
+	holders  int32 // goroutines with something to tell: see leave
 	streams  streamTableState
 	out      outgoingState
 	control  controlState
@@ -63,17 +63,17 @@ type Conn struct {
 	peerHeaderList atomic.Uint32 // the peer's MAX_HEADER_LIST_SIZE
 
 	// reader only, but for the windows, which are atomic
-	r         *frame.Reader
-	lane      cq.Lane
-	in        incomingState
-	abuse     abuseState
-	bdp       bdpState
-	rest      restState
-	readUntil time.Time            // of readBy; zero: none
-	loan      atomic.Pointer[loan] // written by the reader; nil: there was none
-	poll      *busyPoll            // nil: there was nothing to answer yet
-	batching  bool                 // as inBatch
-	asked     int                  // messages and requests in the batch, for which answers may come
+	r        *frame.Reader
+	lane     cq.Lane
+	in       incomingState
+	abuse    abuseState
+	bdp      bdpState
+	rest     restState
+	deadline readDeadline
+	loan     atomic.Pointer[loan] // written by the reader; nil: there was none
+	poll     *busyPoll            // nil: there was nothing to answer yet
+	batching bool                 // as inBatch
+	asked    int                  // messages and requests in the batch, for which answers may come
 
 	// flusher only
 	w *frame.Writer
@@ -108,7 +108,7 @@ func start(side Side, nc net.Conn, cfg *Config, h Handler) *Conn {
 	c.control.greet(side, cfg)
 
 	if c.cfg.HandshakeTimeout > 0 {
-		c.readBy(time.Now().Add(c.cfg.HandshakeTimeout))
+		c.readBy(now() + instant(c.cfg.HandshakeTimeout))
 	}
 	c.mu.Lock()
 	c.holders++ // the reader
@@ -206,11 +206,8 @@ func (c *Conn) shut(s *shutdown, lane *cq.Lane) {
 
 	// Bounds a flusher blocked in Write and a reader blocked in Read, which the
 	// next frame also makes find the closing state and linger.
-	_ = c.nc.SetDeadline(time.Now().Add(c.cfg.LingerTimeout))
-	c.rest.armed.Store(false)
-	if l := c.loan.Load(); l != nil {
-		l.reclaim(loanEnd{})
-	}
+	_ = c.nc.SetWriteDeadline(time.Now().Add(c.cfg.LingerTimeout))
+	c.endBy()
 	if s.mute {
 		_ = c.nc.Close()
 	}

@@ -3,59 +3,92 @@ package transport
 import (
 	"errors"
 	"os"
+	"sync/atomic"
 	"time"
 )
+
+// instant is a time by the monotonic clock: a time.Time that fits an atomic.Int64. It is zero
+// for none, and never for now.
+type instant int64
+
+var processBegan = time.Now().Add(-1)
+
+func now() instant                        { return instant(time.Since(processBegan)) }
+func (t instant) duration() time.Duration { return time.Duration(t) }
+func (t instant) time() time.Time         { return processBegan.Add(time.Duration(t)) }
 
 // The read deadline of a socket has several uses, of which each overwrites the
 // others. So a deadline that has passed is asked what it was for:
 //
-//   - shut and writeFailed bound the end of the connection,
+//   - endBy bounds what is read of a connection at its end,
 //   - readBy bounds the handshake and header blocks,
 //   - armRest is when the reader rests,
 //   - nudge is for who waits in the socket and is wanted elsewhere; it may come late, and
 //     be taken for that of a rest, which is then early.
+type readDeadline struct {
+	end   atomic.Int64 // an instant; zero: not at the end
+	until instant      // reader only: of readBy; zero: none
+}
 
-// readBy lets reads wait until then, or for ever if it is zero, unless shut or
-// writeFailed has just set its own deadline.
-func (c *Conn) readBy(then time.Time) {
-	c.readUntil = then
+// isEnding reports whether shut or writeFailed have begun the end of the connection.
+func (c *Conn) isEnding() bool { return c.stopped.Load() || c.broken.Load() }
+
+// endBy lets what is read take LingerTimeout from now at most. Call it when isEnding is true.
+func (c *Conn) endBy() {
+	c.deadline.end.Store(int64(now() + instant(c.cfg.LingerTimeout)))
+	c.rest.armed.Store(false)
+	_ = c.nc.SetReadDeadline(instant(c.deadline.end.Load()).time())
+	if l := c.loan.Load(); l != nil {
+		l.interrupt()
+	}
+}
+
+// readBy lets reads wait until then, or for ever if it is zero, unless the connection is
+// at its end.
+func (c *Conn) readBy(then instant) {
+	c.deadline.until = then
 	c.rest.armed.Store(false)
 	c.setReadDeadline(then)
 }
 
-// armRest sets the deadline of a rest, unless shut or writeFailed have set theirs,
-// or do so now.
+// armRest sets the deadline of a rest, unless the connection is at its end.
 func (c *Conn) armRest() {
 	c.rest.armed.Store(true)
-	c.setReadDeadline(time.Now().Add(c.cfg.restAfter))
-	if c.stopped.Load() || c.broken.Load() {
+	c.setReadDeadline(now() + instant(c.cfg.restAfter))
+}
+
+// setReadDeadline sets a deadline, none if it is zero, which does not outlast the end.
+func (c *Conn) setReadDeadline(t instant) {
+	if t == 0 {
+		_ = c.nc.SetReadDeadline(time.Time{})
+	} else {
+		_ = c.nc.SetReadDeadline(t.time())
+	}
+	if end := instant(c.deadline.end.Load()); end != 0 {
 		c.rest.armed.Store(false)
+		_ = c.nc.SetReadDeadline(end.time())
 	}
 }
 
 // nudge ends the wait for something to read. Any goroutine may call it.
-func (c *Conn) nudge() { c.setReadDeadline(time.Unix(1, 0)) }
-
-// setReadDeadline sets a deadline that does not outlast that of the connection's end.
-func (c *Conn) setReadDeadline(t time.Time) {
-	_ = c.nc.SetReadDeadline(t)
-	if c.stopped.Load() || c.broken.Load() {
-		_ = c.nc.SetReadDeadline(time.Now().Add(c.cfg.LingerTimeout))
-	}
-}
+func (c *Conn) nudge() { _ = c.nc.SetReadDeadline(processBegan) }
 
 // isExcused reports whether err is a deadline that is no reason to stop reading, and lifts
 // it. That of a rest makes the rest due.
 func (c *Conn) isExcused(err error) bool {
-	if !errors.Is(err, os.ErrDeadlineExceeded) || c.stopped.Load() || c.broken.Load() {
+	if !errors.Is(err, os.ErrDeadlineExceeded) {
 		return false
 	}
-	if !c.readUntil.IsZero() && !time.Now().Before(c.readUntil) {
+	until := c.deadline.until
+	if end := instant(c.deadline.end.Load()); end != 0 {
+		until = end
+	}
+	if until != 0 && now() >= until {
 		return false
 	}
 	if c.rest.armed.Load() && !c.isRecalled() {
 		c.rest.isDue = true
 	}
-	c.readBy(c.readUntil)
+	c.readBy(c.deadline.until)
 	return true
 }

@@ -12,6 +12,9 @@
 //	  flusher: spawned when there is    <-----+ acks, credit
 //	  something to send, gone after
 //
+// The reader lends its work to a goroutine that waits for the connection anyway, where that
+// pays: see loan.go. "The reader" is whoever does it.
+//
 // Concurrency: every exported method may be called from any goroutine and none
 // blocks on the network. Receiver and Handler callbacks run on the reader or the
 // flusher with no lock held; they must not block. Conn.mu is never held over

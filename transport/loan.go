@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"errors"
 	"fmt"
 	"sync/atomic"
 	"time"
@@ -40,30 +41,26 @@ func (s loanState) String() string {
 	return fmt.Sprintf("loanState(%d)", uint32(s))
 }
 
-// overseeAfter is how long nobody reads, at the least, before the reader reads again; it takes
-// up to twice as long.
+// overseeAfter is how long nobody reads before the reader reads again.
 const overseeAfter = time.Millisecond
 
-// loan is the cq.Source that pollers serve. A connection has none before the first, nor
-// while its reader rests.
+// loan is the cq.Source that goroutines of a host serve. A connection has none before the
+// first, nor while its reader rests.
 type loan struct {
 	conn *Conn
 	back chan loanEnd // capacity 1: reading is the reader's again
 
 	// atomic
-	state    atomic.Uint32 // a loanState
-	recalled atomic.Bool
-	waits    atomic.Bool // who serves waits for the socket, or is about to
-	visits   atomic.Uint64
-	overseen atomic.Bool // the timer is armed
+	state      atomic.Uint32 // a loanState
+	waits      atomic.Bool   // who serves waits for the socket, or is about to
+	left       atomic.Int64  // when who serves went to do what it has read, see now
+	isOverseen atomic.Bool   // the timer is armed
 
 	timer *time.Timer // of oversee
-	seen  uint64      // the timer's only: visits, when it fired last
 
 	// who reads only
-	host  cq.Host
-	left  time.Time // when the poller went to do what the last visit brought
-	worth loanWorth
+	isRecalled *atomic.Bool // of who serves
+	worth      loanWorth
 }
 
 var _ cq.Source = (*loan)(nil)
@@ -71,7 +68,7 @@ var _ cq.Source = (*loan)(nil)
 // loanEnd is how a loan has ended.
 type loanEnd struct {
 	isQuiet bool  // the reader ought to rest
-	isLate  bool  // the poller has not come back
+	isLate  bool  // nobody has come back
 	err     error // of reading
 }
 
@@ -81,7 +78,7 @@ func (l *loan) to(from, next loanState) bool {
 	return l.state.CompareAndSwap(uint32(from), uint32(next))
 }
 
-func (l *loan) isServed() bool { return loanState(l.state.Load()) == served }
+func (l *loan) is(s loanState) bool { return loanState(l.state.Load()) == s }
 
 func newLoan(c *Conn) *loan {
 	l := &loan{conn: c, back: make(chan loanEnd, 1), worth: newLoanWorth()}
@@ -90,11 +87,11 @@ func newLoan(c *Conn) *loan {
 	return l
 }
 
-// lend lets a poller read, whom the batch has something for, until end. It reports
+// lend lets the host read for whom the batch has something, until end. It reports
 // false if there is none, or it would not pay.
 func (c *Conn) lend() (end loanEnd, was bool) {
 	host := c.lane.Foremost()
-	if host == nil || c.poll == nil || !c.poll.isAlone || !c.r.IsEmpty() || c.stopped.Load() {
+	if host == nil || c.poll == nil || !c.poll.isAlone || !c.r.IsEmpty() || c.isEnding() {
 		return end, false
 	}
 	l := c.loan.Load()
@@ -105,15 +102,13 @@ func (c *Conn) lend() (end loanEnd, was bool) {
 	if c.isCrowded(host) || !l.worth.isTried() {
 		return end, false
 	}
-	l.host = host
 	l.leave()
-	if !host.Offer(l) {
-		l.reclaim(loanEnd{})
-	}
-	if c.stopped.Load() { // by a shut that did not see the loan
-		l.reclaim(loanEnd{})
+	if !host.Offer(l) && l.to(lent, kept) {
+		l.worth.lose(refusedLost)
+		return end, false
 	}
 	end = <-l.back
+	host.Withdraw(l)
 	if end.isLate {
 		l.worth.lose(fullTrust)
 	}
@@ -129,48 +124,55 @@ func (c *Conn) isCrowded(host cq.Host) bool {
 	return c.asked > 1 || host == cq.Waiters() && c.NumStreams() > 1
 }
 
-// leave lets nobody read until the poller comes back, and lets what is sent meanwhile wait for it.
+// leave lets nobody read until somebody comes to serve, and lets what is sent meanwhile
+// wait for it.
 func (l *loan) leave() {
-	l.recalled.Store(false)
-	l.conn.beginBatch()
-	l.left = time.Now()
-	l.visits.Add(1)
+	c := l.conn
+	if !c.batching {
+		c.batching = true
+		c.setInBatch()
+	}
+	l.left.Store(int64(now()))
+	l.isRecalled = nil
 	if loanState(l.state.Swap(uint32(lent))) == lent {
 		panic("BUG: transport: lent twice")
 	}
-	if !l.overseen.Swap(true) {
+	if !l.isOverseen.Swap(true) {
 		l.timer.Reset(overseeAfter)
+	}
+	if c.isEnding() { // perhaps shut has not seen that
+		l.reclaim(loanEnd{})
 	}
 }
 
-// oversee gives reading back to the reader if no poller has come for a while. It is
-// run by the timer, which is armed no more while somebody reads.
+// oversee gives reading back to the reader if nobody has come for a while. It is run by
+// the timer, which is armed no more while somebody reads.
 func (l *loan) oversee() {
-	if loanState(l.state.Load()) != lent {
-		l.overseen.Store(false)
-		if loanState(l.state.Load()) != lent || l.overseen.Swap(true) {
+	if !l.is(lent) {
+		l.isOverseen.Store(false)
+		if !l.is(lent) || l.isOverseen.Swap(true) {
 			return
 		}
 	}
-	if v := l.visits.Load(); v != l.seen {
-		l.seen = v
-		l.timer.Reset(overseeAfter)
+	if rest := overseeAfter - (now() - instant(l.left.Load())).duration(); rest > 0 {
+		l.timer.Reset(rest)
 		return
 	}
-	l.overseen.Store(false)
+	l.isOverseen.Store(false)
 	l.reclaim(loanEnd{isLate: true})
 }
 
-// reclaim gives reading back to the reader, unless it has it, or a poller reads.
+// reclaim gives reading back to the reader, if nobody reads.
 func (l *loan) reclaim(end loanEnd) {
 	if l.to(lent, kept) {
 		l.back <- end
 	}
 }
 
-// giveBack gives reading back to the reader by the poller that had it.
+// giveBack gives reading back to the reader by who serves.
 func (l *loan) giveBack(end loanEnd) {
 	l.conn.lane.SetHost(nil)
+	l.isRecalled = nil
 	if !l.to(served, kept) {
 		panic("BUG: transport: a loan that is served by nobody is given back")
 	}
@@ -179,72 +181,95 @@ func (l *loan) giveBack(end loanEnd) {
 
 // Serve implements cq.Source: it reads, handles and writes as the reader does, but
 // waits for nothing except the beginning of a frame.
-func (l *loan) Serve() bool {
+func (l *loan) Serve(h cq.Host, isRecalled *atomic.Bool) bool {
 	if !l.to(lent, served) {
 		return false
 	}
+	returned := false
+	defer func() {
+		if !returned { // an inline reaction has panicked, or ended the goroutine
+			l.giveBack(loanEnd{err: errAbandoned})
+		}
+	}()
+	end, isOver := l.serve(h, isRecalled)
+	returned = true
+	if isOver {
+		l.giveBack(end)
+		return false
+	}
+	l.conn.lane.SetHost(nil)
+	l.leave()
+	return true
+}
+
+// errAbandoned is why a connection ends whose reading has stopped in the middle.
+var errAbandoned = errors.New("a callback has panicked or ended its goroutine while it kept the connection from being read")
+
+// serve is Serve until the loan is over, or who serves it goes for a while.
+func (l *loan) serve(h cq.Host, isRecalled *atomic.Bool) (end loanEnd, isOver bool) {
 	c := l.conn
-	c.lane.SetHost(l.host)
-	l.worth.away(time.Since(l.left), c.asked)
+	c.lane.SetHost(h)
+	l.isRecalled = isRecalled
+	l.worth.away((now() - instant(l.left.Load())).duration(), c.asked)
 	c.endBatch(true)
-	for !l.recalled.Load() {
+	for !c.isRecalled() {
 		switch c.await() {
 		case recalled:
 			l.worth.lose(calledLost)
 			continue
 		case restDue:
-			l.giveBack(loanEnd{isQuiet: true})
-			return false
+			return loanEnd{isQuiet: true}, true
+		case came:
 		}
 		if !c.r.Buffered() {
 			l.worth.lose(partLost)
-			l.giveBack(loanEnd{})
-			return false
+			return loanEnd{}, true
 		}
 		l.worth.gain()
 		if err := c.readBatch(); err != nil {
-			l.giveBack(loanEnd{err: err})
-			return false
+			return loanEnd{err: err}, true
 		}
-		if !l.recalled.Load() {
+		if !c.isRecalled() {
 			c.endBatch(true)
 		}
 	}
-	if c.isCrowded(l.host) {
+	isCrowded := c.isCrowded(h)
+	if isCrowded {
 		l.worth.lose(crowdLost)
 	}
-	if l.worth.trust == 0 || c.isCrowded(l.host) {
-		l.giveBack(loanEnd{})
-		return false
-	}
-	c.lane.SetHost(nil)
-	l.leave()
-	return true
+	return loanEnd{}, isCrowded || l.worth.trust == 0 || c.isEnding()
 }
 
-// Recall implements cq.Source.
-func (l *loan) Recall() {
-	l.recalled.Store(true)
+// Nudge implements cq.Source.
+func (l *loan) Nudge() {
 	if l.waits.Load() {
 		l.conn.nudge()
 	}
 }
 
-// isRecalled reports whether who reads is a poller that is wanted elsewhere.
+// interrupt ends a loan, or has who serves it do so, because the connection is at its end: c.isEnding.
+func (l *loan) interrupt() {
+	l.reclaim(loanEnd{})
+	if l.is(served) {
+		l.conn.nudge()
+	}
+}
+
+// isRecalled reports whether who reads is not the reader, and wanted elsewhere.
 func (c *Conn) isRecalled() bool {
 	l := c.loan.Load()
-	return l != nil && l.recalled.Load() && l.isServed()
+	return l != nil && l.is(served) && (l.isRecalled.Load() || c.isEnding())
 }
 
 // beginWait announces that who reads is about to wait for the socket. It reports false
-// if that is a poller that is wanted elsewhere.
+// if that is not the reader, and wanted elsewhere.
 func (c *Conn) beginWait() bool {
 	l := c.loan.Load()
-	if l == nil || !l.isServed() {
+	if l == nil || !l.is(served) {
 		return true
 	}
 	l.waits.Store(true)
-	return !l.recalled.Load()
+	return !c.isRecalled()
 }
 
 // endWait is the end of what beginWait has announced, if it has.
@@ -255,10 +280,11 @@ func (c *Conn) endWait() {
 }
 
 const (
-	crowdLost  = 1 // what came was for several goroutines
-	partLost   = 2 // trust: the poller met part of a frame
-	slowLost   = 2 // it was away for long
-	calledLost = 1 // it was recalled before anything came
+	refusedLost = 2 // trust: the host does not serve
+	crowdLost   = 1 // what came was for several goroutines
+	partLost    = 2 // who served met part of a frame
+	slowLost    = 2 // it was away for long
+	calledLost  = 1 // it was recalled before anything came
 
 	// maxAway and maxAwayEach are how long a poller is away that is worth waiting for:
 	// longer, and the time for each message. Others could read meanwhile.
@@ -266,14 +292,19 @@ const (
 	maxAwayEach = 5 * time.Microsecond
 
 	maxLoanPause = 1024
+
+	// manyGains is how often a loan has to have paid before pauses are short again. A handler that
+	// is slow once in a while costs everybody else on its connection a millisecond.
+	manyGains = 512
 )
 
 // loanWorth is what the reader knows of whether loans pay. A pause in which there are none, of
 // so many batches, follows where trust ends.
 type loanWorth struct {
-	trust int8 // 0 to fullTrust
-	pause int  // batches until the next loan
-	next  int  // the length of the next pause
+	trust int8  // 0 to fullTrust
+	good  int16 // gains since a pause, up to manyGains
+	pause int16 // batches until the next loan
+	next  int16 // the length of the next pause
 }
 
 func newLoanWorth() loanWorth { return loanWorth{trust: halfTrust, next: minPause} }
@@ -292,7 +323,8 @@ func (w *loanWorth) isTried() bool {
 
 // gain notes that a poller has read.
 func (w *loanWorth) gain() {
-	if w.trust = min(w.trust+1, fullTrust); w.trust == fullTrust {
+	w.trust = min(w.trust+1, fullTrust)
+	if w.good = min(w.good+1, manyGains); w.good == manyGains {
 		w.next = minPause
 	}
 }
@@ -306,6 +338,7 @@ func (w *loanWorth) away(d time.Duration, messages int) {
 
 func (w *loanWorth) lose(trust int8) {
 	if w.trust = max(w.trust-trust, 0); w.trust == 0 {
+		w.good = 0
 		w.pause, w.next = w.next, min(2*w.next, maxLoanPause)
 	}
 }

@@ -6,7 +6,6 @@ import (
 	"io"
 	"os"
 	"runtime"
-	"time"
 
 	"golang.org/x/net/http2"
 
@@ -105,6 +104,10 @@ func (c *Conn) beginBatch() {
 	}
 	c.batching = true
 	c.touch() // first: a request that wakes the keepalive is itself a sign of life
+	c.setInBatch()
+}
+
+func (c *Conn) setInBatch() {
 	c.mu.Lock()
 	c.inBatch = true
 	c.mu.Unlock()
@@ -152,7 +155,7 @@ func (c *Conn) handshake() error {
 			Code: frame.ProtocolError, Reason: fmt.Sprintf("first frame is %v, not SETTINGS", f.Type),
 		}
 	}
-	c.readBy(time.Time{})
+	c.readBy(0)
 	return c.onSettings(&f)
 }
 
@@ -160,10 +163,10 @@ func (c *Conn) handshake() error {
 // received by nobody's stream and so under nobody's deadline.
 func (c *Conn) boundBlock(isComplete bool) {
 	if isComplete {
-		c.readBy(time.Time{})
+		c.readBy(0)
 		return
 	}
-	c.readBy(time.Now().Add(c.cfg.HeaderTimeout))
+	c.readBy(now() + instant(c.cfg.HeaderTimeout))
 }
 
 // ready tells the handler that the handshake is complete and starts the timers.
@@ -207,7 +210,7 @@ func (c *Conn) greeted() bool {
 func (c *Conn) linger() {
 	var buf [4096]byte
 	for {
-		if _, err := c.nc.Read(buf[:]); err != nil {
+		if _, err := c.nc.Read(buf[:]); err != nil && !c.isExcused(err) {
 			return
 		}
 	}

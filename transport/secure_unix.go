@@ -47,13 +47,13 @@ func (s *secureSocket) ReadInto(room frame.Room) (int, error) {
 // decrypt takes what was fetched, as many records as there is room for. A
 // reader that got them one by one would answer them one by one.
 func (s *secureSocket) decrypt(p []byte) (n int, err error) {
-	s.below.noWait = true
+	s.below.noWait.Store(true)
 	for n < len(p) && err == nil {
 		var k int
 		k, err = s.Conn.Read(p[n:])
 		n += k
 	}
-	s.below.noWait = false
+	s.below.noWait.Store(false)
 	if _, isNothing := err.(nothingYet); isNothing { //nolint:errorlint // crypto/tls wraps none
 		s.isDrained, err = true, nil
 	}

@@ -2,7 +2,6 @@ package transport
 
 import (
 	"runtime"
-	"time"
 
 	"github.com/cqrpc/cqrpc/cq"
 	"github.com/cqrpc/cqrpc/frame"
@@ -178,8 +177,7 @@ func (c *Conn) writeFailed(err error, lane *cq.Lane) {
 	gone := c.takeOpeningLocked(nil)
 	c.mu.Unlock()
 
-	_ = c.nc.SetReadDeadline(time.Now().Add(c.cfg.LingerTimeout))
-	c.rest.armed.Store(false)
+	c.endBy()
 	cause := c.blame(err)
 	if isFirst && c.side == Client {
 		c.handler.OnDrain(cause)
