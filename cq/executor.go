@@ -32,9 +32,10 @@ func (inline) Execute(batch []Task) {
 }
 
 // Pool is an Executor with a bounded number of workers. Workers are started
-// when there is work and end when there is none, or when the connection that a worker
-// serves meanwhile is quiet too, so an idle Pool owns no goroutine. Tasks are started in the order they were given; with one worker
-// they also run in that order, one at a time.
+// when there is work and end when there is none, or when the connection that a
+// worker serves meanwhile is quiet too, so an idle Pool owns no goroutine. Tasks
+// are started in the order they were given; with one worker they also run in that
+// order, one at a time.
 //
 // Workers are hired one after the other: the next when the last has begun and
 // tasks are left. So tasks that do not block run on as many goroutines as there

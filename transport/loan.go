@@ -9,24 +9,24 @@ import (
 	"github.com/cqrpc/cqrpc/cq"
 )
 
-// loanState says who reads a connection: its reader, or the poller of a queue, whom
-// the reader has lent that (docs/decisions/016).
+// loanState says who reads a connection: its reader, or a goroutine that waits for
+// something of it anyway, to which the reader has lent that (docs/decisions/016).
 //
-//	             lend                    Serve
-//	kept ──────────────────► lent ──────────────────► served
-//	 ▲                       │  ▲                      │  │
-//	 │ reclaim: it ended, or │  └─ Recall: something ──┘  │
-//	 ├─ nobody came for it ◄─┘     is there for it        │
-//	 └──────────── giveBack: a wait that is long, ◄───────┘
-//	               part of a frame, an error
+//	              lend                     Serve
+//	kept ───────────────────► lent ───────────────────► served
+//	 ▲                        │  ▲                       │  │
+//	 │ reclaim: nobody came, ─┘  └── leave: something ───┘  │
+//	 │ or the end                    is there for it        │
+//	 └───────────── giveBack: part of a frame, an error, ───┘
+//	                a long wait, several to be woken
 //
-// While it is lent nobody reads: the poller is expected to come back soon.
+// While it is lent nobody reads: somebody is expected to come soon.
 type loanState uint32
 
 const (
 	kept   loanState = iota // the reader reads
 	lent                    // nobody does, and the reader waits for back
-	served                  // a poller does, and the reader waits for back
+	served                  // somebody else does, and the reader waits for back
 )
 
 func (s loanState) String() string {
@@ -87,12 +87,12 @@ func newLoan(c *Conn) *loan {
 	return l
 }
 
-// lend lets the host read for whom the batch has something, until end. It reports
-// false if there is none, or it would not pay.
-func (c *Conn) lend() (end loanEnd, was bool) {
+// lend lets the host read for whom the batch has something, and returns how that has ended;
+// at once if there is no host, or it would not pay.
+func (c *Conn) lend() (end loanEnd) {
 	host := c.lane.Foremost()
 	if host == nil || c.poll == nil || !c.poll.isAlone || !c.r.IsEmpty() || c.isEnding() {
-		return end, false
+		return end
 	}
 	l := c.loan.Load()
 	if l == nil {
@@ -100,19 +100,19 @@ func (c *Conn) lend() (end loanEnd, was bool) {
 		c.loan.Store(l)
 	}
 	if c.isCrowded(host) || !l.worth.isTried() {
-		return end, false
+		return end
 	}
 	l.leave()
 	if !host.Offer(l) && l.to(lent, kept) {
 		l.worth.lose(refusedLost)
-		return end, false
+		return end
 	}
 	end = <-l.back
 	host.Withdraw(l)
 	if end.isLate {
 		l.worth.lose(fullTrust)
 	}
-	return end, true
+	return end
 }
 
 // isCrowded reports whether a batch is for several goroutines of a host, of which none would
@@ -134,7 +134,7 @@ func (l *loan) leave() {
 	}
 	l.left.Store(int64(now()))
 	l.isRecalled = nil
-	if loanState(l.state.Swap(uint32(lent))) == lent {
+	if !l.to(kept, lent) && !l.to(served, lent) {
 		panic("BUG: transport: lent twice")
 	}
 	if !l.isOverseen.Swap(true) {
@@ -203,7 +203,7 @@ func (l *loan) Serve(h cq.Host, isRecalled *atomic.Bool) bool {
 }
 
 // errAbandoned is why a connection ends whose reading has stopped in the middle.
-var errAbandoned = errors.New("a callback has panicked or ended its goroutine while it kept the connection from being read")
+var errAbandoned = errors.New("a callback on the goroutine that reads has panicked, or ended it")
 
 // serve is Serve until the loan is over, or who serves it goes for a while.
 func (l *loan) serve(h cq.Host, isRecalled *atomic.Bool) (end loanEnd, isOver bool) {
@@ -211,7 +211,7 @@ func (l *loan) serve(h cq.Host, isRecalled *atomic.Bool) (end loanEnd, isOver bo
 	c.lane.SetHost(h)
 	l.isRecalled = isRecalled
 	l.worth.away((now() - instant(l.left.Load())).duration(), c.asked)
-	c.endBatch(true)
+	c.endBatch()
 	for !c.isRecalled() {
 		switch c.await() {
 		case recalled:
@@ -230,7 +230,7 @@ func (l *loan) serve(h cq.Host, isRecalled *atomic.Bool) (end loanEnd, isOver bo
 			return loanEnd{err: err}, true
 		}
 		if !c.isRecalled() {
-			c.endBatch(true)
+			c.endBatch()
 		}
 	}
 	isCrowded := c.isCrowded(h)

@@ -566,22 +566,6 @@ func TestConnIsSmall(t *testing.T) {
 	}
 }
 
-// untilLent asks, and nobody answers, until nobody reads for a while.
-func (l *lender) untilLent() {
-	l.Helper()
-	for range 2 * maxLoanPause {
-		before := l.asked.Load()
-		l.request()
-		if !holdsWithin(patience, func() bool { return l.asked.Load() > before }) {
-			l.Fatal("the request is not read")
-		}
-		if holdsWithin(500*time.Microsecond, func() bool { return l.state() == lent }) {
-			return
-		}
-	}
-	l.Fatal("the connection is never lent")
-}
-
 // A recall is not delayed by the end of the connection, for whose deadline the poller
 // would wait otherwise.
 func TestRecallAfterClose(t *testing.T) {

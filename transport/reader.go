@@ -28,14 +28,12 @@ func (c *Conn) readOn(err error) {
 			c.restart()
 			return
 		}
-		err = c.readBatch()
-		if err != nil {
-			c.endBatch(true)
-			break
+		var end loanEnd
+		if err = c.readBatch(); err == nil {
+			end = c.lend()
+			err = end.err
 		}
-		end, was := c.lend()
-		err = end.err
-		c.endBatch(!was)
+		c.endBatch()
 		if end.isQuiet {
 			c.restart()
 			return
@@ -113,11 +111,11 @@ func (c *Conn) setInBatch() {
 	c.mu.Unlock()
 }
 
-// endBatch writes what a batch has brought about. If yield is set it waits a turn of
-// the scheduler for it.
-func (c *Conn) endBatch(yield bool) {
+// endBatch writes what a batch has brought about, for which it waits a turn of the
+// scheduler.
+func (c *Conn) endBatch() {
 	c.mu.Lock()
-	if yield && c.try != nil && !c.enoughLocked(min(c.asked, enoughToWrite)) {
+	if c.try != nil && !c.enoughLocked(min(c.asked, enoughToWrite)) {
 		// Those who were woken run now, and what they send needs no goroutine
 		// of its own to be written.
 		c.mu.Unlock()
