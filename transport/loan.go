@@ -3,6 +3,7 @@ package transport
 import (
 	"errors"
 	"fmt"
+	"runtime"
 	"sync/atomic"
 	"time"
 
@@ -96,6 +97,9 @@ func (c *Conn) lend() (end loanEnd) {
 	}
 	l := c.loan.Load()
 	if l == nil {
+		if runtime.GOMAXPROCS(0) < 2 {
+			return end // to wake somebody costs next to nothing
+		}
 		l = newLoan(c)
 		c.loan.Store(l)
 	}
