@@ -157,16 +157,15 @@ func (w *workers) take() *rpc {
 // wait makes k available, unless enough are, or there is work again.
 func (w *workers) wait(k *worker) bool {
 	w.mu.Lock()
-	defer w.mu.Unlock()
-	for w.first == nil && !w.closed && w.service.IsDue() {
-		w.service.Serve(w, &w.mu)
-		if w.isRecruit {
-			w.isRecruit = false
-			k.wake <- true
-			return true
-		}
+	for w.first == nil && !w.isRecruit && !w.closed && w.service.IsDue() {
+		w.serveLocked()
 	}
+	defer w.mu.Unlock()
 	switch {
+	case w.isRecruit:
+		w.isRecruit = false
+		k.wake <- true
+		return true
 	case w.first != nil && !w.hiring:
 		w.hiring = true
 		k.wake <- true
@@ -180,6 +179,29 @@ func (w *workers) wait(k *worker) bool {
 		w.timer = time.AfterFunc(idleWorkerLife, w.trim)
 	}
 	return true
+}
+
+// serveLocked serves the source, without the lock.
+func (w *workers) serveLocked() {
+	returned := false
+	defer func() {
+		if !returned { // an inline reaction has ended the goroutine, and the lock is free
+			w.replace()
+		}
+	}()
+	w.service.Serve(w, &w.mu)
+	returned = true
+}
+
+// replace hires anew if the worker that was hired last has ended before it began.
+func (w *workers) replace() {
+	w.mu.Lock()
+	if w.isRecruit {
+		w.isRecruit, w.hiring = false, false
+	}
+	h := w.hireLocked()
+	w.mu.Unlock()
+	w.begin(h)
 }
 
 // trim ends the workers that were not needed since the last time.
