@@ -168,7 +168,7 @@ func TestAStreamReads(t *testing.T) {
 		turn(n)
 	}
 	must(s.CloseSend())
-	if _, err := s.Recv(); err != io.EOF { //nolint:errorlint // never wrapped
+	if _, err := s.Recv(); err != io.EOF {
 		t.Errorf("the stream ends with %v", err)
 	}
 }

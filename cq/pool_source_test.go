@@ -227,8 +227,10 @@ func TestPoolRefusesOffers(t *testing.T) {
 		refused("nobody works", b.s)
 		release, closed := make(chan struct{}), make(chan struct{})
 		b.run(func() { <-release })
-		if !b.p.Offer(b.s) || !b.p.Offer(b.s) {
-			b.Error("a pool with a worker refuses the offer")
+		for range 2 { // the same source may come again
+			if !b.p.Offer(b.s) {
+				b.Error("a pool with a worker refuses the offer")
+			}
 		}
 		refused("it has another", newSpring())
 		b.p.Withdraw(newSpring()) // of another source, which is no matter

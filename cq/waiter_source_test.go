@@ -228,7 +228,7 @@ func TestAWaiterThatNeedNotServe(t *testing.T) {
 	for _, tc := range []struct {
 		name   string
 		before func(w *cq.Waiter)
-		ctx    context.Context //nolint:containedctx // of a case
+		ctx    context.Context
 		want   cq.Event
 	}{
 		{"nothing is begun", func(*cq.Waiter) {}, t.Context(), cq.Event{Kind: cq.Misuse, Err: cq.ErrNotBegun}},

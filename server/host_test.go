@@ -174,7 +174,7 @@ func (c *stranger) recv() ([]byte, error) {
 func (c *stranger) end() error {
 	_ = c.requests.Close()
 	defer c.res.Body.Close()
-	if _, err := c.recv(); err != io.EOF { //nolint:errorlint // of io.ReadFull
+	if _, err := c.recv(); err != io.EOF {
 		return fmt.Errorf("instead of the end: %w", err)
 	}
 	if s := c.res.Trailer.Get("Grpc-Status"); s != "0" {

@@ -231,7 +231,7 @@ func TestRecallStress(t *testing.T) {
 				}
 			}
 		})
-		rounds, byPoll := 0, 0
+		rounds := 0
 		for end := time.Now().Add(500 * time.Millisecond); time.Now().Before(end); rounds++ {
 			asks <- rand.IntN(8) == 0
 			d := time.Duration(rand.IntN(40_000))
@@ -247,7 +247,7 @@ func TestRecallStress(t *testing.T) {
 				s.Send(frame.Outgoing{Headers: responseHeaders(), Trailers: statusOK()})
 			}
 		}
-		byPoll = int(l.byPoll.Load())
+		byPoll := l.byPoll.Load()
 		close(asks)
 		l.conn.Close()
 		_ = l.below.Close()
