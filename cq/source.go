@@ -35,6 +35,7 @@ type Service struct {
 	source     Source // nil: there is none
 	offers     uint64 // how many there were
 	isServed   bool
+	isLast     bool        // it was withdrawn while it is served
 	isRecalled atomic.Bool // since it is served; read without the lock
 }
 
@@ -43,14 +44,18 @@ func (v *Service) Offer(s Source) bool {
 	if v.source != nil && v.source != s {
 		return false
 	}
-	v.source = s
+	v.source, v.isLast = s, false
 	v.offers++
 	return true
 }
 
-// Withdraw forgets s, unless it is served: then that will.
+// Withdraw forgets s, once it is served no more.
 func (v *Service) Withdraw(s Source) {
-	if v.source == s && !v.isServed {
+	switch {
+	case v.source != s:
+	case v.isServed:
+		v.isLast = true
+	default:
 		v.source = nil
 	}
 }
@@ -72,8 +77,8 @@ func (v *Service) serve(h Host, mu sync.Locker, p patience) {
 	defer func() {
 		mu.Lock()
 		v.isServed = false
-		if !(isOurs && returned) && v.offers == offer {
-			v.source = nil
+		if v.isLast || !(isOurs && returned) && v.offers == offer {
+			v.source, v.isLast = nil, false
 		}
 		if !returned { // user code has panicked, or ended the goroutine
 			mu.Unlock()

@@ -109,12 +109,18 @@ func (w *Waiter) to(from, next waiterState) bool {
 
 // Serve serves s, in the place of a Wait that would block, until the operation has ended, ctx ends,
 // or s is no longer this goroutine's to serve. Wait is for the goroutine to call
-// next. Once for each operation.
+// next. For one operation only one source is served.
 func (w *Waiter) Serve(ctx context.Context, s Source) {
 	if waiterState(w.state.Load()) != waiterBegun {
 		return
 	}
-	w.source = s
+	switch w.source {
+	case nil:
+		w.source = s
+	case s:
+	default:
+		return // Complete may be about to nudge the first
+	}
 	stop := patience{ctx: ctx}.watch(&w.isRecalled, s)
 	defer stop()
 	for isOurs := true; isOurs; {
@@ -122,9 +128,13 @@ func (w *Waiter) Serve(ctx context.Context, s Source) {
 		if ctx.Err() != nil || !w.to(waiterBegun, waiterServing) {
 			return
 		}
-		isOurs = s.Serve(waiters{}, &w.isRecalled)
-		w.to(waiterServing, waiterBegun)
+		isOurs = w.serve(s)
 	}
+}
+
+func (w *Waiter) serve(s Source) (isOurs bool) {
+	defer w.to(waiterServing, waiterBegun) // user code may panic in there
+	return s.Serve(waiters{}, &w.isRecalled)
 }
 
 // Waiters is the [Host] of a source for which a Waiter was completed: whoever of its users waits

@@ -1,0 +1,121 @@
+package cq_test
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"testing"
+	"testing/synctest"
+
+	"github.com/cqrpc/cqrpc/cq"
+)
+
+// A source whose Serve panics, or ends the goroutine, is the queue's no more. The queue is as good as
+// before: events are taken, and another source is served.
+func TestAServiceThatDoesNotReturn(t *testing.T) {
+	for name, leave := range map[string]func(){"panic": func() { panic("of the source") }, "Goexit": runtime.Goexit} {
+		t.Run(name, func(t *testing.T) {
+			inEachHarvest(t, func(t *testing.T, s *spring, q *cq.Queue, next harvest) {
+				s.during = func() bool { leave(); return true }
+				gone := make(chan any, 1)
+				go func() {
+					defer func() { gone <- recover() }()
+					next(context.Background())
+				}()
+				if got := <-gone; (got != nil) != (name == "panic") {
+					t.Errorf("recovered %v", got)
+				}
+				post(t, q, 1)
+				wantEvent(t, next(context.Background()), completed(1))
+				s.want(t, "after that", 1, 0)
+
+				other := newSpring()
+				offer(t, q, other)
+				got := next.start(context.Background())
+				other.want(t, "another source", 1, 0)
+				post(t, q, 2)
+				wantEvent(t, <-got, completed(2))
+				other.want(t, "an event", 1, 1)
+				q.Shutdown()
+				wantEvent(t, next(context.Background()), shutdown)
+			})
+		})
+	}
+}
+
+// What is withdrawn is not served any more, unless it is served already: then the source says when
+// that is over.
+func TestWithdrawFromAQueue(t *testing.T) {
+	inEachHarvest(t, func(t *testing.T, s *spring, q *cq.Queue, next harvest) {
+		q.Withdraw(newSpring()) // of another source, which is no matter
+		got := next.start(context.Background())
+		s.want(t, "another was withdrawn", 1, 0)
+		q.Withdraw(s)
+		s.want(t, "withdrawn while it is served", 1, 0)
+		s.during = func() bool { return false }
+		post(t, q, 1)
+		wantEvent(t, <-got, completed(1))
+
+		got = next.start(context.Background())
+		s.want(t, "not the queue's", 2, 1)
+		wantParked(t, q, "not the queue's", 1)
+		post(t, q, 2)
+		wantEvent(t, <-got, completed(2))
+
+		s.during = nil
+		offer(t, q, s)
+		q.Withdraw(s)
+		got = next.start(context.Background())
+		wantParked(t, q, "withdrawn before it was served", 1)
+		post(t, q, 3)
+		wantEvent(t, <-got, completed(3))
+		s.want(t, "in the end", 2, 1)
+	})
+}
+
+// Who is parked stays so when the source that another poller serves is withdrawn, and gets its events.
+func TestWithdrawLeavesParkedPollers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, q := newSpring(), cq.New()
+		offer(t, q, s)
+		next := harvest(q.Next)
+		first := next.start(t.Context())
+		s.want(t, "one poller", 1, 0)
+		second := next.start(t.Context())
+		wantParked(t, q, "two pollers", 1)
+		q.Withdraw(s)
+		post(t, q, 1)
+		wantEvent(t, <-second, completed(1))
+		post(t, q, 2)
+		wantEvent(t, <-first, completed(2))
+		s.want(t, "in the end", 1, 1)
+	})
+}
+
+// executor is one that is no host.
+type executor struct{}
+
+func (executor) Execute(batch []cq.Task) { cq.Inline().Execute(batch) }
+
+func TestQueueHost(t *testing.T) {
+	next, pool := cq.New(), cq.NewPool(1)
+	own := cq.NewCallback(nil, nil)
+	for _, tc := range []struct {
+		name string
+		q    *cq.Queue
+		want cq.Host
+	}{
+		{"next", next, next},
+		{"pluck", cq.NewPluck(), nil},
+		{"callback, inline", newInline(), nil},
+		{"callback, an executor", cq.NewCallback(executor{}, nil), nil},
+		{"callback, a pool", cq.NewCallback(pool, nil), pool},
+	} {
+		if got := tc.q.Host(); got != tc.want {
+			t.Errorf("%s: %v; want %v", tc.name, got, tc.want)
+		}
+	}
+	if got := fmt.Sprintf("%T", own.Host()); got != "*cq.Pool" {
+		t.Errorf("a queue with a pool of its own has the host %s", got)
+	}
+}
