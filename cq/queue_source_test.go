@@ -43,8 +43,7 @@ func TestAServiceThatDoesNotReturn(t *testing.T) {
 	}
 }
 
-// What is withdrawn is not served any more, unless it is served already: then the source says when
-// that is over.
+// What is withdrawn is not served any more, but by who serves it already; unless it is offered anew.
 func TestWithdrawFromAQueue(t *testing.T) {
 	inEachHarvest(t, func(t *testing.T, s *spring, q *cq.Queue, next harvest) {
 		q.Withdraw(newSpring()) // of another source, which is no matter
@@ -52,24 +51,29 @@ func TestWithdrawFromAQueue(t *testing.T) {
 		s.want(t, "another was withdrawn", 1, 0)
 		q.Withdraw(s)
 		s.want(t, "withdrawn while it is served", 1, 0)
-		s.during = func() bool { return false }
 		post(t, q, 1)
 		wantEvent(t, <-got, completed(1))
 
 		got = next.start(context.Background())
-		s.want(t, "not the queue's", 2, 1)
-		wantParked(t, q, "not the queue's", 1)
+		s.want(t, "withdrawn before", 1, 1)
+		wantParked(t, q, "withdrawn before", 1)
+		offer(t, q, s)
+		s.want(t, "offered anew", 2, 1)
+		q.Withdraw(s)
+		offer(t, q, s)
 		post(t, q, 2)
 		wantEvent(t, <-got, completed(2))
 
-		s.during = nil
-		offer(t, q, s)
+		got = next.start(context.Background())
+		s.want(t, "offered anew while it is served", 3, 2)
+		post(t, q, 4)
+		wantEvent(t, <-got, completed(4))
 		q.Withdraw(s)
 		got = next.start(context.Background())
 		wantParked(t, q, "withdrawn before it was served", 1)
 		post(t, q, 3)
 		wantEvent(t, <-got, completed(3))
-		s.want(t, "in the end", 2, 1)
+		s.want(t, "in the end", 3, 3)
 	})
 }
 
