@@ -39,8 +39,18 @@ type foreign struct {
 	ch   *client.Channel
 }
 
+// needTwo gives a test two processors: with one no connection is lent.
+func needTwo(t *testing.T) {
+	t.Helper()
+	if before := runtime.GOMAXPROCS(0); before < 2 {
+		runtime.GOMAXPROCS(2)
+		t.Cleanup(func() { runtime.GOMAXPROCS(before) })
+	}
+}
+
 func newForeign(t *testing.T, meet func()) *foreign {
 	t.Helper()
+	needTwo(t)
 	leak.Check(t)
 	leak.Buffers(t)
 	f := &foreign{T: t, meet: meet}

@@ -44,8 +44,18 @@ type abroad struct {
 	meet   func() // what a handler does first
 }
 
+// needTwo gives a test two processors: with one no connection is lent.
+func needTwo(t *testing.T) {
+	t.Helper()
+	if before := runtime.GOMAXPROCS(0); before < 2 {
+		runtime.GOMAXPROCS(2)
+		t.Cleanup(func() { runtime.GOMAXPROCS(before) })
+	}
+}
+
 func newAbroad(t *testing.T, meet func()) *abroad {
 	t.Helper()
+	needTwo(t)
 	leak.Check(t)
 	leak.Buffers(t)
 	lis, err := net.Listen("tcp", "127.0.0.1:0")

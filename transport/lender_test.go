@@ -97,17 +97,18 @@ func lendingOver(t *testing.T, f func(t *testing.T, isSecure bool)) {
 	}
 }
 
-// skipIfAlone skips a test of loans where there are none.
-func skipIfAlone(t *testing.T) {
+// needTwo gives a test of loans two processors: with one the reader lends nothing.
+func needTwo(t *testing.T) {
 	t.Helper()
-	if runtime.GOMAXPROCS(0) < 2 {
-		t.Skip("with one processor the reader lends nothing")
+	if before := runtime.GOMAXPROCS(0); before < 2 {
+		runtime.GOMAXPROCS(2)
+		t.Cleanup(func() { runtime.GOMAXPROCS(before) })
 	}
 }
 
 func newLender(t *testing.T, o lending) *lender {
 	t.Helper()
-	skipIfAlone(t)
+	needTwo(t)
 	leak.Check(t)
 	peer, nc := ends(t, "tcp", "127.0.0.1:0")
 	l := &lender{T: t, handler: newTestHandler(), peer: peer, below: peer, posted: make(chan cq.Tag, 1000)}
