@@ -108,7 +108,6 @@ func needTwo(t *testing.T) {
 
 func newLender(t *testing.T, o lending) *lender {
 	t.Helper()
-	needTwo(t)
 	leak.Check(t)
 	peer, nc := ends(t, "tcp", "127.0.0.1:0")
 	l := &lender{T: t, handler: newTestHandler(), peer: peer, below: peer, posted: make(chan cq.Tag, 1000)}
@@ -127,6 +126,7 @@ func newLender(t *testing.T, o lending) *lender {
 // start starts the connection and the pollers, and shakes hands.
 func (l *lender) start(nc net.Conn, o lending) {
 	l.Helper()
+	needTwo(l.T)
 	l.over = make(chan struct{})
 	o.cfg.Enforcement.MaxStrikes = -1
 	if o.cfg.LingerTimeout == 0 {
