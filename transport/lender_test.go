@@ -151,7 +151,6 @@ func (l *lender) start(nc net.Conn, o lending) {
 	l.out.SettingsAck()
 	l.flush()
 	<-l.handler.ready
-	_ = l.peer.SetReadDeadline(time.Now().Add(patience))
 }
 
 // end ends what a test has left, and sees that all of it ends.
@@ -196,6 +195,7 @@ func (l *lender) answer(ev cq.Event) {
 // flush sends what is written.
 func (l *lender) flush() {
 	l.Helper()
+	_ = l.peer.SetReadDeadline(time.Now().Add(patience)) // for the answers
 	if err := l.out.Flush(l.peer); err != nil {
 		l.Fatal(err)
 	}
@@ -272,9 +272,10 @@ func holdsWithin(d time.Duration, ok func() bool) bool {
 // the reader reads.
 func (l *lender) untilServed() {
 	l.Helper()
+	isOut := func() bool { return l.state() != kept }
 	if !holdsWithin(patience, func() bool {
-		l.ask()
-		return holdsWithin(5*time.Millisecond, l.isWaiting)
+		l.ask() // there may be a pause of loans, which has to end
+		return holdsWithin(200*time.Microsecond, isOut) && holdsWithin(5*time.Millisecond, l.isWaiting)
 	}) {
 		l.Fatal("no poller reads the connection")
 	}
