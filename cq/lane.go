@@ -84,11 +84,11 @@ func (l *Lane) Flush() {
 		return
 	}
 	l.flushing = true
+	defer func() { l.flushing = false }() // also if an inline callback panics: what follows is delivered
 	for !l.Empty() {
 		l.flushOnce()
 	}
 	l.giveBack()
-	l.flushing = false
 }
 
 // flushOnce delivers what is collected now.

@@ -527,3 +527,15 @@ func TestLaneHost(t *testing.T) {
 		t.Errorf("host is %v; want none", lane.Host())
 	}
 }
+
+// A callback that panics where it is delivered keeps nobody from what is delivered later.
+func TestLaneAfterAPanic(t *testing.T) {
+	var lane cq.Lane
+	inline, q := newInline(), cq.New()
+	func() {
+		defer func() { _ = recover() }()
+		flush(inline, &lane, func(cq.Event) { panic("user") })
+	}()
+	flush(q, &lane, tag)
+	wantEvent(t, q.NextUntil(time.Now()), completed(tag))
+}

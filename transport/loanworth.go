@@ -9,7 +9,7 @@ const (
 	slowLost    = 2 // it was away for long
 	calledLost  = 1 // it was recalled before anything came
 
-	// maxAway and maxAwayEach are how long a poller is away that is worth waiting for:
+	// maxAway and maxAwayEach are how long who serves is away that is worth waiting for:
 	// longer, and the time for each message. Others could read meanwhile.
 	maxAway     = 50 * time.Microsecond
 	maxAwayEach = 5 * time.Microsecond
@@ -44,7 +44,7 @@ func (w *loanWorth) isTried() bool {
 	return true
 }
 
-// gain notes that a poller has read.
+// gain notes that who serves has read.
 func (w *loanWorth) gain() {
 	w.trust = min(w.trust+1, fullTrust)
 	if w.good = min(w.good+1, manyGains); w.good == manyGains {
@@ -52,7 +52,7 @@ func (w *loanWorth) gain() {
 	}
 }
 
-// away notes how long the poller was away with so many messages.
+// away notes how long who serves was away with so many messages.
 func (w *loanWorth) away(d time.Duration, messages int) {
 	if d > maxAway+time.Duration(messages)*maxAwayEach {
 		w.lose(slowLost)
