@@ -39,6 +39,23 @@ func TestBufferHint(t *testing.T) {
 	r.want("over", "status")
 }
 
+// Small messages hold more than their bytes, so fewer of them wait.
+func TestBufferHintOfSmallMessages(t *testing.T) {
+	r := newServerRig(t, Config{})
+	r.server.buffers = true
+	r.start("init", SendInitialMetadata(nil))
+	const each = messageRoom + frame.PrefixLen + 1
+	for range writeBuffer / each {
+		r.start("small", hinted(1))
+		r.want("it fits", "small")
+	}
+	r.start("one more", hinted(1))
+	r.want("the buffer is full")
+	r.server.sent = frame.Sent{Headers: true, Messages: 1, Bytes: frame.PrefixLen + 1}
+	r.c.Receiver().OnSent(r.server.sent, &r.lane)
+	r.want("one was framed, so it fits", "init", "one more")
+}
+
 // A hinted message of a client without a connection waits for one.
 func TestBufferHintWithoutStream(t *testing.T) {
 	r := newRig(t, func(_ *Config, o *fakeOpener) { o.manual = true })

@@ -28,10 +28,18 @@ type sendSide struct {
 // with BufferHint complete at once (C-core grpc.http2.write_buffer_size).
 const writeBuffer = 64 << 10
 
+// messageRoom is what a waiting message counts in bytes beside its own. A small one
+// holds ten times its bytes, for a pooled buffer has 256 at least: without this a
+// stream whose peer takes nothing costs half a megabyte.
+const messageRoom = 128
+
 // isBuffered reports whether the stream has all messages, and what is not
 // framed of them fits the write buffer.
 func (s *sendSide) isBuffered() bool {
-	return s.queued.Message == nil && s.held == nil && s.handing == 0 && s.bytes-s.sent.Bytes <= writeBuffer
+	if s.queued.Message != nil || s.held != nil || s.handing > 0 {
+		return false
+	}
+	return s.bytes-s.sent.Bytes+messageRoom*(s.issued-s.sent.Messages) <= writeBuffer
 }
 
 // accept queues a message.
