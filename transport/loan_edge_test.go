@@ -136,7 +136,9 @@ func TestAReactionEndsThePoller(t *testing.T) {
 func TestABadRecordWhileTheSocketIsFull(t *testing.T) {
 	const size, messages = 4 << 20, 8
 	var isTried, isSent atomic.Bool
-	l := newLender(t, lending{isSecure: true, meet: func(l *lender, ev cq.Event) bool {
+	// A pause of loans may take more requests than a server has streams for by default.
+	unlimited := Config{MaxConcurrentStreams: -1}
+	l := newLender(t, lending{cfg: unlimited, isSecure: true, meet: func(l *lender, ev cq.Event) bool {
 		s, ok := ev.Tag.(*Stream)
 		if !ok || !isTried.Load() {
 			return false
