@@ -2,7 +2,6 @@ package transport
 
 import (
 	"fmt"
-	"time"
 
 	"github.com/cqrpc/cqrpc/frame"
 )
@@ -131,7 +130,7 @@ func unsentError(n int, what string, limit int) error {
 // bucket is a Budget in use. The zero value is full. Reader only.
 type bucket struct {
 	spent float64
-	last  int64 // UnixNano of the last spend, 0: none
+	last  instant // of the last spend, zero: none
 }
 
 // refund gives tokens back.
@@ -139,11 +138,11 @@ func (b *bucket) refund(n uint64) { b.spent = max(0, b.spent-float64(n)) }
 
 // spend takes one token, or says what was overdone.
 func (b *bucket) spend(limit Budget, what string) error {
-	now := time.Now().UnixNano()
-	if b.last != 0 && now > b.last { // the clock may have been set back
-		b.spent = max(0, b.spent-time.Duration(now-b.last).Seconds()*limit.PerSecond)
+	t := now()
+	if b.last != 0 {
+		b.spent = max(0, b.spent-(t-b.last).duration().Seconds()*limit.PerSecond)
 	}
-	b.last = now
+	b.last = t
 	b.spent++
 	if b.spent <= float64(limit.Burst) {
 		return nil

@@ -180,6 +180,8 @@ func (c *Conn) explain(err error) error {
 	switch {
 	case c.broken.Load(): // it came first
 		return c.writeError()
+	case errors.Is(err, io.EOF) && !c.greeted() && c.side == Client && c.tls == nil:
+		return fmt.Errorf("%w before its SETTINGS; it may expect TLS", ErrPeerClosed)
 	case errors.Is(err, io.EOF) && !c.greeted():
 		return fmt.Errorf("%w before its SETTINGS", ErrPeerClosed)
 	case errors.Is(err, io.EOF):

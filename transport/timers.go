@@ -18,7 +18,7 @@ type timerState struct {
 	age       *time.Timer // MaxAge, then MaxAgeGrace
 	drain     *time.Timer // DrainTimeout
 	started   bool
-	lastRead  atomic.Int64 // UnixNano of the last batch read
+	lastRead  atomic.Int64 // instant of the last batch read
 }
 
 // afterLocked runs f with mu held after d, unless the connection ends first.
@@ -57,7 +57,7 @@ func (t *timerState) stopLocked() {
 // touch notes that the peer is alive.
 func (c *Conn) touch() {
 	if c.cfg.Keepalive.Time > 0 {
-		c.timers.lastRead.Store(time.Now().UnixNano())
+		c.timers.lastRead.Store(int64(now()))
 	}
 }
 
@@ -84,7 +84,7 @@ func (c *Conn) jittered(d time.Duration) time.Duration {
 // keepaliveLocked looks whether the peer has been silent for Keepalive.Time.
 func (c *Conn) keepaliveLocked() {
 	k, t := &c.cfg.Keepalive, &c.timers
-	silent := time.Duration(time.Now().UnixNano() - t.lastRead.Load())
+	silent := (now() - instant(t.lastRead.Load())).duration()
 	switch {
 	case t.awaiting && silent >= k.Timeout:
 		c.laterLocked(c.keepaliveFailed)
