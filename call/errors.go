@@ -38,6 +38,10 @@ const ErrEnded Reason = "this direction of the call has ended"
 
 func (r Reason) Error() string { return string(r) }
 
+// Misuse makes a call error of a batch that was rejected, or of another mistake
+// in the program: INTERNAL, with err as its cause. For styles.
+func Misuse(err error) error { return cqrpc.Errorf(cqrpc.CodeInternal, "%w", err) }
+
 // BatchError is what StartBatch returns for misuse. The call and the
 // ownership of the batch's buffers are as they were before.
 type BatchError struct {

@@ -161,6 +161,13 @@ func (c *Completion) event() (Event, bool) {
 
 var events = sync.Pool{New: func() any { return new(Event) }}
 
+// Harvest finalizes a completion whose event nobody gets, and returns the OK
+// that it would have had. For whoever completes operations of its own.
+func (c Completion) Harvest() (ok bool) {
+	ev, _ := c.event()
+	return ev.OK
+}
+
 // finalizeInto makes *ev the event of c and reports whether to deliver it.
 func (c *Completion) finalizeInto(ev *Event) bool {
 	*ev = Event{Kind: OpComplete, OK: c.OK, Tag: c.Tag}

@@ -129,7 +129,7 @@ func (a *arrival) takePayload(v any) (*call.Buffer, bool) {
 	if a.payload.Finalizer == nil {
 		return nil, true
 	}
-	ok := harvest(a.payload)
+	ok := a.payload.Harvest()
 	a.payload.Finalizer = nil
 	if !ok {
 		return nil, false // the call has ended because of that
@@ -161,7 +161,7 @@ func (a *arrival) refuse(st *cqrpc.Status) {
 // discard frees what has arrived of a call that has ended.
 func (a *arrival) discard() {
 	if a.payload.Finalizer != nil {
-		harvest(a.payload)
+		a.payload.Harvest()
 		a.payload.Finalizer = nil
 		a.message.Free()
 		a.message = nil

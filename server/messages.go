@@ -15,7 +15,7 @@ import (
 // takeRequest decodes the one request into v. Without exactly one there is
 // nothing to serve: then it has ended the call and reports false.
 func (r *rpc) takeRequest(v any) bool {
-	ok := harvest(r.first)
+	ok := r.first.Harvest()
 	r.first.Finalizer = nil
 	switch {
 	case !ok:
@@ -70,7 +70,7 @@ func (r *rpc) recvValue(v any) error {
 
 func (r *rpc) receive(ops []call.Op) error {
 	if err := r.call.StartBatchOn(&r.in, ops, nil); err != nil {
-		return misuse(err)
+		return call.Misuse(err)
 	}
 	ev, _ := r.call.Await(context.Background(), &r.in) // the end of the call ends it, too
 	return failure(ev)
@@ -83,7 +83,7 @@ func failure(ev cq.Event) error {
 	}
 	e, ok := errors.AsType[*cqrpc.Error](ev.Err)
 	if !ok {
-		return misuse(ev.Err)
+		return call.Misuse(ev.Err)
 	}
 	return e
 }
@@ -102,7 +102,7 @@ func (r *rpc) send(op call.Op) error {
 		if len(batch) == 2 {
 			r.ctx.RevertBegin()
 		}
-		return misuse(err)
+		return call.Misuse(err)
 	}
 	r.sending = true
 	return nil
@@ -111,7 +111,7 @@ func (r *rpc) send(op call.Op) error {
 // sendHeader sends the batch of SendHeader and waits for it.
 func (r *rpc) sendHeader(ops []call.Op) error {
 	if err := r.call.StartBatchOn(&r.out, ops, nil); err != nil {
-		return misuse(err)
+		return call.Misuse(err)
 	}
 	r.sending = true
 	return r.awaitSent()
@@ -126,7 +126,3 @@ func (r *rpc) awaitSent() error {
 	ev, _ := r.call.Await(context.Background(), &r.out)
 	return failure(ev)
 }
-
-// misuse makes an error of what only a mistake in the handler can cause: two
-// goroutines that send, a value the codec does not know, a use after the end.
-func misuse(err error) error { return cqrpc.Errorf(cqrpc.CodeInternal, "%w", err) }

@@ -10,7 +10,6 @@ import (
 	"github.com/cqrpc/cqrpc/client"
 	"github.com/cqrpc/cqrpc/cq"
 	"github.com/cqrpc/cqrpc/cq/future"
-	"github.com/cqrpc/cqrpc/internal/half"
 )
 
 // rpc is what a call has in every shape.
@@ -71,7 +70,7 @@ func rejection(err error) error {
 	if errors.Is(err, cq.ErrShutdown) {
 		return errShutdown
 	}
-	return half.Misuse(err)
+	return call.Misuse(err)
 }
 
 // over takes note of the end of the call, and returns its error.

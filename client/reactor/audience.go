@@ -29,7 +29,7 @@ func (a *audience) React(k reaction.Kind, ok bool) {
 	case reaction.Read:
 		if f := a.reading; f != nil {
 			a.reading = nil
-			ok = reaction.Harvest(f, ok)
+			ok = cq.Completion{OK: ok, Finalizer: f}.Harvest()
 		}
 		a.outer.(reader).OnReadDone(ok)
 	case reaction.Write:
@@ -39,7 +39,7 @@ func (a *audience) React(k reaction.Kind, ok bool) {
 	case reaction.Final:
 		f := a.ending
 		a.ending = nil
-		reaction.Harvest(f, ok)
+		cq.Completion{OK: ok, Finalizer: f}.Harvest()
 	default:
 		panic("BUG: reactor: a client has no such operation")
 	}

@@ -155,7 +155,7 @@ func (v *reading) Host() cq.Host { return v.box.Host() }
 func (v *ending) Host() cq.Host { return v.box.Host() }
 
 func (v *heading) Complete(c cq.Completion) {
-	ok := reaction.Harvest(c.Finalizer, c.OK)
+	ok := c.Harvest()
 	v.box.Tell(reaction.Header, ok && v.prepared.Call.HasInitialMetadata())
 }
 
@@ -165,11 +165,11 @@ func (v *reading) Complete(c cq.Completion) {
 }
 
 func (v *writing) Complete(c cq.Completion) {
-	v.box.Tell(reaction.Write, reaction.Harvest(c.Finalizer, c.OK))
+	v.box.Tell(reaction.Write, c.Harvest())
 }
 
 func (v *closing) Complete(c cq.Completion) {
-	v.box.Tell(reaction.WritesDone, reaction.Harvest(c.Finalizer, c.OK))
+	v.box.Tell(reaction.WritesDone, c.Harvest())
 }
 
 func (v *ending) Complete(c cq.Completion) {

@@ -52,7 +52,3 @@ func failure(ev cq.Event) error {
 var errShutdown error = &cqrpc.Error{
 	Status: cqrpc.Status{Code: cqrpc.CodeCanceled, Message: "environment is closed"}, Cause: cq.ErrShutdown,
 }
-
-// Misuse makes a call error of a batch that was rejected: a value that the codec
-// cannot marshal, or a queue that is shut down.
-func Misuse(err error) error { return cqrpc.Errorf(cqrpc.CodeInternal, "%w", err) }

@@ -156,7 +156,7 @@ func (r *Receiver[T]) read() {
 	r.tally.Enter()
 	if err := r.call.StartBatchOn(r.to, ops[:], (*receiving[T])(r)); err != nil {
 		defer r.tally.Leave()
-		r.end(Misuse(err))
+		r.end(call.Misuse(err))
 	}
 }
 

@@ -101,7 +101,7 @@ func (s *Sender) put(v any, flags call.Flags, by *pump, handle any) (*sent, erro
 	}
 	body, err := s.marshal(v)
 	if err != nil {
-		return nil, Misuse(&call.BatchError{Op: call.SendMessageOp, Reason: call.ErrInvalidMessage, Cause: err})
+		return nil, call.Misuse(&call.BatchError{Op: call.SendMessageOp, Reason: call.ErrInvalidMessage, Cause: err})
 	}
 	a, err := s.accept(message{body: body, flags: flags}, by, handle)
 	switch {

@@ -105,7 +105,7 @@ func (s *Sender) start(m message, hasEnd bool) {
 			err = errPanicked
 			defer s.resume() // the loop that called does not
 		}
-		s.reject(m, hasEnd, Misuse(err))
+		s.reject(m, hasEnd, call.Misuse(err))
 	}()
 	err = s.call.StartBatchOn(s.to, batch, tag)
 	if isGiven = err == nil; isGiven {
@@ -157,7 +157,7 @@ func (s *Sender) startEnd() {
 		if isOpening {
 			s.side.Revert()
 		}
-		s.side.Ended(Misuse(err))
+		s.side.Ended(call.Misuse(err))
 	}
 }
 

@@ -245,5 +245,5 @@ func (r *rpc) misuse(err error) error {
 	if e := r.accepted.Call.Err(); e != nil && errors.Is(err, cq.ErrShutdown) {
 		return e // the queue is there as long as the call is
 	}
-	return half.Misuse(err)
+	return call.Misuse(err)
 }

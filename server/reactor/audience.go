@@ -4,6 +4,7 @@ import (
 	"runtime/debug"
 
 	"github.com/cqrpc/cqrpc"
+	"github.com/cqrpc/cqrpc/cq"
 	"github.com/cqrpc/cqrpc/internal/reaction"
 )
 
@@ -37,7 +38,7 @@ func (a *audience) react(k reaction.Kind, ok bool) {
 	case reaction.Read:
 		if f := a.reading; f != nil {
 			a.reading = nil
-			ok = reaction.Harvest(f, ok)
+			ok = cq.Completion{OK: ok, Finalizer: f}.Harvest()
 		}
 		a.outer.(reader).OnReadDone(ok)
 	case reaction.Write:

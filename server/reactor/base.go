@@ -207,7 +207,7 @@ func (*parting) Begin() bool { return true }
 func (v *reading) Host() cq.Host { return v.box.Host() }
 
 func (v *heading) Complete(c cq.Completion) {
-	v.box.Tell(reaction.Header, reaction.Harvest(c.Finalizer, c.OK))
+	v.box.Tell(reaction.Header, c.Harvest())
 }
 
 func (v *reading) Complete(c cq.Completion) {
@@ -216,10 +216,10 @@ func (v *reading) Complete(c cq.Completion) {
 }
 
 func (v *writing) Complete(c cq.Completion) {
-	v.box.Tell(reaction.Write, reaction.Harvest(c.Finalizer, c.OK))
+	v.box.Tell(reaction.Write, c.Harvest())
 }
 
 func (v *parting) Complete(c cq.Completion) {
-	reaction.Harvest(c.Finalizer, c.OK)
+	c.Harvest()
 	v.box.End(reaction.Final)
 }

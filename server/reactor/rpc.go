@@ -107,7 +107,7 @@ func (v *arriving) Complete(c cq.Completion) {
 func (r *rpc) drop() {
 	one := r.method.arrival()
 	if one.first != nil {
-		reaction.Harvest(one.first, true)
+		cq.Completion{OK: true, Finalizer: one.first}.Harvest()
 		one.first = nil
 	}
 	one.message.Free()
@@ -173,7 +173,7 @@ func (r *rpc) takeRequest() bool {
 		return true
 	}
 	defer r.drop()
-	ok := reaction.Harvest(one.first, true)
+	ok := cq.Completion{OK: true, Finalizer: one.first}.Harvest()
 	one.first = nil
 	switch {
 	case !ok:

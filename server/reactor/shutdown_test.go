@@ -102,7 +102,7 @@ func TestCloseCountsOnDone(t *testing.T) {
 		})
 		s.Request(1, bidi.Name)
 		synctest.Wait()
-		if err := s.server.Close(); err == nil || !strings.Contains(err.Error(), "1 handlers have not returned") {
+		if err := s.server.Close(); err == nil || !strings.Contains(err.Error(), "handlers that have not returned: 1") {
 			s.Errorf("Close: %v", err)
 		}
 		close(last)
