@@ -55,7 +55,9 @@ func (cc *ClientCall) Init(cfg Config, o Opener) *Call {
 		comp, ok := c.shared().Compressors.Lookup(name)
 		if !ok {
 			c.abandon(cqrpc.Status{
-				Code: cqrpc.CodeInternal, Message: fmt.Sprintf("compressor %q is not installed", name),
+				Code: cqrpc.CodeInternal,
+				Message: fmt.Sprintf("compressor %q is not among those of the channel, %s",
+					name, c.shared().Compressors.AcceptEncoding()),
 			}, nil)
 		}
 		c.codeLocked(comp, nil)

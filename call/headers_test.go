@@ -156,7 +156,7 @@ func TestUnknownCompressorFailsTheCall(t *testing.T) {
 	var st cqrpc.Status
 	r.start("all", SendInitialMetadata(nil), RecvStatus(&st, nil))
 	r.want("the call is dead", "all")
-	if st.Code != cqrpc.CodeInternal || st.Message != `compressor "br" is not installed` {
+	if st.Code != cqrpc.CodeInternal || st.Message != `compressor "br" is not among those of the channel, identity,gzip` {
 		t.Errorf("status %v", st)
 	}
 }

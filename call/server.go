@@ -198,7 +198,7 @@ func (c *Call) SetCompressor(name string) error {
 	}
 	comp, ok := c.chooseCompressor(name)
 	if !ok {
-		return fmt.Errorf("encoding %q is not installed", name)
+		return fmt.Errorf("encoding %q is not among the server's, %s", name, c.shared().Compressors.AcceptEncoding())
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -40,14 +40,21 @@ func (c *Call) Watch(ctx context.Context) {
 	}
 }
 
-// CancelFor ends the call because ctx has ended: with DEADLINE_EXCEEDED or
-// CANCELLED, and the message of the context's cause.
+// CancelFor ends the call because ctx has ended, with the status and the cause
+// of ContextError.
 func (c *Call) CancelFor(ctx context.Context) {
-	st := cqrpc.StatusOf(context.Cause(ctx))
+	e := ContextError(ctx)
+	c.abandon(e.Status, e.Cause)
+}
+
+// ContextError is the error of a call that ends because ctx has ended: with
+// DEADLINE_EXCEEDED or CANCELLED, whatever the context's cause is, which is its
+// message and its Cause.
+func ContextError(ctx context.Context) *cqrpc.Error {
+	cause := context.Cause(ctx)
+	st := cqrpc.Status{Code: cqrpc.CodeCanceled, Message: cqrpc.StatusOf(cause).Message}
 	if ctx.Err() == context.DeadlineExceeded {
 		st = cqrpc.StatusOf(ctx.Err())
-	} else {
-		st.Code = cqrpc.CodeCanceled
 	}
-	c.CancelWithStatus(st.Code, st.Message)
+	return &cqrpc.Error{Status: st, Origin: cqrpc.OriginLocal, Cause: cause}
 }

@@ -35,7 +35,10 @@ func (c *callConfig) set() *call.Settings {
 	return c.own
 }
 
-// WithMetadata sends md as the call's initial metadata, after that of earlier options.
+// WithMetadata sends md as the call's initial metadata, after that of earlier
+// options. Keys of HTTP/2 and gRPC themselves, such as content-type, user-agent
+// or grpc-timeout, are left out without an error; others that begin with grpc-
+// are reserved for gRPC. An illegal key or value ends the call with INTERNAL.
 func WithMetadata(md cqrpc.Metadata) CallOption {
 	return callOptionFunc(func(c *callConfig) { c.headers = append(c.headers[:len(c.headers):len(c.headers)], md...) })
 }

@@ -56,7 +56,9 @@ func NewChannel(target string, opts ...Option) (*Channel, error) {
 	ch := &Channel{cfg: newConfig(opts), target: t, authority: t.authority}
 	scheme := "http"
 	switch {
-	case ch.cfg.insecure == (ch.cfg.secure != nil):
+	case ch.cfg.insecure && ch.cfg.secure != nil:
+		return nil, fmt.Errorf("channel to %q: WithInsecure and WithTLS exclude each other", target)
+	case !ch.cfg.insecure && ch.cfg.secure == nil:
 		return nil, fmt.Errorf("channel to %q: one of WithInsecure and WithTLS must be given", target)
 	case ch.cfg.secure != nil:
 		scheme = "https"

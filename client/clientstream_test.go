@@ -45,6 +45,7 @@ func TestClientStream(t *testing.T) {
 		if err := stream.Send(message("late")); err != io.EOF {
 			s.Errorf("Send after the end = %v; want io.EOF", err)
 		}
+		s.wantEnd("there is one answer", stream.CloseAndRecv)
 	})
 }
 

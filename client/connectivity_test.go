@@ -385,7 +385,7 @@ func TestIdleTimeoutOff(t *testing.T) {
 		s.connected()
 		s.advance(24 * time.Hour)
 		s.wantState("never idle", Ready)
-	}, WithIdleTimeout(0))
+	}, WithIdleTimeout(-1))
 }
 
 func TestChannelString(t *testing.T) {

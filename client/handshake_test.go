@@ -158,7 +158,7 @@ func TestWrongProtocol(t *testing.T) {
 		{"a plaintext HTTP/1.1 server for a TLS client", trusting, write("HTTP/1.1 400 Bad Request\r\n\r\n"),
 			"does not speak TLS"},
 		{"a TLS server for a plaintext client", WithInsecure(), write("\x15\x03\x01\x00\x02\x02\x46"), "TLS"},
-		{"a TLS server that just hangs up", WithInsecure(), write(""), "closed by the peer before its SETTINGS"},
+		{"a TLS server that just hangs up", WithInsecure(), write(""), "before its SETTINGS; it may expect TLS"},
 		{"an HTTP/1.1 server", WithInsecure(), write("HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n"), "HTTP/1"},
 		{"another protocol", WithInsecure(), write("220 mail.test ESMTP ready\r\n"), "http2 connection error"},
 		{"an HTTP/2 server without SETTINGS", WithInsecure(),

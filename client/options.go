@@ -18,6 +18,9 @@ type optionFunc func(*config)
 
 func (f optionFunc) apply(c *config) { f(c) }
 
+// defaultIdleTimeout is gRPC's (gRFC A8 has none; grpc-go and C-core have 30 min).
+const defaultIdleTimeout = 30 * time.Minute
+
 // config is a channel's resolved options.
 type config struct {
 	insecure    bool
@@ -36,7 +39,7 @@ type config struct {
 }
 
 func newConfig(opts []Option) config {
-	cfg := config{idleTimeout: 30 * time.Minute, userAgent: userAgent}
+	cfg := config{userAgent: userAgent}
 	for _, o := range opts {
 		o.apply(&cfg)
 	}
@@ -58,6 +61,9 @@ func newConfig(opts []Option) config {
 	}
 	if cfg.transport.Logger == nil {
 		cfg.transport.Logger = cfg.logger
+	}
+	if cfg.idleTimeout == 0 {
+		cfg.idleTimeout = defaultIdleTimeout
 	}
 	return cfg
 }
@@ -101,7 +107,8 @@ func WithDialer(dial func(ctx context.Context, network, address string) (net.Con
 }
 
 // WithAuthority sets the :authority of requests, and with TLS the name that the
-// server must prove. Default: the target's host and port.
+// server must prove, unless WithTLS's configuration has a ServerName. Default:
+// the target's host and port.
 func WithAuthority(authority string) Option {
 	return optionFunc(func(c *config) { c.authority = authority })
 }
@@ -120,7 +127,9 @@ func WithTransport(t transport.Config) Option {
 }
 
 // WithKeepalive sets when a silent server is pinged. Default: what WithTransport
-// says, else never.
+// says, else never. Servers end connections that ping more often than they
+// permit, by default every 5 min (transport.Enforcement, gRFC A8); the channel
+// then doubles Time.
 func WithKeepalive(k transport.Keepalive) Option {
 	return optionFunc(func(c *config) { c.keepalive = &k })
 }
@@ -130,7 +139,7 @@ func WithKeepalive(k transport.Keepalive) Option {
 func WithBackoff(b Backoff) Option { return optionFunc(func(c *config) { c.backoff = b }) }
 
 // WithIdleTimeout closes the connection after so long without a call. Default
-// 30 min; zero or negative: never.
+// and zero: 30 min; negative: never.
 func WithIdleTimeout(d time.Duration) Option {
 	return optionFunc(func(c *config) { c.idleTimeout = d })
 }

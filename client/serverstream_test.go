@@ -30,6 +30,11 @@ func TestServerStream(t *testing.T) {
 			p.WriteMessage(1, false, []byte(fmt.Sprint(i)))
 			s.wantRecv("in order", stream.Recv, fmt.Sprint(i))
 		}
+		p.WriteMessage(1, false, []byte("again"))
+		res := message("what was in it before")
+		if err := stream.RecvInto(res); err != nil || string(*res) != "again" {
+			s.Errorf("RecvInto = %v, %q", err, *res)
+		}
 		p.Trailers(1, 0, "t", "2")
 		s.wantEnd("OK", stream.Recv)
 		if got := stream.Trailer(); got.Get("t") != "2" || trailer.Get("t") != "2" {

@@ -48,7 +48,7 @@ var (
 // open starts a stream with ops sent at once.
 func (ch *Channel) open(ctx context.Context, s *stream, method string, opts []CallOption, ops ...call.Op) error {
 	if ctx.Err() != nil {
-		return contextError(ctx)
+		return call.ContextError(ctx)
 	}
 	one := s.cfg.OneMessage
 	s.cfg = ch.callConfig(method, opts)
@@ -60,11 +60,11 @@ func (ch *Channel) open(ctx context.Context, s *stream, method string, opts []Ca
 	ops = append(ops, call.SendInitialMetadata(s.cfg.headers))
 	if err := s.call.StartBatchOn(cq.Discard, ops, nil); err != nil {
 		s.call.Close()
-		return batchError(err)
+		return call.Misuse(err)
 	}
 	if err := s.call.StartBatchOn(&s.header, []call.Op{call.RecvInitialMetadata(&s.headerMD)}, nil); err != nil {
 		s.call.Close()
-		return batchError(err)
+		return call.Misuse(err)
 	}
 	s.call.Watch(ctx)
 	return nil
@@ -77,7 +77,7 @@ func (s *stream) sendValue(v any, flags call.Flags) error {
 	}
 	defer s.isSending.Store(false)
 	if err := s.call.StartBatchOn(&s.send, []call.Op{call.SendValue(v).With(call.BufferHint | flags)}, nil); err != nil {
-		return batchError(err)
+		return call.Misuse(err)
 	}
 	if ev, _ := s.call.Await(context.Background(), &s.send); !ev.OK {
 		return io.EOF
@@ -85,14 +85,17 @@ func (s *stream) sendValue(v any, flags call.Flags) error {
 	return nil
 }
 
-// closeSend half-closes.
+// closeSend half-closes, once.
 func (s *stream) closeSend() error {
 	if !s.isSending.CompareAndSwap(false, true) {
 		return errSending
 	}
 	defer s.isSending.Store(false)
-	if err := s.call.StartBatchOn(&s.send, []call.Op{call.SendClose()}, nil); err != nil {
-		return batchError(err)
+	switch err := s.call.StartBatchOn(&s.send, []call.Op{call.SendClose()}, nil); {
+	case errors.Is(err, call.ErrTooManyOperations):
+		return nil
+	case err != nil:
+		return call.Misuse(err)
 	}
 	s.call.Await(context.Background(), &s.send)
 	return nil
@@ -105,7 +108,7 @@ func (s *stream) recvValue(v any) error {
 	}
 	defer s.isReceiving.Store(false)
 	if err := s.call.StartBatchOn(&s.recv, []call.Op{call.RecvValue(v, &s.got)}, nil); err != nil {
-		return batchError(err)
+		return call.Misuse(err)
 	}
 	s.call.Await(context.Background(), &s.recv)
 	if s.got {
@@ -122,7 +125,7 @@ func (s *stream) finished() error {
 	s.finishOnce.Do(func() {
 		err := s.call.StartBatchOn(&s.finish, []call.Op{call.RecvStatus(&s.status, &s.trailer)}, nil)
 		if err != nil {
-			s.err = batchError(err)
+			s.err = call.Misuse(err)
 			return
 		}
 		s.call.Await(context.Background(), &s.finish)
@@ -152,8 +155,8 @@ func (s *stream) Header() (cqrpc.Metadata, error) {
 	return s.headerMD, s.call.Err()
 }
 
-// Trailer is the trailing metadata; call it after the stream has ended, that
-// is, after Recv returned an error.
+// Trailer is the trailing metadata; call it after the stream has ended: after
+// Recv, All or CloseAndRecv has returned an error, or CloseAndRecv the response.
 func (s *stream) Trailer() cqrpc.Metadata { return s.trailer }
 
 // Peer is the server's address, once the call has a connection.
@@ -183,6 +186,10 @@ func ServerStream[Req, Res any](
 // Recv waits for the next message. It returns io.EOF after the last one if the
 // call ended OK, else the call's *cqrpc.Error.
 func (s *ServerStreamCall[Res]) Recv() (*Res, error) { return recv[Res](&s.stream) }
+
+// RecvInto is Recv into a message of the caller's, whose contents it replaces:
+// a loop needs but one.
+func (s *ServerStreamCall[Res]) RecvInto(res *Res) error { return s.recvValue(res) }
 
 // All yields the messages until the end; an error, if any, comes last. Leaving
 // the loop early closes the stream.
@@ -234,7 +241,8 @@ func (s *ClientStreamCall[Req, Res]) SendWith(req *Req, flags call.Flags) error 
 	return s.sendValue(req, flags)
 }
 
-// CloseAndRecv ends the requests and waits for the response.
+// CloseAndRecv ends the requests and waits for the response. Again it returns
+// io.EOF, or the call's error.
 func (s *ClientStreamCall[Req, Res]) CloseAndRecv() (*Res, error) {
 	if err := s.closeSend(); err != nil {
 		return nil, err
@@ -275,12 +283,16 @@ func (s *BidiStreamCall[Req, Res]) SendWith(req *Req, flags call.Flags) error {
 	return s.sendValue(req, flags)
 }
 
-// CloseSend ends the requests. The responses go on.
+// CloseSend ends the requests. The responses go on. Again it does nothing.
 func (s *BidiStreamCall[Req, Res]) CloseSend() error { return s.closeSend() }
 
 // Recv waits for the next message. It returns io.EOF after the last one if the
 // call ended OK, else the call's *cqrpc.Error.
 func (s *BidiStreamCall[Req, Res]) Recv() (*Res, error) { return recv[Res](&s.stream) }
+
+// RecvInto is Recv into a message of the caller's, whose contents it replaces:
+// a loop needs but one.
+func (s *BidiStreamCall[Req, Res]) RecvInto(res *Res) error { return s.recvValue(res) }
 
 // All yields the messages until the end; an error, if any, comes last. Leaving
 // the loop early closes the stream.

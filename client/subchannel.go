@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -166,6 +167,9 @@ func (s *subchannel) try(ctx context.Context) error {
 func (s *subchannel) dial(ctx context.Context) (net.Conn, error) {
 	nc, err := s.cfg.dial(ctx, s.addr.network, s.addr.address)
 	if err != nil {
+		if strings.Contains(err.Error(), s.addr.address) {
+			return nil, err
+		}
 		return nil, fmt.Errorf("dial %s: %w", s.addr.address, err)
 	}
 	if s.cfg.secure == nil {

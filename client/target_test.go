@@ -80,12 +80,12 @@ func FuzzParseTarget(f *testing.F) {
 }
 
 func TestNewChannelWantsOneKindOfSecurity(t *testing.T) {
-	for name, opts := range map[string][]Option{
-		"none": nil,
-		"both": {WithInsecure(), WithTLS(nil)},
+	for words, opts := range map[string][]Option{
+		"one of WithInsecure and WithTLS must be given": nil,
+		"WithInsecure and WithTLS exclude each other":   {WithInsecure(), WithTLS(nil)},
 	} {
-		if ch, err := NewChannel("example.org", opts...); err == nil || !strings.Contains(err.Error(), "WithInsecure") {
-			t.Errorf("%s: NewChannel = %v, %v", name, ch, err)
+		if ch, err := NewChannel("example.org", opts...); err == nil || !strings.Contains(err.Error(), words) {
+			t.Errorf("NewChannel = %v, %v; want %q", ch, err, words)
 		}
 	}
 	if ch, err := NewChannel("", WithInsecure()); err == nil {

@@ -37,8 +37,8 @@ type unaryCall struct {
 
 // run makes the call in a single batch: one event, one wake.
 func (u *unaryCall) run(ctx context.Context, ch *Channel, req, res any) error {
-	if err := ctx.Err(); err != nil {
-		return contextError(ctx)
+	if ctx.Err() != nil {
+		return call.ContextError(ctx)
 	}
 	if t, ok := ctx.Deadline(); ok {
 		u.cfg.deadline(t)
@@ -55,7 +55,7 @@ func (u *unaryCall) run(ctx context.Context, ch *Channel, req, res any) error {
 		call.RecvStatus(&u.status, &u.trailer),
 	}, nil)
 	if err != nil {
-		return batchError(err)
+		return call.Misuse(err)
 	}
 	await(ctx, u.call, &u.waiter)
 	u.tell()
@@ -84,17 +84,4 @@ func await(ctx context.Context, c *call.Call, w *cq.Waiter) cq.Event {
 		ev, _ = c.Await(context.Background(), w)
 	}
 	return ev
-}
-
-// contextError is the error of a call whose context ended before it began.
-func contextError(ctx context.Context) error {
-	return &cqrpc.Error{Status: cqrpc.StatusOf(ctx.Err()), Origin: cqrpc.OriginLocal, Cause: ctx.Err()}
-}
-
-// batchError turns a rejected batch, which is a mistake in the program or an
-// unmarshallable message, into a call error.
-func batchError(err error) error {
-	return &cqrpc.Error{
-		Status: cqrpc.Status{Code: cqrpc.CodeInternal, Message: err.Error()}, Origin: cqrpc.OriginLocal, Cause: err,
-	}
 }

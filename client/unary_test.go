@@ -206,18 +206,22 @@ func TestUnaryCancel(t *testing.T) {
 	play(t, func(s *scene) {
 		p := s.connected()
 		ctx, cancel := context.WithCancelCause(s.Context())
-		cancel(errors.New("the user left"))
+		left := errors.New("the user left")
+		cancel(left)
 		r := s.unary(ctx, "a")
-		s.wantFailed("before the call", r, cqrpc.CodeCanceled)
+		s.wantFailed("before the call", r, cqrpc.CodeCanceled, "the user left")
+		if !errors.Is(r.err, left) {
+			s.Errorf("before the call the error is %v; want the cause in it", r.err)
+		}
 		p.WantIdle("nothing to send")
 
 		ctx, cancel = context.WithCancelCause(s.Context())
 		r = s.unary(ctx, "a")
 		wantCall(p, "sent", 1, unaryMethod.Name, "a")
-		cancel(errors.New("the user left"))
+		cancel(left)
 		s.wantFailed("before the answer", r, cqrpc.CodeCanceled, "the user left")
-		if !errors.Is(r.err, context.Canceled) {
-			s.Errorf("the error is %v; want context.Canceled", r.err)
+		if !errors.Is(r.err, context.Canceled) || !errors.Is(r.err, left) {
+			s.Errorf("the error is %v; want context.Canceled, and the cause", r.err)
 		}
 		p.WantRST("the server is told", 1, http2.ErrCodeCancel)
 		answer(p, 1, "too late")

@@ -330,9 +330,24 @@ func TestPanic(t *testing.T) {
 }
 
 func TestPanicIsLogged(t *testing.T) {
+	testPanicIsLogged(t, func(l *slog.Logger) *server.Server { return server.New(server.WithLogger(l)) })
+}
+
+// Without a logger, too, a panic is not silent.
+func TestPanicIsLoggedByDefault(t *testing.T) {
+	before := slog.Default()
+	defer slog.SetDefault(before)
+	testPanicIsLogged(t, func(l *slog.Logger) *server.Server {
+		s := server.New()
+		slog.SetDefault(l)
+		return s
+	})
+}
+
+func testPanicIsLogged(t *testing.T, newServer func(*slog.Logger) *server.Server) {
 	bubble(t, func(t *testing.T) {
 		var log strings.Builder
-		s := server.New(server.WithLogger(slog.New(slog.NewTextHandler(&log, nil))))
+		s := newServer(slog.New(slog.NewTextHandler(&log, nil)))
 		err := s.Register(server.Unary(unary, func(context.Context, *text) (*text, error) { panic("boom") }))
 		if err != nil {
 			t.Fatal(err)

@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -23,6 +24,7 @@ func (o option) apply(c *config) { o(c) }
 // config is what the options add up to.
 type config struct {
 	secure       func(context.Context, net.Conn) (net.Conn, error) // nil without TLS
+	isBare       bool                                              // WithTLS was given no certificate
 	transport    transport.Config
 	maxRecv      int
 	maxSend      int
@@ -57,6 +59,9 @@ func newConfig(opts []Option) config {
 	for _, o := range opts {
 		o.apply(&c)
 	}
+	if c.panicHandler == nil {
+		c.panicHandler = logPanics(c.logger)
+	}
 	if c.logger == nil {
 		c.logger = slog.New(slog.DiscardHandler)
 	}
@@ -81,6 +86,9 @@ func newConfig(opts []Option) config {
 
 // check finds what no option can refuse by itself.
 func (c *config) check() error {
+	if c.isBare {
+		return errors.New("server: WithTLS(nil): a server needs a certificate")
+	}
 	if c.compressor == "" {
 		return nil
 	}
@@ -92,16 +100,14 @@ func (c *config) check() error {
 }
 
 // WithTLS serves TLS, offering ALPN h2 only and nothing older than TLS 1.2.
-// cfg needs a certificate. Default: plaintext. A listener whose connections
-// are *tls.Conn already needs no option.
+// cfg needs a certificate; with a nil cfg Serve fails. Default: plaintext. A
+// listener whose connections are *tls.Conn already needs no option.
 func WithTLS(cfg *tls.Config) Option {
 	return option(func(c *config) {
-		c.secure = nil
-		if cfg != nil {
-			// The handshake is named here only: the linker leaves it out of programs without TLS.
-			c.secure = func(ctx context.Context, nc net.Conn) (net.Conn, error) {
-				return transport.ServerTLS(ctx, nc, cfg)
-			}
+		c.isBare = cfg == nil
+		// The handshake is named here only: the linker leaves it out of programs without TLS.
+		c.secure = func(ctx context.Context, nc net.Conn) (net.Conn, error) {
+			return transport.ServerTLS(ctx, nc, cfg)
 		}
 	})
 }
@@ -157,14 +163,27 @@ func WithMaxHandlers(n int) Option { return option(func(c *config) { c.maxHandle
 func WithHomeQueue() Option { return option(func(c *config) { c.sticky = true }) }
 
 // WithLogger sets where connections' faults and handlers' panics are reported.
-// No metadata is logged. Default: nowhere.
+// No metadata is logged. Default: nowhere, but for panics, see WithPanicHandler.
 func WithLogger(l *slog.Logger) Option { return option(func(c *config) { c.logger = l }) }
 
 // WithPanicHandler sets who is told, on the handler's goroutine, of a panic in
 // a handler: the method, what was given to panic, and the stack. The call has
-// already ended with INTERNAL and the process lives. Default: the logger.
+// already ended with INTERNAL and the process lives. Default: the logger of
+// WithLogger, [slog.Default] without one: no panic goes unheard.
 func WithPanicHandler(f func(method string, v any, stack []byte)) Option {
 	return option(func(c *config) { c.panicHandler = f })
+}
+
+// logPanics returns what reports panics to l, or to slog's default logger as it
+// is by then.
+func logPanics(l *slog.Logger) func(method string, v any, stack []byte) {
+	return func(method string, v any, stack []byte) {
+		to := l
+		if to == nil {
+			to = slog.Default()
+		}
+		to.Error("server: panic in handler", "method", method, "panic", v, "stack", string(stack))
+	}
 }
 
 // PendingLimits bounds the calls that wait for somebody to ask for them. In

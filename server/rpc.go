@@ -2,7 +2,6 @@ package server
 
 import (
 	"runtime/debug"
-	"sync"
 
 	"github.com/cqrpc/cqrpc"
 	"github.com/cqrpc/cqrpc/call"
@@ -94,7 +93,7 @@ func (r *opening) Host() cq.Host { return &r.conn.server.workers }
 // drop takes the completion of a request that nobody wants.
 func (r *rpc) drop() {
 	if r.first.Finalizer != nil {
-		harvest(r.first)
+		r.first.Harvest()
 		r.first.Finalizer = nil
 	}
 	r.message.Free()
@@ -106,21 +105,7 @@ type parting rpc
 
 func (r *parting) Begin() bool { return true }
 
-func (r *parting) Complete(c cq.Completion) { harvest(c) }
-
-// harvest finalizes a batch whose event nobody gets, and returns its OK.
-func harvest(c cq.Completion) (ok bool) {
-	ev := events.Get().(*cq.Event)
-	ev.OK = c.OK
-	c.Finalizer.Finalize(ev)
-	ok = ev.OK
-	*ev = cq.Event{}
-	events.Put(ev)
-	return ok
-}
-
-// events are for harvest: one on the stack would not stay there.
-var events = sync.Pool{New: func() any { return new(cq.Event) }}
+func (r *parting) Complete(c cq.Completion) { c.Harvest() }
 
 // run serves the call on the worker's goroutine.
 func (r *rpc) run() {
@@ -156,9 +141,5 @@ func (r *rpc) panicked(v any, stack []byte) {
 }
 
 func (s *Server) panicked(k *call.Call, v any, stack []byte) {
-	if s.cfg.panicHandler != nil {
-		s.cfg.panicHandler(k.Method(), v, stack)
-		return
-	}
-	s.cfg.logger.Error("server: panic in handler", "method", k.Method(), "panic", v, "stack", string(stack))
+	s.cfg.panicHandler(k.Method(), v, stack)
 }

@@ -110,7 +110,7 @@ func (s *Server) cancel() error {
 	}
 	s.release()
 	if n := s.unfinished(); n > 0 {
-		return fmt.Errorf("server: %d handlers have not returned", n)
+		return fmt.Errorf("server: handlers that have not returned: %d", n)
 	}
 	return nil
 }

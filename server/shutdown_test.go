@@ -169,7 +169,7 @@ func TestShutdownAlwaysReturns(t *testing.T) {
 		{"a handler never ends", func(_ *testing.T, _ *server.Server, _ *cq.Queue, _ *server.Method, p peer) {
 			p.Request(1, unary.Name)
 			p.WriteMessage(1, true, nil)
-		}, "1 handlers have not returned"},
+		}, "handlers that have not returned: 1"},
 		{"a call waits for its message", func(_ *testing.T, _ *server.Server, _ *cq.Queue, _ *server.Method, p peer) {
 			p.Request(1, unary.Name)
 		}, ""},

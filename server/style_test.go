@@ -135,7 +135,7 @@ func TestCloseCountsWhatIsNotDone(t *testing.T) {
 		p.Request(1, bidi.Name)
 		p.WantIdle("nobody has answered")
 		got.Release()
-		if err := x.server.Close(); err == nil || !strings.Contains(err.Error(), "1 handlers have not returned") {
+		if err := x.server.Close(); err == nil || !strings.Contains(err.Error(), "handlers that have not returned: 1") {
 			t.Errorf("Close: %v", err)
 		}
 		got.Done()

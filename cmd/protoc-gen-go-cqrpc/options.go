@@ -33,6 +33,9 @@ func (o *options) set(name, value string) error {
 	case "sides":
 		o.sides, err = choose(name, value, all.sides)
 	default:
+		if slices.Contains(all.styles, name) || slices.Contains(all.sides, name) {
+			return fmt.Errorf(`unknown option %q: names are joined by "+", as in styles=sync+future`, name)
+		}
 		err = fmt.Errorf("unknown option %q: want styles, sides, paths, module or M", name)
 	}
 	return err
@@ -44,6 +47,8 @@ func choose(option, value string, known []string) ([]string, error) {
 	chosen := strings.Split(value, "+")
 	for i, name := range chosen {
 		switch {
+		case name == "async" && slices.Contains(known, "queue"):
+			return nil, fmt.Errorf("%s=%s: the style of the packages named async is called queue", option, value)
 		case !slices.Contains(known, name):
 			return nil, fmt.Errorf("%s=%s: no %q: want some of %s", option, value, name, strings.Join(known, "+"))
 		case slices.Contains(chosen[:i], name):

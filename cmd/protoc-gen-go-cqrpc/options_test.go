@@ -45,7 +45,8 @@ func TestLastOptionOfANameCounts(t *testing.T) {
 
 func TestBadOptions(t *testing.T) {
 	for _, test := range []struct{ name, value, want string }{
-		{"styles", "async", `styles=async: no "async": want some of sync+queue+reactor+future`},
+		{"styles", "async", `styles=async: the style of the packages named async is called queue`},
+		{"future", "", `unknown option "future": names are joined by "+", as in styles=sync+future`},
 		{"styles", "", `styles=: no "": want some of sync+queue+reactor+future`},
 		{"styles", "sync+", `styles=sync+: no "": want some of sync+queue+reactor+future`},
 		{"styles", "sync+queue+sync", `styles=sync+queue+sync: "sync" is there twice`},
