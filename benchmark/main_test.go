@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -277,6 +278,16 @@ func TestEveryMarkIsAboutSomethingThatIsMeasured(t *testing.T) {
 	for _, g := range growths {
 		if !rows[g.row] || !rows[g.from] || !with[g.with] {
 			t.Errorf("%s, %s: %v", g.row, g.with, g)
+		}
+	}
+}
+
+// A row that is renamed would be missing from the front page.
+func TestTheFrontPageIsAboutRows(t *testing.T) {
+	rows := allRows(plan{})
+	for _, name := range front {
+		if !slices.ContainsFunc(rows, func(r row) bool { return r.name == name }) {
+			t.Errorf("there is no row %q", name)
 		}
 	}
 }

@@ -1,0 +1,93 @@
+package client_test
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net"
+	"net/http/httptest"
+	"time"
+
+	"github.com/cqrpc/cqrpc"
+	"github.com/cqrpc/cqrpc/client"
+	pb "github.com/cqrpc/cqrpc/examples/helloworld/greeterpb"
+	"github.com/cqrpc/cqrpc/server"
+)
+
+// serve serves what a handler answers to sayHello.
+func serve(
+	hello func(context.Context, *pb.HelloRequest) (*pb.HelloReply, error), opts ...server.Option,
+) (address string, stop func()) {
+	s := server.New(opts...)
+	must(s.Register(server.Unary(sayHello, hello)))
+	lis, err := net.Listen("tcp", "127.0.0.1:0")
+	must(err)
+	served := make(chan error)
+	go func() { served <- s.Serve(lis) }()
+	return lis.Addr().String(), func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second) // then calls are cancelled
+		defer cancel()
+		must(s.Shutdown(ctx))
+		<-served
+	}
+}
+
+// Metadata in both directions, and a deadline. A handler finds the call's in its
+// context.
+func ExampleWithMetadata() {
+	address, stop := serve(func(ctx context.Context, req *pb.HelloRequest) (*pb.HelloReply, error) {
+		in, _ := server.Incoming(ctx)
+		if in.Metadata.Get("authorization") != "Bearer 1234" {
+			return nil, cqrpc.Errorf(cqrpc.CodeUnauthenticated, "no token")
+		}
+		_, isBounded := ctx.Deadline()
+		must(server.SetHeader(ctx, cqrpc.Pairs("bounded", fmt.Sprint(isBounded))))
+		must(server.SetTrailer(ctx, cqrpc.Pairs("cost", "3")))
+		return &pb.HelloReply{Message: "Hello " + req.GetName()}, nil
+	})
+	defer stop()
+	ch, err := client.NewChannel(address, client.WithInsecure())
+	must(err)
+	defer ch.Close()
+
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	var header, trailer cqrpc.Metadata
+	reply, err := client.Unary(ctx, ch, sayHello, &pb.HelloRequest{Name: "gopher"},
+		client.WithMetadata(cqrpc.Pairs("authorization", "Bearer 1234")),
+		client.HeaderTo(&header), client.TrailerTo(&trailer))
+	fmt.Println(reply.GetMessage(), err, header.Get("bounded"), trailer.Get("cost"))
+
+	_, err = client.Unary(ctx, ch, sayHello, &pb.HelloRequest{Name: "gopher"})
+	fmt.Println(cqrpc.CodeOf(err) == cqrpc.CodeUnauthenticated, err)
+	// Output:
+	// Hello gopher <nil> true 3
+	// true UNAUTHENTICATED: no token
+}
+
+// Both ends with TLS. The certificate is httptest's, for 127.0.0.1 and example.com.
+func ExampleWithTLS() {
+	borrowed := httptest.NewTLSServer(nil)
+	borrowed.Close()
+	roots := x509.NewCertPool()
+	roots.AddCert(borrowed.Certificate())
+
+	address, stop := serve(func(_ context.Context, req *pb.HelloRequest) (*pb.HelloReply, error) {
+		return &pb.HelloReply{Message: "Hello " + req.GetName()}, nil
+	}, server.WithTLS(&tls.Config{Certificates: borrowed.TLS.Certificates}))
+	defer stop()
+
+	for _, cfg := range []*tls.Config{{RootCAs: roots}, nil} { // nil: the system's roots
+		ch, err := client.NewChannel(address, client.WithTLS(cfg))
+		must(err)
+		reply, err := client.Unary(context.Background(), ch, sayHello, &pb.HelloRequest{Name: "gopher"})
+		_, isUnknown := errors.AsType[x509.UnknownAuthorityError](err)
+		fmt.Println(reply.GetMessage(), cqrpc.CodeOf(err), isUnknown)
+		must(ch.Close())
+	}
+	// Output:
+	// Hello gopher OK false
+	//  UNAVAILABLE true
+}
