@@ -125,13 +125,16 @@ type host struct {
 }
 
 func newServer(set service.Setting) *server.Server {
-	return server.New(
-		server.WithTLS(set.TLS),
+	options := []server.Option{
 		server.WithCodecs(message.Codec()),
 		server.WithTransport(transport.Config{MaxConcurrentStreams: service.MaxStreams}),
 		server.WithMaxRecvMessage(service.MaxMessage),
 		server.WithPendingLimits(server.PendingLimits{Calls: service.MaxStreams}),
-	)
+	}
+	if set.TLS != nil {
+		options = append(options, server.WithTLS(set.TLS))
+	}
+	return server.New(options...)
 }
 
 // Serve implements service.Server.

@@ -111,29 +111,46 @@ func (p *futurePingPong) end() {
 	}
 }
 
+// futureDown is a ForEach, which goes on when the slot is started again.
 type futureDown struct {
 	futureSlot
 	stream *future.Stream[pb.SimpleResponse]
+	rest   *cqfuture.Promise[struct{}] // of the next rest
 }
 
 func (c *futureConn) Down(t *load.Turn) load.Slot {
 	d := &futureDown{futureSlot: c.slot(t)}
-	d.again = func(res *pb.SimpleResponse, err error) {
-		if d.turn.Done(outcome(res, err, c.client.setup.Size)) {
-			d.Start()
-		}
-	}
 	c.client.hold(d)
 	return d
 }
 
-// Start does not recurse for long: one message is read ahead.
 func (d *futureDown) Start() {
-	if d.stream == nil {
-		req := service.RequestDown(d.client.setup.Size)
-		d.stream = future.ServerStream(context.Background(), d.stub, service.Down, req)
+	rest := d.rest
+	d.rest = new(cqfuture.Promise[struct{}])
+	if rest != nil {
+		rest.Resolve(struct{}{})
+		return
 	}
-	d.stream.Next().OnComplete(d.again)
+	req := service.RequestDown(d.client.setup.Size)
+	d.stream = future.ServerStream(context.Background(), d.stub, service.Down, req)
+	d.stream.ForEachThen(d.onMessage).OnComplete(d.onEnd)
+}
+
+// goOn is the future of a step that takes no time.
+var goOn = cqfuture.Ready(struct{}{})
+
+func (d *futureDown) onMessage(res *pb.SimpleResponse) *cqfuture.Future[struct{}] {
+	rest := d.rest.Future() // Start can be called while Done is
+	if d.turn.Done(service.Check(res, d.client.setup.Size)) {
+		return goOn
+	}
+	return rest
+}
+
+func (d *futureDown) onEnd(_ struct{}, err error) {
+	if err != nil {
+		d.turn.Done(err)
+	}
 }
 
 func (d *futureDown) end() {

@@ -6,7 +6,6 @@ import (
 
 	pb "github.com/cqrpc/cqrpc/benchmark/internal/message"
 	"github.com/cqrpc/cqrpc/benchmark/internal/service"
-	"github.com/cqrpc/cqrpc/call"
 	cqfuture "github.com/cqrpc/cqrpc/cq/future"
 	"github.com/cqrpc/cqrpc/server/future"
 )
@@ -62,45 +61,19 @@ func (p *futurePingPongCall) onSent(_ struct{}, err error) {
 	}
 }
 
-// futureDownCall sends until the client has enough.
-type futureDownCall struct {
-	sink *future.Sink[pb.SimpleResponse]
-	res  *pb.SimpleResponse
-	sent func(struct{}, error)
-}
-
+// futureFlood sends until the client has enough.
 func futureFlood(_ *future.Context, req *pb.SimpleRequest, sink *future.Sink[pb.SimpleResponse]) {
-	d := &futureDownCall{sink: sink, res: service.Flood(req)}
-	d.sent = d.onSent
-	d.onSent(struct{}{}, nil)
+	res := service.Flood(req)
+	sink.SendFrom(func() (*pb.SimpleResponse, bool) { return res, true })
 }
 
-func (d *futureDownCall) onSent(_ struct{}, err error) {
-	if err == nil {
-		d.sink.Send(d.res, call.BufferHint).OnComplete(d.sent)
-	}
-}
-
-// futureUpCall receives until the client has sent all.
-type futureUpCall struct {
-	requests *future.Stream[pb.SimpleRequest]
-	sink     *future.ResponseSink[pb.SimpleResponse]
-	received func(*pb.SimpleRequest, error)
-}
-
+// futureDrain receives until the client has sent all.
 func futureDrain(
 	_ *future.Context, requests *future.Stream[pb.SimpleRequest], sink *future.ResponseSink[pb.SimpleResponse],
 ) {
-	u := &futureUpCall{requests: requests, sink: sink}
-	u.received = u.onReceived
-	requests.Next().OnComplete(u.received)
-}
-
-func (u *futureUpCall) onReceived(_ *pb.SimpleRequest, err error) {
-	switch {
-	case errors.Is(err, io.EOF):
-		u.sink.Success(new(pb.SimpleResponse))
-	case err == nil:
-		u.requests.Next().OnComplete(u.received)
-	}
+	requests.ForEach(func(*pb.SimpleRequest) error { return nil }).OnComplete(func(_ struct{}, err error) {
+		if err == nil {
+			sink.Success(new(pb.SimpleResponse))
+		}
+	})
 }
