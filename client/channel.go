@@ -157,37 +157,10 @@ func (ch *Channel) onUpdate(u update) {
 		ch.balancer.connect()
 	}
 	for _, c := range ready {
-		ch.Open(c)
+		(*opener)(ch).Open(c)
 	}
 	for _, c := range failed {
 		c.Fail(unavailable(u.err))
-	}
-}
-
-// Open finds a stream for a call, now or when there is a connection. It is
-// part of [call.Opener]: applications use NewCall.
-func (ch *Channel) Open(c *call.Call) {
-	w := waiting{call: c, forReady: c.WaitsForReady()}
-	for {
-		picker, cause := ch.pick(w)
-		if cause != nil {
-			c.Fail(unavailable(cause))
-			return
-		}
-		if picker == nil {
-			if c.Finished() { // its Forget may have come before it was listed
-				ch.Forget(c)
-			}
-			return
-		}
-		conn, peer := picker.pick(pickInfo{c.Method(), c.Authority()})
-		s, err := newStream(conn, c)
-		if err == nil {
-			c.Bind(s, peer)
-			return
-		}
-		ch.drop(picker)
-		ch.balancer.release(conn, err) // it will report so itself, a little later
 	}
 }
 
@@ -223,13 +196,6 @@ func (ch *Channel) drop(p picker) {
 	told := ch.moveLocked(Idle)
 	ch.mu.Unlock()
 	told.tell()
-}
-
-// Forget drops a call that ended while it waited. Part of [call.Opener].
-func (ch *Channel) Forget(c *call.Call) {
-	ch.mu.Lock()
-	ch.waiting.remove(c)
-	ch.mu.Unlock()
 }
 
 // armIdleLocked looks, an idle timeout from now, whether the channel was used.

@@ -45,8 +45,10 @@ var (
 	errReceiving = cqrpc.Errorf(cqrpc.CodeInternal, "another goroutine is receiving on this stream")
 )
 
-// open starts a stream with ops sent at once.
-func (ch *Channel) open(ctx context.Context, s *stream, method string, opts []CallOption, ops ...call.Op) error {
+// startStream starts a streaming call with ops sent at once.
+func (ch *Channel) startStream(
+	ctx context.Context, s *stream, method string, opts []CallOption, ops ...call.Op,
+) error {
 	if ctx.Err() != nil {
 		return call.ContextError(ctx)
 	}
@@ -177,7 +179,7 @@ func ServerStream[Req, Res any](
 	ctx context.Context, ch *Channel, m call.Method[Req, Res], req *Req, opts ...CallOption,
 ) (*ServerStreamCall[Res], error) {
 	s := new(ServerStreamCall[Res])
-	if err := ch.open(ctx, &s.stream, m.Name, opts, call.SendValue(req), call.SendClose()); err != nil {
+	if err := ch.startStream(ctx, &s.stream, m.Name, opts, call.SendValue(req), call.SendClose()); err != nil {
 		return nil, err
 	}
 	return s, nil
@@ -225,7 +227,7 @@ func ClientStream[Req, Res any](
 ) (*ClientStreamCall[Req, Res], error) {
 	s := new(ClientStreamCall[Req, Res])
 	s.cfg.OneMessage = true
-	if err := ch.open(ctx, &s.stream, m.Name, opts); err != nil {
+	if err := ch.startStream(ctx, &s.stream, m.Name, opts); err != nil {
 		return nil, err
 	}
 	return s, nil
@@ -267,7 +269,7 @@ func BidiStream[Req, Res any](
 	ctx context.Context, ch *Channel, m call.Method[Req, Res], opts ...CallOption,
 ) (*BidiStreamCall[Req, Res], error) {
 	s := new(BidiStreamCall[Req, Res])
-	if err := ch.open(ctx, &s.stream, m.Name, opts); err != nil {
+	if err := ch.startStream(ctx, &s.stream, m.Name, opts); err != nil {
 		return nil, err
 	}
 	return s, nil

@@ -220,8 +220,9 @@ func TestForgetThatComesFirst(t *testing.T) {
 		q := cq.New()
 		c := s.ch.NewCall(q, unaryMethod.Name, WithWaitForReady(true))
 		c.Cancel()
-		s.ch.Forget(c)
-		s.ch.Open(c)
+		o := (*opener)(s.ch)
+		o.Forget(c)
+		o.Open(c)
 		s.wantWaiting("it is over", 0)
 		if err := q.Close(s.Context()); err != nil {
 			s.Error(err)
