@@ -1,9 +1,10 @@
 // Package call is the batch/tag engine: gRPC calls as sets of operations that
 // complete, by tag, through a completion queue.
 //
-// A [Call] is eight slots, at most one outstanding operation per kind. A batch
-// fills slots; events of the stream and of the application empty them; the
-// last one to empty completes the batch's tag, exactly once.
+// A [Call] has a slot for each kind of operation of its side, six on a client
+// and five on a server: at most one of a kind is outstanding. A batch fills
+// slots; events of the stream and of the application empty them; the last one
+// to empty completes the batch's tag, exactly once.
 //
 //	StartBatch          Call.mu                       Stream
 //	validate ──► encode ──► slots ──► Outgoing ─────► Send
