@@ -37,7 +37,7 @@ func (c *Call) startBatch(comp cq.Completer, ops []Op, tag cq.Tag) error {
 		return err
 	}
 	if set == 0 {
-		return kick(comp, tag)
+		return completeEmpty(comp, tag)
 	}
 	if p.watch.isDue() {
 		c.CancelFor(p.watch.ctx)
@@ -47,7 +47,7 @@ func (c *Call) startBatch(comp cq.Completer, ops []Op, tag cq.Tag) error {
 	}
 	if !comp.Begin() {
 		p.discard()
-		c.release(&p)
+		c.unreserve(&p)
 		return cq.ErrShutdown
 	}
 	c.start(newBatch(c, comp, tag, set, ops), &p)
@@ -63,8 +63,8 @@ func firstKind(ops []Op) OpKind {
 	return ops[0].kind
 }
 
-// kick completes an empty batch.
-func kick(comp cq.Completer, tag cq.Tag) error {
+// completeEmpty completes an empty batch.
+func completeEmpty(comp cq.Completer, tag cq.Tag) error {
 	if !comp.Begin() {
 		return cq.ErrShutdown
 	}
@@ -137,8 +137,8 @@ func (c *Call) reserve(p *parcel, comp cq.Completer, ops []Op) (cq.Completer, er
 	return comp, nil
 }
 
-// release undoes reserve.
-func (c *Call) release(p *parcel) {
+// unreserve undoes reserve.
+func (c *Call) unreserve(p *parcel) {
 	c.mu.Lock()
 	c.busy &^= p.reserved
 	c.used &^= p.fresh
@@ -192,10 +192,10 @@ type batch struct {
 // results is where operations that tell of the call as a whole write to. A batch
 // that only waits for a message has none.
 type results struct {
-	initial  *cqrpc.Metadata
-	trailing *cqrpc.Metadata
-	status   *cqrpc.Status
-	dead     *bool // RecvClose: cancelled
+	initial   *cqrpc.Metadata
+	trailing  *cqrpc.Metadata
+	status    *cqrpc.Status
+	cancelled *bool // RecvClose
 }
 
 var resultsPool = sync.Pool{New: func() any { return new(results) }}
@@ -236,7 +236,7 @@ func newBatch(c *Call, comp cq.Completer, tag cq.Tag, set opSet, ops []Op) *batc
 			r := b.resultsOf()
 			r.status, r.trailing = o.intoStat, o.intoMD
 		case RecvCloseOp:
-			b.resultsOf().dead = o.intoFlag
+			b.resultsOf().cancelled = o.intoFlag
 		}
 	}
 	return b

@@ -9,7 +9,6 @@ import (
 	"github.com/cqrpc/cqrpc"
 	"github.com/cqrpc/cqrpc/codec"
 	"github.com/cqrpc/cqrpc/cq"
-	"github.com/cqrpc/cqrpc/frame"
 )
 
 // Config is what a call is made of. The zero value of every field but Method
@@ -72,33 +71,6 @@ type Call struct {
 	send sendSide
 	recv recvSide
 	end  *verdict // immutable; &undecided while the call runs
-}
-
-// coding is how messages are compressed, if they are: nil means not at all.
-type coding struct{ send, recv codec.Compressor }
-
-// sending returns the compressor of messages to send, nil for none.
-func (k *coding) sending() codec.Compressor {
-	if k == nil {
-		return nil
-	}
-	return k.send
-}
-
-// receiving returns that of messages received.
-func (k *coding) receiving() codec.Compressor {
-	if k == nil {
-		return nil
-	}
-	return k.recv
-}
-
-// codeLocked sets how messages are compressed.
-func (c *Call) codeLocked(send, recv codec.Compressor) {
-	c.coding = nil
-	if send != nil || recv != nil {
-		c.coding = &coding{send, recv}
-	}
 }
 
 // shared returns the settings.
@@ -204,29 +176,6 @@ func (c *Call) ContentSubtype() string {
 		return c.shared().Codec.Name()
 	}
 	return c.request.subtype
-}
-
-// SendEncoding returns the grpc-encoding of the messages this side sends,
-// "identity" for none.
-func (c *Call) SendEncoding() string {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return encodingName(c.coding.sending())
-}
-
-// RecvEncoding returns the grpc-encoding of the messages the peer sends; on a
-// client it is "identity" until the initial metadata has arrived.
-func (c *Call) RecvEncoding() string {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return encodingName(c.coding.receiving())
-}
-
-func encodingName(comp codec.Compressor) string {
-	if comp == nil {
-		return "identity"
-	}
-	return comp.Name()
 }
 
 // Peer returns the other end; the zero Peer while a client call has none.
@@ -379,60 +328,4 @@ func (c *Call) String() string {
 		}
 	}
 	return b.String()
-}
-
-// after is what was found out under mu and is left to be done without it.
-type after struct {
-	stream   Stream
-	out      frame.Outgoing
-	handing  bool          // out is handed over, see sendSide
-	trailers *cqrpc.Status // server: end the response with this
-	bare     bool          // as Trailers-Only
-	reset    bool
-	code     frame.ErrCode
-	consume  int
-	open     bool
-	forget   bool
-	unwatch  func() bool
-	parent   *Call
-	children []*Call
-}
-
-// perform does it. No lock may be held.
-func (a *after) perform(c *Call) {
-	if a.stream != nil {
-		a.performStream(c)
-	}
-	if a.handing {
-		c.handedOver()
-	}
-	switch {
-	case a.open:
-		c.caller.opener.Open(c)
-	case a.forget:
-		c.caller.opener.Forget(c)
-	}
-	if a.unwatch != nil {
-		a.unwatch()
-	}
-	if a.parent != nil {
-		a.parent.disown(c)
-	}
-	for _, child := range a.children {
-		child.CancelWithStatus(cqrpc.CodeCanceled, "parent call ended")
-	}
-}
-
-func (a *after) performStream(c *Call) {
-	if a.out != (frame.Outgoing{}) {
-		a.stream.Send(a.out)
-	}
-	if a.trailers != nil {
-		a.stream.Send(frame.Outgoing{Trailers: c.trailersFor(a.stream, a.trailers, nil, a.bare), End: true})
-	}
-	if a.reset {
-		a.stream.Reset(a.code)
-	} else if a.consume > 0 {
-		a.stream.Consume(a.consume)
-	}
 }

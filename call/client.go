@@ -60,7 +60,7 @@ func (cc *ClientCall) Init(cfg Config, o Opener) *Call {
 					name, c.shared().Compressors.AcceptEncoding()),
 			}, nil)
 		}
-		c.codeLocked(comp, nil)
+		c.setCodingLocked(comp, nil)
 	}
 	if cfg.Parent != nil {
 		c.inherit(cfg.Parent, cfg.Propagate)
@@ -208,15 +208,4 @@ func (c *Call) stampTimeoutLocked() {
 		left := time.Until(c.clock.deadline)
 		c.send.queued.Headers.Fields[0].Value = string(frame.AppendTimeout(b[:0], left))
 	}
-}
-
-// startLocked takes the request headers and asks for a stream.
-func (c *Call) startLocked(p *parcel) {
-	c.send.state.to(sendOpen)
-	c.send.queued.Headers = p.out.Headers
-	if c.isServer() {
-		return
-	}
-	c.caller.replay.headers, c.caller.replay.isTimed = p.out.Headers.Ref(), c.clock != nil
-	c.waitForReady = p.waitForReady(c.waitForReady)
 }

@@ -177,8 +177,8 @@ func (b *batch) takeResults() {
 	if r.trailing != nil {
 		*r.trailing = v.trailing
 	}
-	if r.dead != nil {
-		*r.dead = v.how != byStatus
+	if r.cancelled != nil {
+		*r.cancelled = v.how != byStatus
 	}
 }
 

@@ -64,7 +64,7 @@ func (c *Call) pack(p *parcel, ops []Op) error {
 	defer func() {
 		if !isPacked {
 			p.discard()
-			c.release(p)
+			c.unreserve(p)
 		}
 	}()
 	for i := range ops {

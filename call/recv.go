@@ -289,7 +289,7 @@ func (c *Call) responseLocked(f *fields, end bool, a *after, lane *cq.Lane) {
 		}
 		r.state.to(recvMessages)
 		c.caller.initial, r.answered = f.md, true
-		c.codeLocked(c.coding.sending(), comp)
+		c.setCodingLocked(c.coding.sending(), comp)
 		c.caller.replay.commit()
 		c.settleLocked(RecvInitialMetadataOp, true, lane)
 	}
@@ -321,13 +321,13 @@ func (c *Call) onClosed(t *Attempt, e *frame.CloseError, sent frame.Sent, lane *
 	var a after
 	c.mu.Lock()
 	if t == c.attemptLocked() {
-		c.closedLocked(e, sent, &a, lane)
+		c.streamClosedLocked(e, sent, &a, lane)
 	}
 	c.mu.Unlock()
 	a.perform(c)
 }
 
-func (c *Call) closedLocked(e *frame.CloseError, sent frame.Sent, a *after, lane *cq.Lane) {
+func (c *Call) streamClosedLocked(e *frame.CloseError, sent frame.Sent, a *after, lane *cq.Lane) {
 	c.sentLocked(sent, a, lane)
 	switch {
 	case c.phase != running:

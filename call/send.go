@@ -117,12 +117,24 @@ func (c *Call) sendLocked(p *parcel, a *after, lane *cq.Lane) {
 	if p.out.End {
 		s.acceptEnd(&p.out)
 	}
-	c.closeLocked(p)
-	c.releaseLocked(a)
+	c.endSendingLocked(p)
+	c.dispatchLocked(a)
 }
 
-// closeLocked notes that the end of this half is on its way out.
-func (c *Call) closeLocked(p *parcel) {
+// startLocked opens this half: it takes the headers, and on a client keeps them
+// for a retry.
+func (c *Call) startLocked(p *parcel) {
+	c.send.state.to(sendOpen)
+	c.send.queued.Headers = p.out.Headers
+	if c.isServer() {
+		return
+	}
+	c.caller.replay.headers, c.caller.replay.isTimed = p.out.Headers.Ref(), c.clock != nil
+	c.waitForReady = p.waitForReady(c.waitForReady)
+}
+
+// endSendingLocked notes that the end of this half is on its way out.
+func (c *Call) endSendingLocked(p *parcel) {
 	s := &c.send
 	isEnding := s.queued.End || s.held != nil && s.held.End
 	if p.bare || isEnding && s.state == sendOpen {
@@ -130,8 +142,8 @@ func (c *Call) closeLocked(p *parcel) {
 	}
 }
 
-// releaseLocked hands what may go out now to the stream, or asks for one.
-func (c *Call) releaseLocked(a *after) {
+// dispatchLocked hands what may go out now to the stream, or asks for one.
+func (c *Call) dispatchLocked(a *after) {
 	s := &c.send
 	switch {
 	case s.state == sendIdle || s.handing > 0:
@@ -148,11 +160,11 @@ func (c *Call) releaseLocked(a *after) {
 	s.queued = frame.Outgoing{}
 }
 
-// handOverLocked is releaseLocked for what earlier batches left behind. Their
+// handOverLocked is dispatchLocked for what earlier batches left behind. Their
 // StartBatch has returned: without handing, the next could overtake on its way
 // to the stream.
 func (c *Call) handOverLocked(a *after) {
-	c.releaseLocked(a)
+	c.dispatchLocked(a)
 	if a.out != (frame.Outgoing{}) && !a.out.End { // nothing follows an end
 		c.send.handing++
 		a.handing = true

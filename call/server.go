@@ -96,7 +96,7 @@ func NewServerIn(c *Call, cfg Config, s Stream, h *frame.Headers, p *Peer) (*Cal
 	c.stream, c.opened, c.request = s, true, r
 	c.init(&cfg)
 	send, _ := c.chooseCompressor(c.shared().Compressor)
-	c.codeLocked(send, r.compressor)
+	c.setCodingLocked(send, r.compressor)
 	c.recv.state = recvMessages
 	if h.End {
 		c.recv.state.to(recvEnded)
@@ -205,7 +205,7 @@ func (c *Call) SetCompressor(name string) error {
 	if used := c.used | c.busy; used.has(SendInitialMetadataOp) || used.has(SendMessageOp) {
 		return fmt.Errorf("encoding %q: the response has begun", name)
 	}
-	c.codeLocked(comp, c.coding.receiving())
+	c.setCodingLocked(comp, c.coding.receiving())
 	return nil
 }
 

@@ -1,0 +1,62 @@
+package call
+
+import (
+	"github.com/cqrpc/cqrpc"
+	"github.com/cqrpc/cqrpc/frame"
+)
+
+// after is what was found out under mu and is left to be done without it.
+type after struct {
+	stream   Stream
+	out      frame.Outgoing
+	handing  bool          // out is handed over, see sendSide
+	trailers *cqrpc.Status // server: end the response with this
+	bare     bool          // as Trailers-Only
+	reset    bool
+	code     frame.ErrCode
+	consume  int
+	open     bool
+	forget   bool
+	unwatch  func() bool
+	parent   *Call
+	children []*Call
+}
+
+// perform does it. No lock may be held.
+func (a *after) perform(c *Call) {
+	if a.stream != nil {
+		a.performStream(c)
+	}
+	if a.handing {
+		c.handedOver()
+	}
+	switch {
+	case a.open:
+		c.caller.opener.Open(c)
+	case a.forget:
+		c.caller.opener.Forget(c)
+	}
+	if a.unwatch != nil {
+		a.unwatch()
+	}
+	if a.parent != nil {
+		a.parent.disown(c)
+	}
+	for _, child := range a.children {
+		child.CancelWithStatus(cqrpc.CodeCanceled, "parent call ended")
+	}
+}
+
+func (a *after) performStream(c *Call) {
+	if a.out != (frame.Outgoing{}) {
+		a.stream.Send(a.out)
+	}
+	if a.trailers != nil {
+		a.stream.Send(frame.Outgoing{Trailers: c.trailersFor(a.stream, a.trailers, nil, a.bare), End: true})
+	}
+	if a.reset {
+		a.stream.Reset(a.code)
+	} else if a.consume > 0 {
+		a.stream.Consume(a.consume)
+	}
+}
