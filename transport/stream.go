@@ -2,12 +2,10 @@ package transport
 
 import (
 	"fmt"
-	"sync"
 	"sync/atomic"
 
 	"github.com/cqrpc/cqrpc/cq"
 	"github.com/cqrpc/cqrpc/frame"
-	"github.com/cqrpc/cqrpc/internal/mem"
 )
 
 // Stream is one HTTP/2 stream. Its methods are safe for concurrent use, never
@@ -39,28 +37,6 @@ type Stream struct {
 	// atomic
 	recvWindow atomic.Int32 // what the peer may still send; reader takes, flusher adds
 	credit     atomic.Int64 // taken by the application, not yet announced
-}
-
-// pending is what a stream has still to send, in this order. How many messages
-// may wait is for the sender to bound: a call lets 64 KiB wait, and one message
-// beyond (C-core's write buffer). Pooled: a stream has one only while there is
-// something in it. The methods that only look take nil for empty.
-type pending struct {
-	headers *frame.HeaderList
-	outMessage
-	offset   int // bytes of prefix and msg already planned
-	more     []outMessage
-	at       int // of more: the next
-	trailers *frame.HeaderList
-	end      bool
-}
-
-var pendings = sync.Pool{New: func() any { return new(pending) }}
-
-// outMessage is one message with its prefix.
-type outMessage struct {
-	msg    *mem.Buffer // nil: none
-	prefix [frame.PrefixLen]byte
 }
 
 // ID is the stream identifier, 0 while a client stream has not been opened.
@@ -135,93 +111,6 @@ func (s *Stream) Send(o frame.Outgoing) {
 	c.mu.Unlock()
 }
 
-// emptiedLocked gives pending back if it is empty.
-func (s *Stream) emptiedLocked() {
-	if p := s.out; p != nil && p.headers == nil && p.msg == nil && p.trailers == nil && !p.end {
-		s.dropLocked()
-	}
-}
-
-// dropLocked frees what will never be sent.
-func (s *Stream) dropLocked() {
-	if s.out != nil {
-		s.out.drop()
-		pendings.Put(s.out)
-		s.out = nil
-	}
-}
-
-func (p *pending) add(o frame.Outgoing) {
-	switch {
-	case o.Headers != nil && p.headers != nil, o.Trailers != nil && p.trailers != nil:
-		panic("BUG: transport: headers or trailers were sent twice")
-	}
-	if o.Headers != nil {
-		p.headers = o.Headers
-	}
-	if o.Message != nil {
-		p.addMessage(outMessage{o.Message, o.Prefix})
-	}
-	if o.Trailers != nil {
-		p.trailers = o.Trailers
-	}
-	p.end = p.end || o.End || o.Trailers != nil
-}
-
-func (p *pending) addMessage(m outMessage) {
-	if p.msg == nil {
-		p.outMessage = m
-		return
-	}
-	p.more = append(p.more, m)
-}
-
-// popMessage moves on to the next message.
-func (p *pending) popMessage() {
-	p.outMessage, p.offset = outMessage{}, 0
-	if p.at == len(p.more) {
-		p.more, p.at = p.more[:0], 0
-		return
-	}
-	p.outMessage = p.more[p.at]
-	p.more[p.at] = outMessage{}
-	p.at++
-}
-
-func free(o frame.Outgoing) {
-	o.Headers.Free()
-	o.Message.Free()
-	o.Trailers.Free()
-}
-
-// maxKeptMessages is how many messages a pooled pending keeps room for.
-const maxKeptMessages = 64
-
-// drop frees everything and makes p as good as new.
-func (p *pending) drop() {
-	p.headers.Free()
-	p.msg.Free()
-	for _, m := range p.more[p.at:] {
-		m.msg.Free()
-	}
-	p.trailers.Free()
-	more := p.more[:0]
-	if clear(p.more); cap(more) > maxKeptMessages {
-		more = nil
-	}
-	*p = pending{more: more}
-}
-
-// size is the length of the outstanding message with its prefix.
-func (p *pending) size() int { return frame.PrefixLen + p.msg.Len() }
-
-// hasMessage reports whether a message, or the rest of one, is outstanding.
-func (p *pending) hasMessage() bool { return p != nil && p.msg != nil }
-
-// trailersOnly reports whether the trailers are a whole response by
-// themselves: they begin with :status (gRPC over HTTP/2, Trailers-Only).
-func (p *pending) trailersOnly() bool { return p.trailers != nil && p.trailers.BeginsMessage() }
-
 // sendable reports whether the flusher could make progress, windows aside.
 func (s *Stream) sendable() bool {
 	switch {
@@ -289,35 +178,6 @@ func (s *Stream) orphanLocked() {
 	}
 	gone := []goneStream{{recv: s.recv, unsent: true}}
 	s.conn.laterLocked(func() { deliverAll(gone, cause) }) // Send must not call back
-}
-
-// goneStream is a stream that ended with its connection or by a GOAWAY.
-type goneStream struct {
-	recv        Receiver
-	kind        frame.CloseKind
-	code        frame.ErrCode
-	sent        frame.Sent
-	unsent      bool
-	unprocessed bool
-}
-
-func (g goneStream) deliver(cause error, lane *cq.Lane) {
-	kind := g.kind
-	if kind == 0 {
-		kind = frame.ConnLost
-	}
-	g.recv.OnClosed(&frame.CloseError{
-		Kind: kind, Code: g.code, Unsent: g.unsent, Unprocessed: g.unprocessed || g.unsent, Err: cause,
-	}, g.sent, lane)
-}
-
-// deliverAll is deliver for a goroutine without a lane.
-func deliverAll(gone []goneStream, cause error) {
-	var lane cq.Lane
-	for _, g := range gone {
-		g.deliver(cause, &lane)
-	}
-	lane.Flush()
 }
 
 // String is one line for humans.

@@ -1,0 +1,117 @@
+package transport
+
+import (
+	"sync"
+
+	"github.com/cqrpc/cqrpc/frame"
+	"github.com/cqrpc/cqrpc/internal/mem"
+)
+
+// pending is what a stream has still to send, in this order. How many messages
+// may wait is for the sender to bound: a call lets 64 KiB wait, and one message
+// beyond (C-core's write buffer). Pooled: a stream has one only while there is
+// something in it. The methods that only look take nil for empty.
+type pending struct {
+	headers *frame.HeaderList
+	outMessage
+	offset   int // bytes of prefix and msg already planned
+	more     []outMessage
+	at       int // of more: the next
+	trailers *frame.HeaderList
+	end      bool
+}
+
+var pendings = sync.Pool{New: func() any { return new(pending) }}
+
+// outMessage is one message with its prefix.
+type outMessage struct {
+	msg    *mem.Buffer // nil: none
+	prefix [frame.PrefixLen]byte
+}
+
+// emptiedLocked gives pending back if it is empty.
+func (s *Stream) emptiedLocked() {
+	if p := s.out; p != nil && p.headers == nil && p.msg == nil && p.trailers == nil && !p.end {
+		s.dropLocked()
+	}
+}
+
+// dropLocked frees what will never be sent.
+func (s *Stream) dropLocked() {
+	if s.out != nil {
+		s.out.drop()
+		pendings.Put(s.out)
+		s.out = nil
+	}
+}
+
+func (p *pending) add(o frame.Outgoing) {
+	switch {
+	case o.Headers != nil && p.headers != nil, o.Trailers != nil && p.trailers != nil:
+		panic("BUG: transport: headers or trailers were sent twice")
+	}
+	if o.Headers != nil {
+		p.headers = o.Headers
+	}
+	if o.Message != nil {
+		p.addMessage(outMessage{o.Message, o.Prefix})
+	}
+	if o.Trailers != nil {
+		p.trailers = o.Trailers
+	}
+	p.end = p.end || o.End || o.Trailers != nil
+}
+
+func (p *pending) addMessage(m outMessage) {
+	if p.msg == nil {
+		p.outMessage = m
+		return
+	}
+	p.more = append(p.more, m)
+}
+
+// popMessage moves on to the next message.
+func (p *pending) popMessage() {
+	p.outMessage, p.offset = outMessage{}, 0
+	if p.at == len(p.more) {
+		p.more, p.at = p.more[:0], 0
+		return
+	}
+	p.outMessage = p.more[p.at]
+	p.more[p.at] = outMessage{}
+	p.at++
+}
+
+func free(o frame.Outgoing) {
+	o.Headers.Free()
+	o.Message.Free()
+	o.Trailers.Free()
+}
+
+// maxKeptMessages is how many messages a pooled pending keeps room for.
+const maxKeptMessages = 64
+
+// drop frees everything and makes p as good as new.
+func (p *pending) drop() {
+	p.headers.Free()
+	p.msg.Free()
+	for _, m := range p.more[p.at:] {
+		m.msg.Free()
+	}
+	p.trailers.Free()
+	more := p.more[:0]
+	if clear(p.more); cap(more) > maxKeptMessages {
+		more = nil
+	}
+	*p = pending{more: more}
+}
+
+// size is the length of the outstanding message with its prefix.
+func (p *pending) size() int { return frame.PrefixLen + p.msg.Len() }
+
+// hasMessage reports whether a message, or the rest of one, is outstanding.
+func (p *pending) hasMessage() bool { return p != nil && p.msg != nil }
+
+// trailersOnly reports whether the trailers are a whole response by
+// themselves: they begin with :status (gRPC over HTTP/2, Trailers-Only).
+func (p *pending) trailersOnly() bool { return p.trailers != nil && p.trailers.BeginsMessage() }
