@@ -55,7 +55,7 @@ type placer interface {
 	Place(n int) *mem.Buffer
 }
 
-func checkData(at place, f *frame.Frame) error {
+func checkData(at found, f *frame.Frame) error {
 	s := at.s
 	switch {
 	case !at.canRecv:
@@ -85,7 +85,7 @@ func (s *Stream) lengthError() error {
 // onStrayData answers DATA on a stream that is not open (RFC 9113 section 5.1).
 // Where a reset of ours may be on its way, a window full of small frames is no
 // fault; it costs less than it would on an open stream.
-func (c *Conn) onStrayData(at place, f *frame.Frame) error {
+func (c *Conn) onStrayData(at found, f *frame.Frame) error {
 	switch {
 	case at.isIdle:
 		return idleError(f)

@@ -135,7 +135,7 @@ func (s *Stream) readContentLength(h *frame.Headers) error {
 
 // onMoreHeaders handles a header block on an open stream: a response, informational or
 // final, or trailers.
-func (c *Conn) onMoreHeaders(at place, h *frame.Headers) error {
+func (c *Conn) onMoreHeaders(at found, h *frame.Headers) error {
 	s := at.s
 	if !at.canRecv {
 		return &frame.StreamError{StreamID: s.id, Code: frame.StreamClosed, Reason: "HEADERS after END_STREAM"}

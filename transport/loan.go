@@ -16,7 +16,7 @@ import (
 //	              lend                     Serve
 //	kept ───────────────────► lent ───────────────────► served
 //	 ▲                        │  ▲                       │  │
-//	 │ reclaim: nobody came, ─┘  └── leave: something ───┘  │
+//	 │ reclaim: nobody came, ─┘  └── vacate: something ──┘  │
 //	 │ or the end                    is there for it        │
 //	 └───────────── giveBack: part of a frame, an error, ───┘
 //	                a long wait, several to be woken
@@ -106,7 +106,7 @@ func (c *Conn) lend() (end loanEnd) {
 	if c.isCrowded(host) || !l.worth.isTried() {
 		return end
 	}
-	l.leave()
+	l.vacate()
 	if !host.Offer(l) && l.to(lent, kept) {
 		l.worth.lose(refusedLost)
 		return end
@@ -128,9 +128,9 @@ func (c *Conn) isCrowded(host cq.Host) bool {
 	return c.asked > 1 || host == cq.Waiters() && c.NumStreams() > 1
 }
 
-// leave lets nobody read until somebody comes to serve, and lets what is sent meanwhile
+// vacate lets nobody read until somebody comes to serve, and lets what is sent meanwhile
 // wait for it.
-func (l *loan) leave() {
+func (l *loan) vacate() {
 	c := l.conn
 	if !c.batching {
 		c.batching = true
@@ -202,7 +202,7 @@ func (l *loan) Serve(h cq.Host, isRecalled *atomic.Bool) bool {
 		return false
 	}
 	l.conn.lane.SetHost(nil)
-	l.leave()
+	l.vacate()
 	return true
 }
 

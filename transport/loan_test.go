@@ -404,7 +404,7 @@ func TestLoanStatePanics(t *testing.T) {
 		is   loanState
 		do   func(l *loan)
 	}{
-		{"lent twice", lent, (*loan).leave},
+		{"lent twice", lent, (*loan).vacate},
 		{"given back and kept", kept, func(l *loan) { l.giveBack(loanEnd{}) }},
 		{"given back and lent", lent, func(l *loan) { l.giveBack(loanEnd{}) }},
 	} {

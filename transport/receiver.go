@@ -43,9 +43,10 @@ type Handler interface {
 }
 
 // Allocator is a Handler that has memory for the streams of requests, in one
-// piece with what it makes of them: NewStream, called by the reader, returns a zero
-// Stream, of which OnStream tells next or nobody ever.
+// piece with what it makes of them.
 type Allocator interface {
+	// NewStream, called by the reader, returns a zero Stream. The next OnStream is
+	// about that stream; if the request is refused before, none ever is.
 	NewStream() *Stream
 }
 

@@ -8,7 +8,7 @@ import "fmt"
 //	     |                           |                                   |
 //	     +---------------------------+---------- shut -------------------+--> closing
 //	                                                                            |
-//	                                              socket closed by the reader --+--> closed
+//	                                             the last goroutine leaves it --+--> closed
 type connState uint8
 
 const (

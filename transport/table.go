@@ -49,7 +49,7 @@ func (t *streamTableState) remove(id uint32) {
 	}
 }
 
-// isIdle reports whether id was never used by anyone (RFC 9113 section 5.1.1).
+// isIdleLocked reports whether id was never used by anyone (RFC 9113 section 5.1.1).
 func (c *Conn) isIdleLocked(id uint32) bool {
 	if c.ours(id) {
 		return id >= c.streams.nextID
@@ -60,24 +60,24 @@ func (c *Conn) isIdleLocked(id uint32) bool {
 // ours reports whether id is one that this side gives.
 func (c *Conn) ours(id uint32) bool { return (c.side == Client) == (id%2 == 1) }
 
-// place is what the tables know of the stream that a frame names.
-type place struct {
+// found is what the tables know of the stream that a frame names.
+type found struct {
 	s       *Stream
 	canRecv bool     // s: the peer has not ended it
 	isIdle  bool     // no s: never opened
 	how     endedHow // no s: how it ended
 }
 
-func (c *Conn) lookup(id uint32) place {
+func (c *Conn) lookup(id uint32) found {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if s := c.streams.table[id]; s != nil {
-		return place{s: s, canRecv: s.state.canRecv()}
+		return found{s: s, canRecv: s.state.canRecv()}
 	}
 	if c.isIdleLocked(id) {
-		return place{isIdle: true}
+		return found{isIdle: true}
 	}
-	return place{how: c.streams.recent.find(id)}
+	return found{how: c.streams.recent.find(id)}
 }
 
 // endStreamLocked takes a stream out of every table and queue; how is
