@@ -425,7 +425,7 @@ func TestCompressedMessages(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	packed := string(frame.AppendPrefix(nil, true, len(small))) + string(small)
+	packed := prefix(true, len(small)) + string(small)
 	tests := []struct {
 		name     string
 		encoding []string

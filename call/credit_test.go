@@ -141,7 +141,7 @@ func TestEarlyCreditCostsNothing(t *testing.T) {
 	r.start("recv", RecvMessage(&b))
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
-	r.data(string(frame.AppendPrefix(nil, false, claimed))+strings.Repeat("x", 1000), false)
+	r.data(prefix(false, claimed)+strings.Repeat("x", 1000), false)
 	runtime.ReadMemStats(&after)
 	if want := claimed + frame.PrefixLen; r.server.consumed != want {
 		t.Errorf("consumed %d, want %d", r.server.consumed, want)

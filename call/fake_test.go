@@ -344,9 +344,16 @@ func (r *rig) closed(err *frame.CloseError) {
 	r.c.Receiver().OnClosed(err, sent, &r.lane)
 }
 
+// prefix is that of a message of n bytes.
+func prefix(compressed bool, n int) string {
+	var p [frame.PrefixLen]byte
+	frame.PutPrefix(&p, compressed, n)
+	return string(p[:])
+}
+
 // wire is a message with its prefix.
 func wire(text string) string {
-	return string(frame.AppendPrefix(nil, false, len(text))) + text
+	return prefix(false, len(text)) + text
 }
 
 // take returns a received message as text and frees it.

@@ -11,7 +11,7 @@ import (
 )
 
 func TestTheHotPathDoesNotAllocate(t *testing.T) {
-	next, w := cq.New(), cq.NewWaiter()
+	next, w := cq.New(), new(cq.Waiter)
 	var lane cq.Lane
 	var dst [4]cq.Event
 	for name, cycle := range map[string]func(){

@@ -132,7 +132,7 @@ func BenchmarkLaneFlush(b *testing.B) {
 }
 
 func BenchmarkWaiterReady(b *testing.B) {
-	w, ctx := cq.NewWaiter(), b.Context()
+	w, ctx := new(cq.Waiter), b.Context()
 	b.ReportAllocs()
 	for b.Loop() {
 		w.Begin()
@@ -142,7 +142,7 @@ func BenchmarkWaiterReady(b *testing.B) {
 }
 
 func BenchmarkWaiterPingPong(b *testing.B) {
-	q, w := cq.New(), cq.NewWaiter()
+	q, w := cq.New(), new(cq.Waiter)
 	wait := cq.Poll([]*cq.Queue{q}, 1, func(ev cq.Event) { w.Complete(cq.Completion{Tag: ev.Tag, OK: ev.OK}) })
 	ctx := context.Background()
 	b.ReportAllocs()

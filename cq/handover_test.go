@@ -74,7 +74,7 @@ func (m meddler) Done() <-chan struct{} {
 }
 
 func TestAWaiterThatGivesUpWhenWokenLeavesNoToken(t *testing.T) {
-	w := NewWaiter()
+	w := new(Waiter)
 	for range 50 { // select picks either case
 		w.Begin()
 		if ev, ok := w.Wait(meddler{t.Context(), w}); !ok || !ev.OK {
@@ -87,7 +87,7 @@ func TestAWaiterThatGivesUpWhenWokenLeavesNoToken(t *testing.T) {
 }
 
 func TestAWaiterDoesNotBlockOnWhatHasJustEnded(t *testing.T) {
-	w := NewWaiter()
+	w := new(Waiter)
 	w.Begin()
 	w.Complete(Completion{})
 	if !w.park(t.Context()) || waiterState(w.state.Load()) != waiterEnded {

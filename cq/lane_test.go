@@ -26,7 +26,7 @@ func (r *recorder) Execute(batch []cq.Task) {
 func TestLaneGroupsByQueue(t *testing.T) {
 	var exec, other recorder
 	next, callback := cq.New(), cq.NewCallback(&exec, nil)
-	w := cq.NewWaiter()
+	w := new(cq.Waiter)
 	w.Begin()
 	var lane cq.Lane
 	var ran []bool

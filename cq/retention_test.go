@@ -10,7 +10,7 @@ import (
 // TestNothingIsRetained: what was delivered is not kept alive by the lane, the
 // queue, the waiter or the pools.
 func TestNothingIsRetained(t *testing.T) {
-	q, callback, w := cq.New(), newInline(), cq.NewWaiter()
+	q, callback, w := cq.New(), newInline(), new(cq.Waiter)
 	var lane cq.Lane
 	const tags = 30
 	freed := make(chan struct{}, tags)

@@ -66,9 +66,6 @@ type Waiter struct {
 
 var _ Completer = (*Waiter)(nil)
 
-// NewWaiter returns a Waiter with no operation outstanding.
-func NewWaiter() *Waiter { return new(Waiter) }
-
 // Begin announces the operation. It reports false if the last one has not
 // ended, or has ended and was not taken by Wait. Any goroutine may call it.
 func (w *Waiter) Begin() bool { return w.to(waiterIdle, waiterBegun) }

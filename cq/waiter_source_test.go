@@ -270,7 +270,7 @@ func TestAFinalizerBeginsAgainAfterServing(t *testing.T) {
 // Offers to waiters are taken, for somebody will wait.
 func TestWaitersAreAHost(t *testing.T) {
 	s := newSpring()
-	if h := cq.Waiters(); !h.Offer(s) || h != cq.NewWaiter().Host() {
+	if h := cq.Waiters(); !h.Offer(s) || h != new(cq.Waiter).Host() {
 		t.Error("waiters do not take an offer")
 	}
 	cq.Waiters().Withdraw(s)

@@ -51,7 +51,7 @@ func TestWaiter(t *testing.T) {
 }
 
 func TestWaiterFinalizer(t *testing.T) {
-	w := cq.NewWaiter()
+	w := new(cq.Waiter)
 	why := errors.New("because")
 	w.Begin()
 	w.Complete(cq.Completion{Tag: 1, OK: true, Finalizer: finalize(func(ev *cq.Event) bool {

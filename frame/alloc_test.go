@@ -75,7 +75,7 @@ func TestWriterAllocations(t *testing.T) {
 	small, large := mem.Get(100), mem.Get(16000)
 	defer small.Free()
 	defer large.Free()
-	prefix := AppendPrefix(nil, false, 100)
+	prefix := prefixOf(false, 100)
 	checkAllocs(t, "small DATA", 0, func() { w.Data(1, prefix, small.Bytes(), small, true); flush() })
 	checkAllocs(t, "large DATA", 0, func() { w.Data(1, prefix, large.Bytes(), large, true); flush() })
 	checkAllocs(t, "control", 0, func() {
@@ -131,7 +131,7 @@ func TestCodecAllocations(t *testing.T) {
 	buf := make([]byte, 0, 100)
 	checkAllocs(t, "AppendTimeout", 0, func() { buf = AppendTimeout(buf[:0], 1234567890) })
 	checkAllocs(t, "ParseTimeout", 0, func() { _, _ = ParseTimeout("12345678u") })
-	checkAllocs(t, "AppendPrefix", 0, func() { buf = AppendPrefix(buf[:0], true, 5) })
+	checkAllocs(t, "PutPrefix", 0, func() { PutPrefix((*[PrefixLen]byte)(buf[:PrefixLen]), true, 5) })
 	checkAllocs(t, "AppendBinary", 0, func() { buf = AppendBinary(buf[:0], "raw octets") })
 	checkAllocs(t, "EncodePercent", 0, func() { _ = EncodePercent("no such user") })
 	checkAllocs(t, "DecodePercent", 0, func() { _ = DecodePercent("no such user") })

@@ -10,9 +10,16 @@ import (
 	"github.com/cqrpc/cqrpc/internal/mem"
 )
 
+// prefixOf returns a message prefix.
+func prefixOf(compressed bool, n int) []byte {
+	var p [PrefixLen]byte
+	PutPrefix(&p, compressed, n)
+	return p[:]
+}
+
 // message returns a message with its prefix.
 func message(compressed bool, body string) string {
-	return string(AppendPrefix(nil, compressed, len(body))) + body
+	return string(prefixOf(compressed, len(body))) + body
 }
 
 // popAll takes all messages out of a as text.
@@ -157,7 +164,7 @@ func TestAssemblerTrustsNoClaim(t *testing.T) {
 	trackBuffers(t)
 	for _, claim := range []uint32{4 << 20, 1<<31 - 1 - PrefixLen} {
 		var a Assembler
-		prefix := AppendPrefix(nil, false, int(claim))
+		prefix := prefixOf(false, int(claim))
 		if err := a.Push(mem.Copy(append(prefix, 'x')), -1); err != nil {
 			t.Fatal(err)
 		}
@@ -182,7 +189,7 @@ func TestAssemblerSmallFrames(t *testing.T) {
 	tracker := mem.Track()
 	defer tracker.Stop()
 	var a Assembler
-	prefix := AppendPrefix(nil, false, 100000)
+	prefix := prefixOf(false, 100000)
 	for i := range 10000 {
 		b := mem.Copy([]byte{0})
 		if i < len(prefix) {
@@ -391,7 +398,7 @@ func TestAssemblerQueueIsBounded(t *testing.T) {
 	}
 }
 
-func TestAppendPrefix(t *testing.T) {
+func TestPutPrefix(t *testing.T) {
 	tests := []struct {
 		compressed bool
 		n          int
@@ -400,8 +407,8 @@ func TestAppendPrefix(t *testing.T) {
 		{false, 0, "\x00\x00\x00\x00\x00"}, {true, 1, "\x01\x00\x00\x00\x01"}, {false, 0x01020304, "\x00\x01\x02\x03\x04"},
 	}
 	for _, test := range tests {
-		if got := AppendPrefix([]byte("x"), test.compressed, test.n); !bytes.Equal(got, []byte("x"+test.want)) {
-			t.Errorf("AppendPrefix(%v, %d) = %x", test.compressed, test.n, got)
+		if got := prefixOf(test.compressed, test.n); string(got) != test.want {
+			t.Errorf("PutPrefix(%v, %d) puts %x", test.compressed, test.n, got)
 		}
 	}
 	defer func() {
@@ -409,7 +416,7 @@ func TestAppendPrefix(t *testing.T) {
 			t.Error("a negative length is framed")
 		}
 	}()
-	AppendPrefix(nil, false, -1)
+	prefixOf(false, -1)
 }
 
 // A payload read to its place is as good as one that is copied there, and what
@@ -417,7 +424,7 @@ func TestAppendPrefix(t *testing.T) {
 func TestPlace(t *testing.T) {
 	trackBuffers(t)
 	const size = 100_000
-	whole := AppendPrefix(nil, false, size)
+	whole := prefixOf(false, size)
 	for i := range size {
 		whole = append(whole, byte(i*7))
 	}

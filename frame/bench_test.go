@@ -92,7 +92,7 @@ func BenchmarkWriterData(b *testing.B) {
 		b.Run(fmt.Sprint(size), func(b *testing.B) {
 			w := NewWriter()
 			owner := mem.Get(size)
-			prefix := AppendPrefix(nil, false, size)
+			prefix := prefixOf(false, size)
 			b.SetBytes(int64(size))
 			b.ReportAllocs()
 			for b.Loop() {

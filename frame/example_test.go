@@ -16,7 +16,9 @@ func Example() {
 	w := frame.NewWriter()
 	w.Headers(1, []frame.Field{{Name: ":path", Value: "/greet.Greeter/Hello"}}, false)
 	body := []byte("an encoded message")
-	w.Data(1, frame.AppendPrefix(nil, false, len(body)), body, nil, true)
+	var prefix [frame.PrefixLen]byte
+	frame.PutPrefix(&prefix, false, len(body))
+	w.Data(1, prefix[:], body, nil, true)
 	if err := w.Flush(&wire); err != nil {
 		fmt.Println(err)
 	}

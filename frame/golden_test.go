@@ -86,12 +86,12 @@ var goldenWriters = map[string]func(w *Writer){
 			{Name: "grpc-timeout", Value: "1S"},
 		}, false)
 		body := mem.Copy([]byte("\x0a\x01x"))
-		w.Data(1, AppendPrefix(nil, false, body.Len()), body.Bytes(), body, true)
+		w.Data(1, prefixOf(false, body.Len()), body.Bytes(), body, true)
 		body.Free()
 	},
 	"unary_response": func(w *Writer) {
 		w.Headers(1, []Field{{Name: ":status", Value: "200"}, {Name: "content-type", Value: "application/grpc"}}, false)
-		w.Data(1, AppendPrefix(nil, true, 0), nil, nil, false)
+		w.Data(1, prefixOf(true, 0), nil, nil, false)
 		w.Headers(1, []Field{{Name: "grpc-status", Value: "5"}, {Name: "grpc-message", Value: "gone"}}, true)
 	},
 }

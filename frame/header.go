@@ -145,29 +145,3 @@ func firstOf(set pseudo) string {
 func malformed(h *Headers, format string, args ...any) error {
 	return streamErrorf(h.StreamID, ProtocolError, format, args...)
 }
-
-// ValidKey reports whether key is a legal metadata key: one or more of 0-9,
-// a-z, "_", "-" and "." (gRPC over HTTP/2, Custom-Metadata).
-func ValidKey(key string) bool {
-	for i := range len(key) {
-		switch c := key[i]; {
-		case 'a' <= c && c <= 'z', isDigit(c), c == '_', c == '-', c == '.':
-		default:
-			return false
-		}
-	}
-	return len(key) > 0
-}
-
-// ValidValue reports whether value is a legal ASCII metadata value: any
-// number of octets 0x20 to 0x7E (gRPC over HTTP/2, ASCII-Value).
-func ValidValue(value string) bool {
-	for i := range len(value) {
-		if !isPrintable(value[i]) {
-			return false
-		}
-	}
-	return true
-}
-
-func isPrintable(c byte) bool { return 0x20 <= c && c <= 0x7e }

@@ -2,7 +2,6 @@ package frame
 
 import (
 	"errors"
-	"strings"
 	"testing"
 )
 
@@ -111,30 +110,5 @@ func TestChecksReportTheBlocksError(t *testing.T) {
 		if err := check(h); err != h.Err {
 			t.Errorf("got %v, want %v", err, h.Err)
 		}
-	}
-}
-
-func TestValidKey(t *testing.T) {
-	for _, key := range []string{"a", "0", "_-.", "x-request-id", "trace-bin"} {
-		if !ValidKey(key) {
-			t.Errorf("ValidKey(%q) = false", key)
-		}
-	}
-	for _, key := range []string{"", "A", "a b", ":path", "ä", "a\x00", "a/b", "a~"} {
-		if ValidKey(key) {
-			t.Errorf("ValidKey(%q) = true", key)
-		}
-	}
-}
-
-func TestValidValue(t *testing.T) {
-	for c := range 256 {
-		want := 0x20 <= c && c <= 0x7e
-		if got := ValidValue("a" + string([]byte{byte(c)})); got != want {
-			t.Errorf("ValidValue with octet %#x = %v, want %v", c, got, want)
-		}
-	}
-	if !ValidValue("") || !ValidValue(strings.Repeat("x", 1000)) {
-		t.Error("empty or long value is invalid")
 	}
 }

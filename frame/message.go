@@ -30,14 +30,6 @@ func PutPrefix(p *[PrefixLen]byte, compressed bool, n int) {
 	binary.BigEndian.PutUint32(p[1:], uint32(n))
 }
 
-// AppendPrefix appends the prefix of a message of n octets, 0 to 2^32-1, to
-// dst.
-func AppendPrefix(dst []byte, compressed bool, n int) []byte {
-	var p [PrefixLen]byte
-	PutPrefix(&p, compressed, n)
-	return append(dst, p[:]...)
-}
-
 // MessageErrorKind says which rule a message prefix breaks.
 type MessageErrorKind uint8
 

@@ -21,6 +21,8 @@ func AppendPercent(dst []byte, s string) []byte {
 
 func isPercentSafe(c byte) bool { return isPrintable(c) && c != '%' }
 
+func isPrintable(c byte) bool { return 0x20 <= c && c <= 0x7e }
+
 // EncodePercent returns s percent-encoded, which is s itself if nothing is to
 // be encoded; see [AppendPercent].
 func EncodePercent(s string) string {

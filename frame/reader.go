@@ -42,9 +42,8 @@ type ReaderConfig struct {
 	MaxContinuations int
 
 	// MaxHeaderTable is the largest HPACK dynamic table, in octets, that the
-	// peer may use from the start. Values below 4,096, the size a peer may
-	// use before it has seen our SETTINGS, are raised to it; see
-	// [Reader.SetMaxHeaderTable]. Default 4,096.
+	// peer may use. Values below 4,096, the size a peer may
+	// use before it has seen our SETTINGS, are raised to it. Default 4,096.
 	MaxHeaderTable uint32
 
 	// ReadBuffer is the size of the read buffer in octets. Default 32 KiB,
@@ -170,11 +169,6 @@ func (r *Reader) SetMaxFrameSize(n uint32) {
 	r.maxFrame = min(max(n, minMaxFrameSize), maxMaxFrameSize)
 	r.framer.SetMaxReadFrameSize(r.maxFrame)
 }
-
-// SetMaxHeaderTable changes the largest dynamic table, in octets, that the
-// peer may choose in later header blocks, once it has acknowledged the
-// setting (RFC 7541 section 4.2).
-func (r *Reader) SetMaxHeaderTable(n uint32) { r.block.dec.SetAllowedMaxDynamicTableSize(n) }
 
 // Forget gives up what the Reader knows by heart of header blocks that repeat.
 func (r *Reader) Forget() { r.block.memo = nil }

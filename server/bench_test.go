@@ -76,7 +76,7 @@ func BenchmarkPingPong(b *testing.B) {
 			}
 		}))
 	defer end()
-	w := cq.NewWaiter()
+	w := new(cq.Waiter)
 	k := call.NewClient(call.Config{Completer: w, Method: bidi.Name, Authority: "test"}, c)
 	defer k.Close()
 	m, ops := &text{Value: "hello"}, []call.Op{call.SendInitialMetadata(nil)}
@@ -107,7 +107,7 @@ func BenchmarkServerStream(b *testing.B) {
 			}
 		}))
 	defer end()
-	w := cq.NewWaiter()
+	w := new(cq.Waiter)
 	k := call.NewClient(call.Config{Completer: w, Method: serverStream.Name, Authority: "test"}, c)
 	defer k.Close()
 	m := &text{Value: "hello"}

@@ -42,7 +42,7 @@ func (c *client) Forget(*call.Call) {}
 
 // unary makes one unary call.
 func (c *client) unary(method string, req, res any) cqrpc.Status {
-	w := cq.NewWaiter()
+	w := new(cq.Waiter)
 	k := call.NewClient(call.Config{Completer: w, Method: method, Authority: "test"}, c)
 	var st cqrpc.Status
 	var ops = [...]call.Op{
@@ -85,7 +85,7 @@ func TestUnaryOfBothEngines(t *testing.T) {
 // statusOf starts a call without messages; the result waits for its status.
 func statusOf(t *testing.T, k *call.Call) func() cqrpc.Status {
 	t.Helper()
-	w, st := cq.NewWaiter(), new(cqrpc.Status)
+	w, st := new(cq.Waiter), new(cqrpc.Status)
 	ops := []call.Op{call.SendInitialMetadata(nil), call.RecvStatus(st, nil)}
 	if err := k.StartBatchOn(w, ops, nil); err != nil {
 		t.Fatal(err)

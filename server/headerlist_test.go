@@ -102,7 +102,7 @@ func TestReservedMetadata(t *testing.T) {
 		c := x.client()
 		var header, trailer cqrpc.Metadata
 		var st cqrpc.Status
-		w := cq.NewWaiter()
+		w := new(cq.Waiter)
 		k := call.NewClient(call.Config{Completer: w, Method: unary.Name, Authority: "test"}, c)
 		defer k.Close()
 		err := k.StartBatch([]call.Op{

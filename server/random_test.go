@@ -133,7 +133,7 @@ func (c *client) mischief(rnd *rand.Rand) cqrpc.Status {
 	if rnd.IntN(3) == 0 {
 		method = bidi.Name
 	}
-	w := cq.NewWaiter()
+	w := new(cq.Waiter)
 	k := call.NewClient(call.Config{Completer: w, Method: method, Authority: "test"}, c)
 	defer k.Close()
 	var st cqrpc.Status
