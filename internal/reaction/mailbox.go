@@ -1,7 +1,6 @@
 package reaction
 
 import (
-	"fmt"
 	"sync"
 
 	"github.com/cqrpc/cqrpc/cq"
@@ -19,63 +18,21 @@ type Reactor interface {
 	Done()
 }
 
-// Terms are what a style has agreed with its mailboxes.
-type Terms struct {
-	// Needs must have ended before Done.
-	Needs Set
-	// Passive kinds bring no reaction in which the application could start
-	// anything: a reactor with no other outstanding, no hold, and nothing but
-	// Last missing is exhausted.
-	Passive Set
-	Last    Set
-	// IsLasting: the reactor is never exhausted.
-	IsLasting bool
-	// IsQuiet: Done interests nobody.
-	IsQuiet bool
-}
-
-// Answer is what Begin says.
-type Answer uint8
-
-const (
-	// Go: start the operation, then call Leave.
-	Go Answer = iota
-	// Queued: Take returns it when it can be started.
-	Queued
-	// Over: Done has been called, or is being called.
-	Over
-	// Barred: an earlier operation was the last of this kind.
-	Barred
-	// Outstanding: one of the kind, or one that it clashes with, is outstanding.
-	Outstanding
-	// Unheld: the reactor was exhausted.
-	Unheld
-)
-
-var answerNames = [...]string{"go", "queued", "over", "barred", "outstanding", "unheld"}
-
-func (a Answer) String() string {
-	if int(a) < len(answerNames) {
-		return answerNames[a]
-	}
-	return fmt.Sprintf("Answer(%d)", uint8(a))
-}
-
 // Mailbox serialises the reactions of one reactor and counts what is outstanding.
 // The zero value is closed: operations are queued until the reactor is bound to
 // a call, and the call is started.
 type Mailbox struct {
+	mu sync.Mutex
+
 	// guarded by mu
 	early *Early // what was asked for before there was a call; nil: nothing
-
-	mu sync.Mutex
 
 	// immutable once bound
 	loop    *Loop
 	reactor Reactor
 	terms   Terms
 
-	// guarded by mu
+	// guarded by mu; here because they fit into what terms leaves of its word
 	state       state
 	busy        Set // asked for, and the reaction has not begun
 	ready       Set // of those, ended
