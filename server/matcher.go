@@ -63,7 +63,7 @@ func (m *matcher) offer(a *arrival, lane *cq.Lane) {
 
 // startLocked returns the index of the queue whose request is best for a call.
 func (m *matcher) startLocked(a *arrival, lane *cq.Lane) int {
-	if m.server.cfg.sticky {
+	if m.server.cfg.byHomeQueue {
 		return a.home
 	}
 	if q, ok := lane.Host().(*cq.Queue); ok {

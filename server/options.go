@@ -33,7 +33,7 @@ type config struct {
 	codecs       []codec.Codec
 	pending      PendingLimits
 	maxHandlers  int
-	sticky       bool
+	byHomeQueue  bool
 	logger       *slog.Logger
 	panicHandler func(method string, v any, stack []byte)
 }
@@ -160,7 +160,7 @@ func WithMaxHandlers(n int) Option { return option(func(c *config) { c.maxHandle
 // request waiting, else to the next that has, as C-core does. Connections get
 // homes in turn. Default: calls go to the queues in turn, whatever their
 // connection, so that one busy connection can occupy all.
-func WithHomeQueue() Option { return option(func(c *config) { c.sticky = true }) }
+func WithHomeQueue() Option { return option(func(c *config) { c.byHomeQueue = true }) }
 
 // WithLogger sets where connections' faults and handlers' panics are reported.
 // No metadata is logged. Default: nowhere, but for panics, see WithPanicHandler.

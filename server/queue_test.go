@@ -230,10 +230,10 @@ func TestUnregisteredCalls(t *testing.T) {
 // TestQueuesInTurn: calls go round the queues that have requests, or begin with
 // their connection's.
 func TestQueuesInTurn(t *testing.T) {
-	for _, sticky := range []bool{false, true} {
+	for _, byHomeQueue := range []bool{false, true} {
 		bubble(t, func(t *testing.T) {
 			var opts []server.Option
-			if sticky {
+			if byHomeQueue {
 				opts = append(opts, server.WithHomeQueue())
 			}
 			s := server.New(opts...)
@@ -251,7 +251,7 @@ func TestQueuesInTurn(t *testing.T) {
 			x.dial() // at home with the first queue
 			p := x.dial()
 			want := []int{0, 1, 2, 0, 1, 2}
-			if sticky {
+			if byHomeQueue {
 				want = []int{1, 1, 2, 2, 0, 0}
 			}
 			for i, at := range want {
@@ -259,7 +259,7 @@ func TestQueuesInTurn(t *testing.T) {
 				synctest.Wait()
 				for j, q := range queues {
 					if ev := q.NextUntil(time.Now()); (ev.Kind == cq.OpComplete) != (j == at) {
-						t.Errorf("sticky %v, call %d: queue %d says %v; want it in queue %d", sticky, i, j, ev.Kind, at)
+						t.Errorf("byHomeQueue %v, call %d: queue %d says %v; want it in queue %d", byHomeQueue, i, j, ev.Kind, at)
 					}
 				}
 			}

@@ -23,15 +23,15 @@ type Option interface{ apply(*config) }
 
 type config struct{ executor cq.Executor }
 
-type option func(*config)
+type optionFunc func(*config)
 
-func (o option) apply(c *config) { o(c) }
+func (f optionFunc) apply(c *config) { f(c) }
 
 // WithExecutor runs reactions on e, which may serve any number of stubs and
 // queues and must not run a task on the stack of Execute (Inline is the one that
 // may). Default: a [cq.Pool] of the stub's own with up to 1024 workers, so that
 // reactions may block.
-func WithExecutor(e cq.Executor) Option { return option(func(c *config) { c.executor = e }) }
+func WithExecutor(e cq.Executor) Option { return optionFunc(func(c *config) { c.executor = e }) }
 
 // Inline runs reactions on the goroutine of the engine that finds an operation
 // to have ended: the reader of the connection, mostly. No hand-over is cheaper,

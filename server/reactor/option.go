@@ -5,7 +5,7 @@ import (
 	"github.com/cqrpc/cqrpc/internal/reaction"
 )
 
-// maxWorkers bounds the goroutines of a registration's own executor. They exist
+// maxWorkers bounds the goroutines of a method's own executor. They exist
 // while reactions run; only handlers and reactions that block come near it.
 const maxWorkers = 1024
 
@@ -14,15 +14,15 @@ type Option interface{ apply(*config) }
 
 type config struct{ executor cq.Executor }
 
-type option func(*config)
+type optionFunc func(*config)
 
-func (o option) apply(c *config) { o(c) }
+func (f optionFunc) apply(c *config) { f(c) }
 
 // WithExecutor runs the method's handler and reactions on e, which may serve any
 // number of methods and queues and must not run a task on the stack of Execute
 // (Inline is the one that may). Default: a [cq.Pool] of the method's own with up
 // to 1024 workers, so that reactions may block.
-func WithExecutor(e cq.Executor) Option { return option(func(c *config) { c.executor = e }) }
+func WithExecutor(e cq.Executor) Option { return optionFunc(func(c *config) { c.executor = e }) }
 
 // Inline runs the handler and reactions on the goroutine of the engine that
 // finds something to have ended: the reader of the connection, mostly. No
