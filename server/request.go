@@ -49,8 +49,8 @@ func (m *Method) Name() string { return m.name }
 // the request's tag is being harvested; until then it must not be touched.
 type IncomingCall struct {
 	// Value, if set by the application and the method has a payload, is what the
-	// first message is unmarshalled into. Whose message does not fit is refused
-	// with INTERNAL, and the request waits for the next call.
+	// first message is unmarshalled into. A call whose first message does not
+	// unmarshal into Value is refused with INTERNAL, and the request goes on waiting.
 	Value any
 	// Then, if set, is run after the rest was filled in, with the event of the
 	// tag, true or false, still on the goroutine that harvests it: a style wraps
