@@ -144,8 +144,8 @@ func RecvValue(v any, got *bool) Op {
 	return Op{kind: RecvMessageOp, value: v, isValue: true, intoFlag: got}
 }
 
-// RecvNext is RecvValue for who wants one more message or nothing: at the end of
-// the messages it completes false, with ErrEnded if they ended in order.
+// RecvNext is RecvValue for callers that want one more message or nothing: at the
+// end of the messages it completes false, with ErrEnded if they ended in order.
 func RecvNext(v any) Op { return Op{kind: RecvMessageOp, value: v, isValue: true, isNext: true} }
 
 // RecvStatus sets *st and *trailing, where not nil, to how the call ended. Its

@@ -80,7 +80,7 @@ func NewServer(cfg Config, s Stream, h *frame.Headers, p *Peer) (*Call, error) {
 	return NewServerIn(nil, cfg, s, h, p)
 }
 
-// NewServerIn is NewServer in c, which is zero, for who has memory for it.
+// NewServerIn is NewServer in c, which is zero, for callers that have memory for it.
 func NewServerIn(c *Call, cfg Config, s Stream, h *frame.Headers, p *Peer) (*Call, error) {
 	if cfg.Settings == nil {
 		cfg.Settings = defaultSettings()

@@ -18,14 +18,14 @@ type Source interface {
 	Nudge()
 }
 
-// Host is who has goroutines that wait for completions of a source, and may serve it
-// meanwhile: a [Queue] made by [New], for example.
+// Host has goroutines that wait for completions of a source and may serve it
+// meanwhile: a [Queue] made by [New] is one, for example.
 type Host interface {
 	// Offer lets one goroutine at a time serve s, whenever it has nothing else to do, until
 	// Serve reports false or s is withdrawn. Offer reports false if none will. The
 	// source must look itself whether one comes, for they may all be busy elsewhere.
 	Offer(s Source) bool
-	// Withdraw is the end of an offer: who serves s will be the last.
+	// Withdraw is the end of an offer: whoever serves s now is the last to do so.
 	Withdraw(s Source)
 }
 
@@ -134,8 +134,8 @@ func (q *Queue) Withdraw(s Source) {
 	q.mu.Unlock()
 }
 
-// Host returns who serves sources of the queue's completions: the queue, or its
-// executor if that is a Host, or nil.
+// Host returns the Host that serves sources of the queue's completions: the queue,
+// or its executor if that is a Host, or nil.
 func (q *Queue) Host() Host {
 	switch q.how {
 	case byNext:

@@ -143,7 +143,7 @@ type waiters struct{}
 func (waiters) Offer(Source) bool { return true }
 func (waiters) Withdraw(Source)   {}
 
-// Host says who serves where the operation came from.
+// Host returns what [Waiters] does: any goroutine that waits with a Waiter may serve.
 func (w *Waiter) Host() Host { return waiters{} }
 
 // Wait waits until the operation has ended or ctx ends, preferring the former,

@@ -111,8 +111,7 @@ func isTemporary(err error) bool {
 }
 
 // admit makes nc a connection of the server. It reports false, and closes nc,
-// if the server is at its end. Who waits for ended is told when the connection
-// has ended.
+// if the server is at its end. ended is told when the connection has ended.
 func (s *Server) admit(nc net.Conn, ended chan error) bool {
 	c := &conn{server: s, ended: ended, limit: int64(s.cfg.transport.MaxConcurrentStreams)}
 	if !s.addConn(c, nc) {

@@ -58,8 +58,8 @@ func (c *conn) OnReady() {}
 // OnDrain implements transport.Handler; clients only.
 func (c *conn) OnDrain(error) {}
 
-// OnStream takes a request to whom it is for. Not to accept the stream refuses
-// it as unprocessed.
+// OnStream takes a request to whom it is for. If nobody accepts the stream, the
+// transport refuses it as unprocessed.
 func (c *conn) OnStream(st *transport.Stream, h *frame.Headers, lane *cq.Lane) {
 	s := c.server
 	switch r := s.router.routes[h.Value(":path")]; {
@@ -171,7 +171,7 @@ func (c *conn) settle() {
 }
 
 // unfinished returns for how many calls the application may run. A call on its
-// way from one count to the other is in both, so who reads the first one first
+// way from one count to the other is in both, so reading the first one first
 // misses none.
 func (c *conn) unfinished() int64 {
 	n := c.handling.Load()

@@ -14,7 +14,7 @@ import (
 // Context is the server's side of one call, in every style: the context.Context
 // of the handler, and where it reads the request's metadata and leaves that of
 // the response. It ends when the call does, for whatever reason. It makes a
-// channel only for who asks: most handlers pass it on or never look at it. It
+// channel only when Done is called: most handlers pass it on or never look at it. It
 // has no timer: the call's deadline ends the call, and so the context.
 //
 // The zero value belongs to no call yet: it never ends and has no metadata.

@@ -81,8 +81,8 @@ type Conn struct {
 
 // New takes over nc, a connected (and, for TLS, handshaken) socket, and starts
 // its reader. The handshake of HTTP/2 goes on in the background; Handler.OnReady
-// tells when it is done. HandshakeTimeout bounds it. Who makes many connections
-// makes them from one [Setup].
+// tells when it is done. HandshakeTimeout bounds it. Many connections are better
+// made from one [Setup].
 func New(side Side, nc net.Conn, cfg Config, h Handler) *Conn {
 	return NewSetup(side, cfg).Start(nc, h)
 }
@@ -144,7 +144,7 @@ func (c *Conn) NewStream(r Receiver) (*Stream, error) {
 	return s, c.InitStream(s, r)
 }
 
-// InitStream is NewStream in s, which is zero, for who has memory for it.
+// InitStream is NewStream in s, which is zero, for callers that have memory for it.
 func (c *Conn) InitStream(s *Stream, r Receiver) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()

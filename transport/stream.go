@@ -54,7 +54,8 @@ func (s *Stream) Conn() *Conn { return s.conn }
 // hold lists to it.
 func (s *Stream) MaxHeaderList() uint32 { return s.conn.peerHeaderList.Load() }
 
-// Source is the connection, if who waits for something of it may read it now; else nil.
+// Source is the connection, if a goroutine that waits for something of it may read it
+// now; else nil.
 func (s *Stream) Source() cq.Source {
 	if l := s.conn.loan.Load(); l != nil && loanState(l.state.Load()) == lent {
 		return l

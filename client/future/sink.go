@@ -12,8 +12,9 @@ import (
 
 // Sink is the requests of a call. It must be closed, or cancelled; a call that
 // ends closes it. Messages go out in the order of the calls of Send. One may be
-// on its way and one wait behind it: who sends more without waiting for their
-// futures gets future.ErrPending. All methods may be called concurrently.
+// on its way and one wait behind it: a Send beyond these, before one of their
+// futures is resolved, fails with future.ErrPending. All methods may be called
+// concurrently.
 //
 // Once the call has ended nothing can be sent: Send and Flush fail with the
 // call's *cqrpc.Error, or with future.ErrFinished if it ended OK.

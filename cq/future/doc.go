@@ -13,8 +13,8 @@
 // see [Awaitable].
 //
 // One future is one tag is one heap cell, as in grpc-rs: the cell that the
-// engine completes is the one that is awaited. A channel is made only for who
-// has to wait.
+// engine completes is the one that is awaited. A channel is made only for a
+// goroutine that has to wait.
 //
 // # Where callbacks run
 //

@@ -180,7 +180,7 @@ func (f *Future[T]) tell(watchers []*watcher[T]) {
 	watchers[0].react(f.value, f.err)
 }
 
-// Promise is the other end of a future: who has a Promise decides the result.
+// Promise is the other end of a future: whoever has it decides the result.
 // The zero value is ready to use and is not resolved. It must not be copied.
 type Promise[T any] struct{ future Future[T] }
 

@@ -36,7 +36,7 @@ func Select[T any, F Awaitable[T]](fs ...F) *Future[Selection[T]] {
 }
 
 // First returns a future of the result of that one of fs which is resolved
-// first: Select for who needs neither its index nor the others.
+// first: Select for callers that need neither its index nor the others.
 func First[T any, F Awaitable[T]](fs ...F) *Future[T] {
 	return Map(Select(fs...), func(s Selection[T]) (T, error) { return s.Value, s.Err })
 }

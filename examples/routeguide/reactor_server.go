@@ -27,8 +27,8 @@ func serveReactor(s *server.Server, g *guide) (drain func() error, err error) {
 	return drain, pb.RegisterRouteGuideReactorServer(s, &reactorGuide{guide: g})
 }
 
-// GetFeature implements pb.RouteGuideReactorServer. Who only answers takes the
-// default reactor; who wants to know how the call ended makes his own.
+// GetFeature implements pb.RouteGuideReactorServer. To answer, the
+// default reactor will do; to learn how the call ended takes a reactor of one's own.
 func (g *reactorGuide) GetFeature(ctx *reactor.Context, point *pb.Point, feature *pb.Feature) reactor.UnaryReactor {
 	if g.logsCalls() {
 		return newFeatureReactor(g.guide, point, feature)

@@ -94,7 +94,7 @@ func (r *Receiver[T]) Next(handle any) *future.Future[*T] {
 	return a.promise.Future()
 }
 
-// ask is Next for who may give up waiting.
+// ask is Next for a caller that may give up waiting.
 func (r *Receiver[T]) ask(handle any) (*asked[T], error) {
 	r.mu.Lock()
 	if a := r.left; a != nil {
@@ -266,7 +266,7 @@ func (r *Receiver[T]) Recv(ctx context.Context, handle any) (*T, error) {
 	return m, err
 }
 
-// leave keeps a Next for who asks next.
+// leave keeps a Next for the next caller of ask.
 func (r *Receiver[T]) leave(a *asked[T]) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

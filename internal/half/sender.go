@@ -15,9 +15,9 @@ import (
 //
 //	Send ──► next ──the one before is taken──► outstanding ──taken──► future resolved
 //
-// One message may wait behind the outstanding one: who has got the answer to a
-// message can send the next, although the report that it was sent may come after
-// its answer. When batches are enhanced (grpc-rs enhance_batch) one more is kept
+// One message may wait behind the outstanding one: a caller that has got the
+// answer to a message can send the next, although the report that it was sent may
+// come after its answer. When batches are enhanced (grpc-rs enhance_batch) one more is kept
 // back:
 //
 //	Send a ─► kept a

@@ -38,8 +38,9 @@ func failed(st cqrpc.Status) cqrpc.Status {
 // Sink is the responses of a call. Close or Fail must be called once, by any
 // goroutine, now or later; a call that has ended does not need it any more, and
 // takes no harm. Messages go out in the order of the calls of Send. One may be
-// on its way and one wait behind it: who sends more without waiting for their
-// futures gets future.ErrPending. All methods may be called concurrently.
+// on its way and one wait behind it: a Send beyond these, before one of their
+// futures is resolved, fails with future.ErrPending. All methods may be called
+// concurrently.
 //
 // Once the call has ended nothing can be sent: Send and Flush fail with a
 // *cqrpc.Error that says why.
