@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/cqrpc/cqrpc/codec"
+	"github.com/cqrpc/cqrpc/internal/version"
 	"github.com/cqrpc/cqrpc/transport"
 )
 
@@ -69,7 +70,7 @@ func newConfig(opts []Option) config {
 }
 
 // userAgent follows gRPC over HTTP/2, User-Agent.
-const userAgent = "grpc-go-cqrpc/0.1"
+const userAgent = "grpc-go-cqrpc/" + version.Number
 
 // WithInsecure connects without TLS. Plaintext is never a default.
 func WithInsecure() Option { return optionFunc(func(c *config) { c.insecure = true }) }

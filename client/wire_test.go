@@ -28,14 +28,14 @@ func TestRequestHeaders(t *testing.T) {
 			name: "defaults",
 			want: []string{
 				":method", "POST", ":scheme", "http", ":path", "/test.Echo/Unary", ":authority", "mem.test:50051",
-				"te", "trailers", "content-type", "application/grpc+bytes", "user-agent", "grpc-go-cqrpc/0.1",
+				"te", "trailers", "content-type", "application/grpc+bytes", "user-agent", userAgent,
 				"grpc-accept-encoding", "identity,gzip", "grpc-timeout", "", "grpc-encoding", "",
 			},
 		},
 		{
 			name:    "authority and product of the channel",
 			options: []Option{WithAuthority("virtual.test"), WithUserAgent("shop/2")},
-			want:    []string{":authority", "virtual.test", "user-agent", "shop/2 grpc-go-cqrpc/0.1"},
+			want:    []string{":authority", "virtual.test", "user-agent", "shop/2 " + userAgent},
 		},
 		{
 			name:    "call_host_override",

@@ -7,18 +7,20 @@ import (
 	"google.golang.org/protobuf/compiler/protogen"
 	"google.golang.org/protobuf/types/descriptorpb"
 	"google.golang.org/protobuf/types/pluginpb"
+
+	"github.com/cqrpc/cqrpc/internal/version"
 )
 
-// plugin and version stand in the header of what is generated. The version of
+// plugin and release stand in the header of what is generated. The version of
 // protoc does not: the same input is to give the same bytes whoever parsed it.
 const (
 	plugin  = "protoc-gen-go-cqrpc"
-	version = "v0.1.0"
+	release = "v" + version.Number
 )
 
 func main() {
 	if len(os.Args) == 2 && (os.Args[1] == "-version" || os.Args[1] == "--version") {
-		fmt.Println(plugin, version)
+		fmt.Println(plugin, release)
 		return
 	}
 	var opts options
