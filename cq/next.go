@@ -111,7 +111,7 @@ func (q *Queue) take(dst []Completion, want selector, p patience) (int, Kind) {
 		case expired:
 			kind = Timeout
 		case q.service.IsDue():
-			q.service.serve(q, &q.mu, p)
+			q.serveLocked(p)
 			q.mu.Unlock()
 			expired = p.isOver()
 			q.mu.Lock()

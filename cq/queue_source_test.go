@@ -43,6 +43,30 @@ func TestAServiceThatDoesNotReturn(t *testing.T) {
 	}
 }
 
+// Who serves is to take what comes meanwhile, so nobody else is woken for it. If it ends before,
+// somebody is.
+func TestAnEventOfAPollerThatIsGone(t *testing.T) {
+	inEachHarvest(t, func(t *testing.T, s *spring, q *cq.Queue, next harvest) {
+		isParked := make(chan struct{})
+		s.during = func() bool {
+			<-isParked
+			var lane cq.Lane
+			lane.SetHost(q)
+			flush(q, &lane, 1)
+			runtime.Goexit()
+			return true
+		}
+		go next(context.Background())
+		synctest.Wait()
+		got := next.start(context.Background())
+		wantParked(t, q, "one serves", 1)
+		close(isParked)
+		wantEvent(t, <-got, completed(1))
+		q.Shutdown()
+		wantEvent(t, next(context.Background()), shutdown)
+	})
+}
+
 // What is withdrawn is not served any more, but by who serves it already; unless it is offered anew.
 func TestWithdrawFromAQueue(t *testing.T) {
 	inEachHarvest(t, func(t *testing.T, s *spring, q *cq.Queue, next harvest) {

@@ -73,8 +73,9 @@ func (v *Service) serve(h Host, mu sync.Locker, p patience) {
 	v.isServed = true
 	v.isRecalled.Store(false)
 	mu.Unlock()
-	isOurs, returned := true, false
+	isOurs, returned, stop := true, false, nothing
 	defer func() {
+		stop()
 		mu.Lock()
 		v.isServed = false
 		if v.isLast || !(isOurs && returned) && v.offers == offer {
@@ -85,9 +86,8 @@ func (v *Service) serve(h Host, mu sync.Locker, p patience) {
 		}
 	}()
 	if !p.isOver() { // a context is user code: no lock is held
-		stop := p.watch(&v.isRecalled, s)
+		stop = p.watch(&v.isRecalled, s)
 		isOurs = s.Serve(h, &v.isRecalled)
-		stop()
 	}
 	returned = true
 }
@@ -125,6 +125,20 @@ func (q *Queue) Offer(s Source) bool {
 		q.wakeLocked(q.parked[len(q.parked)-1])
 	}
 	return true
+}
+
+// serveLocked serves the source, without the lock.
+func (q *Queue) serveLocked(p patience) {
+	returned := false
+	defer func() {
+		if !returned { // an inline callback has ended the goroutine, and the lock is free
+			q.mu.Lock()
+			q.wakeForLocked(0) // it may have been recalled for what is ready
+			q.mu.Unlock()
+		}
+	}()
+	q.service.serve(q, &q.mu, p)
+	returned = true
 }
 
 // Withdraw implements [Host].
