@@ -16,7 +16,7 @@ const (
 
 // classes are the capacities of the pools, ascending; the last is maxPooled.
 var classes = [...]int{
-	256, 1 << 10, 4 << 10, 16<<10 + slack, 32<<10 + slack, 64<<10 + slack, 128<<10 + slack,
+	256, 1 << 10, 2 << 10, 4 << 10, 8 << 10, 16<<10 + slack, 32<<10 + slack, 64<<10 + slack, 128<<10 + slack,
 	256<<10 + slack, 512<<10 + slack, 1<<20 + slack, 2<<20 + slack, maxPooled,
 }
 
