@@ -28,8 +28,15 @@ type fields struct {
 	contentType, encoding string
 	contentLength         string // HTTP's, not the application's
 	md                    cqrpc.Metadata
-	err                   error // a -bin value that is not base64
+	joined                int   // values of md that came behind a comma
+	err                   error // a -bin value that is not base64, or too many in one
 }
+
+// maxJoined is how many values of -bin fields may come behind a comma in one block.
+// The limit of a header list counts fields, but a comma makes a value of metadata, too:
+// a block that is all commas would hold thirty times its octets, and HPACK's table
+// lets a peer send it again and again in a few.
+const maxJoined = 64
 
 // readResponse sorts the fields of a response's headers or trailers. The result
 // is remembered with those that come again and again, unless there is metadata:
@@ -54,7 +61,9 @@ func (f *fields) parse(h *frame.Headers) {
 		name, value := h.Fields[i].Name, h.Fields[i].Value
 		switch p := f.known(name); {
 		case name == "grpc-status":
-			f.status, f.hasStatus = value, true
+			if !f.hasStatus {
+				f.status, f.hasStatus = value, true
+			}
 		case name == "host":
 			f.hosts++
 			f.host = value
@@ -114,10 +123,20 @@ func (f *fields) publish(key, value string, room int) {
 		f.md = append(f.md, cqrpc.Pair{Key: key, Value: value})
 		return
 	}
+	first := len(f.md)
 	for part := range frame.SplitBinary(value) {
+		if f.err != nil {
+			return
+		}
+		if len(f.md) > first {
+			f.joined++
+		}
 		raw, err := frame.DecodeBinary(part)
-		if err != nil && f.err == nil {
+		switch {
+		case err != nil:
 			f.err = fmt.Errorf("metadata %.64q: %w", key, err)
+		case f.joined > maxJoined:
+			f.err = fmt.Errorf("metadata %.64q: more than %d values are joined by commas", key, maxJoined)
 		}
 		f.md = append(f.md, cqrpc.Pair{Key: key, Value: raw})
 	}

@@ -142,7 +142,7 @@ func (c *Call) inflatedSize(comp codec.Compressor, src []byte) int {
 
 func (c *Call) unmarshal(body *mem.Buffer, v any) *cqrpc.Error {
 	if err := c.shared().Codec.Unmarshal(body.Bytes(), v); err != nil {
-		return cqrpc.Errorf(cqrpc.CodeInternal, "cannot unmarshal message into %T: %w", v, err)
+		return Undecodable(v, err)
 	}
 	return nil
 }

@@ -230,6 +230,8 @@ func TestRefusedRequests(t *testing.T) {
 			`content-subtype "thrift" is not supported`},
 		{"bad binary", []string{"x-bin", "***"}, 0, cqrpc.CodeInternal,
 			`metadata "x-bin": binary header of 3 octets: illegal base64 data at input byte 0`},
+		{"commas", []string{"x-bin", strings.Repeat(",", 16000)}, 0, cqrpc.CodeInternal,
+			`metadata "x-bin": more than 64 values are joined by commas`},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

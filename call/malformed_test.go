@@ -2,6 +2,7 @@ package call
 
 import (
 	"errors"
+	"strings"
 	"testing"
 
 	"github.com/cqrpc/cqrpc"
@@ -80,6 +81,15 @@ func TestBadResponses(t *testing.T) {
 			`metadata "x-bin": binary header of 1 octets: illegal base64 data at input byte 0`, true},
 		{"binary in trailers", func(r *rig) { plain(r); r.trailers("grpc-status", "0", "x-bin", "*") },
 			cqrpc.CodeInternal, `metadata "x-bin": binary header of 1 octets: illegal base64 data at input byte 0`, false},
+		{"commas", func(r *rig) {
+			plain(r)
+			r.trailers("grpc-status", "0", "a-bin", ",,", "b-bin", strings.Repeat(",", 63))
+		},
+			cqrpc.CodeInternal, `metadata "b-bin": more than 64 values are joined by commas`, false},
+		{"two statuses", func(r *rig) {
+			plain(r)
+			r.trailers("grpc-status", "5", "grpc-message", "a", "grpc-status", "7", "grpc-message", "b")
+		}, cqrpc.CodeNotFound, "a", false},
 		{"malformed block", func(r *rig) {
 			r.block(&frame.StreamError{StreamID: 1, Code: frame.ProtocolError,
 				Reason: "no"})

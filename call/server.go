@@ -209,6 +209,10 @@ func (c *Call) SetCompressor(name string) error {
 	return nil
 }
 
+// maxAccepted is how many encodings of a client's list are looked at: it comes with
+// every call, in a few octets of HPACK, and may be all commas.
+const maxAccepted = 32
+
 // chooseCompressor returns what to compress responses with: nothing that the
 // client did not list. It reports false if there is none of that name.
 func (c *Call) chooseCompressor(want string) (codec.Compressor, bool) {
@@ -216,9 +220,13 @@ func (c *Call) chooseCompressor(want string) (codec.Compressor, bool) {
 		return nil, true
 	}
 	comp, ok := c.shared().Compressors.Lookup(want)
+	left := maxAccepted
 	for name := range strings.SplitSeq(c.request.accept, ",") {
 		if strings.TrimSpace(name) == want {
 			return comp, ok
+		}
+		if left--; left == 0 {
+			break
 		}
 	}
 	return nil, ok

@@ -1,7 +1,6 @@
 package server
 
 import (
-	"fmt"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -146,7 +145,8 @@ func (a *arrival) takePayload(v any) (*call.Buffer, bool) {
 	err := a.call.Codec().Unmarshal(message.Bytes(), v)
 	message.Free()
 	if err != nil {
-		a.call.CancelWithStatus(cqrpc.CodeInternal, fmt.Sprintf("cannot unmarshal request into %T: %v", v, err))
+		status := call.Undecodable(v, err).Status
+		a.call.CancelWithStatus(status.Code, status.Message)
 		return nil, false
 	}
 	return nil, true

@@ -131,8 +131,8 @@ func (b namedBytes) Name() string { return b.name }
 // contentSubtype returns what follows "application/grpc+", without parameters.
 // Whether the rest is right is for package call to say.
 func contentSubtype(contentType string) string {
-	_, subtype, _ := strings.Cut(contentType, "+")
-	subtype, _, _ = strings.Cut(subtype, ";")
+	mediaType, _, _ := strings.Cut(contentType, ";")
+	_, subtype, _ := strings.Cut(mediaType, "+")
 	return strings.TrimRight(subtype, " \t")
 }
 

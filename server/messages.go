@@ -3,7 +3,6 @@ package server
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 
 	"github.com/cqrpc/cqrpc"
@@ -28,9 +27,7 @@ func (r *rpc) takeRequest(v any) bool {
 	r.message.Free()
 	r.message = nil
 	if err != nil {
-		r.finish(cqrpc.Status{
-			Code: cqrpc.CodeInternal, Message: fmt.Sprintf("cannot unmarshal request into %T: %v", v, err),
-		})
+		r.finish(call.Undecodable(v, err).Status)
 		return false
 	}
 	return true

@@ -2,6 +2,7 @@ package server_test
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -213,6 +214,30 @@ func TestCodecs(t *testing.T) {
 		p.WriteMessage(3, true, encoded("x"))
 		p.WantResponse("proto goes without saying", 3, "content-type", "application/grpc")
 		p.WantMessage("the answer", 3, false, encoded("re: x"))
+		p.WantTrailers("fine", 3, 0)
+		p.WriteHeaders(5, false, request(unary.Name, "content-type", "application/grpc; note=a+bytes")...)
+		p.WriteMessage(5, true, encoded("x"))
+		p.WantResponse("a parameter selects no codec", 5, "content-type", "application/grpc")
+	})
+}
+
+// chatty is a codec whose errors quote the message, as protojson's do.
+type chatty struct{ codec.Codec }
+
+func (chatty) Unmarshal(b []byte, _ any) error { return fmt.Errorf("syntax error: %s", b) }
+
+// What a codec quotes of a request does not come back as a header block of any size.
+func TestTheWordsOfACodecAreCut(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := server.New(server.WithCodecs(chatty{codec.Proto()}))
+		if err := s.Register(server.Unary(unary, echo)); err != nil {
+			t.Fatal(err)
+		}
+		p := serve(t, s).dial()
+		p.Request(1, unary.Name)
+		p.WriteMessage(1, true, []byte(strings.Repeat("x", 1<<20)))
+		p.WantTrailers("refused", 1, 13, "grpc-message",
+			"cannot unmarshal message into *wrapperspb.StringValue: syntax error: "+strings.Repeat("x", 498))
 	})
 }
 

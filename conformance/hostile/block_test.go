@@ -1,6 +1,7 @@
 package hostile
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -26,6 +27,7 @@ func TestHeaderBlocks(t *testing.T) {
 	const compression = http2.ErrCodeCompression
 	// "a": "", never indexed and spelled out: 4 octets on the wire, 33 in the list.
 	plain := []byte(strings.Repeat("\x10\x01a\x00", 4096))
+	commas := strings.Repeat(",", 3900)
 	// A value of 16 KiB of five-bit codes, which grow by 8/5.
 	huffman := append([]byte("\x10\x01a\xff\xf8\x7e"), strings.Repeat("\x00", 16377)...)
 	run(t, []attack{
@@ -43,6 +45,13 @@ func TestHeaderBlocks(t *testing.T) {
 			// An entry of 4 KiB, then references to it: 48 MiB of list in 12 KiB.
 			b := append([]byte("\x40\x01a\x7f\xa1\x1e"), strings.Repeat("v", 4000)...)
 			a.frag(1, append(b, strings.Repeat("\xbe", 12000)...))
+		}},
+		{name: "values joined by commas", want: status("13"), play: func(x *site, a *attacker) {
+			// 3900 values in one entry, then references to it: 16 000 of metadata in 4 octets a request.
+			a.streams(500, func(id uint32) {
+				a.request(id, false, ignore.Name, "grpc-timeout", fmt.Sprint(id, "S"),
+					"x-bin", commas, "x-bin", commas, "x-bin", commas, "x-bin", commas)
+			})
 		}},
 		{name: "header list of 100 KiB", want: reset(calm), play: func(_ *site, a *attacker) {
 			a.enc.SetMaxDynamicTableSizeLimit(0)

@@ -178,7 +178,7 @@ func TestRequestThatIsNone(t *testing.T) {
 		}{
 			{nil, cqrpc.CodeUnimplemented, "no request message"},
 			{[]string{"", ""}, cqrpc.CodeUnimplemented, "more than one message"},
-			{[]string{"\xff"}, cqrpc.CodeInternal, "cannot unmarshal request into *wrapperspb.StringValue"},
+			{[]string{"\xff"}, cqrpc.CodeInternal, "cannot unmarshal message into *wrapperspb.StringValue"},
 		} {
 			if st := s.raw(c.messages...); st.Code != c.want || !strings.Contains(st.Message, c.words) {
 				t.Errorf("%q: %v; want %v, %q", c.messages, st, c.want, c.words)

@@ -2,7 +2,6 @@ package future
 
 import (
 	"errors"
-	"fmt"
 	"runtime/debug"
 	"sync"
 	"sync/atomic"
@@ -173,9 +172,7 @@ func (r *rpc) take(v any) bool {
 	err := r.accepted.Call.Codec().Unmarshal(r.request.Bytes(), v)
 	r.drop()
 	if err != nil {
-		r.end(cqrpc.Status{
-			Code: cqrpc.CodeInternal, Message: fmt.Sprintf("cannot unmarshal request into %T: %v", v, err),
-		})
+		r.end(call.Undecodable(v, err).Status)
 	}
 	return err == nil
 }

@@ -1,7 +1,6 @@
 package reactor
 
 import (
-	"fmt"
 	"runtime/debug"
 	"sync/atomic"
 
@@ -185,7 +184,8 @@ func (r *rpc) takeRequest() bool {
 	}
 	into := r.method.request()
 	if err := r.accepted.Call.Codec().Unmarshal(one.message.Bytes(), into); err != nil {
-		r.reply(cqrpc.CodeInternal, fmt.Sprintf("cannot unmarshal request into %T: %v", into, err))
+		status := call.Undecodable(into, err).Status
+		r.reply(status.Code, status.Message)
 		return false
 	}
 	return true
