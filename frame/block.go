@@ -14,35 +14,6 @@ const (
 	maxKeptFields      = 128  // fields a reader keeps room for between blocks
 )
 
-// pseudo is a set of pseudo-header fields.
-type pseudo uint8
-
-const (
-	pseudoMethod pseudo = 1 << iota
-	pseudoScheme
-	pseudoPath
-	pseudoAuthority
-	pseudoStatus
-)
-
-// pseudoOf returns the pseudo-header field of that name, or 0 if there is
-// none (RFC 9113 section 8.3).
-func pseudoOf(name string) pseudo {
-	switch name {
-	case ":method":
-		return pseudoMethod
-	case ":scheme":
-		return pseudoScheme
-	case ":path":
-		return pseudoPath
-	case ":authority":
-		return pseudoAuthority
-	case ":status":
-		return pseudoStatus
-	}
-	return 0
-}
-
 // block decodes header blocks, one at a time, checking each field as it
 // comes. Whatever is wrong with a field, decoding goes on to the end of the
 // block: HPACK's table must stay in step for the other streams.

@@ -133,29 +133,6 @@ func (c *Conn) endBatch() {
 	}
 }
 
-// handshake reads what must come first: on a server the client's preface, on
-// both sides SETTINGS (RFC 9113 section 3.4).
-func (c *Conn) handshake() error {
-	c.r.Await()
-	if c.side == Server {
-		if err := c.r.ReadPreface(); err != nil {
-			return err
-		}
-	}
-	f, err := c.r.Next()
-	if err != nil {
-		return err
-	}
-	if f.Type != http2.FrameSettings || f.Ack {
-		f.Data.Free()
-		return &frame.ConnError{
-			Code: frame.ProtocolError, Reason: fmt.Sprintf("first frame is %v, not SETTINGS", f.Type),
-		}
-	}
-	c.readBy(0)
-	return c.onSettings(&f)
-}
-
 // boundBlock keeps a peer from leaving a header block unfinished, which is
 // received by nobody's stream and so under nobody's deadline.
 func (c *Conn) boundBlock(isComplete bool) {
@@ -164,14 +141,6 @@ func (c *Conn) boundBlock(isComplete bool) {
 		return
 	}
 	c.readBy(now() + instant(c.cfg.HeaderTimeout))
-}
-
-// ready tells the handler that the handshake is complete and starts the timers.
-func (c *Conn) ready() {
-	c.mu.Lock()
-	c.startTimersLocked()
-	c.mu.Unlock()
-	c.handler.OnReady()
 }
 
 // explain puts a read error in words.
@@ -195,12 +164,6 @@ func (c *Conn) explain(err error) error {
 		}
 	}
 	return err
-}
-
-func (c *Conn) greeted() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.peer.received
 }
 
 // linger reads and drops input after the last GOAWAY, until the peer closes or
@@ -277,53 +240,4 @@ func (c *Conn) onStray(f *frame.Frame, isIdle bool) error {
 		return idleError(f)
 	}
 	return c.glitch("frames on closed streams")
-}
-
-// onReset ends a stream because the peer says so (RFC 9113 section 6.4).
-//
-// C-core's client resets a call that is cancelled between getting its stream
-// identifier and writing its HEADERS, which then never come. Strictly that is
-// RST_STREAM on an idle stream and the end of the connection, with all other
-// calls on it; a server that has seen a request on it lets it pass.
-func (c *Conn) onReset(f *frame.Frame) error {
-	c.mu.Lock()
-	s := c.streams.table[f.StreamID]
-	if s == nil {
-		isIdle := c.isIdleLocked(f.StreamID)
-		if c.side == Server && !c.ours(f.StreamID) && c.streams.lastPeerID > 0 {
-			isIdle = false
-		}
-		c.mu.Unlock()
-		return c.onStray(f, isIdle)
-	}
-	sent, answered := s.sent, c.streams.answered
-	c.endStreamLocked(s, resetByPeer)
-	c.mu.Unlock()
-	s.recv.OnClosed(&frame.CloseError{
-		Kind: frame.ResetByPeer, Code: f.ErrCode, Unprocessed: f.ErrCode == frame.RefusedStream,
-		Err: c.blame(fmt.Errorf("stream %d was reset by the peer with %v", f.StreamID, f.ErrCode)),
-	}, sent, &c.lane)
-	return c.peerReset(sent.Headers, answered)
-}
-
-// onStreamError resets a stream on which the peer broke a rule.
-func (c *Conn) onStreamError(e *frame.StreamError) error {
-	c.cfg.Logger.Debug("http2: stream error", "side", c.side, "peer", c.RemoteAddr(), "error", e)
-	at := c.lookup(e.StreamID)
-	switch {
-	case at.isIdle: // it cannot be reset (RFC 9113 section 5.1)
-		return &frame.ConnError{Code: e.Code, Reason: e.Reason + ", on an idle stream"}
-	case at.s == nil:
-		if err := c.resetClosed(e); err != nil {
-			return err
-		}
-	default:
-		if sent, was := c.closeViolation(at.s, e); was && at.s.recv != nil {
-			at.s.recv.OnClosed(&frame.CloseError{Kind: frame.Violation, Code: e.Code, Err: c.blame(e)}, sent, &c.lane)
-		}
-	}
-	if e.Code == frame.RefusedStream { // costs nothing here, and a client may not know the limit yet
-		return c.glitch("refused streams")
-	}
-	return c.abuse.ownResets.spend(c.cfg.Budgets.OwnResets, "frames that force a stream reset")
 }

@@ -1,0 +1,50 @@
+package client
+
+import (
+	"context"
+
+	"github.com/cqrpc/cqrpc/call"
+)
+
+// ClientStreamCall is a call with many requests and one response. Its methods
+// are for one goroutine, but for Close, Header and Peer.
+type ClientStreamCall[Req, Res any] struct{ stream }
+
+// ClientStream starts a call of a method with many requests and one response.
+func ClientStream[Req, Res any](
+	ctx context.Context, ch *Channel, m call.Method[Req, Res], opts ...CallOption,
+) (*ClientStreamCall[Req, Res], error) {
+	s := new(ClientStreamCall[Req, Res])
+	s.cfg.OneMessage = true
+	if err := ch.startStream(ctx, &s.stream, m.Name, opts); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// Send sends one message; req may be reused when it returns. It waits while
+// more than 64 KiB are buffered because the server does not take them. io.EOF
+// means that the call has ended: CloseAndRecv says how.
+func (s *ClientStreamCall[Req, Res]) Send(req *Req) error { return s.sendValue(req, 0) }
+
+// SendWith is Send with flags, NoCompress above all.
+func (s *ClientStreamCall[Req, Res]) SendWith(req *Req, flags call.Flags) error {
+	return s.sendValue(req, flags)
+}
+
+// CloseAndRecv ends the requests and waits for the response. Again it returns
+// io.EOF, or the call's error.
+func (s *ClientStreamCall[Req, Res]) CloseAndRecv() (*Res, error) {
+	if err := s.closeSend(); err != nil {
+		return nil, err
+	}
+	res := new(Res)
+	err := s.recvValue(res)
+	if err == nil {
+		err = s.finished()
+	}
+	if err != nil {
+		return nil, err
+	}
+	return res, nil
+}
