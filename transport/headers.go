@@ -85,6 +85,7 @@ func (c *Conn) tellIfLost(s *Stream) {
 // admit enters a request's stream into the table. Both results nil: the
 // request came after our GOAWAY and is dropped silently (RFC 9113 section 6.8).
 func (c *Conn) admit(h *frame.Headers) (*Stream, error) {
+	s := c.newStream()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.streams.lastPeerID = h.StreamID
@@ -94,12 +95,6 @@ func (c *Conn) admit(h *frame.Headers) (*Stream, error) {
 	}
 	if err := c.unsentBudgetLocked(); err != nil {
 		return nil, err
-	}
-	var s *Stream
-	if c.alloc != nil {
-		s = c.alloc.NewStream()
-	} else {
-		s = new(Stream)
 	}
 	s.conn, s.id, s.contentLength = c, h.StreamID, -1
 	c.openLocked(s)
@@ -115,6 +110,14 @@ func (c *Conn) admit(h *frame.Headers) (*Stream, error) {
 	}
 	c.goaway.accepted = h.StreamID
 	return s, nil
+}
+
+// newStream is memory for a stream that the peer opens. Reader only, without locks.
+func (c *Conn) newStream() *Stream {
+	if c.alloc != nil {
+		return c.alloc.NewStream()
+	}
+	return new(Stream)
 }
 
 // readContentLength notes how much DATA the request announces (RFC 9113 section 8.1.1).
