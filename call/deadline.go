@@ -1,6 +1,7 @@
 package call
 
 import (
+	"sync"
 	"time"
 
 	"github.com/cqrpc/cqrpc"
@@ -8,9 +9,44 @@ import (
 
 // clock ends a call that has a deadline.
 type clock struct {
-	deadline time.Time   // immutable once others have the call
-	timer    *time.Timer // guarded by Call.mu; nil until armed, and in the end
+	deadline time.Time // immutable once others have the call
+	alarm    *alarm    // guarded by Call.mu; nil until armed, and in the end
 }
+
+// alarm is a timer of package time that calls use one after the other: most end long
+// before their deadline, and a new timer for each is three objects.
+type alarm struct {
+	timer *time.Timer
+	call  *Call // changes only while the timer is stopped
+}
+
+// alarms are those of a channel or server; nil keeps none for later. They are not the
+// process's: a timer of one synctest bubble is of no use in another.
+type alarms struct{ idle sync.Pool }
+
+// set returns an alarm that ends c after d.
+func (s *alarms) set(c *Call, d time.Duration) *alarm {
+	if s != nil {
+		if a, ok := s.idle.Get().(*alarm); ok {
+			a.call = c
+			a.timer.Reset(d)
+			return a
+		}
+	}
+	a := &alarm{call: c}
+	a.timer = time.AfterFunc(d, a.ring)
+	return a
+}
+
+// stop takes an alarm back. One that rings meanwhile is used no more.
+func (s *alarms) stop(a *alarm) {
+	if a.timer.Stop() && s != nil {
+		a.call = nil
+		s.idle.Put(a)
+	}
+}
+
+func (a *alarm) ring() { a.call.expire() }
 
 // setDeadline sets the deadline of a new call; zero means none.
 func (c *Call) setDeadline(d time.Time) {
@@ -19,20 +55,20 @@ func (c *Call) setDeadline(d time.Time) {
 	}
 }
 
-// armLocked starts the timer of a call that has a deadline, once.
+// armLocked sets the alarm of a call that has a deadline, once.
 func (c *Call) armLocked() {
 	k := c.clock
-	if k == nil || k.timer != nil || c.phase == over {
+	if k == nil || k.alarm != nil || c.phase == over {
 		return
 	}
-	k.timer = time.AfterFunc(max(time.Until(k.deadline), 0), c.expire)
+	k.alarm = c.shared().alarms.set(c, max(time.Until(k.deadline), 0))
 }
 
 // disarmLocked stops it.
 func (c *Call) disarmLocked() {
-	if k := c.clock; k != nil && k.timer != nil {
-		k.timer.Stop()
-		k.timer = nil
+	if k := c.clock; k != nil && k.alarm != nil {
+		c.shared().alarms.stop(k.alarm)
+		k.alarm = nil
 	}
 }
 

@@ -56,7 +56,7 @@ func TestCancelledByPeerAtDeadline(t *testing.T) {
 		r := newRig(t, func(cfg *Config, _ *fakeOpener) { cfg.Deadline = time.Now().Add(time.Second) })
 		var st cqrpc.Status
 		r.start("all", SendInitialMetadata(nil), RecvStatus(&st, nil))
-		r.c.clock.timer.Stop() // ours is late
+		r.c.clock.alarm.timer.Stop() // ours is late
 		wait(time.Second)
 		r.closed(&frame.CloseError{Kind: frame.ResetByPeer, Code: frame.Cancel})
 		r.want("over", "all")
@@ -105,7 +105,7 @@ func TestDeadlineTimerStops(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, func(cfg *Config, _ *fakeOpener) { cfg.Deadline = time.Now().Add(time.Second) })
 		r.c.Cancel()
-		if r.c.clock.timer != nil {
+		if r.c.clock.alarm != nil {
 			t.Error("timer is still there")
 		}
 	})

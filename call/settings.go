@@ -32,7 +32,8 @@ type Settings struct {
 	// Logger gets what goes wrong and no event tells; nil: nobody does.
 	Logger *slog.Logger
 
-	lists *sharedLists
+	lists  *sharedLists
+	alarms *alarms
 }
 
 // RecvLimit is what MaxRecvMessage n means, in bytes; negative: unlimited.
@@ -64,9 +65,13 @@ func NewSettings(s Settings) *Settings {
 	if s.Compressors == nil {
 		s.Compressors = codec.DefaultCompressors()
 	}
-	s.lists = new(sharedLists)
+	s.lists, s.alarms = new(sharedLists), new(alarms)
 	return &s
 }
 
 // defaultSettings are for calls that name none.
-var defaultSettings = sync.OnceValue(func() *Settings { return NewSettings(Settings{}) })
+var defaultSettings = sync.OnceValue(func() *Settings {
+	s := NewSettings(Settings{})
+	s.alarms = nil
+	return s
+})

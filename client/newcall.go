@@ -2,6 +2,7 @@ package client
 
 import (
 	"fmt"
+	"sync"
 
 	"github.com/cqrpc/cqrpc/call"
 	"github.com/cqrpc/cqrpc/cq"
@@ -57,16 +58,22 @@ func (ch *Channel) callConfig(method string, opts []CallOption) callConfig {
 	return configured(cfg, opts)
 }
 
-// configured is apart so that a call without options keeps its configuration
-// off the heap. What an option changes is the result's alone.
+// configured is cfg with options. What an option changes is the result's alone.
 func configured(cfg callConfig, opts []CallOption) callConfig {
-	c := &cfg
+	c := configs.Get().(*callConfig)
+	*c = cfg
 	for _, o := range opts {
 		o.applyCall(c)
 	}
-	c.own = nil
-	return *c
+	cfg = *c
+	cfg.own = nil
+	*c = callConfig{}
+	configs.Put(c)
+	return cfg
 }
+
+// configs are for configured: one on the stack would not stay there.
+var configs = sync.Pool{New: func() any { return new(callConfig) }}
 
 // RegisteredMethod is a method and authority that a channel was told of in
 // advance (C-core grpc_channel_register_call). Calls of it are like any other.
