@@ -52,7 +52,7 @@ func get(n int) *Buffer {
 		if n > size {
 			continue
 		}
-		b, _ := pools[i].Get().(*Buffer)
+		b := idle(i)
 		if b == nil {
 			b = &Buffer{back: make([]byte, size), class: int8(i)}
 		}
@@ -61,6 +61,17 @@ func get(n int) *Buffer {
 		return b
 	}
 	return wrap(make([]byte, n))
+}
+
+// idle returns a buffer of a class that nobody uses, nil if there is none.
+func idle(class int) *Buffer {
+	if class >= reserveAt {
+		if b := takeReserved(class); b != nil {
+			return b
+		}
+	}
+	b, _ := pools[class].Get().(*Buffer)
+	return b
 }
 
 // Wrap returns a buffer over data, which it now owns and never pools.
@@ -188,6 +199,7 @@ func (b *Buffer) Free() {
 		b.parent = nil
 		views.Put(b)
 		memory.Free()
+	case b.class >= reserveAt && keepReserved(b):
 	case b.class >= 0:
 		pools[b.class].Put(b)
 	}

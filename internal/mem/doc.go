@@ -8,7 +8,8 @@
 // "takes ownership" transfers it. Ref adds an owner, Free drops one; the last
 // Free returns pooled memory. Bytes of a Buffer with more than one owner are
 // read-only. Pools hold buffers up to 4 MiB for as long as the garbage
-// collector lets them, which is until they were idle through two collections.
+// collector lets them, which is until they were idle through two collections; of large
+// ones 16 MiB at most until a second after their last use.
 //
 // Ref, Sub, Free and reading the bytes may run concurrently, each on behalf of
 // an owner of its own; all that changes a buffer is for a sole owner. A buffer
