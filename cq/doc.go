@@ -14,7 +14,8 @@
 // the completion's [Finalizer] swallows it.
 //
 // The counter of a [Queue] starts at one, the unit that [Queue.Shutdown] gives
-// back. A queue is finished when the counter is zero and stays finished:
+// back. A queue is finished when the counter is zero and stays finished, but while an
+// event is in the hands of a loop over [Queue.Events]:
 //
 //	          Shutdown                 last Complete           last event taken
 //	open ───────────────► shut down ─────────────────► finished ───────────────► drained

@@ -61,19 +61,28 @@ func (q *Queue) NextN(ctx context.Context, dst []Event) (int, Kind) {
 
 // Events ranges over Next: it yields completed operations until the queue is
 // drained, ctx ends or the loop is left, and starts again where it was left.
-// On a queue not made by New it yields the one Misuse event.
+// What the body begins for an event is accepted, even for the last one after
+// Shutdown. On a queue not made by New it yields the one Misuse event.
 func (q *Queue) Events(ctx context.Context) iter.Seq[Event] {
 	return func(yield func(Event) bool) {
-		for {
-			ev := q.Next(ctx)
-			if ev.Kind == Timeout || ev.Kind == Shutdown {
-				return
-			}
-			if !yield(ev) || ev.Kind == Misuse {
-				return
-			}
+		if q.how != byNext {
+			yield(misuse(ErrWrongKind))
+			return
+		}
+		for q.handle(ctx, yield) {
+			continue
 		}
 	}
+}
+
+// handle yields one event, which is in hand meanwhile, and reports whether to go on.
+func (q *Queue) handle(ctx context.Context, yield func(Event) bool) bool {
+	ev := q.harvest(selector{holds: true}, patience{ctx: ctx})
+	if ev.Kind != OpComplete {
+		return false
+	}
+	defer q.giveBackUnit() // if the body panics, too
+	return yield(ev)
 }
 
 // harvest takes completions until one is not swallowed by its finalizer.
@@ -84,6 +93,9 @@ func (q *Queue) harvest(want selector, p patience) Event {
 		case OpComplete:
 			if ev, keep := c[0].event(); keep {
 				return ev
+			}
+			if want.holds {
+				q.giveBackUnit()
 			}
 		case Timeout:
 			return Event{Kind: Timeout, Err: p.err()}
@@ -140,6 +152,9 @@ func (q *Queue) popLocked(dst []Completion, want selector) int {
 	n := min(len(dst), q.ready.len())
 	for i := range dst[:n] {
 		dst[i] = q.ready.pop()
+	}
+	if want.holds {
+		q.pending.Add(int64(n))
 	}
 	return n
 }

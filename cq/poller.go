@@ -31,7 +31,8 @@ const unparked = -1
 // selector is which completions a harvester takes.
 type selector struct {
 	byTag bool
-	tag   Tag // comparable if byTag
+	tag   Tag  // comparable if byTag
+	holds bool // the event is in hand until giveBackUnit
 }
 
 // anyTag selects every completion.

@@ -39,7 +39,7 @@ type Queue struct {
 	calls *callbacks // only byCallback
 
 	// atomic
-	pending  atomic.Int64 // operations begun and not ended, plus one until Shutdown
+	pending  atomic.Int64 // operations begun and not ended, events in hand, plus one until Shutdown
 	shutdown atomic.Bool  // Shutdown was called; written under mu
 
 	mu sync.Mutex
@@ -72,7 +72,8 @@ func newQueue(how completionType) *Queue {
 // Begin announces one operation. It reports false, and announces nothing, only
 // when the queue is finished: Shutdown was called and every operation ended.
 // Between the two, operations are still accepted and delivered, so that
-// follow-up work of running operations can end properly.
+// follow-up work of running operations can end properly; and so they are while the body
+// of a loop over [Queue.Events], or a function of [Poll], handles an event.
 func (q *Queue) Begin() bool {
 	for {
 		n := q.pending.Load()
@@ -157,7 +158,8 @@ func (q *Queue) Shutdown() {
 	q.giveBackUnit()
 }
 
-// giveBackUnit drops the unit that kept an idle queue from being finished.
+// giveBackUnit drops a unit that kept the queue from being finished, or has it begin
+// again: its own, or that of an event in hand.
 func (q *Queue) giveBackUnit() {
 	if q.how == byCallback {
 		if q.pending.Add(-1) == 0 {
@@ -165,12 +167,12 @@ func (q *Queue) giveBackUnit() {
 		}
 		return
 	}
-	var served Source
-	q.mu.Lock()
-	if q.pending.Add(-1) == 0 {
-		q.wakeAllLocked()
-		served = q.service.Recall()
+	if q.pending.Add(-1) > 0 {
+		return
 	}
+	q.mu.Lock()
+	q.wakeAllLocked()
+	served := q.service.Recall()
 	q.mu.Unlock()
 	nudge(served)
 }
@@ -180,7 +182,7 @@ func (q *Queue) giveBackUnit() {
 // convenience for queues nobody polls any more: if others poll, each event
 // goes to one of them or to Close. On a queue made by NewCallback it waits
 // until the shutdown function has returned, and so must not be called from a
-// callback. It returns ctx's error if that comes first; the queue is then shut
+// callback, nor from the body of a loop over Events. It returns ctx's error if that comes first; the queue is then shut
 // down but not drained, and Close may be called again. Closing twice is fine.
 func (q *Queue) Close(ctx context.Context) error {
 	q.Shutdown()

@@ -3,6 +3,7 @@ package cq_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -333,4 +334,58 @@ func TestString(t *testing.T) {
 			t.Errorf("got %s, want %s", got, want)
 		}
 	}
+}
+
+// What is begun for an event that a loop has in hand is accepted: of the last operation, of an
+// alarm that Shutdown ends, and again for what that leads to.
+func TestEventsInHandKeepTheQueueOpen(t *testing.T) {
+	for name, arm := range map[string]func(t *testing.T, q *cq.Queue){
+		"last": func(t *testing.T, q *cq.Queue) { post(t, q, 1) },
+		"alarm": func(t *testing.T, q *cq.Queue) {
+			if err := new(cq.Alarm).Set(q, time.Now().Add(time.Hour), 1); err != nil {
+				t.Fatal(err)
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			q := cq.New()
+			arm(t, q)
+			q.Shutdown()
+			other := make(chan cq.Event)
+			var got []cq.Tag
+			for ev := range q.Events(t.Context()) {
+				got = append(got, ev.Tag)
+				if len(got) == 3 {
+					go func() { other <- q.Next(t.Context()) }()
+					continue
+				}
+				if err := q.Post(len(got)+1, true); err != nil {
+					t.Errorf("for event %d: %v", len(got), err)
+				}
+			}
+			wantEvent(t, <-other, shutdown)
+			if !slices.Equal(got, []cq.Tag{1, 2, 3}) {
+				t.Errorf("events %v", got)
+			}
+			if err := q.Post(4, true); !errors.Is(err, cq.ErrShutdown) {
+				t.Errorf("Post in the end: %v", err)
+			}
+		})
+	}
+}
+
+// A body that panics, or a finalizer that swallows the event, leaves nothing in hand.
+func TestAnEventInHandIsLetGo(t *testing.T) {
+	q := cq.New()
+	q.Begin()
+	q.Complete(cq.Completion{Finalizer: finalize(func(*cq.Event) bool { return false })})
+	post(t, q, 1)
+	q.Shutdown()
+	func() {
+		defer func() { _ = recover() }()
+		for range q.Events(t.Context()) {
+			panic("of the body")
+		}
+	}()
+	wantEvent(t, q.NextUntil(past), shutdown)
 }

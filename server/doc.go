@@ -28,8 +28,11 @@
 // # Queues
 //
 // A queue given to AddQueue is the server's: Shutdown and Close shut it down
-// when the server has ended, so that a poller sees the Shutdown event last and
-// nothing is ever asked of a queue that is gone. To shut such a queue down
+// when the server has ended, so that a poller sees the Shutdown event last. What a
+// poller starts for an event is accepted, even for the last, if it takes events by
+// [cq.Poll] or a loop over [cq.Queue.Events]; what is started from elsewhere, or for an
+// event of Next, may come too late and is refused with [cq.ErrShutdown], whose
+// meaning is that the server has ended. To shut such a queue down
 // earlier is harmless and has no effect on the server, but the queue is not
 // finished before the server's requests for calls have come back.
 package server

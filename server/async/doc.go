@@ -31,7 +31,9 @@
 //	AsyncNotifyWhenDone            the call is over             it never came
 //
 // Event.Err is the reason of a false. Every call that has come is finished, once,
-// whether it lives or not; until then the server's Shutdown waits for it. Whether
+// whether it lives or not. The server's Shutdown waits for connections, and so for calls
+// that live; for one whose client has gone it does not wait, and when the queue has been shut down
+// Finish is refused with [cq.ErrShutdown] and no tag comes: the record ends there. Whether
 // a call lives is told by Context.IsCancelled, at any time, by Context.Done, and
 // by AsyncNotifyWhenDone.
 //
