@@ -8,7 +8,8 @@ import (
 // Backoff says how long to wait between connection attempts
 // (gRPC connection-backoff.md). Zero fields take the defaults.
 type Backoff struct {
-	// Initial is the delay after the first failure. Default 1 s.
+	// Initial is the delay after the first failure. The second connection in a row that
+	// is lost within Initial of its attempt is one, too. Default 1 s.
 	Initial time.Duration
 	// Multiplier is applied for each further failure. Default 1.6.
 	Multiplier float64

@@ -31,6 +31,7 @@ type subchannel struct {
 	attempt   context.CancelFunc // of the attempt or back-off in progress, nil if none
 	conn      *transport.Conn    // ready, and not yet lost or drained
 	failures  int                // attempts in a row that brought no lasting connection
+	wasYoung  bool               // the last connection was lost within Backoff.Initial
 	started   time.Time          // of the latest attempt
 	keepalive time.Duration      // grown when a server asks for fewer pings
 	seq       uint64             // of the latest update
@@ -218,14 +219,16 @@ func (s *subchannel) release(conn *transport.Conn, cause error) {
 		return
 	}
 	s.conn = nil
-	if time.Since(s.started) >= s.cfg.backoff.Initial {
-		s.failures = 0
+	// The first that is lost young is bad luck, such as a server that restarts. One that
+	// takes connections and drops them is a failure: calls would dial in a loop.
+	if isYoung := time.Since(s.started) < s.cfg.backoff.Initial; !isYoung || !s.wasYoung {
+		s.failures, s.wasYoung = 0, isYoung
 	}
 	if isTooManyPings(cause) {
 		s.keepalive *= 2 // gRFC A8: ping later connections half as often
 	}
 	u := update{state: Idle, err: cause}
-	if s.failures > 1 && !errors.Is(cause, errIdle) {
+	if s.failures > 0 && !errors.Is(cause, errIdle) {
 		u.state = TransientFailure
 	}
 	u = s.updateLocked(u)

@@ -182,8 +182,9 @@ func (q *Queue) giveBackUnit() {
 // convenience for queues nobody polls any more: if others poll, each event
 // goes to one of them or to Close. On a queue made by NewCallback it waits
 // until the shutdown function has returned, and so must not be called from a
-// callback, nor from the body of a loop over Events. It returns ctx's error if that comes first; the queue is then shut
-// down but not drained, and Close may be called again. Closing twice is fine.
+// callback, nor from the body of a loop over Events. It returns ctx's error if
+// that comes first; the queue is then shut down but not drained, and Close may be
+// called again. Closing twice is fine.
 func (q *Queue) Close(ctx context.Context) error {
 	q.Shutdown()
 	if q.how == byCallback {
