@@ -34,8 +34,9 @@ func (s *nullStream) Reset(frame.ErrCode)   {}
 
 type nullOpener struct{ s *nullStream }
 
-func (o *nullOpener) Open(c *Call) { c.Bind(o.s, &Peer{}) }
-func (o *nullOpener) Forget(*Call) {}
+func (o *nullOpener) Open(c *Call)    { c.Bind(o.s, &Peer{}) }
+func (o *nullOpener) Forget(*Call)    {}
+func (o *nullOpener) Obstacle() error { return nil }
 
 var responseHeaders = frame.Headers{Fields: []frame.Field{
 	{Name: ":status", Value: "200"}, {Name: "content-type", Value: "application/grpc"},

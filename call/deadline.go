@@ -1,6 +1,7 @@
 package call
 
 import (
+	"errors"
 	"sync"
 	"time"
 
@@ -74,7 +75,25 @@ func (c *Call) disarmLocked() {
 
 // expire ends the call because its deadline has passed.
 func (c *Call) expire() {
-	c.abandon(cqrpc.Status{Code: cqrpc.CodeDeadlineExceeded, Message: "Deadline Exceeded"}, nil)
+	c.giveUp(cqrpc.Status{Code: cqrpc.CodeDeadlineExceeded, Message: "Deadline Exceeded"}, nil)
+}
+
+// giveUp is abandon because of time, or of whoever waits. If that was for a connection,
+// it is said, and what stood in the way.
+func (c *Call) giveUp(st cqrpc.Status, cause error) {
+	c.mu.Lock()
+	isWaiting := c.phase == running && c.asked
+	c.mu.Unlock()
+	if !isWaiting {
+		c.abandon(st, cause)
+		return
+	}
+	st.Message += " while waiting for a connection"
+	if err := c.caller.opener.Obstacle(); err != nil {
+		st.Message += ": " + err.Error()
+		cause = errors.Join(cause, err)
+	}
+	c.abandon(st, cause)
 }
 
 // hasExpired reports whether the deadline has passed, whatever the timer did.

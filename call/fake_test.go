@@ -136,6 +136,8 @@ func (o *fakeOpener) bind(c *Call) {
 	c.Bind(s, &Peer{})
 }
 
+func (o *fakeOpener) Obstacle() error { return nil }
+
 func (o *fakeOpener) Forget(*Call) {
 	o.mu.Lock()
 	o.forgot++

@@ -54,6 +54,8 @@ func (o *slowOpener) Open(c *Call) {
 	<-entered
 }
 
+func (o *slowOpener) Obstacle() error { return nil }
+
 func (o *slowOpener) Forget(*Call) {}
 
 func newSlowRig(t *testing.T) (*rig, *slowOpener) {

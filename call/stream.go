@@ -48,6 +48,9 @@ type Opener interface {
 	// Forget says that the call ended before Open was answered. An answer that
 	// is already on its way is harmless.
 	Forget(c *Call)
+	// Obstacle says why Open is not answered yet, nil if nothing is known. It is asked
+	// of a call whose time is over, with no lock held.
+	Obstacle() error
 }
 
 // Attempt is the view of a call that one stream reports to. Its methods are

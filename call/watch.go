@@ -44,7 +44,7 @@ func (c *Call) Watch(ctx context.Context) {
 // of ContextError.
 func (c *Call) CancelFor(ctx context.Context) {
 	e := ContextError(ctx)
-	c.abandon(e.Status, e.Cause)
+	c.giveUp(e.Status, e.Cause)
 }
 
 // ContextError is the error of a call that ends because ctx has ended: with

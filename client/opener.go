@@ -35,6 +35,13 @@ func (o *opener) Open(c *call.Call) {
 	}
 }
 
+// Obstacle is the last connect error.
+func (o *opener) Obstacle() error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.err
+}
+
 // Forget drops a call that ended while it waited.
 func (o *opener) Forget(c *call.Call) {
 	o.mu.Lock()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -44,6 +45,46 @@ func TestFailFast(t *testing.T) {
 		r = s.unary(s.Context(), "second")
 		s.wantFailed("fails at once with the last connect error", r, cqrpc.CodeUnavailable, "refused")
 		s.wantDials("a failing call does not hurry the back-off", 0)
+	})
+}
+
+// A call whose time is over while it waits for a connection says so, and why there is none.
+func TestWaitForReadySaysWhyNot(t *testing.T) {
+	play(t, func(s *scene) {
+		s.net.Refuse(syscall.ECONNREFUSED)
+		soon := time.Now().Add(time.Second)
+		timed := s.unary(s.Context(), "a", WithWaitForReady(true), WithDeadline(soon))
+		ctx, cancel := context.WithDeadline(s.Context(), soon)
+		defer cancel()
+		bounded := s.unary(ctx, "b", WithWaitForReady(true))
+		ctx, leave := context.WithCancel(s.Context())
+		left := s.unary(ctx, "c", WithWaitForReady(true))
+		s.advance(time.Second - 1)
+		s.wantPending("they wait", timed)
+		leave()
+		s.advance(1)
+		const why = " while waiting for a connection: "
+		for code, results := range map[cqrpc.Code][]*result{
+			cqrpc.CodeDeadlineExceeded: {timed, bounded}, cqrpc.CodeCanceled: {left},
+		} {
+			for _, r := range results {
+				s.wantFailed("in vain", r, code, why, "mem.test:50051", "refused")
+				if !errors.Is(r.err, syscall.ECONNREFUSED) {
+					s.Errorf("the error %v does not lead to what stood in the way", r.err)
+				}
+			}
+		}
+		s.net.Refuse(nil)
+		s.advance(2 * time.Second)
+		s.accepted = len(s.attempts()) - 1
+		p := s.server("the server is there")
+		r := s.unary(s.Context(), "d", WithDeadline(time.Now().Add(time.Second)))
+		wantCall(p, "sent", 1, unaryMethod.Name, "d")
+		s.advance(time.Second)
+		s.wantFailed("a call that had a connection", r, cqrpc.CodeDeadlineExceeded)
+		if strings.Contains(r.err.Error(), "waiting") {
+			s.Errorf("the error is %v", r.err)
+		}
 	})
 }
 
