@@ -53,8 +53,9 @@ type Flags uint32
 
 const (
 	// BufferHint (SendMessage): more is coming. Complete as soon as all that is
-	// not framed yet fits 64 KiB, usually at once and before a byte is sent. A
-	// message counts 128 bytes beside its own.
+	// not framed yet fits 64 KiB, usually at once and before a byte is sent; on a
+	// client not before the headers are framed. A message counts 128 bytes beside
+	// its own.
 	// Nothing is held back: the next write takes what has gathered.
 	BufferHint Flags = 0x1
 	// NoCompress (SendMessage): send this message as it is.

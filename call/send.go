@@ -42,6 +42,13 @@ func (s *sendSide) isBuffered() bool {
 	return s.bytes-s.sent.Bytes+messageRoom*(s.issued-s.sent.Messages) <= writeBuffer
 }
 
+// isBufferedLocked reports whether a message with BufferHint is as good as sent. A
+// client's is not before its headers are framed: with a second message the call
+// could not be repeated any more, although no server has seen any of it.
+func (c *Call) isBufferedLocked() bool {
+	return (c.isServer() || c.send.sent.Headers) && c.send.isBuffered()
+}
+
 // accept queues a message.
 func (s *sendSide) accept(o *frame.Outgoing) {
 	if s.repeating && s.sent.Messages == 0 {
@@ -202,7 +209,7 @@ func (c *Call) settleBuffered(n uint64, lane *cq.Lane) {
 	defer c.mu.Unlock()
 	switch {
 	case c.slotLocked(SendMessageOp) == nil || c.send.issued != n: // framed already, or failed
-	case c.send.isBuffered():
+	case c.isBufferedLocked():
 		c.settleLocked(SendMessageOp, true, lane)
 	default:
 		c.send.hinted = true
@@ -221,7 +228,7 @@ func (c *Call) sentLocked(sent frame.Sent, a *after, lane *cq.Lane) {
 		c.settleLocked(SendInitialMetadataOp, true, lane)
 	}
 	switch {
-	case s.sent.Messages >= s.issued || s.hinted && s.isBuffered():
+	case s.sent.Messages >= s.issued || s.hinted && c.isBufferedLocked():
 		s.hinted = false
 		c.settleLocked(SendMessageOp, true, lane)
 	case s.held != nil && s.sent.Messages > 0:

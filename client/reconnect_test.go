@@ -3,8 +3,10 @@ package client
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"golang.org/x/net/http2"
@@ -293,4 +295,37 @@ func TestStreamIDsRunOut(t *testing.T) {
 		answer(p, 1<<31-1, "two")
 		s.wantOK("answered", next, "two")
 	}, WithTransport(transport.Config{FirstStreamID: 1<<31 - 1}))
+}
+
+// A stream of which nothing has left the process goes on on the next connection, with all its
+// messages: one that waits for its turn there takes a second message only when it has had it.
+func TestAStreamThatWasNotSentMovesOn(t *testing.T) {
+	play(t, func(s *scene) {
+		s.ch.Connect()
+		full := s.server("a server without room", http2.Setting{ID: http2.SettingMaxConcurrentStreams, Val: 0})
+		stream := s.bidiStream(WithWaitForReady(true))
+		sent := make(chan int, 2)
+		go func() {
+			for i := range 2 {
+				if err := stream.Send(message(fmt.Sprint(i))); err != nil {
+					s.Errorf("Send %d: %v", i, err)
+				}
+				sent <- i
+			}
+		}()
+		synctest.Wait()
+		if n := len(sent); n > 0 {
+			s.Errorf("%d messages are sent; want none before the headers", n)
+		}
+		full.WriteGoAway(1<<31-1, http2.ErrCodeNo, "max_age")
+		p := s.server("the next one")
+		p.WantRequest("the headers", 1, bidiMethod.Name)
+		for i := range 2 {
+			p.WantMessage("in order", 1, false, []byte(fmt.Sprint(i)))
+		}
+		<-sent
+		<-sent
+		p.TrailersOnly(1, 0)
+		s.wantEnd("OK", stream.Recv)
+	})
 }
