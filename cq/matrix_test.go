@@ -254,9 +254,25 @@ func TestPoll(t *testing.T) {
 	if steps.Load() != 30 || ok.Load() != 15 {
 		t.Errorf("%d steps, %d ok; want 30, 15", steps.Load(), ok.Load())
 	}
-	mustPanic(t, "cq: OP_COMPLETE event with a tag of type int, which is not a cq.Proceeder",
+	mustPanic(t, "cq: OP_COMPLETE event with a tag of type int, which is no Proceeder, Callback or func(Event)",
 		func() { cq.Proceed(completed(1)) })
 }
+
+// The tags of callback queues can be those of others, too.
+func TestProceedRunsCallbacks(t *testing.T) {
+	var got []cq.Event
+	note := func(ev cq.Event) { got = append(got, ev) }
+	for _, tag := range []cq.Tag{note, noting(note)} {
+		cq.Proceed(cq.Event{Kind: cq.OpComplete, Tag: tag, Err: cq.ErrShutdown})
+	}
+	if len(got) != 2 || got[0].Err != cq.ErrShutdown || got[1].Err != cq.ErrShutdown {
+		t.Errorf("events %v; want two with the error", got)
+	}
+}
+
+type noting func(cq.Event)
+
+func (f noting) Run(ev cq.Event) { f(ev) }
 
 type step func(bool)
 

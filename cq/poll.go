@@ -10,7 +10,7 @@ import (
 // event until the queue is drained; n < 1 means 1. The returned function waits
 // for all of them; Shutdown of the queues is the caller's. N queues with one
 // poller each keep the work of a call on one goroutine; one queue with N
-// pollers lets no event wait behind a slow one.
+// pollers lets no event wait behind a slow one. A panic of f ends the process.
 func Poll(queues []*Queue, n int, f func(Event)) (wait func()) {
 	var pollers sync.WaitGroup
 	for _, q := range queues {
@@ -30,12 +30,19 @@ type Proceeder interface {
 	Proceed(ok bool)
 }
 
-// Proceed takes the step that ev stands for; its tag must be a Proceeder. It
-// is made to be the function of [Poll].
+// Proceed takes the step that ev stands for. It is made to be the function of
+// [Poll]. The tag is a Proceeder; or, as on a queue made by [NewCallback], a
+// [Callback] or func(Event), which learn the reason of a false from Event.Err.
 func Proceed(ev Event) {
-	p, ok := ev.Tag.(Proceeder)
-	if !ok {
-		panic(fmt.Sprintf("cq: %v event with a tag of type %T, which is not a cq.Proceeder", ev.Kind, ev.Tag))
+	switch tag := ev.Tag.(type) {
+	case Proceeder:
+		tag.Proceed(ev.OK)
+	case Callback:
+		tag.Run(ev)
+	case func(Event):
+		tag(ev)
+	default:
+		panic(fmt.Sprintf("cq: %v event with a tag of type %T, which is no Proceeder, Callback or func(Event)",
+			ev.Kind, ev.Tag))
 	}
-	p.Proceed(ev.OK)
 }
