@@ -5,7 +5,7 @@
 //
 //	Promise ──Resolve, Fail──► Future ──► Await(ctx), Done, Poll, OnComplete
 //	                             │
-//	                             └──────► Map, Then, Select, First, Join, Join2
+//	                             └──────► Map, Then, Select, First, Join, Join2, Timeout
 //
 //	pending ──Resolve, Fail: once──► resolved     any number of readers, then and later
 //
@@ -45,6 +45,7 @@
 //	Environment::new(n)         NewEnvironment(n)
 //	env.pick_cq()               env.Pick()
 //	a timer                     env.After(d)
+//	tokio's timeout(d, f)       Timeout(env, f, d)
 //	ctx.spawn(f)                env.Spawn(f), and Context.Spawn of package server/future
 //	drop(env)                   env.Close(), which says what was left open
 //

@@ -60,7 +60,8 @@ func (e *Environment) Spawn(f func()) error { return e.Station().Spawn(f) }
 
 // After returns a future that is resolved in d, at once if d is not positive, by
 // the poller of the next queue; and fails with cq.ErrShutdown when the
-// environment is closed. It costs an alarm and no goroutine.
+// environment is closed. It costs an alarm and no goroutine, until then: to wait for
+// something else no longer than d, see Timeout.
 func (e *Environment) After(d time.Duration) *Future[struct{}] {
 	r := new(rest)
 	if err := r.alarm.Set(e.Pick(), time.Now().Add(d), r); err != nil {
