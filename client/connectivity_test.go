@@ -3,6 +3,7 @@ package client
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -378,6 +379,21 @@ func TestIdleTimeout(t *testing.T) {
 		answer(p, 1, "d")
 		s.wantOK("answered", r, "d")
 	}, WithIdleTimeout(time.Minute))
+}
+
+// A connection that nobody needed is no failed one, however short it lived.
+func TestIdlenessIsNoFailure(t *testing.T) {
+	play(t, func(s *scene) {
+		for i := range 4 {
+			r := s.unary(s.Context(), "a")
+			p := s.server("at once")
+			wantCall(p, "sent", 1, unaryMethod.Name, "a")
+			answer(p, 1, "b")
+			s.wantOK("answered", r, "b")
+			s.advance(200 * time.Millisecond)
+			s.wantState(fmt.Sprint("idle ", i), Idle)
+		}
+	}, WithIdleTimeout(100*time.Millisecond))
 }
 
 func TestIdleTimeoutOff(t *testing.T) {

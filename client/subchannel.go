@@ -221,7 +221,8 @@ func (s *subchannel) release(conn *transport.Conn, cause error) {
 	s.conn = nil
 	// The first that is lost young is bad luck, such as a server that restarts. One that
 	// takes connections and drops them is a failure: calls would dial in a loop.
-	if isYoung := time.Since(s.started) < s.cfg.backoff.Initial; !isYoung || !s.wasYoung {
+	isYoung := time.Since(s.started) < s.cfg.backoff.Initial && !errors.Is(cause, errIdle)
+	if !isYoung || !s.wasYoung {
 		s.failures, s.wasYoung = 0, isYoung
 	}
 	if isTooManyPings(cause) {
