@@ -2,15 +2,24 @@ package codec
 
 import "fmt"
 
-// Bytes returns the codec that passes messages through as they are, named
-// "bytes", for proxies and for callers with a serialization of their own.
-// Messages to send are []byte or *[]byte; messages to receive are *[]byte,
-// whose capacity is used again if it suffices.
-func Bytes() Codec { return bytesCodec{} }
+// Bytes returns the codec that passes messages through as they are, for callers
+// with a serialization of their own. Messages to send are []byte or *[]byte;
+// messages to receive are *[]byte, whose capacity is used again if it suffices.
+//
+// Its name "bytes" becomes the content-subtype, application/grpc+bytes, which a
+// server that does not know it refuses with UNIMPLEMENTED. Who has marshalled a
+// message for such a server, or passes it on to one, takes [BytesNamed].
+func Bytes() Codec { return bytesCodec{"bytes"} }
 
-type bytesCodec struct{}
+// BytesNamed is Bytes under the name of another codec, which the bytes are
+// messages of: "proto", or "" for application/grpc without a subtype, which
+// servers take for protobuf. A proxy takes the ContentSubtype of the call that it
+// passes on.
+func BytesNamed(subtype string) Codec { return bytesCodec{subtype} }
 
-func (bytesCodec) Name() string { return "bytes" }
+type bytesCodec struct{ name string }
+
+func (c bytesCodec) Name() string { return c.name }
 
 func (bytesCodec) Size(v any) int {
 	b, _ := bytesOf(v)

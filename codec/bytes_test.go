@@ -25,6 +25,18 @@ func TestBytesPassThrough(t *testing.T) {
 	}
 }
 
+func TestBytesNamed(t *testing.T) {
+	for _, name := range []string{"", "proto", "bytes"} {
+		c := codec.BytesNamed(name)
+		if c.Name() != name {
+			t.Errorf("BytesNamed(%q).Name() = %q", name, c.Name())
+		}
+		if b := mustAppend(t, c, nil, []byte("raw")); string(b) != "raw" {
+			t.Errorf("BytesNamed(%q).Append = %q", name, b)
+		}
+	}
+}
+
 func TestBytesUnmarshalCopies(t *testing.T) {
 	c := codec.Bytes()
 	got := make([]byte, 10, 100)

@@ -112,21 +112,13 @@ func (s *Server) settingsFor(subtype string, isGeneric bool) *call.Settings {
 	case isGeneric && subtype == "":
 		return s.bytes
 	case isGeneric:
-		return s.cfg.settings(namedBytes{Codec: codec.Bytes(), name: subtype})
+		return s.cfg.settings(codec.BytesNamed(subtype))
 	case set == nil:
 		return s.settings[""]
 	default:
 		return set
 	}
 }
-
-// namedBytes passes messages of any content-subtype through.
-type namedBytes struct {
-	codec.Codec
-	name string
-}
-
-func (b namedBytes) Name() string { return b.name }
 
 // contentSubtype returns what follows "application/grpc+", without parameters.
 // Whether the rest is right is for package call to say.

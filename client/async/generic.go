@@ -9,16 +9,10 @@ import (
 	"github.com/cqrpc/cqrpc/cq"
 )
 
-// raw passes messages through as bytes and sends them as application/grpc,
-// without a subtype: the server sees a call like any other.
-type raw struct{ codec.Codec }
-
-// Name implements codec.Codec.
-func (raw) Name() string { return "" }
-
-// asBytes makes a call's messages bytes. An option of the application's, which
+// asBytes makes a call's messages bytes, of application/grpc without a subtype:
+// the server sees a call like any other. An option of the application's, which
 // comes later, may choose another codec.
-var asBytes = client.WithCallCodec(raw{codec.Bytes()})
+var asBytes = client.WithCallCodec(codec.BytesNamed(""))
 
 // Generic describes a method of any shape whose messages are bytes, to be
 // spoken as if it had many of both. GenericCall is BidiStream of it, with a codec
