@@ -119,9 +119,10 @@ func SendValue(v any) Op { return Op{kind: SendMessageOp, value: v, isValue: tru
 func SendClose() Op { return Op{kind: SendCloseOp} }
 
 // SendStatus ends the call with st, OK or not, and trailing metadata. It
-// completes when the trailers were framed; false: the call ended first. Without
-// initial metadata and messages, the response is one header block (gRPC over
-// HTTP/2, Trailers-Only). Once per call, server only.
+// completes when the trailers were framed; false: the call ended first. A
+// SendMessage may be outstanding: the status follows it. An outstanding RecvMessage
+// then ends without a message. Without initial metadata and messages, the response
+// is one header block (gRPC over HTTP/2, Trailers-Only). Once per call, server only.
 func SendStatus(st cqrpc.Status, trailing cqrpc.Metadata) Op {
 	return Op{kind: SendStatusOp, status: st, md: trailing}
 }

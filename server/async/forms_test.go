@@ -130,6 +130,25 @@ func TestStreamResponses(t *testing.T) {
 	})
 }
 
+// The status follows a Write that is outstanding; a Read that is ends.
+func TestFinishWithOperationsOutstanding(t *testing.T) {
+	play(t, func(s *site) {
+		d := s.talk(1)
+		large := string(make([]byte, 100_000)) // more than the window
+		must(s, d.Read(&d.req, "read"))
+		must(s, d.Write(wrapperspb.String(large), "write"))
+		must(s, d.Finish(teapot, "finish"))
+		s.want("nothing has ended while the client takes nothing")
+		s.peer.WantResponse("the header", 1)
+		s.peer.WriteWindowUpdate(0, 1<<20)
+		s.peer.WriteWindowUpdate(1, 1<<20)
+		s.peer.WantMessage("the response", 1, false, encoded(large))
+		s.peer.WantTrailers("the status", 1, 9)
+		s.peer.WantRST("the client was not done", 1, http2.ErrCodeNo)
+		s.want("both writes are out", "write", "finish", "!read")
+	})
+}
+
 // The writer's methods are the reader-writer's.
 func TestServerStreamResponses(t *testing.T) {
 	play(t, func(s *site) {

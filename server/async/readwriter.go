@@ -32,7 +32,8 @@ func (rw *ReaderWriter[Req, Res]) WriteAndFinish(res *Res, st cqrpc.Status, tag 
 	return rw.respond(message(res, flags), st, tag)
 }
 
-// Finish is [Writer.Finish]. Requests not read by then are dropped.
+// Finish is [Writer.Finish]. Requests not read by then are dropped; an outstanding
+// Read ends, false.
 func (rw *ReaderWriter[Req, Res]) Finish(st cqrpc.Status, tag cq.Tag) error {
 	return rw.finish(st, tag)
 }

@@ -30,6 +30,7 @@ func (w *Writer[Res]) WriteAndFinish(res *Res, st cqrpc.Status, tag cq.Tag, flag
 	return w.respond(message(res, flags), st, tag)
 }
 
-// Finish ends the call: true when the status is out, false if the call died.
-// Every call that has come is finished once, also one that is dead.
+// Finish ends the call: true when the status is out, false if the call died. A
+// Write may be outstanding: the status follows the message, and both tags are true
+// unless the call dies. Every call that has come is finished once, also a dead one.
 func (w *Writer[Res]) Finish(st cqrpc.Status, tag cq.Tag) error { return w.finish(st, tag) }

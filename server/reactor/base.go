@@ -66,7 +66,8 @@ func (b *base) StartSendInitialMetadata() {
 
 // Finish ends the call with a status and, if that is OK and the method has one
 // response, with it. Only the first Finish counts; after it, nothing can be
-// started, and what is outstanding ends.
+// started, and what is outstanding ends: a write goes out before the status, with
+// OnWriteDone(true), and a read has OnReadDone(false).
 func (b *base) Finish(st cqrpc.Status) {
 	b.finishWith("Finish", &reaction.Op{Kind: reaction.Final, Bars: reaction.All, Status: boxed(st)})
 }

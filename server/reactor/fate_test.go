@@ -107,6 +107,27 @@ func TestFinishFromOutside(t *testing.T) {
 	})
 }
 
+// The status follows a write that is outstanding; a read that is ends.
+func TestFinishWithOperationsOutstanding(t *testing.T) {
+	play(t, func(s *stage) {
+		large := string(make([]byte, 100_000)) // more than the window
+		s.bidi(func(r *subject) {
+			r.StartRead(&r.req)
+			r.StartWrite(wrapperspb.String(large))
+			r.Finish(cqrpc.Status{Code: cqrpc.CodeAborted})
+		})
+		s.Request(1, bidi.Name)
+		s.want("nothing has ended while the client takes nothing")
+		s.WantResponse("the header", 1)
+		s.WriteWindowUpdate(0, 1<<20)
+		s.WriteWindowUpdate(1, 1<<20)
+		s.WantMessage("the response", 1, false, encoded(large))
+		s.WantTrailers("the status", 1, 10)
+		s.WantRST("the client was not done", 1, http2.ErrCodeNo)
+		s.want("all have ended", "write true", `read false ""`, "done")
+	})
+}
+
 // Initial metadata goes out when the reactor says so, or with what comes first.
 func TestInitialMetadata(t *testing.T) {
 	play(t, func(s *stage) {
