@@ -243,7 +243,8 @@ func (c *Context) Metadata() cqrpc.Metadata {
 	return c.call.RequestMetadata()
 }
 
-// Peer is the client's address.
+// Peer is the client: its address, and with TLS the handshake's state with the
+// client's certificates (C++ auth_context).
 func (c *Context) Peer() call.Peer {
 	if c.call == nil {
 		return call.Peer{}

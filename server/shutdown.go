@@ -77,6 +77,10 @@ func (s *Server) CancelAllCalls() {
 // queues of AddQueue: what is left to do for their pollers is to take events
 // until Shutdown. It needs nobody to poll. With a context that never ends, a call
 // that never ends keeps it waiting; a handler that calls it waits for itself.
+//
+// The calls in progress are not told. A stream that lasts, idle or with two
+// directions, ends when its client ends it: have it end by itself, or before
+// Shutdown tell those that serve them to send their status.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.stop()
 	select {

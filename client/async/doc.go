@@ -54,5 +54,16 @@
 //	set_initial_metadata_corked    StartCallCorked
 //	GenericStub                    GenericCall, PrepareGenericCall, PrepareGenericUnary
 //	WriteOptions                   call.Flags
-//	ClientContext                  context.Context, client.CallOption, Header, Trailer, Peer, TryCancel
+//
+//	ClientContext                                context.Context, and options of the call
+//	AddMetadata                                  client.WithMetadata
+//	set_deadline                                 the context's, or client.WithDeadline
+//	set_wait_for_ready                           client.WithWaitForReady
+//	set_authority                                client.WithCallAuthority
+//	set_compression_algorithm                    client.WithCompressor
+//	set_credentials                              none: a token goes into client.WithMetadata
+//	FromServerContext                            the server's context, or client.WithParent(ctx.Call(), mask)
+//	TryCancel                                    the context's cancel, or the object's TryCancel
+//	GetServerInitialMetadata, …TrailingMetadata  the object's Header, Trailer
+//	peer                                         the object's Peer
 package async
