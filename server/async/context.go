@@ -58,8 +58,9 @@ func (b *binding) to(next binding) {
 // request is cheaper. The error is cq.ErrShutdown, and then no event comes.
 //
 // The event says that the call is over, not that its other tags have come: it
-// may overtake them, even the request's. q is not drained before it has come, so
-// a Context with a notice has to be requested.
+// may overtake them, even the request's, and a Read that is still true: the
+// handlers of the other tags look first whether the call was finished. q is not
+// drained before it has come, so a Context with a notice has to be requested.
 func (c *Context) AsyncNotifyWhenDone(q *cq.Queue, tag cq.Tag) error {
 	if !q.Begin() {
 		return cq.ErrShutdown

@@ -37,6 +37,40 @@
 // a call lives is told by Context.IsCancelled, at any time, by Context.Done, and
 // by AsyncNotifyWhenDone.
 //
+// Finish may come while a Write is outstanding: the status follows the message, and
+// both tags are true. An outstanding Read ends, false.
+//
+// # How many requests
+//
+// Calls that come faster than they are asked for wait: 1000 of them, for 30 s, by
+// default. One more is refused with RESOURCE_EXHAUSTED, see
+// [server.WithPendingLimits]. A server of many streams raises Calls, or keeps many
+// Requests outstanding. A method that is registered and never asked for does not
+// answer UNIMPLEMENTED: its callers wait, and Age ends them with UNAVAILABLE.
+//
+// A generated RegisterXAsyncService registers every method of the service. To
+// serve the others in other styles register one alone, as C++'s
+// WithAsyncMethod_M does: RegisterBidiStream(s, pb.X_M) and so on, then Request.
+//
+// # More than one operation outstanding
+//
+// Give each a tag type over the same record, see the example SeveralOperations:
+//
+//	type chat struct { … } // a call
+//	type reads chat        // its tags, one type for each operation
+//	type writes chat
+//
+//	func (t *reads) Proceed(ok bool)  { (*chat)(t).onRead(ok) }
+//	func (t *writes) Proceed(ok bool) { (*chat)(t).onWrite(ok) }
+//
+//	c.stream.Read(&c.req, (*reads)(c))
+//
+// It allocates nothing. With several pollers of a queue the record needs a mutex.
+// After Finish start nothing more; the record is free when all its tags have come,
+// that of AsyncNotifyWhenDone too. That one may overtake a Read that is still true,
+// or the request: whoever finishes the call when it comes, as C++ servers do, has
+// the handler of every other tag look first whether the record was finished.
+//
 // # Ownership and concurrency
 //
 // A message to write is marshalled before Write returns and is free for reuse
@@ -59,6 +93,15 @@
 //	ServerAsyncReaderWriter          ReaderWriter
 //	AsyncService::RequestM           UnaryMethod.Request …, or generated RequestM
 //	AsyncGenericService              GenericService
-//	ServerContext                    Context
 //	ServerCompletionQueue            cq.Queue given to Server.AddQueue
+//
+//	ServerContext                                    Context
+//	client_metadata                                  Metadata
+//	AddInitialMetadata, AddTrailingMetadata          SetHeader, SetTrailer
+//	peer, auth_context                               Peer, Peer().TLS
+//	deadline                                         Deadline
+//	IsCancelled                                      the same, at any time, without AsyncNotifyWhenDone
+//	AsyncNotifyWhenDone, TryCancel                   the same
+//	set_compression_algorithm                        SetCompressor
+//	ExperimentalGetAuthority                         Authority
 package async
