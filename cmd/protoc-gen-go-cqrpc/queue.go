@@ -99,7 +99,8 @@ type $AsyncService struct {`)
 }
 
 // $RegisterAsyncService adds the methods of $Service to s,
-// to be asked for. The errors are those of [server.Server.RegisterMethod].$Deprecated
+// all of them, to be asked for: the callers of one that is never requested wait, see
+// [server.PendingLimits]. The errors are those of [server.Server.RegisterMethod].$Deprecated
 func $RegisterAsyncService(s *$server.Server) (*$AsyncService, error) {`)
 	if len(s.methods) == 0 {
 		f.put(s, `

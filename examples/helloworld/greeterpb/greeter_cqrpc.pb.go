@@ -112,7 +112,8 @@ type GreeterAsyncService struct {
 }
 
 // RegisterGreeterAsyncService adds the methods of helloworld.Greeter to s,
-// to be asked for. The errors are those of [server.Server.RegisterMethod].
+// all of them, to be asked for: the callers of one that is never requested wait, see
+// [server.PendingLimits]. The errors are those of [server.Server.RegisterMethod].
 func RegisterGreeterAsyncService(s *server.Server) (*GreeterAsyncService, error) {
 	c := new(GreeterAsyncService)
 	var err error

@@ -250,7 +250,8 @@ type RouteGuideAsyncService struct {
 }
 
 // RegisterRouteGuideAsyncService adds the methods of routeguide.RouteGuide to s,
-// to be asked for. The errors are those of [server.Server.RegisterMethod].
+// all of them, to be asked for: the callers of one that is never requested wait, see
+// [server.PendingLimits]. The errors are those of [server.Server.RegisterMethod].
 func RegisterRouteGuideAsyncService(s *server.Server) (*RouteGuideAsyncService, error) {
 	c := new(RouteGuideAsyncService)
 	var err error

@@ -323,7 +323,8 @@ type AliasesAsyncService struct {
 }
 
 // RegisterAliasesAsyncService adds the methods of golden.aliases.Aliases to s,
-// to be asked for. The errors are those of [server.Server.RegisterMethod].
+// all of them, to be asked for: the callers of one that is never requested wait, see
+// [server.PendingLimits]. The errors are those of [server.Server.RegisterMethod].
 func RegisterAliasesAsyncService(s *server.Server) (*AliasesAsyncService, error) {
 	c := new(AliasesAsyncService)
 	var err error

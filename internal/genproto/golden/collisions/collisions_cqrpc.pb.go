@@ -415,7 +415,8 @@ type RouteGuideAsyncService struct {
 }
 
 // RegisterRouteGuideAsyncService adds the methods of golden.collisions.RouteGuide to s,
-// to be asked for. The errors are those of [server.Server.RegisterMethod].
+// all of them, to be asked for: the callers of one that is never requested wait, see
+// [server.PendingLimits]. The errors are those of [server.Server.RegisterMethod].
 func RegisterRouteGuideAsyncService(s *server.Server) (*RouteGuideAsyncService, error) {
 	c := new(RouteGuideAsyncService)
 	var err error
@@ -1089,7 +1090,8 @@ type RouteGuideSyncAsyncService struct {
 }
 
 // RegisterRouteGuideSyncAsyncService adds the methods of golden.collisions.RouteGuideSync to s,
-// to be asked for. The errors are those of [server.Server.RegisterMethod].
+// all of them, to be asked for: the callers of one that is never requested wait, see
+// [server.PendingLimits]. The errors are those of [server.Server.RegisterMethod].
 func RegisterRouteGuideSyncAsyncService(s *server.Server) (*RouteGuideSyncAsyncService, error) {
 	c := new(RouteGuideSyncAsyncService)
 	var err error
@@ -1297,7 +1299,8 @@ type RouteGuideReactorAsyncService struct {
 }
 
 // RegisterRouteGuideReactorAsyncService adds the methods of golden.collisions.RouteGuideReactor to s,
-// to be asked for. The errors are those of [server.Server.RegisterMethod].
+// all of them, to be asked for: the callers of one that is never requested wait, see
+// [server.PendingLimits]. The errors are those of [server.Server.RegisterMethod].
 func RegisterRouteGuideReactorAsyncService(s *server.Server) (*RouteGuideReactorAsyncService, error) {
 	c := new(RouteGuideReactorAsyncService)
 	var err error

@@ -389,7 +389,8 @@ type CommentsAsyncService struct {
 }
 
 // RegisterCommentsAsyncService adds the methods of golden.comments.Comments to s,
-// to be asked for. The errors are those of [server.Server.RegisterMethod].
+// all of them, to be asked for: the callers of one that is never requested wait, see
+// [server.PendingLimits]. The errors are those of [server.Server.RegisterMethod].
 func RegisterCommentsAsyncService(s *server.Server) (*CommentsAsyncService, error) {
 	c := new(CommentsAsyncService)
 	var err error

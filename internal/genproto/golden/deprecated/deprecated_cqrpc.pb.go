@@ -201,7 +201,8 @@ type FreshAsyncService struct {
 }
 
 // RegisterFreshAsyncService adds the methods of golden.deprecated.Fresh to s,
-// to be asked for. The errors are those of [server.Server.RegisterMethod].
+// all of them, to be asked for: the callers of one that is never requested wait, see
+// [server.PendingLimits]. The errors are those of [server.Server.RegisterMethod].
 func RegisterFreshAsyncService(s *server.Server) (*FreshAsyncService, error) {
 	c := new(FreshAsyncService)
 	var err error
@@ -570,7 +571,8 @@ type StaleAsyncService struct {
 }
 
 // RegisterStaleAsyncService adds the methods of golden.deprecated.Stale to s,
-// to be asked for. The errors are those of [server.Server.RegisterMethod].
+// all of them, to be asked for: the callers of one that is never requested wait, see
+// [server.PendingLimits]. The errors are those of [server.Server.RegisterMethod].
 //
 // Deprecated: Do not use.
 func RegisterStaleAsyncService(s *server.Server) (*StaleAsyncService, error) {

@@ -135,7 +135,8 @@ type EditionsAsyncService struct {
 }
 
 // RegisterEditionsAsyncService adds the methods of golden.editions.Editions to s,
-// to be asked for. The errors are those of [server.Server.RegisterMethod].
+// all of them, to be asked for: the callers of one that is never requested wait, see
+// [server.PendingLimits]. The errors are those of [server.Server.RegisterMethod].
 func RegisterEditionsAsyncService(s *server.Server) (*EditionsAsyncService, error) {
 	c := new(EditionsAsyncService)
 	var err error

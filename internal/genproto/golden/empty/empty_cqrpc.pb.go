@@ -58,7 +58,8 @@ type EmptyAsyncService struct {
 }
 
 // RegisterEmptyAsyncService adds the methods of golden.empty.Empty to s,
-// to be asked for. The errors are those of [server.Server.RegisterMethod].
+// all of them, to be asked for: the callers of one that is never requested wait, see
+// [server.PendingLimits]. The errors are those of [server.Server.RegisterMethod].
 func RegisterEmptyAsyncService(s *server.Server) (*EmptyAsyncService, error) {
 	return new(EmptyAsyncService), nil
 }

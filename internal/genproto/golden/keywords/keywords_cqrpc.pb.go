@@ -673,7 +673,8 @@ type KeywordsAsyncService struct {
 }
 
 // RegisterKeywordsAsyncService adds the methods of golden.keywords.Keywords to s,
-// to be asked for. The errors are those of [server.Server.RegisterMethod].
+// all of them, to be asked for: the callers of one that is never requested wait, see
+// [server.PendingLimits]. The errors are those of [server.Server.RegisterMethod].
 func RegisterKeywordsAsyncService(s *server.Server) (*KeywordsAsyncService, error) {
 	c := new(KeywordsAsyncService)
 	var err error
@@ -1729,7 +1730,8 @@ type LowerCaseAsyncService struct {
 }
 
 // RegisterLowerCaseAsyncService adds the methods of golden.keywords.lower_case to s,
-// to be asked for. The errors are those of [server.Server.RegisterMethod].
+// all of them, to be asked for: the callers of one that is never requested wait, see
+// [server.PendingLimits]. The errors are those of [server.Server.RegisterMethod].
 func RegisterLowerCaseAsyncService(s *server.Server) (*LowerCaseAsyncService, error) {
 	c := new(LowerCaseAsyncService)
 	var err error
@@ -1917,7 +1919,8 @@ type FuncAsyncService struct {
 }
 
 // RegisterFuncAsyncService adds the methods of golden.keywords.func to s,
-// to be asked for. The errors are those of [server.Server.RegisterMethod].
+// all of them, to be asked for: the callers of one that is never requested wait, see
+// [server.PendingLimits]. The errors are those of [server.Server.RegisterMethod].
 func RegisterFuncAsyncService(s *server.Server) (*FuncAsyncService, error) {
 	c := new(FuncAsyncService)
 	var err error

@@ -238,7 +238,8 @@ type NestedAsyncService struct {
 }
 
 // RegisterNestedAsyncService adds the methods of golden.nested.Nested to s,
-// to be asked for. The errors are those of [server.Server.RegisterMethod].
+// all of them, to be asked for: the callers of one that is never requested wait, see
+// [server.PendingLimits]. The errors are those of [server.Server.RegisterMethod].
 func RegisterNestedAsyncService(s *server.Server) (*NestedAsyncService, error) {
 	c := new(NestedAsyncService)
 	var err error

@@ -237,7 +237,8 @@ type ShapesAsyncService struct {
 }
 
 // RegisterShapesAsyncService adds the methods of golden.shapes.Shapes to s,
-// to be asked for. The errors are those of [server.Server.RegisterMethod].
+// all of them, to be asked for: the callers of one that is never requested wait, see
+// [server.PendingLimits]. The errors are those of [server.Server.RegisterMethod].
 func RegisterShapesAsyncService(s *server.Server) (*ShapesAsyncService, error) {
 	c := new(ShapesAsyncService)
 	var err error
@@ -652,7 +653,8 @@ type SecondAsyncService struct {
 }
 
 // RegisterSecondAsyncService adds the methods of golden.shapes.Second to s,
-// to be asked for. The errors are those of [server.Server.RegisterMethod].
+// all of them, to be asked for: the callers of one that is never requested wait, see
+// [server.PendingLimits]. The errors are those of [server.Server.RegisterMethod].
 func RegisterSecondAsyncService(s *server.Server) (*SecondAsyncService, error) {
 	c := new(SecondAsyncService)
 	var err error

@@ -108,7 +108,8 @@ type AAsyncService struct {
 }
 
 // RegisterAAsyncService adds the methods of golden.collisions.own.A to s,
-// to be asked for. The errors are those of [server.Server.RegisterMethod].
+// all of them, to be asked for: the callers of one that is never requested wait, see
+// [server.PendingLimits]. The errors are those of [server.Server.RegisterMethod].
 func RegisterAAsyncService(s *server.Server) (*AAsyncService, error) {
 	c := new(AAsyncService)
 	var err error
@@ -308,7 +309,8 @@ type A_BAsyncService struct {
 }
 
 // RegisterA_BAsyncService adds the methods of golden.collisions.own.A_B to s,
-// to be asked for. The errors are those of [server.Server.RegisterMethod].
+// all of them, to be asked for: the callers of one that is never requested wait, see
+// [server.PendingLimits]. The errors are those of [server.Server.RegisterMethod].
 func RegisterA_BAsyncService(s *server.Server) (*A_BAsyncService, error) {
 	c := new(A_BAsyncService)
 	var err error
@@ -603,7 +605,8 @@ type TreeAsyncService struct {
 }
 
 // RegisterTreeAsyncService adds the methods of golden.collisions.own.Tree to s,
-// to be asked for. The errors are those of [server.Server.RegisterMethod].
+// all of them, to be asked for: the callers of one that is never requested wait, see
+// [server.PendingLimits]. The errors are those of [server.Server.RegisterMethod].
 func RegisterTreeAsyncService(s *server.Server) (*TreeAsyncService, error) {
 	c := new(TreeAsyncService)
 	var err error
@@ -967,7 +970,8 @@ type UnimplementedTreeAsyncService struct {
 }
 
 // RegisterUnimplementedTreeAsyncService adds the methods of golden.collisions.own.UnimplementedTree to s,
-// to be asked for. The errors are those of [server.Server.RegisterMethod].
+// all of them, to be asked for: the callers of one that is never requested wait, see
+// [server.PendingLimits]. The errors are those of [server.Server.RegisterMethod].
 func RegisterUnimplementedTreeAsyncService(s *server.Server) (*UnimplementedTreeAsyncService, error) {
 	c := new(UnimplementedTreeAsyncService)
 	var err error

@@ -184,7 +184,8 @@ type WholeAsyncService struct {
 }
 
 // RegisterWholeAsyncService adds the methods of golden.deprecated.whole.Whole to s,
-// to be asked for. The errors are those of [server.Server.RegisterMethod].
+// all of them, to be asked for: the callers of one that is never requested wait, see
+// [server.PendingLimits]. The errors are those of [server.Server.RegisterMethod].
 //
 // Deprecated: Do not use.
 func RegisterWholeAsyncService(s *server.Server) (*WholeAsyncService, error) {

@@ -96,7 +96,8 @@ type OpaqueAsyncService struct {
 }
 
 // RegisterOpaqueAsyncService adds the methods of golden.editions.opaque.Opaque to s,
-// to be asked for. The errors are those of [server.Server.RegisterMethod].
+// all of them, to be asked for: the callers of one that is never requested wait, see
+// [server.PendingLimits]. The errors are those of [server.Server.RegisterMethod].
 func RegisterOpaqueAsyncService(s *server.Server) (*OpaqueAsyncService, error) {
 	c := new(OpaqueAsyncService)
 	var err error

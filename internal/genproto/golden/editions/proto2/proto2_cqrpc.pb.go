@@ -102,7 +102,8 @@ type Proto2AsyncService struct {
 }
 
 // RegisterProto2AsyncService adds the methods of golden.editions.proto2.Proto2 to s,
-// to be asked for. The errors are those of [server.Server.RegisterMethod].
+// all of them, to be asked for: the callers of one that is never requested wait, see
+// [server.PendingLimits]. The errors are those of [server.Server.RegisterMethod].
 func RegisterProto2AsyncService(s *server.Server) (*Proto2AsyncService, error) {
 	c := new(Proto2AsyncService)
 	var err error

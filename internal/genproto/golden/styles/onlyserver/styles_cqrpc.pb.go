@@ -36,7 +36,8 @@ type StylesAsyncService struct {
 }
 
 // RegisterStylesAsyncService adds the methods of golden.styles.Styles to s,
-// to be asked for. The errors are those of [server.Server.RegisterMethod].
+// all of them, to be asked for: the callers of one that is never requested wait, see
+// [server.PendingLimits]. The errors are those of [server.Server.RegisterMethod].
 func RegisterStylesAsyncService(s *server.Server) (*StylesAsyncService, error) {
 	c := new(StylesAsyncService)
 	var err error
