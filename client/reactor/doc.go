@@ -54,7 +54,9 @@
 // hold, nobody can start anything any more. Then the library half-closes the
 // call if the reactor has not, and drops what is not read: a reactor that stops
 // reading or forgets StartWritesDone ends with the server's status. Who starts
-// operations from outside the reactions after StartCall says so with a hold.
+// operations from outside the reactions after StartCall says so with a hold, and
+// removes it when a reaction brings ok=false: OnDone waits for that, however dead
+// the call is.
 //
 // # Mistakes
 //

@@ -39,8 +39,10 @@ func failed(st cqrpc.Status) cqrpc.Status {
 // goroutine, now or later; a call that has ended does not need it any more, and
 // takes no harm. Messages go out in the order of the calls of Send. One may be
 // on its way and one wait behind it: a Send beyond these, before one of their
-// futures is resolved, fails with future.ErrPending. All methods may be called
-// concurrently.
+// futures is resolved, fails with future.ErrPending and sends nothing. Who sends
+// from elsewhere than the last future, as a chat room does, keeps a queue of his own
+// for each sink, and sends the next message in the OnComplete of the last: a slow
+// client costs what that queue may hold. All methods may be called concurrently.
 //
 // Once the call has ended nothing can be sent: Send and Flush fail with a
 // *cqrpc.Error that says why.
