@@ -1,14 +1,15 @@
 package future
 
 import (
+	"context"
+	"fmt"
 	"time"
 
-	"github.com/cqrpc/cqrpc"
 	"github.com/cqrpc/cqrpc/cq"
 )
 
-// Timeout returns a future of f's result that fails with DEADLINE_EXCEEDED if f is not
-// resolved within d, by the poller of the next queue of e; or with cq.ErrShutdown if
+// Timeout returns a future of f's result that fails with an error that wraps
+// context.DeadlineExceeded if f is not resolved within d, by the poller of the next queue of e; or with cq.ErrShutdown if
 // e is closed before. f goes on, and is held no longer; a call is ended by its own
 // Cancel or deadline. When f comes in time nothing is left behind, as it would be of
 // an After that nobody waits for any more.
@@ -44,7 +45,7 @@ func (b *bounded[T]) finish(v T, err error) {
 }
 
 // errTimeout is the error of what is not resolved in time.
-var errTimeout error = cqrpc.Errorf(cqrpc.CodeDeadlineExceeded, "not resolved in time")
+var errTimeout = fmt.Errorf("future: not resolved in time: %w", context.DeadlineExceeded)
 
 // Run implements cq.Callback: the time is over, or the alarm was cancelled.
 func (b *bounded[T]) Run(ev cq.Event) {
