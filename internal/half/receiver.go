@@ -57,7 +57,7 @@ type Receiver[T any] struct {
 	isClosed bool
 	isWalked bool      // a ForEach is not resolved
 	asked    taker[T]  // a Next that is not resolved, or a ForEach that waits
-	left     *asked[T] // a Next that a Recv gave up waiting for
+	left     *asked[T] // a Next that a Recv gave up waiting for; asked, until it is resolved
 	ahead    *T        // a message nobody has asked for yet
 	verdict  error     // what follows the last message, io.EOF for OK; nil: not known yet
 
@@ -256,23 +256,26 @@ func (r *Receiver[T]) Recv(ctx context.Context, handle any) (*T, error) {
 		return nil, err
 	}
 	f := a.promise.Future()
-	if _, err := f.Await(ctx); err != nil {
-		if _, _, ok := f.Poll(); !ok {
-			r.leave(a)
-			return nil, err
-		}
+	m, err := f.Await(ctx)
+	if err == nil || r.leave(a) {
+		return m, err
 	}
-	m, err, _ := f.Poll()
+	<-f.Done() // whoever has taken a is about to resolve it, or has
+	m, err, _ = f.Poll()
 	return m, err
 }
 
-// leave keeps a Next for the next caller of ask.
-func (r *Receiver[T]) leave(a *asked[T]) {
+// leave keeps a Next for the next caller of ask. It reports false if somebody has
+// taken a to resolve it: then r.asked may be another, and a is nobody's but the
+// caller's.
+func (r *Receiver[T]) leave(a *asked[T]) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if !r.isClosed {
-		r.left = a
+	if r.asked != taker[T](a) {
+		return false
 	}
+	r.left = a
+	return true
 }
 
 // All ranges over Recv, and calls stop in the end.
