@@ -22,14 +22,13 @@ type (
 )
 
 // React implements reaction.Reactor.
-func (a *audience) React(k reaction.Kind, ok bool) {
+func (a *audience) React(k reaction.Kind, ok bool, message cq.Finalizer) {
 	switch k {
 	case reaction.Header:
 		a.header.OnReadInitialMetadataDone(ok)
 	case reaction.Read:
-		if f := a.reading; f != nil {
-			a.reading = nil
-			ok = cq.Completion{OK: ok, Finalizer: f}.Harvest()
+		if message != nil {
+			ok = cq.Completion{OK: ok, Finalizer: message}.Harvest()
 		}
 		a.outer.(reader).OnReadDone(ok)
 	case reaction.Write:

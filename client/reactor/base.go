@@ -38,9 +38,8 @@ type base struct {
 	fault       atomic.Pointer[string] // the first misuse
 
 	// of the outstanding batch, then of the reaction to it
-	reading cq.Finalizer
-	ending  cq.Finalizer
-	status  cqrpc.Status
+	ending cq.Finalizer
+	status cqrpc.Status
 }
 
 // unconcerned has the reactions of a reactor that does not care. They stand two

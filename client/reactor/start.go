@@ -160,8 +160,7 @@ func (v *heading) Complete(c cq.Completion) {
 }
 
 func (v *reading) Complete(c cq.Completion) {
-	v.reading = c.Finalizer
-	v.box.Tell(reaction.Read, c.OK)
+	v.box.TellRead(c.OK, c.Finalizer)
 }
 
 func (v *writing) Complete(c cq.Completion) {

@@ -10,8 +10,9 @@ import (
 // called at the same time, nor on the stack of a StartX.
 type Reactor interface {
 	// React runs the application's reaction to the end of an operation. Another
-	// of the kind may be started from inside.
-	React(k Kind, ok bool)
+	// of the kind may be started from inside. message decodes what a Read has
+	// brought; nil if it was not given to the call.
+	React(k Kind, ok bool, message cq.Finalizer)
 	// Exhausted is called once when nobody can start anything any more.
 	Exhausted()
 	// Done is the last: nothing is outstanding and nothing can be started.
@@ -25,7 +26,8 @@ type Mailbox struct {
 	mu sync.Mutex
 
 	// guarded by mu
-	early *Early // what was asked for before there was a call; nil: nothing
+	early   *Early       // what was asked for before there was a call; nil: nothing
+	message cq.Finalizer // of a Read that is ready
 
 	// immutable once bound
 	loop    *Loop
@@ -165,9 +167,18 @@ func (m *Mailbox) IsBarred(k Kind) bool {
 
 // Tell says that an operation has ended and that the application reacts to it.
 // The engine calls it, or whoever failed to start the operation.
-func (m *Mailbox) Tell(k Kind, ok bool) {
+func (m *Mailbox) Tell(k Kind, ok bool) { m.tell(k, ok, nil) }
+
+// TellRead is Tell of a Read that the call has ended. The mailbox keeps message:
+// another Read may be under way before the reaction has looked at it.
+func (m *Mailbox) TellRead(ok bool, message cq.Finalizer) { m.tell(Read, ok, message) }
+
+func (m *Mailbox) tell(k Kind, ok bool, message cq.Finalizer) {
 	m.mu.Lock()
 	m.ready |= 1 << k
+	if k == Read {
+		m.message = message
+	}
 	if ok {
 		m.oks |= 1 << k
 	}
@@ -287,8 +298,12 @@ func (m *Mailbox) step() bool {
 		m.oks &^= 1 << k
 		m.busy &^= 1 << k
 		m.needs &^= 1 << k
+		var message cq.Finalizer
+		if k == Read {
+			message, m.message = m.message, nil
+		}
 		m.mu.Unlock()
-		m.reactor.React(k, ok)
+		m.reactor.React(k, ok, message)
 		return true
 	case m.isTelling:
 		m.isTelling = false

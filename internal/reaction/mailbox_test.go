@@ -3,6 +3,7 @@ package reaction
 import (
 	"fmt"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -15,9 +16,11 @@ type script struct {
 	m       Mailbox
 	journal []string
 	react   func(k Kind)
+	message cq.Finalizer // of the latest reaction
 }
 
-func (s *script) React(k Kind, ok bool) {
+func (s *script) React(k Kind, ok bool, message cq.Finalizer) {
+	s.message = message
 	s.journal = append(s.journal, fmt.Sprintf("%d %v", k, ok))
 	if s.react != nil {
 		s.react(k)
@@ -108,6 +111,36 @@ func TestNothingRunsInsideAStart(t *testing.T) {
 		}
 		s.m.Leave()
 		s.want(t, "handed over", "3 false")
+	})
+}
+
+// letter is a message.
+type letter string
+
+func (letter) Finalize(*cq.Event) bool { return true }
+
+// A read that is started as the reaction to the one before begins, and ends at
+// once, does not replace its message.
+func TestReadsEndInARow(t *testing.T) {
+	bubble(t, func(t *testing.T, exec cq.Executor) {
+		s := opened(exec, client, Of(Final, Read))
+		var got []cq.Finalizer
+		s.react = func(k Kind) {
+			if got = append(got, s.message); len(got) == 1 {
+				if a := s.m.Begin(&Op{Kind: Read}); a != Go {
+					t.Error(a)
+				}
+				s.m.TellRead(true, letter("two"))
+				s.m.Leave()
+			}
+		}
+		s.m.TellRead(true, letter("one"))
+		s.m.Tell(Final, true)
+		s.m.RemoveHold()
+		s.want(t, "both reads, then the end", "3 true", "3 true", "5 true", "done")
+		if want := []cq.Finalizer{letter("one"), letter("two"), nil}; !slices.Equal(got, want) {
+			t.Errorf("messages %v, want %v", got, want)
+		}
 	})
 }
 

@@ -20,25 +20,24 @@ type (
 )
 
 // React implements reaction.Reactor.
-func (a *audience) React(k reaction.Kind, ok bool) {
+func (a *audience) React(k reaction.Kind, ok bool, message cq.Finalizer) {
 	hasReturned := false
 	defer func() {
 		if !hasReturned { // panic, or runtime.Goexit
 			a.panicked(recover(), debug.Stack())
 		}
 	}()
-	a.react(k, ok)
+	a.react(k, ok, message)
 	hasReturned = true
 }
 
-func (a *audience) react(k reaction.Kind, ok bool) {
+func (a *audience) react(k reaction.Kind, ok bool, message cq.Finalizer) {
 	switch k {
 	case reaction.Header:
 		a.outer.OnSendInitialMetadataDone(ok)
 	case reaction.Read:
-		if f := a.reading; f != nil {
-			a.reading = nil
-			ok = cq.Completion{OK: ok, Finalizer: f}.Harvest()
+		if message != nil {
+			ok = cq.Completion{OK: ok, Finalizer: message}.Harvest()
 		}
 		a.outer.(reader).OnReadDone(ok)
 	case reaction.Write:

@@ -31,8 +31,6 @@ type base struct {
 	isTaken atomic.Bool            // for a call
 	isBound atomic.Bool            // rpc is there to be used
 	fault   atomic.Pointer[string] // the first misuse
-
-	reading cq.Finalizer // of the outstanding read, then of the reaction to it
 }
 
 // unconcerned has the reactions of a reactor that does not care. They stand two
@@ -212,8 +210,7 @@ func (v *heading) Complete(c cq.Completion) {
 }
 
 func (v *reading) Complete(c cq.Completion) {
-	v.reading = c.Finalizer
-	v.box.Tell(reaction.Read, c.OK)
+	v.box.TellRead(c.OK, c.Finalizer)
 }
 
 func (v *writing) Complete(c cq.Completion) {
