@@ -1,6 +1,7 @@
 package reactor
 
 import (
+	"errors"
 	"sync"
 	"sync/atomic"
 
@@ -74,8 +75,8 @@ func (b *base) startRead(to any, isNil bool) {
 // startWrite asks for a write, the last one or not.
 func (b *base) startWrite(name string, op *reaction.Op) {
 	if b.begin(name, op) {
+		defer b.box.Leave() // also if a codec panics
 		b.write(op.Value, op.Flags, op.Bars != 0, false)
-		b.box.Leave()
 	}
 }
 
@@ -113,8 +114,16 @@ func (b *base) read(to any) {
 }
 
 // write starts a write that has begun, with the headers before it if the call
-// starts with it. A message that cannot be marshalled ends the call.
+// starts with it. A message that cannot be marshalled ends the call; so does a
+// codec that panics, and the panic goes on.
 func (b *base) write(m any, flags call.Flags, isLast, isFirst bool) {
+	fault := errPanicked
+	defer func() {
+		if fault != nil {
+			b.misuse(fault.Error())
+			b.box.Tell(reaction.Write, false)
+		}
+	}()
 	var ops [3]call.Op
 	batch := append(ops[:0], call.SendValue(m).With(flags))
 	if isLast {
@@ -123,11 +132,11 @@ func (b *base) write(m any, flags call.Flags, isLast, isFirst bool) {
 	if isFirst {
 		batch = append(batch, call.SendInitialMetadata(b.prepared.Metadata))
 	}
-	if err := b.prepared.Call.StartBatchOn((*writing)(b), batch, nil); err != nil {
-		b.misuse(err.Error())
-		b.box.Tell(reaction.Write, false)
-	}
+	fault = b.prepared.Call.StartBatchOn((*writing)(b), batch, nil)
 }
+
+// errPanicked does not tell with what: that is for who recovers.
+var errPanicked = errors.New("panic in a codec")
 
 func (b *base) writesDone() {
 	ops := [1]call.Op{call.SendClose()}

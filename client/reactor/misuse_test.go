@@ -2,13 +2,17 @@ package reactor_test
 
 import (
 	"context"
+	"runtime"
+	"sync"
 	"testing"
 
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
 	"github.com/cqrpc/cqrpc"
 	"github.com/cqrpc/cqrpc/call"
+	"github.com/cqrpc/cqrpc/client"
 	"github.com/cqrpc/cqrpc/client/reactor"
+	"github.com/cqrpc/cqrpc/codec"
 )
 
 // A mistake ends the call with INTERNAL and its name, before StartCall or after.
@@ -125,6 +129,106 @@ func TestIllegalFlags(t *testing.T) {
 		k.StartCall()
 		k.wantDone("not a flag of messages", cqrpc.CodeInternal, "*")
 	})
+}
+
+// mined is a codec that crashes when it marshals "boom".
+type mined struct {
+	codec.Codec
+	crash func()
+}
+
+func (m mined) Size(v any) int {
+	if v.(*text).Value == "boom" {
+		m.crash()
+	}
+	return m.Codec.Size(v)
+}
+
+// A codec that panics, or ends its goroutine, ends the call and leaves nothing
+// outstanding: who recovers gets OnDone.
+func TestCodecPanics(t *testing.T) {
+	boom := wrapperspb.String("boom")
+	for name, c := range map[string]struct {
+		begin, then func(k *greeted)
+		want        []string
+	}{
+		"early": {
+			begin: func(k *greeted) { k.StartRead(&k.res); k.StartWrite(boom); k.StartWritesDone() },
+			then:  func(k *greeted) { k.StartCall() },
+			want:  []string{"header false", "write false", "writes done true", `read false ""`},
+		},
+		"write": {
+			begin: func(k *greeted) { k.StartCall() },
+			then:  func(k *greeted) { k.StartWrite(boom) },
+			want:  []string{"header false", "write false"},
+		},
+		"last": {
+			begin: func(k *greeted) { k.StartRead(&k.res); k.StartCall() },
+			then:  func(k *greeted) { k.StartWriteLast(boom) },
+			want:  []string{"header false", "write false", `read false ""`},
+		},
+	} {
+		for how, crash := range crashes {
+			t.Run(name+", "+how, func(t *testing.T) {
+				play(t, func(s *scene) {
+					k := &greeted{talker: talker{journal: journal{t: s.T}}}
+					reactor.BidiStream(s.Context(), s.stub, bidi, k, client.WithCallCodec(mined{codec.Proto(), crash}))
+					k.AddHold()
+					c.begin(k)
+					s.outlive(func() { c.then(k) })
+					k.wantOpen("there is a hold")
+					k.RemoveHold()
+					k.wantDone("told by OnDone", cqrpc.CodeInternal, "reactor: panic in a codec")
+					for _, line := range c.want {
+						if k.count(line) != 1 {
+							s.Errorf("reactions %q, want %q among them", k.lines, line)
+						}
+					}
+				})
+			})
+		}
+	}
+}
+
+// A request that crashes its codec is the end of its call, too.
+func TestCodecPanicsOnARequest(t *testing.T) {
+	boom := wrapperspb.String("boom")
+	for how, crash := range crashes {
+		t.Run(how, func(t *testing.T) {
+			play(t, func(s *scene) {
+				opt := client.WithCallCodec(mined{codec.Proto(), crash})
+				r := new(result)
+				s.outlive(func() {
+					done := func(st cqrpc.Status) { r.st = st; r.runs++ }
+					reactor.Unary(s.Context(), s.stub, unary, boom, &r.res, done, opt)
+				})
+				s.wait()
+				r.want(s, "unary", "", cqrpc.CodeInternal)
+				k := newLister(s, boom.Value, opt)
+				k.StartRead(&k.res)
+				s.outlive(k.StartCall)
+				k.want("server stream", `read false ""`, "done INTERNAL")
+			})
+		})
+	}
+}
+
+var crashes = map[string]func(){"panic": func() { panic("secret") }, "exit": runtime.Goexit}
+
+// outlive runs f, which ends in a crash.
+func (s *scene) outlive(f func()) {
+	s.Helper()
+	hasReturned := false
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		defer func() { _ = recover() }()
+		f()
+		hasReturned = true
+	})
+	wg.Wait()
+	if hasReturned {
+		s.Error("the crash is nobody's business but the caller's")
+	}
 }
 
 // The end of the context ends a call that is under way, whatever it waits for.

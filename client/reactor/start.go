@@ -63,20 +63,24 @@ func (b *base) StartCall() {
 		b.misuse("StartCall twice")
 		return
 	}
-	isFirst := true
-	for {
-		early, ok := b.box.Take()
-		if isFirst {
-			b.open(early.Kinds.Has(reaction.Write))
-		}
-		if !ok {
-			break
-		}
-		b.release(&early, isFirst)
-		isFirst = false
+	early, isQueued := b.box.Take()
+	defer b.admit(early, isQueued, true) // also if a codec panics on the request
+	b.open(early.Kinds.Has(reaction.Write))
+}
+
+// admit starts what was queued, and what was meanwhile, until nothing is. Then
+// the reactions may run.
+func (b *base) admit(e reaction.Early, isQueued, isFirst bool) {
+	if !isQueued {
+		b.request = nil
+		b.box.Yield()
+		return
 	}
-	b.request = nil
-	b.box.Yield()
+	defer func() { // also if a codec panics on the first write
+		next, isQueued := b.box.Take()
+		b.admit(next, isQueued, false)
+	}()
+	b.release(&e, isFirst)
 }
 
 // release starts what was queued, in C-core's order.
@@ -84,11 +88,11 @@ func (b *base) release(e *reaction.Early, isFirst bool) {
 	if e.Kinds.Has(reaction.Read) {
 		b.read(e.In)
 	}
+	if e.Kinds.Has(reaction.WritesDone) {
+		defer b.writesDone() // after the write, even if a codec panics on that
+	}
 	if e.Kinds.Has(reaction.Write) {
 		b.write(e.Out, e.Flags, e.IsLast, isFirst)
-	}
-	if e.Kinds.Has(reaction.WritesDone) {
-		b.writesDone()
 	}
 }
 
@@ -100,6 +104,19 @@ func (b *base) release(e *reaction.Early, isFirst bool) {
 //	client stream  INIT, RECV_MSG, RECV_STATUS
 //	bidi stream    INIT, RECV_STATUS
 func (b *base) open(isCorked bool) {
+	c := b.prepared.Call
+	fault := errPanicked
+	defer func() {
+		if fault != nil {
+			// The request cannot be marshalled, or the metadata is illegal. All that
+			// is left is to be told so.
+			c.CancelWithStatus(cqrpc.CodeInternal, fault.Error())
+			b.must(c.StartBatchOn((*ending)(b), []call.Op{call.RecvStatus(&b.status, nil)}, nil))
+		}
+		if b.header != nil {
+			b.must(c.StartBatchOn((*heading)(b), []call.Op{call.RecvInitialMetadata(nil)}, nil))
+		}
+	}()
 	var ops [5]call.Op
 	batch := append(ops[:0], call.RecvStatus(&b.status, nil))
 	if b.response != nil {
@@ -111,16 +128,7 @@ func (b *base) open(isCorked bool) {
 	if b.request != nil {
 		batch = append(batch, call.SendValue(b.request), call.SendClose())
 	}
-	c := b.prepared.Call
-	if err := c.StartBatchOn((*ending)(b), batch, nil); err != nil {
-		// The request cannot be marshalled, or the metadata is illegal. All that
-		// is left is to be told so.
-		c.CancelWithStatus(cqrpc.CodeInternal, err.Error())
-		b.must(c.StartBatchOn((*ending)(b), batch[:1], nil))
-	}
-	if b.header != nil {
-		b.must(c.StartBatchOn((*heading)(b), []call.Op{call.RecvInitialMetadata(nil)}, nil))
-	}
+	fault = c.StartBatchOn((*ending)(b), batch, nil)
 }
 
 func (*base) must(err error) {
