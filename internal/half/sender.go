@@ -195,29 +195,41 @@ func (s *Sender) Flush(handle any) *Done {
 		return Failed(err)
 	}
 	s.mu.Lock()
-	p := s.pump
-	s.mu.Unlock()
-	if p != nil {
+	if p := s.pump; p != nil {
+		s.mu.Unlock()
 		return p.promise.Future()
 	}
-	return s.flush(handle)
+	a := s.flushLocked(handle)
+	s.mu.Unlock()
+	return s.flushed(a)
 }
 
 // flush is Flush, of what there is now.
 func (s *Sender) flush(handle any) *Done {
 	s.mu.Lock()
-	a := s.flushing
-	switch {
-	case a != nil:
-	case s.kept.body != nil:
-		a = &sent{handle: handle}
-		s.flushing = a
-	case s.next.body != nil:
-		a = s.next.sent
-	default:
-		a = s.sending
-	}
+	a := s.flushLocked(handle)
 	s.mu.Unlock()
+	return s.flushed(a)
+}
+
+// flushLocked wants what is kept back to be sent, and returns the cell of the last
+// message there is; nil if all were taken. Those of a pump are no use to others:
+// its cell is resolved by nobody.
+func (s *Sender) flushLocked(handle any) *sent {
+	switch {
+	case s.flushing != nil:
+		return s.flushing
+	case s.kept.body != nil:
+		s.flushing = &sent{handle: handle}
+		return s.flushing
+	case s.next.body != nil:
+		return s.next.sent
+	}
+	return s.sending
+}
+
+// flushed is what flushLocked has left to do.
+func (s *Sender) flushed(a *sent) *Done {
 	if a == nil {
 		return done
 	}
