@@ -109,6 +109,51 @@ func TestDiscardedBytes(t *testing.T) {
 	})
 }
 
+// What can never be taken does not stay in a call that is over, whether its
+// application closes it or not: a part of a message, as soon as nothing is before
+// it, and a request that was not whole.
+func TestRestOfADeadCall(t *testing.T) {
+	reset := &frame.CloseError{Kind: frame.ResetByPeer, Code: frame.Cancel}
+	part := wire("part")[:frame.PrefixLen+1]
+	for name, c := range map[string]struct {
+		payload   string
+		isTaken   bool // the whole message
+		isRequest bool // the only one
+	}{
+		"part":                {payload: part},
+		"part of a prefix":    {payload: part[:1]},
+		"part behind a whole": {payload: wire("whole") + part, isTaken: true},
+		"request":             {payload: wire("only"), isRequest: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var r *rig
+			if c.isRequest {
+				r = newServerRig(t, Config{OneMessage: true})
+			} else {
+				r = newRig(t, nil)
+				r.start("init", SendInitialMetadata(nil))
+				r.accept()
+				r.want("sent", "init")
+				r.response()
+			}
+			r.data(c.payload, false)
+			r.closed(reset)
+			if c.isTaken {
+				var b *Buffer
+				r.start("recv", RecvMessage(&b))
+				r.want("it has come", "recv")
+				take(b)
+			}
+			if !r.c.recv.inbox.empty() {
+				t.Error("something is left")
+			}
+			if n := r.stream().consumed; n != len(c.payload) {
+				t.Errorf("consumed %d of %d bytes", n, len(c.payload))
+			}
+		})
+	}
+}
+
 // What was returned early of a message that never came is not returned again
 // with what still arrives of it.
 func TestEarlyCreditOfAMessageThatIsCutOff(t *testing.T) {

@@ -135,8 +135,17 @@ func (c *Call) endReceivesLocked(a *after, lane *cq.Lane) {
 	}
 	c.settleLocked(RecvInitialMetadataOp, c.opened, lane)
 	c.deliverLocked(a, lane)
+	c.dropRestLocked(a)
 	c.settleLocked(RecvStatusOp, true, lane)
 	c.settleLocked(RecvCloseOp, true, lane)
+}
+
+// dropRestLocked frees what came before the end of the call and can never be
+// taken: a part of a message, or what was to be the one message of a request.
+func (c *Call) dropRestLocked(a *after) {
+	if i := &c.recv.inbox; !i.empty() && (!i.ready() || c.holdsBackLocked()) {
+		c.discardLocked(a)
+	}
 }
 
 // discardLocked frees what was received and not taken. If that cuts off whole

@@ -53,6 +53,9 @@ func (i *inbox) release() {
 	i.messages = nil
 }
 
+// empty reports whether nothing is held.
+func (i *inbox) empty() bool { return i.messages == nil }
+
 // ready reports whether pop would return a message, several whether two.
 func (i *inbox) ready() bool   { return i.messages != nil && i.messages.Ready() }
 func (i *inbox) several() bool { return i.messages != nil && i.messages.Several() }

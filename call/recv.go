@@ -89,7 +89,10 @@ func (c *Call) deliverLocked(a *after, lane *cq.Lane) {
 		r.taken = true
 		c.settleLocked(RecvMessageOp, true, lane)
 		c.checkCountLocked(a, lane)
-		if c.phase == draining && !r.inbox.ready() {
+		switch {
+		case c.phase == over:
+			c.dropRestLocked(a)
+		case c.phase == draining && !r.inbox.ready():
 			c.overLocked(a, lane)
 		}
 		return
@@ -103,15 +106,19 @@ func (c *Call) deliverLocked(a *after, lane *cq.Lane) {
 	}
 }
 
-// popLocked takes the next message. A server's only message waits for the
-// half-close: until then a second one may come, and the first is no request. A
-// call that dies before has none.
+// popLocked takes the next message.
 func (c *Call) popLocked() (frame.Message, bool) {
-	r := &c.recv
-	if c.isServer() && r.oneMessage && r.state != recvEnded {
+	if c.holdsBackLocked() {
 		return frame.Message{}, false
 	}
-	return r.inbox.pop()
+	return c.recv.inbox.pop()
+}
+
+// holdsBackLocked: a server's only message waits for the half-close: until then
+// a second one may come, and the first is no request. A call that dies before
+// has none.
+func (c *Call) holdsBackLocked() bool {
+	return c.isServer() && c.recv.oneMessage && c.recv.state != recvEnded
 }
 
 // checkCountLocked holds the peer to the one message of a method that is not a
