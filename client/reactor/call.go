@@ -37,10 +37,9 @@ func UnaryWith[Req, Res any](
 	opts ...client.CallOption,
 ) {
 	b := &r.unaryBase().base
-	if b.bind(ctx, s, m.Name, call.Unary, r, opts) {
-		b.request, b.response = req, target(res)
-		b.publish()
-	}
+	b.bind(ctx, s, m.Name, call.Unary, r, opts)
+	b.request, b.response = req, target(res)
+	b.publish()
 }
 
 // ServerStream gives r a call with one request and many responses. It takes
@@ -50,10 +49,9 @@ func ServerStream[Req, Res any](
 	ctx context.Context, s *Stub, m call.Method[Req, Res], req *Req, r ReadReactor[Res], opts ...client.CallOption,
 ) {
 	b := &r.readBase().base
-	if b.bind(ctx, s, m.Name, call.ServerStream, r, opts) {
-		b.request = req
-		b.publish()
-	}
+	b.bind(ctx, s, m.Name, call.ServerStream, r, opts)
+	b.request = req
+	b.publish()
 }
 
 // ClientStream gives r a call with many requests and one response. It takes
@@ -63,10 +61,9 @@ func ClientStream[Req, Res any](
 	ctx context.Context, s *Stub, m call.Method[Req, Res], res *Res, r WriteReactor[Req], opts ...client.CallOption,
 ) {
 	b := &r.writeBase().base
-	if b.bind(ctx, s, m.Name, call.ClientStream, r, opts) {
-		b.response = target(res)
-		b.publish()
-	}
+	b.bind(ctx, s, m.Name, call.ClientStream, r, opts)
+	b.response = target(res)
+	b.publish()
 }
 
 // BidiStream gives r a call with many requests and many responses. It takes
@@ -75,9 +72,8 @@ func BidiStream[Req, Res any](
 	ctx context.Context, s *Stub, m call.Method[Req, Res], r BidiReactor[Req, Res], opts ...client.CallOption,
 ) {
 	b := &r.bidiBase().base
-	if b.bind(ctx, s, m.Name, call.BidiStream, r, opts) {
-		b.publish()
-	}
+	b.bind(ctx, s, m.Name, call.BidiStream, r, opts)
+	b.publish()
 }
 
 // target is where the one response goes. It is received in any case: without

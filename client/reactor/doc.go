@@ -65,6 +65,9 @@
 // message that cannot be marshalled, whose OnWriteDone(false) comes as well, and
 // a RemoveHold too many. After OnDone all methods do nothing.
 //
+// A reactor serves one call, ever; make a new one for the next. To give it another
+// panics.
+//
 // # Names in C++
 //
 //	grpc::ClientUnaryReactor, ClientReadReactor, …   UnaryBase, ReadBase[Res], …

@@ -10,14 +10,14 @@ import (
 	"github.com/cqrpc/cqrpc/internal/reaction"
 )
 
-// bind gives a reactor its call, which it keeps.
+// bind gives a reactor its call, which it keeps. Another would have nobody to tell
+// the mistake to: after OnDone there is no reaction.
 func (b *base) bind(
 	ctx context.Context, s *Stub, name string, shape call.Shape, outer interface{ OnDone(cqrpc.Status) },
 	opts []client.CallOption,
-) bool {
+) {
 	if !b.isTaken.CompareAndSwap(false, true) {
-		b.misuse("a reactor serves one call")
-		return false
+		panic("reactor: a reactor serves one call")
 	}
 	b.outer, b.shape = outer, shape
 	b.header, _ = outer.(HeaderReactor)
@@ -29,7 +29,6 @@ func (b *base) bind(
 		IsLasting: shape == call.Unary,
 	})
 	s.channel.Prepare(ctx, &b.prepared, nil, name, !shape.ManyResponses(), opts...)
-	return true
 }
 
 // publish makes the call known to other goroutines, and catches up with what
