@@ -72,8 +72,8 @@ func (b *base) Finish(st cqrpc.Status) {
 
 func (b *base) finishWith(name string, op *reaction.Op) {
 	if b.begin(name, op) {
+		defer b.box.Leave() // also if a codec ends the goroutine
 		b.finish(op.Value, op.Flags, op.Status)
-		b.box.Leave()
 	}
 }
 
@@ -91,8 +91,8 @@ func (b *base) startRead(to any, isNil bool) {
 
 func (b *base) startWrite(name string, op *reaction.Op) {
 	if b.begin(name, op) {
+		defer b.box.Leave() // also if a codec ends the goroutine
 		b.write(op.Value, op.Flags)
-		b.box.Leave()
 	}
 }
 
@@ -139,16 +139,20 @@ func (b *base) sendHeader() {
 // write starts a write that has begun. A message that cannot be marshalled ends
 // the call; so does a codec that panics.
 func (b *base) write(m any, flags call.Flags) {
-	isStarted := false
+	isStarted, hasReturned := false, false
 	defer func() {
-		if !isStarted {
+		if !hasReturned { // panic, or runtime.Goexit
 			b.crashed(recover())
+		}
+		if !isStarted {
 			b.box.Tell(reaction.Write, false)
 		}
 	}()
 	var ops [2]call.Op
 	batch := append(b.rpc.ctx.BeginResponse(ops[:0]), call.SendValue(m).With(flags))
-	if err := b.rpc.accepted.Call.StartBatchOn((*writing)(b), batch, nil); err != nil {
+	err := b.rpc.accepted.Call.StartBatchOn((*writing)(b), batch, nil)
+	hasReturned = true
+	if err != nil {
 		if len(batch) == 2 {
 			b.rpc.ctx.RevertBegin()
 		}
@@ -170,13 +174,11 @@ func (b *base) misuse(what string) {
 	}
 }
 
-// crashed ends and reports a call whose codec has panicked with v, if it has: it
-// may be half begun, and what is started next must not find it so.
+// crashed ends and reports a call whose codec has panicked with v: it may be half
+// begun, and what is started next must not find it so.
 func (b *base) crashed(v any) {
-	if v != nil {
-		b.end(inHandler)
-		b.rpc.accepted.Panicked(v, debug.Stack())
-	}
+	b.end(inHandler)
+	b.rpc.accepted.Panicked(v, debug.Stack())
 }
 
 // end ends the call with INTERNAL.

@@ -12,10 +12,12 @@ import (
 // finish ends the call with a status, nil being OK, and with m before it if
 // there is one: m is the last response, or else that of a method with one.
 func (b *base) finish(m any, flags call.Flags, status *cqrpc.Status) {
-	isStarted := false
+	isStarted, hasReturned := false, false
 	defer func() {
-		if !isStarted {
+		if !hasReturned { // panic, or runtime.Goexit
 			b.crashed(recover())
+		}
+		if !isStarted {
 			b.box.End(reaction.Final)
 		}
 		if b.isQuiet { // and so no Done will come
@@ -38,7 +40,7 @@ func (b *base) finish(m any, flags call.Flags, status *cqrpc.Status) {
 	if err != nil { // metadata that slipped through
 		b.end(err.Error())
 	}
-	isStarted = err == nil
+	isStarted, hasReturned = err == nil, true
 }
 
 // sendStatus starts the batch that ends the response. Without initial metadata

@@ -175,17 +175,21 @@ func TestPanic(t *testing.T) {
 	}
 }
 
-// mined is a codec that panics when it marshals "boom".
-type mined struct{ codec.Codec }
+// mined is a codec that crashes when it marshals "boom".
+type mined struct {
+	codec.Codec
+	crash func()
+}
 
 func (m mined) Size(v any) int {
 	if v.(*text).Value == "boom" {
-		panic("secret")
+		m.crash()
 	}
 	return m.Codec.Size(v)
 }
 
-// A codec that panics ends the call as any panic does, whoever has called it.
+// A codec that panics, or ends its goroutine, ends the call as any panic does,
+// whoever has called it.
 func TestCodecPanics(t *testing.T) {
 	boom := wrapperspb.String("boom")
 	for name, begin := range map[string]func(r *subject){
@@ -195,22 +199,35 @@ func TestCodecPanics(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			for _, isEarly := range []bool{true, false} {
-				play(t, func(s *stage) {
-					latest := s.bidi(func(r *subject) {
-						if isEarly {
-							begin(r)
-						}
-					})
-					s.Request(1, bidi.Name)
-					if r := latest(); !isEarly {
-						begin(r)
-					}
-					s.ended("OnDone comes")
-					if len(s.panics) != 1 || s.panics[0] != "secret" {
-						s.Errorf("reported %v", s.panics)
-					}
-				}, server.WithCodecs(mined{codec.Proto()}))
+				playCrash(t, begin, isEarly, "secret", func() { panic("secret") })
+				playCrash(t, begin, isEarly, nil, runtime.Goexit)
 			}
 		})
 	}
+}
+
+// playCrash plays a call that begins something that crashes the codec.
+func playCrash(t *testing.T, begin func(r *subject), isEarly bool, reported any, crash func()) {
+	t.Helper()
+	play(t, func(s *stage) {
+		if isEarly && reported == nil && s.opts != nil {
+			return // Goexit inline would end the reader of the connection
+		}
+		latest := s.bidi(func(r *subject) {
+			if isEarly {
+				begin(r)
+			}
+		})
+		s.Request(1, bidi.Name)
+		if r := latest(); !isEarly {
+			go begin(r)
+		}
+		s.ended("OnDone comes")
+		s.Until("the client is told", func(f frame) bool {
+			return f.Value("grpc-status") == "13" || f.Type == http2.FrameRSTStream
+		})
+		if len(s.panics) != 1 || s.panics[0] != reported {
+			s.Errorf("reported %v, want %v", s.panics, reported)
+		}
+	}, server.WithCodecs(mined{codec.Proto(), crash}))
 }

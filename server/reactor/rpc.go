@@ -152,12 +152,13 @@ func (v *opening) Run(cq.Event) {
 func (r *rpc) open() (isOpen bool) {
 	hasReturned := false
 	defer func() {
+		if r.base != nil { // it comes to its end, even if a codec has ended this goroutine
+			return
+		}
 		if !hasReturned { // panic, or runtime.Goexit as testing's FailNow
 			r.panicked(recover(), debug.Stack())
 		}
-		if !isOpen {
-			r.done()
-		}
+		r.done()
 	}()
 	isOpen = r.takeRequest() && r.bind(r.method.serve())
 	hasReturned = true
@@ -218,26 +219,43 @@ func (r *rpc) bind(b *base, outer Reactions) bool {
 	return true
 }
 
-// open starts what was queued, in C++'s order, and opens the mailbox.
+// open starts what was queued, and opens the mailbox. Its reactions run on another
+// goroutine if a codec ends this one.
 func (b *base) open() {
+	isOpen := false
+	defer func() {
+		if !isOpen {
+			b.open()
+			b.box.Yield()
+		}
+	}()
 	for {
 		e, ok := b.box.Take()
 		if !ok {
-			return
+			break
 		}
-		if e.Kinds.Has(reaction.Header) {
-			b.sendHeader()
-		}
-		if e.Kinds.Has(reaction.Read) {
-			b.read(e.In)
-		}
-		if e.Kinds.Has(reaction.Write) {
-			b.write(e.Out, e.Flags)
-			e.Out = nil
-		}
-		if e.Kinds.Has(reaction.Final) {
-			b.finish(e.Out, e.Flags, e.Status)
-		}
+		b.start(&e)
+	}
+	isOpen = true
+}
+
+// start starts what was queued, in C++'s order.
+func (b *base) start(e *reaction.Early) {
+	if e.Kinds.Has(reaction.Header) {
+		b.sendHeader()
+	}
+	if e.Kinds.Has(reaction.Read) {
+		b.read(e.In)
+	}
+	last := e.Out
+	if e.Kinds.Has(reaction.Write) {
+		last = nil
+	}
+	if e.Kinds.Has(reaction.Final) {
+		defer b.finish(last, e.Flags, e.Status) // even if the write ends the goroutine
+	}
+	if e.Kinds.Has(reaction.Write) {
+		b.write(e.Out, e.Flags)
 	}
 }
 
