@@ -1,6 +1,8 @@
 package reactor
 
 import (
+	"fmt"
+
 	"github.com/cqrpc/cqrpc"
 	"github.com/cqrpc/cqrpc/call"
 	"github.com/cqrpc/cqrpc/cq"
@@ -64,9 +66,19 @@ func (a *audience) Done() {
 	if a.prepared.Tells() {
 		a.prepared.Tell(c.InitialMetadata(), c.TrailingMetadata())
 	}
-	st := a.status
-	if f := a.fault.Load(); f != nil {
-		st = cqrpc.Status{Code: cqrpc.CodeInternal, Message: *f}
+	a.outer.OnDone(a.verdict())
+}
+
+// verdict is the status of the call, or the first mistake and, if that has not
+// ended the call, what has.
+func (a *audience) verdict() cqrpc.Status {
+	f := a.fault.Load()
+	if f == nil {
+		return a.status
 	}
-	a.outer.OnDone(st)
+	st := cqrpc.Status{Code: cqrpc.CodeInternal, Message: *f}
+	if a.status.Code != st.Code || a.status.Message != st.Message {
+		st.Message += fmt.Sprintf(" (the call had ended with %v)", a.status)
+	}
+	return st
 }

@@ -61,7 +61,7 @@
 // # Mistakes
 //
 // What cannot be started ends the call with INTERNAL and a message that names
-// the mistake; OnDone tells it even if the call had ended well by then. So do a
+// the mistake; OnDone tells it even if the call had ended by then, and how. So do a
 // message that cannot be marshalled, whose OnWriteDone(false) comes as well, and
 // a RemoveHold too many. After OnDone all methods do nothing.
 //

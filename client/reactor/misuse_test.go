@@ -73,6 +73,35 @@ func TestMisuse(t *testing.T) {
 	}
 }
 
+// A mistake does not hide how the call had ended by then.
+func TestMisuseAfterTheStatus(t *testing.T) {
+	play(t, func(s *scene) {
+		k := newTalker(s)
+		k.AddHold()
+		k.StartWriteLast(wrapperspb.String("x"))
+		k.StartRead(&k.res)
+		k.onRead = func(ok bool) {
+			if ok {
+				k.StartRead(&k.res)
+			}
+		}
+		k.StartCall()
+		k.wantOpen("there is a hold")
+		k.StartRead(nil)
+		k.RemoveHold()
+		k.wantDone("well", cqrpc.CodeInternal, "reactor: StartRead(nil) (the call had ended with OK)")
+
+		k = newTalkerOf(s, call.Method[text, text]{Name: "/test.Echo/Nothing", Shape: call.BidiStream})
+		k.AddHold()
+		k.StartCall()
+		k.wantOpen("there is a hold")
+		k.StartRead(nil)
+		k.RemoveHold()
+		k.wantDone("with an error", cqrpc.CodeInternal,
+			"reactor: StartRead(nil) (the call had ended with UNIMPLEMENTED: unknown method Nothing for service test.Echo)")
+	})
+}
+
 // What is started from outside without a hold comes too late: the library has
 // given up waiting for it. The status says what is missing.
 func TestStartWithoutAHold(t *testing.T) {
