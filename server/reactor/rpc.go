@@ -197,7 +197,7 @@ func (r *rpc) takeRequest() bool {
 func (r *rpc) bind(b *base, outer Reactions) bool {
 	switch {
 	case b == nil:
-		r.reply(cqrpc.CodeUnimplemented, "")
+		r.reply(cqrpc.CodeUnimplemented, "the handler of "+r.ctx.Method()+" returned no reactor")
 		return false
 	case !b.isTaken.CompareAndSwap(false, true):
 		r.reply(cqrpc.CodeInternal, "reactor: the handler returned a reactor that has a call already")

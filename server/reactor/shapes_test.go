@@ -255,7 +255,7 @@ func TestNilReactor(t *testing.T) {
 			s.Request(id, method)
 			s.WriteMessage(id, true, encoded("x"))
 			f := s.WantTrailers("UNIMPLEMENTED", id, 12)
-			if m := f.Value("grpc-message"); m != "" {
+			if m := f.Value("grpc-message"); m != "the handler of "+method+" returned no reactor" {
 				s.Errorf("message is %q", m)
 			}
 		}
