@@ -87,6 +87,23 @@ func TestSpawnRunsInOrder(t *testing.T) {
 	}
 }
 
+// A queue has a poller even if the function that runs before it ends its goroutine.
+func TestPollerOutlivesAfterStart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		stopped := 0
+		env := future.NewEnvironment(1,
+			future.WithAfterStart(func(int) { runtime.Goexit() }),
+			future.WithBeforeStop(func(int) { stopped++ }))
+		rest := env.After(time.Second)
+		if err := env.Close(); err != nil {
+			t.Error(err)
+		}
+		if _, _, ok := rest.Poll(); !ok || stopped != 1 {
+			t.Errorf("Close returned with a future resolved %v, pollers stopped: %d", ok, stopped)
+		}
+	})
+}
+
 // A function that panics, or ends its goroutine, does not take the poller along.
 func TestPollerSurvives(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -37,9 +37,16 @@ func (t task) Run(cq.Event) { t() }
 
 // begin is the poller's goroutine.
 func (s *Station) begin() {
+	hasBegun := false
+	defer func() {
+		if !hasBegun { // afterStart ended its goroutine (runtime.Goexit)
+			s.env.pollers.Go(s.poll)
+		}
+	}()
 	if f := s.env.cfg.afterStart; f != nil {
 		f(s.index)
 	}
+	hasBegun = true
 	s.poll()
 }
 
