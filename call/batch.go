@@ -54,7 +54,10 @@ func (c *Call) startBatch(comp cq.Completer, ops []Op, tag cq.Tag) error {
 	return nil
 }
 
-const errNoCompleter = Reason("the call has no completer")
+const (
+	errNoCompleter = Reason("the call has no completer")
+	errNoBuffer    = Reason("the buffer is nil")
+)
 
 func firstKind(ops []Op) OpKind {
 	if len(ops) == 0 {
@@ -100,7 +103,7 @@ func (c *Call) checkOp(o *Op) (Reason, error) {
 	case o.flags&^legalFlags[o.kind] != 0:
 		return ErrInvalidFlags, nil
 	case o.kind == SendMessageOp && o.buffer == nil && !o.isValue:
-		return ErrInvalidMessage, nil
+		return ErrInvalidMessage, errNoBuffer
 	case len(o.md) > 0:
 		if err := o.md.Validate(); err != nil {
 			return ErrInvalidMetadata, err

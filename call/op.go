@@ -5,19 +5,7 @@ import (
 	"math/bits"
 
 	"github.com/cqrpc/cqrpc"
-	"github.com/cqrpc/cqrpc/internal/mem"
 )
-
-// Buffer is a reference-counted message. One owner at a time: SendMessage
-// passes ownership to the call, RecvMessage to the application, whose Free
-// returns the memory.
-type Buffer = mem.Buffer
-
-// NewBuffer returns a buffer over b, which it now owns.
-func NewBuffer(b []byte) *Buffer { return mem.Wrap(b) }
-
-// CopyBuffer returns a buffer holding a copy of b.
-func CopyBuffer(b []byte) *Buffer { return mem.Copy(b) }
 
 // OpKind is the kind of an operation, numbered as in C-core.
 type OpKind uint8

@@ -20,7 +20,7 @@ type parcel struct {
 	flags    Flags         // of SendInitialMetadata
 	hinted   bool          // SendMessage has BufferHint
 	spent    *mem.Buffer   // the application's buffer, if out holds another
-	draft    *mem.Buffer   // while a codec writes into it
+	draft    *mem.Buffer   // while a compressor writes into it
 	borrowed bool          // out.Message is the application's until the batch is accepted
 	excess   *cqrpc.Status // ends the call: a message or metadata over its limit
 	stream   Stream        // a server's
@@ -110,7 +110,7 @@ func (c *Call) packMessage(p *parcel, o *Op) error {
 	p.borrowed, p.hinted = !o.isValue, o.flags&BufferHint != 0
 	if o.isValue {
 		var err error
-		if body, err = c.marshal(p, o.value); err != nil {
+		if body, err = Encode(c.shared().Codec, o.value); err != nil {
 			return err
 		}
 	}
@@ -134,25 +134,6 @@ func (c *Call) packMessage(p *parcel, o *Op) error {
 	}
 	frame.PutPrefix(&p.out.Prefix, compressed, p.out.Message.Len())
 	return nil
-}
-
-func (c *Call) marshal(p *parcel, v any) (*mem.Buffer, error) {
-	k := c.shared().Codec
-	b := mem.Get(max(k.Size(v), 0))
-	p.draft = b
-	var data []byte
-	var err error
-	if sized, ok := k.(codec.SizedCodec); ok {
-		data, err = sized.AppendSized(b.Bytes()[:0], v)
-	} else {
-		data, err = k.Append(b.Bytes()[:0], v)
-	}
-	if err != nil {
-		return nil, err
-	}
-	p.draft = nil
-	b.Adopt(data)
-	return b, nil
 }
 
 // compress returns nil if the message does not get smaller.
