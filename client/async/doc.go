@@ -18,7 +18,7 @@
 //
 //	                                true                          false
 //	StartCall and forms with a tag  it goes out                   the call died first
-//	Write, WriteLast                out, or buffered if hinted    the call died
+//	Write, WriteBuffer, WriteLast   out, or buffered if hinted    the call died
 //	WritesDone                      out, or the call was over     the call died meanwhile
 //	Read                            a message was read            no more messages
 //	ReadInitialMetadata             Header has it, maybe empty    the call died first
@@ -38,6 +38,9 @@
 // the call's until the tag has come. Objects need no closing; a call that ends is
 // garbage. The end of the context given to a call ends it.
 //
+// WriteBuffer sends a message that call.Encode has marshalled, on any number of
+// calls: each takes one reference, a b.Ref(), whatever comes of it.
+//
 // All methods may be called by any goroutine, whoever polls the queue. Read is
 // independent of Write and WritesDone, and Finish may come from a third
 // goroutine: it half-closes if nobody has, and lets reading go on if a Read is
@@ -54,6 +57,7 @@
 //	set_initial_metadata_corked    StartCallCorked
 //	GenericStub                    GenericCall, PrepareGenericCall, PrepareGenericUnary
 //	WriteOptions                   call.Flags
+//	ByteBuffer                     call.Buffer, WriteBuffer
 //
 //	ClientContext                                context.Context, and options of the call
 //	AddMetadata                                  client.WithMetadata

@@ -53,12 +53,17 @@ func (rw *ReaderWriter[Req, Res]) Read(res *Res, tag cq.Tag) error {
 
 // Write is [Writer.Write].
 func (rw *ReaderWriter[Req, Res]) Write(req *Req, tag cq.Tag, flags ...call.Flags) error {
-	return rw.write(req, 0, tag, flags)
+	return rw.write(call.SendValue(req), 0, tag, flags)
+}
+
+// WriteBuffer is [Writer.WriteBuffer].
+func (rw *ReaderWriter[Req, Res]) WriteBuffer(b *call.Buffer, tag cq.Tag, flags ...call.Flags) error {
+	return rw.writeBuffer(b, tag, flags)
 }
 
 // WriteLast is [Writer.WriteLast].
 func (rw *ReaderWriter[Req, Res]) WriteLast(req *Req, tag cq.Tag, flags ...call.Flags) error {
-	return rw.write(req, toClose, tag, flags)
+	return rw.write(call.SendValue(req), toClose, tag, flags)
 }
 
 // WritesDone is [Writer.WritesDone].

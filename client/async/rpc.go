@@ -216,12 +216,11 @@ func (r *rpc) read(res any, isNil bool, tag cq.Tag) error {
 }
 
 // write sends one message and with do, if it is toClose, the half-close.
-func (r *rpc) write(req any, do intent, tag cq.Tag, flags []call.Flags) error {
+func (r *rpc) write(op call.Op, do intent, tag cq.Tag, flags []call.Flags) error {
 	s, err := r.take(toOpen | toWrite | do)
 	if err != nil {
 		return err
 	}
-	op := call.SendValue(req)
 	for _, f := range flags {
 		op = op.With(f)
 	}
@@ -230,6 +229,20 @@ func (r *rpc) write(req any, do intent, tag cq.Tag, flags []call.Flags) error {
 	}
 	var buf [maxOps]call.Op
 	return r.start(s, append(r.opening(buf[:0], s), op), tag)
+}
+
+// writeBuffer is write of a message that was encoded before, which is the call's
+// or freed.
+func (r *rpc) writeBuffer(b *call.Buffer, tag cq.Tag, flags []call.Flags) error {
+	isWritten := false
+	defer func() {
+		if !isWritten { // refused, or a compressor has panicked
+			b.Free()
+		}
+	}()
+	err := r.write(call.SendMessage(b), 0, tag, flags)
+	isWritten = err == nil
+	return err
 }
 
 func (r *rpc) writesDone(tag cq.Tag) error {

@@ -53,12 +53,19 @@ func (w *Writer[Req]) StartCallCorked() error { return w.cork() }
 // Write sends a request: true when it is out, or with call.BufferHint when it is
 // buffered; false if the call died. req may be reused when Write returns.
 func (w *Writer[Req]) Write(req *Req, tag cq.Tag, flags ...call.Flags) error {
-	return w.write(req, 0, tag, flags)
+	return w.write(call.SendValue(req), 0, tag, flags)
+}
+
+// WriteBuffer is Write of a request that was encoded before, see [call.Encode],
+// with the codec of the call. b is the call's, on error too: to send it to others
+// as well, give each a b.Ref().
+func (w *Writer[Req]) WriteBuffer(b *call.Buffer, tag cq.Tag, flags ...call.Flags) error {
+	return w.writeBuffer(b, tag, flags)
 }
 
 // WriteLast is Write and WritesDone in one operation.
 func (w *Writer[Req]) WriteLast(req *Req, tag cq.Tag, flags ...call.Flags) error {
-	return w.write(req, toClose, tag, flags)
+	return w.write(call.SendValue(req), toClose, tag, flags)
 }
 
 // WritesDone half-closes: the server learns that there are no more requests. True

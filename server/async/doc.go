@@ -24,7 +24,7 @@
 //	                               true                         false
 //	Request, RequestCall           a call has come              the server ended
 //	Read                           a message was read           half-closed, or the call died
-//	Write, WriteLast               out, or buffered if hinted   the call died
+//	Write, WriteBuffer, WriteLast  out, or buffered if hinted   the call died
 //	SendInitialMetadata            out                          the call died
 //	Finish, FinishWithError,
 //	WriteAndFinish                 the status is out            the call died
@@ -75,7 +75,7 @@
 //
 // A message to write is marshalled before Write returns and is free for reuse
 // then. What is read into, and what is given to Request, is the call's until the
-// tag has come. There is nothing to free.
+// tag has come. There is nothing to free but references to buffers of one's own.
 //
 // All methods may be called by any goroutine. Read is independent of the writes;
 // what may not be outstanding twice, or comes too early or too late, is refused
@@ -85,6 +85,24 @@
 // one operation outstanding. The end of the server shuts the queues of AddQueue
 // down, see package server.
 //
+// # One message to many streams
+//
+// Write marshals, so a message for 5000 streams is made, and held until it is out,
+// 5000 times. call.Encode makes it once, and WriteBuffer sends it on any number of
+// calls with the codec it was made by, each of which takes a reference:
+//
+//	b, err := call.Encode(codec.Proto(), line)
+//	…
+//	for _, m := range members {
+//		if err := m.stream.WriteBuffer(b.Ref(), m.written()); err != nil {
+//			… // m was still busy with the one before, or is finished; nothing to free
+//		}
+//	}
+//	b.Free()
+//
+// The memory is free for reuse when the last write has ended. Until then nobody may
+// change it. Calls that compress do so each for itself: call.NoCompress spares that.
+//
 // # Names in C++
 //
 //	ServerAsyncResponseWriter        ResponseWriter
@@ -93,6 +111,7 @@
 //	ServerAsyncReaderWriter          ReaderWriter
 //	AsyncService::RequestM           UnaryMethod.Request …, or generated RequestM
 //	AsyncGenericService              GenericService
+//	ByteBuffer, raw methods          call.Buffer, WriteBuffer
 //	ServerCompletionQueue            cq.Queue given to Server.AddQueue
 //
 //	ServerContext                                    Context

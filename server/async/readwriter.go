@@ -22,6 +22,11 @@ func (rw *ReaderWriter[Req, Res]) Write(res *Res, tag cq.Tag, flags ...call.Flag
 	return rw.write(message(res, flags), going, tag)
 }
 
+// WriteBuffer is [Writer.WriteBuffer].
+func (rw *ReaderWriter[Req, Res]) WriteBuffer(b *call.Buffer, tag cq.Tag, flags ...call.Flags) error {
+	return rw.writeBuffer(b, tag, flags)
+}
+
 // WriteLast is [Writer.WriteLast].
 func (rw *ReaderWriter[Req, Res]) WriteLast(res *Res, tag cq.Tag, flags ...call.Flags) error {
 	return rw.write(message(res, flags).With(call.BufferHint), lastOut, tag)

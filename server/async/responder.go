@@ -140,8 +140,9 @@ func (r *responder) read(req any, isNil bool, tag cq.Tag) error {
 }
 
 // message is the operation that sends a response.
-func message(res any, flags []call.Flags) call.Op {
-	op := call.SendValue(res)
+func message(res any, flags []call.Flags) call.Op { return with(call.SendValue(res), flags) }
+
+func with(op call.Op, flags []call.Flags) call.Op {
 	for _, f := range flags {
 		op = op.With(f)
 	}
@@ -161,6 +162,20 @@ func (r *responder) write(op call.Op, next writing, tag cq.Tag) error {
 	if err != nil {
 		r.takeBack(next, before)
 	}
+	return err
+}
+
+// writeBuffer is write of a response that was encoded before, which is the call's
+// or freed.
+func (r *responder) writeBuffer(b *call.Buffer, tag cq.Tag, flags []call.Flags) error {
+	isWritten := false
+	defer func() {
+		if !isWritten { // refused, or a compressor has panicked
+			b.Free()
+		}
+	}()
+	err := r.write(with(call.SendMessage(b), flags), going, tag)
+	isWritten = err == nil
 	return err
 }
 

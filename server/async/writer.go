@@ -18,6 +18,13 @@ func (w *Writer[Res]) Write(res *Res, tag cq.Tag, flags ...call.Flags) error {
 	return w.write(message(res, flags), going, tag)
 }
 
+// WriteBuffer is Write of a response that was encoded before, see [call.Encode],
+// with the codec of the call. b is the call's, on error too: to send it to others
+// as well, give each a b.Ref().
+func (w *Writer[Res]) WriteBuffer(b *call.Buffer, tag cq.Tag, flags ...call.Flags) error {
+	return w.writeBuffer(b, tag, flags)
+}
+
 // WriteLast is Write of the last response, with call.BufferHint: Finish is next.
 // Nothing is held back, should that take its time.
 func (w *Writer[Res]) WriteLast(res *Res, tag cq.Tag, flags ...call.Flags) error {
