@@ -99,8 +99,11 @@ func (b *base) begin(name string, op *reaction.Op) bool {
 		b.misuse(name + " after the last write")
 	case reaction.Unheld:
 		b.misuse(name + " when nothing was outstanding: start operations from reactions, or add a hold")
-	case reaction.Queued, reaction.Over:
+	case reaction.Queued:
+		return false
+	case reaction.Over:
 	}
+	reaction.Drop(op.Value)
 	return false
 }
 
@@ -120,12 +123,13 @@ func (b *base) write(m any, flags call.Flags, isLast, isFirst bool) {
 	fault := errPanicked
 	defer func() {
 		if fault != nil {
+			reaction.Drop(m)
 			b.misuse(fault.Error())
 			b.box.Tell(reaction.Write, false)
 		}
 	}()
 	var ops [3]call.Op
-	batch := append(ops[:0], call.SendValue(m).With(flags))
+	batch := append(ops[:0], reaction.Message(m, flags))
 	if isLast {
 		batch = append(batch, call.SendClose())
 	}

@@ -30,12 +30,16 @@
 //	StartCall                   OnReadInitialMetadataDone     once; only HeaderReactors
 //	StartRead                   OnReadDone                    one outstanding
 //	StartWrite                  OnWriteDone                   one outstanding
+//	StartWriteBuffer            OnWriteDone                   likewise, it is a StartWrite
 //	StartWriteLast              OnWriteDone                   once, no write after it
 //	StartWritesDone             OnWritesDoneDone              once, no write after it
 //	                            OnDone                        once, last
 //
 // What is asked for before StartCall waits for it: one read, one write and the
 // end of writes.
+//
+// StartWriteBuffer sends a message that call.Encode has marshalled, on any number
+// of calls: each takes one reference, a b.Ref(), whatever comes of it.
 //
 // # Reactions
 //
@@ -76,6 +80,7 @@
 //	AddHold, AddMultipleHolds, RemoveHold            the same; Hold returns its release
 //	context.TryCancel()                              TryCancel, or the context's cancel
 //	WriteOptions                                     call.Flags
+//	ByteBuffer                                       call.Buffer, StartWriteBuffer
 //	delete this in OnDone                            nothing
 //
 // Concurrency: all methods of a reactor's base may be called by any goroutine;

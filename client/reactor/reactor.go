@@ -98,6 +98,20 @@ func (w *writer[Req]) StartWrite(m *Req, flags ...call.Flags) {
 	w.startWrite("StartWrite", &reaction.Op{Kind: reaction.Write, Value: m, Flags: union(flags)})
 }
 
+// StartWriteBuffer is StartWrite of a message that was encoded before, see
+// [call.Encode], with the codec of the call. b is the library's, whatever comes of
+// it: to send it on other calls as well, give each a b.Ref(). That of a call
+// that is never started is left to the garbage collector.
+func (w *writer[Req]) StartWriteBuffer(b *call.Buffer, flags ...call.Flags) {
+	if b == nil {
+		w.misuse("StartWriteBuffer(nil)")
+		return
+	}
+	w.startWrite("StartWriteBuffer", &reaction.Op{
+		Kind: reaction.Write, Value: reaction.Encoded{Buffer: b}, Flags: union(flags),
+	})
+}
+
 // StartWriteLast is StartWrite and StartWritesDone in one, with OnWriteDone as
 // its only reaction.
 func (w *writer[Req]) StartWriteLast(m *Req, flags ...call.Flags) {

@@ -10,7 +10,7 @@ type Op struct {
 	Kind  Kind
 	Clash Set // beyond its own kind: what must not be outstanding
 	Bars  Set // kinds that cannot be started any more after it
-	Value any // the message to write, or where to read to
+	Value any // the message to write, maybe Encoded, or where to read to
 	Flags call.Flags
 	// Status is that of Final; nil means a plain OK.
 	Status *cqrpc.Status

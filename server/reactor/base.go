@@ -107,8 +107,11 @@ func (b *base) begin(name string, op *reaction.Op) bool {
 		b.misuse(name + " while one is outstanding")
 	case reaction.Barred:
 		b.misuse(name + " after the last one")
-	case reaction.Queued, reaction.Over, reaction.Unheld:
+	case reaction.Queued:
+		return false
+	case reaction.Over, reaction.Unheld:
 	}
+	reaction.Drop(op.Value)
 	return false
 }
 
@@ -145,21 +148,30 @@ func (b *base) write(m any, flags call.Flags) {
 			b.crashed(recover())
 		}
 		if !isStarted {
+			reaction.Drop(m)
 			b.box.Tell(reaction.Write, false)
 		}
 	}()
 	var ops [2]call.Op
-	batch := append(b.rpc.ctx.BeginResponse(ops[:0]), call.SendValue(m).With(flags))
+	batch := append(b.rpc.ctx.BeginResponse(ops[:0]), reaction.Message(m, flags))
 	err := b.rpc.accepted.Call.StartBatchOn((*writing)(b), batch, nil)
 	hasReturned = true
 	if err != nil {
 		if len(batch) == 2 {
 			b.rpc.ctx.RevertBegin()
 		}
-		b.end(fmt.Sprintf("cannot marshal response %T: %v", m, err))
+		b.end(unsendable(m, err))
 		return
 	}
 	isStarted = true
+}
+
+// unsendable says why a batch with m was rejected.
+func unsendable(m any, err error) string {
+	if _, ok := m.(reaction.Encoded); ok {
+		return fmt.Sprintf("cannot send response: %v", err)
+	}
+	return fmt.Sprintf("cannot marshal response %T: %v", m, err)
 }
 
 // misuse ends the call because the application made a mistake. After Finish

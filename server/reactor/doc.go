@@ -35,6 +35,7 @@
 //	StartSendInitialMetadata    OnSendInitialMetadataDone     once, before any write
 //	StartRead                   OnReadDone                    one outstanding
 //	StartWrite                  OnWriteDone                   one outstanding
+//	StartWriteBuffer            OnWriteDone                   likewise, it is a StartWrite
 //	StartWriteLast              OnWriteDone                   once, only Finish after it
 //	StartWriteAndFinish         none                          once, it is a Finish
 //	Finish                      none                          once, the first counts
@@ -61,6 +62,15 @@
 // is alive and never finished is just open: the client's deadline, its cancel, or
 // the context of Server.Shutdown ends it.
 //
+// # One message to many streams
+//
+// StartWrite marshals, so a message for 5000 calls is made, and held until it is
+// out, 5000 times. call.Encode makes it once, and StartWriteBuffer sends it on any
+// number of calls with the codec it was made by. Each is given a reference, a
+// b.Ref(), and frees it whatever comes of the write; Free your own when all were
+// started, and leave the bytes alone. One write may be outstanding here, too, so
+// what is broadcast waits in a queue of the reactor's while OnWriteDone is to come.
+//
 // # Mistakes
 //
 // What cannot be started ends the call with INTERNAL and a message that names
@@ -75,6 +85,7 @@
 //	context->DefaultReactor()                        the same
 //	CallbackGenericService                           Generic
 //	WriteOptions                                     call.Flags
+//	ByteBuffer, raw methods                          call.Buffer, StartWriteBuffer
 //	delete this in OnDone                            nothing
 //
 // Concurrency: all methods of a reactor's base and of a Context may be called by

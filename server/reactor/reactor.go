@@ -97,6 +97,20 @@ func (w *writer[Res]) StartWrite(m *Res, flags ...call.Flags) {
 	w.startWrite("StartWrite", &reaction.Op{Kind: reaction.Write, Value: m, Flags: union(flags)})
 }
 
+// StartWriteBuffer is StartWrite of a message that was encoded before, see
+// [call.Encode], with the codec of the call. b is the library's, whatever comes of
+// it: to send it on other calls as well, give each a b.Ref(). That of a reactor that
+// no call ever gets is left to the garbage collector.
+func (w *writer[Res]) StartWriteBuffer(b *call.Buffer, flags ...call.Flags) {
+	if b == nil {
+		w.misuse("StartWriteBuffer(nil)")
+		return
+	}
+	w.startWrite("StartWriteBuffer", &reaction.Op{
+		Kind: reaction.Write, Value: reaction.Encoded{Buffer: b}, Flags: union(flags),
+	})
+}
+
 // StartWriteLast is StartWrite of the last message: only Finish may follow. It is
 // not held back until then, unlike in C++.
 func (w *writer[Res]) StartWriteLast(m *Res, flags ...call.Flags) {
