@@ -14,6 +14,9 @@
 // on one queue of its future.Environment, whose poller decodes their messages
 // and runs their callbacks: see package cq/future on what those may do.
 //
+// Sink.SendBuffer sends a message that call.Encode has marshalled, to any number of
+// sinks: each takes one reference, a b.Ref(), whatever comes of it.
+//
 // # Ends
 //
 // Failures are *cqrpc.Error with the status that the server sent, details and

@@ -2,13 +2,13 @@ package half
 
 import (
 	"context"
+	"errors"
 	"iter"
 	"sync"
 
 	"github.com/cqrpc/cqrpc/call"
 	"github.com/cqrpc/cqrpc/cq"
 	"github.com/cqrpc/cqrpc/cq/future"
-	"github.com/cqrpc/cqrpc/internal/mem"
 )
 
 // Sender is this side's messages. The zero value is ready for Bind.
@@ -83,7 +83,29 @@ func (s *Sender) Bind(k *call.Call, to cq.Completer, side Side, tally *Tally) {
 // kept back, the one before. v is free for reuse when Send returns. handle lives
 // as long as the future is not resolved.
 func (s *Sender) Send(v any, flags call.Flags, handle any) *Done {
-	a, err := s.put(v, flags, nil, handle)
+	return s.told(s.put(v, flags, nil, handle))
+}
+
+// SendBuffer is Send of a message that was encoded before. b is the half's, on
+// error too.
+func (s *Sender) SendBuffer(b *call.Buffer, flags call.Flags, handle any) *Done {
+	if b == nil {
+		return Failed(call.Misuse(errNoBuffer))
+	}
+	if err := s.refusal(); err != nil {
+		b.Free()
+		return Failed(err)
+	}
+	return s.told(s.admit(message{body: b, flags: flags}, nil, handle))
+}
+
+// errNoBuffer is what a call says of a message that is none.
+var errNoBuffer error = &call.BatchError{
+	Op: call.SendMessageOp, Reason: call.ErrInvalidMessage, Cause: errors.New("the buffer is nil"),
+}
+
+// told is the future of a message that put or admit has taken.
+func (*Sender) told(a *sent, err error) *Done {
 	switch {
 	case err != nil:
 		return Failed(err)
@@ -99,14 +121,19 @@ func (s *Sender) put(v any, flags call.Flags, by *pump, handle any) (*sent, erro
 	if err := s.refusal(); err != nil {
 		return nil, err
 	}
-	body, err := s.marshal(v)
+	body, err := call.Encode(s.call.Codec(), v)
 	if err != nil {
 		return nil, call.Misuse(&call.BatchError{Op: call.SendMessageOp, Reason: call.ErrInvalidMessage, Cause: err})
 	}
-	a, err := s.accept(message{body: body, flags: flags}, by, handle)
+	return s.admit(message{body: body, flags: flags}, by, handle)
+}
+
+// admit sends m, or frees it, and returns what put does.
+func (s *Sender) admit(m message, by *pump, handle any) (*sent, error) {
+	a, err := s.accept(m, by, handle)
 	switch {
 	case err != nil:
-		body.Free()
+		m.body.Free()
 	case a != nil:
 		s.resume()
 	}
@@ -171,21 +198,12 @@ func verdictOf(err error) error {
 	return err
 }
 
-func (s *Sender) marshal(v any) (*call.Buffer, error) {
-	isDone := false
-	b := mem.Get(max(s.call.Codec().Size(v), 0))
-	defer func() {
-		if !isDone { // the codec failed or panicked
-			b.Free()
-		}
-	}()
-	data, err := s.call.Codec().Append(b.Bytes()[:0], v)
-	if err != nil {
-		return nil, err
+// Union is all flags that were given to a Send.
+func Union(flags []call.Flags) (all call.Flags) {
+	for _, f := range flags {
+		all |= f
 	}
-	b.Adopt(data)
-	isDone = true
-	return b, nil
+	return all
 }
 
 // Flush sends the message that is kept back, if there is one. The future is

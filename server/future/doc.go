@@ -24,6 +24,14 @@
 //		go func() { sink.Success(lookUp(ctx, req)) }()
 //	}
 //
+// # One message to many streams
+//
+// Send marshals, so a message for 5000 sinks is made, and held until it is out,
+// 5000 times. call.Encode makes it once, and SendBuffer sends it to any number of
+// sinks whose calls have the codec it was made by. Each is given a reference, a
+// b.Ref(), and frees it whatever its future says; Free your own when all were
+// started, and leave the bytes alone.
+//
 // # Ends
 //
 // Every sink must be used up, or its call cancelled; until the client gives up
@@ -41,7 +49,7 @@
 //	grpc-rs                                  here
 //	RpcContext, ctx.spawn(f)                 Context, Context.Spawn
 //	UnarySink, ClientStreamingSink           ResponseSink: Success, Fail
-//	ServerStreamingSink, DuplexSink          Sink: Send, Close, Fail, SetStatus, EnhanceBatch
+//	ServerStreamingSink, DuplexSink          Sink: Send, SendBuffer, Close, Fail, SetStatus, EnhanceBatch
 //	sink.send_all(iter(s))                   Sink.SendFrom(future.Values(s))
 //	RequestStream                            Stream: Next, Recv, All
 //	stream.for_each(f), fold                 Stream.ForEach(f), ForEachThen(f)
