@@ -32,6 +32,11 @@ func (s *BidiStreamCall[Req, Res]) SendWith(req *Req, flags call.Flags) error {
 	return s.sendValue(req, flags)
 }
 
+// SendBuffer is [ClientStreamCall.SendBuffer].
+func (s *BidiStreamCall[Req, Res]) SendBuffer(b *call.Buffer, flags ...call.Flags) error {
+	return s.sendBuffer(b, flags)
+}
+
 // CloseSend ends the requests. The responses go on. Again it does nothing.
 func (s *BidiStreamCall[Req, Res]) CloseSend() error { return s.closeSend() }
 

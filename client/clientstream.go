@@ -32,6 +32,13 @@ func (s *ClientStreamCall[Req, Res]) SendWith(req *Req, flags call.Flags) error 
 	return s.sendValue(req, flags)
 }
 
+// SendBuffer is Send of a message that was encoded before, see [call.Encode], with
+// the codec of the call. It takes ownership of b, on error too: to send it on other
+// calls as well, give each a b.Ref().
+func (s *ClientStreamCall[Req, Res]) SendBuffer(b *call.Buffer, flags ...call.Flags) error {
+	return s.sendBuffer(b, flags)
+}
+
 // CloseAndRecv ends the requests and waits for the response. Again it returns
 // io.EOF, or the call's error.
 func (s *ClientStreamCall[Req, Res]) CloseAndRecv() (*Res, error) {

@@ -12,6 +12,9 @@
 //	        v                           |
 //	   subchannel ---- dial ----> transport.Conn
 //
+// What goes out on many streams is encoded once with [call.Encode] and sent with
+// SendBuffer, which every style has, by that name or a similar one.
+//
 // Concurrency: a Channel is safe for concurrent use by any number of
 // goroutines; one is enough for a target. Stream objects say for themselves
 // which of their methods may run concurrently.

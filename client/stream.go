@@ -74,17 +74,42 @@ func (ch *Channel) startStream(
 
 // sendValue sends one message and waits until flow control has taken it.
 func (s *stream) sendValue(v any, flags call.Flags) error {
+	_, err := s.sendMessage(call.SendValue(v).With(flags))
+	return err
+}
+
+// sendBuffer is sendValue of a message that was encoded before. b is the call's or
+// freed.
+func (s *stream) sendBuffer(b *call.Buffer, flags []call.Flags) error {
+	isTaken := false
+	defer func() {
+		if !isTaken { // refused, or a compressor has panicked
+			b.Free()
+		}
+	}()
+	op := call.SendMessage(b)
+	for _, f := range flags {
+		op = op.With(f)
+	}
+	var err error
+	isTaken, err = s.sendMessage(op)
+	return err
+}
+
+// sendMessage sends one message, and reports whether the call has taken it. The
+// error may also be that the call has ended since.
+func (s *stream) sendMessage(op call.Op) (isTaken bool, err error) {
 	if !s.isSending.CompareAndSwap(false, true) {
-		return errSending
+		return false, errSending
 	}
 	defer s.isSending.Store(false)
-	if err := s.call.StartBatchOn(&s.send, []call.Op{call.SendValue(v).With(call.BufferHint | flags)}, nil); err != nil {
-		return call.Misuse(err)
+	if err := s.call.StartBatchOn(&s.send, []call.Op{op.With(call.BufferHint)}, nil); err != nil {
+		return false, call.Misuse(err)
 	}
 	if ev, _ := s.call.Await(context.Background(), &s.send); !ev.OK {
-		return io.EOF
+		return true, io.EOF
 	}
-	return nil
+	return true, nil
 }
 
 // closeSend half-closes, once.

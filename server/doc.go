@@ -25,6 +25,13 @@
 // reader; payloads are decoded by whoever harvests the tag, or by the handler's
 // goroutine.
 //
+// # One message to many streams
+//
+// Send marshals its message, into memory that it holds until the client takes it.
+// What goes to many streams is encoded once with call.Encode and sent with
+// Sender.SendBuffer, or what the other styles have in its place; each takes one
+// reference, a b.Ref(), whatever comes of it.
+//
 // # Queues
 //
 // A queue given to AddQueue is the server's: Shutdown and Close shut it down

@@ -105,6 +105,19 @@ func (r *rpc) send(op call.Op) error {
 	return nil
 }
 
+// sendBuffer sends b, or frees it.
+func (r *rpc) sendBuffer(b *call.Buffer, flags call.Flags) error {
+	isSent := false
+	defer func() {
+		if !isSent { // refused, or a compressor has panicked
+			b.Free()
+		}
+	}()
+	err := r.send(call.SendMessage(b).With(call.BufferHint | flags))
+	isSent = err == nil
+	return err
+}
+
 // sendHeader sends the batch of SendHeader and waits for it.
 func (r *rpc) sendHeader(ops []call.Op) error {
 	if err := r.call.StartBatchOn(&r.out, ops, nil); err != nil {

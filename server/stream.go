@@ -54,6 +54,17 @@ func (s *Sender[Res]) SendWith(res *Res, flags call.Flags) error {
 	return s.rpc.send(call.SendValue(res).With(call.BufferHint | flags))
 }
 
+// SendBuffer is Send of a message that was encoded before, see [call.Encode], with
+// the codec of the call. It takes ownership of b, on error too: to send it on other
+// calls as well, give each a b.Ref().
+func (s *Sender[Res]) SendBuffer(b *call.Buffer, flags ...call.Flags) error {
+	var all call.Flags
+	for _, f := range flags {
+		all |= f
+	}
+	return s.rpc.sendBuffer(b, all)
+}
+
 // RawStream is a call whose messages are bytes. One goroutine may receive and
 // another send.
 type RawStream struct{ rpc *rpc }
@@ -64,10 +75,4 @@ func (s *RawStream) Recv() (*call.Buffer, error) { return s.rpc.recvRaw() }
 
 // Send sends the next message and takes ownership of it, on error too. See
 // [Sender.Send].
-func (s *RawStream) Send(b *call.Buffer) error {
-	err := s.rpc.send(call.SendMessage(b).With(call.BufferHint))
-	if err != nil {
-		b.Free()
-	}
-	return err
-}
+func (s *RawStream) Send(b *call.Buffer) error { return s.rpc.sendBuffer(b, 0) }
