@@ -89,13 +89,13 @@
 //
 // Write marshals, so a message for 5000 streams is made, and held until it is out,
 // 5000 times. call.Encode makes it once, and WriteBuffer sends it on any number of
-// calls with the codec it was made by, each of which takes a reference:
+// calls with the codec it was made by. Each takes a reference, also if it refuses:
 //
 //	b, err := call.Encode(codec.Proto(), line)
 //	…
 //	for _, m := range members {
 //		if err := m.stream.WriteBuffer(b.Ref(), m.written()); err != nil {
-//			… // m was still busy with the one before, or is finished; nothing to free
+//			… // m is busy with the one before, or finished; there is nothing to free
 //		}
 //	}
 //	b.Free()

@@ -11,6 +11,7 @@ import (
 	"github.com/cqrpc/cqrpc"
 	"github.com/cqrpc/cqrpc/call"
 	"github.com/cqrpc/cqrpc/client"
+	"github.com/cqrpc/cqrpc/codec"
 	"github.com/cqrpc/cqrpc/cq"
 	"github.com/cqrpc/cqrpc/server"
 	"github.com/cqrpc/cqrpc/server/async"
@@ -155,5 +156,74 @@ func ExampleReaderWriter() {
 	// Output:
 	// Hello gopher
 	// Hello mole
+	// EOF
+}
+
+// listener is a call whose responses are what is broadcast.
+type listener struct {
+	ctx async.Context
+	req wrapperspb.StringValue
+	w   async.Writer[wrapperspb.StringValue]
+}
+
+// A message for many streams is encoded once. Each write has a reference of its
+// own, so the memory is free for reuse when the last has ended.
+func ExampleWriter_WriteBuffer() {
+	background := context.Background()
+	listen := call.Method[wrapperspb.StringValue, wrapperspb.StringValue]{
+		Name: "/example.Radio/Listen", Shape: call.ServerStream,
+	}
+	s, q := server.New(), cq.New()
+	method, err := async.RegisterServerStream(s, listen)
+	must0(err)
+	must0(s.AddQueue(q))
+	listeners := make([]listener, 3)
+	for i := range listeners {
+		l := &listeners[i]
+		must0(method.Request(&l.ctx, &l.req, &l.w, q, q, l))
+	}
+	lis, err := net.Listen("tcp", "127.0.0.1:0")
+	must0(err)
+	go func() { _ = s.Serve(lis) }()
+
+	ch, err := client.NewChannel(lis.Addr().String(), client.WithInsecure())
+	must0(err)
+	streams := make([]*client.ServerStreamCall[wrapperspb.StringValue], len(listeners))
+	for i := range streams {
+		streams[i], err = client.ServerStream(background, ch, listen, wrapperspb.String("radio 1"))
+		must0(err)
+	}
+	for range listeners {
+		q.Next(background) // another listens
+	}
+
+	news, err := call.Encode(codec.Proto(), wrapperspb.String("the news at nine"))
+	must0(err)
+	for i := range listeners {
+		must0(listeners[i].w.WriteBuffer(news.Ref(), &listeners[i]))
+	}
+	news.Free()
+
+	for range listeners {
+		q.Next(background) // written
+	}
+	for i := range listeners {
+		must0(listeners[i].w.Finish(cqrpc.Status{}, &listeners[i]))
+	}
+	for _, stream := range streams {
+		res, err := stream.Recv()
+		must0(err)
+		fmt.Println(res.Value)
+		_, err = stream.Recv()
+		fmt.Println(err)
+	}
+	must0(ch.Close())
+	must0(s.Shutdown(background))
+	// Output:
+	// the news at nine
+	// EOF
+	// the news at nine
+	// EOF
+	// the news at nine
 	// EOF
 }
