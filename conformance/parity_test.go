@@ -9,8 +9,12 @@ import (
 
 // The reference at either end.
 var (
-	grpcgoClient = parity.CallerKind{Name: "grpc-go", Dial: dialGRPCGo, Lacks: []parity.Feature{parity.Cardinality}}
-	grpcgoServer = parity.HostKind{Name: "grpc-go", Serve: serveGRPCGo, Lacks: []parity.Feature{parity.TryCancel, parity.Cardinality}}
+	grpcgoClient = parity.CallerKind{Name: "grpc-go", Dial: dialGRPCGo, Lacks: []parity.Feature{
+		parity.Cardinality, parity.Encoding,
+	}}
+	grpcgoServer = parity.HostKind{Name: "grpc-go", Serve: serveGRPCGo, Lacks: []parity.Feature{
+		parity.TryCancel, parity.Cardinality, parity.Encoding,
+	}}
 )
 
 var (

@@ -85,8 +85,8 @@ func (c *batchCall) reply(res any, err error) error {
 	return err
 }
 
-func (c *batchCall) send(res any) error {
-	ops := []call.Op{call.SendValue(res)}
+func (c *batchCall) send(op call.Op) error {
+	ops := []call.Op{op}
 	if !c.begun {
 		c.begun = true
 		ops = append(ops, call.SendInitialMetadata(c.header))
@@ -151,4 +151,13 @@ func (m batchMessages[Req, Res]) Recv() (*Req, error) {
 	return req, nil
 }
 
-func (m batchMessages[Req, Res]) Send(res *Res) error { return m.call.send(res) }
+func (m batchMessages[Req, Res]) Send(res *Res) error { return m.call.send(call.SendValue(res)) }
+
+// SendBuffer implements BufferSender, as that of batchStream.
+func (m batchMessages[Req, Res]) SendBuffer(b *call.Buffer, flags ...call.Flags) error {
+	op := call.SendMessage(b)
+	for _, f := range flags {
+		op = op.With(f)
+	}
+	return m.call.send(op)
+}

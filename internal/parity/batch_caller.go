@@ -83,9 +83,20 @@ func (s *batchStream) pluck(tag call.OpKind) cq.Event {
 	return s.queue.Pluck(context.Background(), tag)
 }
 
-func (s *batchStream) Send(req []byte) error {
-	err := s.Call.StartBatch([]call.Op{call.SendValue(&Message{Value: req})}, call.SendMessageOp)
-	if err != nil {
+func (s *batchStream) Send(req []byte) error { return s.send(call.SendValue(&Message{Value: req})) }
+
+// SendBuffer implements BufferSender. A batch that is rejected is a mistake of
+// this caller's, and with it goes the buffer.
+func (s *batchStream) SendBuffer(b *call.Buffer, flags ...call.Flags) error {
+	op := call.SendMessage(b)
+	for _, f := range flags {
+		op = op.With(f)
+	}
+	return s.send(op)
+}
+
+func (s *batchStream) send(op call.Op) error {
+	if err := s.Call.StartBatch([]call.Op{op}, call.SendMessageOp); err != nil {
 		return cqrpc.Errorf(cqrpc.CodeInternal, "%w", err)
 	}
 	if ev := s.pluck(call.SendMessageOp); !ev.OK {

@@ -86,6 +86,8 @@ const (
 	TryCancel Feature = "TryCancel"
 	// Cardinality is UNIMPLEMENTED for a message too many or too few.
 	Cardinality Feature = "cardinality"
+	// Encoding is a message that is encoded once for many streams: BufferSender.
+	Encoding Feature = "encoding"
 )
 
 // ping makes a call that is not what the scenario is about.

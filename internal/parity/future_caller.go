@@ -6,6 +6,7 @@ import (
 	"io"
 
 	"github.com/cqrpc/cqrpc"
+	"github.com/cqrpc/cqrpc/call"
 	"github.com/cqrpc/cqrpc/client"
 	clientfuture "github.com/cqrpc/cqrpc/client/future"
 	"github.com/cqrpc/cqrpc/cq/future"
@@ -69,9 +70,9 @@ func (s futureOutput) Recv() ([]byte, error) {
 func (s futureOutput) Header() (cqrpc.Metadata, error) { return await(s.stream.Header()) }
 func (s futureOutput) Trailer() cqrpc.Metadata         { return s.stream.Trailer() }
 
-// futureSend is Send: the fate of the call is for Recv to tell.
-func futureSend(sink *clientfuture.Sink[Message], req []byte) error {
-	_, err := await(sink.Send(&Message{Value: req}))
+// futureSent is Send: the fate of the call is for Recv to tell.
+func futureSent(sending *future.Future[struct{}]) error {
+	_, err := await(sending)
 	if isEnded(err) {
 		return io.EOF
 	}
@@ -97,7 +98,12 @@ type futureInput struct {
 	response *clientfuture.Response[Message]
 }
 
-func (s futureInput) Send(req []byte) error { return futureSend(s.sink, req) }
+func (s futureInput) Send(req []byte) error { return futureSent(s.sink.Send(&Message{Value: req})) }
+
+// SendBuffer implements BufferSender.
+func (s futureInput) SendBuffer(b *call.Buffer, flags ...call.Flags) error {
+	return futureSent(s.sink.SendBuffer(b, flags...))
+}
 
 func (s futureInput) CloseAndRecv() ([]byte, error) {
 	if err := futureClose(s.sink); err != nil {
@@ -112,6 +118,11 @@ type futureDuplex struct {
 	sink *clientfuture.Sink[Message]
 }
 
-func (s futureDuplex) Send(req []byte) error { return futureSend(s.sink, req) }
+func (s futureDuplex) Send(req []byte) error { return futureSent(s.sink.Send(&Message{Value: req})) }
+
+// SendBuffer implements BufferSender.
+func (s futureDuplex) SendBuffer(b *call.Buffer, flags ...call.Flags) error {
+	return futureSent(s.sink.SendBuffer(b, flags...))
+}
 
 func (s futureDuplex) CloseSend() error { return futureClose(s.sink) }

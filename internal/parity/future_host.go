@@ -5,6 +5,7 @@ import (
 	"sync"
 
 	"github.com/cqrpc/cqrpc"
+	"github.com/cqrpc/cqrpc/call"
 	"github.com/cqrpc/cqrpc/cq/future"
 	"github.com/cqrpc/cqrpc/server"
 	serverfuture "github.com/cqrpc/cqrpc/server/future"
@@ -94,5 +95,11 @@ type futureSender[Res any] struct{ sink *serverfuture.Sink[Res] }
 
 func (s futureSender[Res]) Send(res *Res) error {
 	_, err := await(s.sink.Send(res))
+	return err
+}
+
+// SendBuffer implements BufferSender.
+func (s futureSender[Res]) SendBuffer(b *call.Buffer, flags ...call.Flags) error {
+	_, err := await(s.sink.SendBuffer(b, flags...))
 	return err
 }

@@ -130,6 +130,7 @@ type queueStream struct {
 	}
 	writer interface { // nil: one request
 		Write(req *Message, tag cq.Tag, flags ...call.Flags) error
+		WriteBuffer(b *call.Buffer, tag cq.Tag, flags ...call.Flags) error
 		WritesDone(tag cq.Tag) error
 	}
 	response Message // the one
@@ -154,7 +155,16 @@ func (s *queueStream) finish() error {
 }
 
 func (s *queueStream) Send(req []byte) error {
-	ev, err := during(func(t cq.Tag) error { return s.writer.Write(&Message{Value: req}, t) })
+	return s.send(func(t cq.Tag) error { return s.writer.Write(&Message{Value: req}, t) })
+}
+
+// SendBuffer implements BufferSender.
+func (s *queueStream) SendBuffer(b *call.Buffer, flags ...call.Flags) error {
+	return s.send(func(t cq.Tag) error { return s.writer.WriteBuffer(b, t, flags...) })
+}
+
+func (s *queueStream) send(write func(cq.Tag) error) error {
+	ev, err := during(write)
 	if isOver(err) || err == nil && !ev.OK {
 		return io.EOF
 	}

@@ -167,9 +167,15 @@ func (r queueReceiver[Req]) Recv() (*Req, error) {
 type queueSender[Res any] struct {
 	object interface {
 		Write(res *Res, tag cq.Tag, flags ...call.Flags) error
+		WriteBuffer(b *call.Buffer, tag cq.Tag, flags ...call.Flags) error
 	}
 }
 
 func (s queueSender[Res]) Send(res *Res) error {
 	return queueDo(func(t cq.Tag) error { return s.object.Write(res, t) })
+}
+
+// SendBuffer implements BufferSender.
+func (s queueSender[Res]) SendBuffer(b *call.Buffer, flags ...call.Flags) error {
+	return queueDo(func(t cq.Tag) error { return s.object.WriteBuffer(b, t, flags...) })
 }

@@ -139,6 +139,7 @@ type reactorStream struct {
 
 type requestWriter interface {
 	StartWrite(req *Message, flags ...call.Flags)
+	StartWriteBuffer(b *call.Buffer, flags ...call.Flags)
 	StartWritesDone()
 }
 
@@ -167,6 +168,14 @@ func (s *reactorStream) finish() error {
 
 func (s *reactorStream) Send(req []byte) error {
 	if !s.start(func() { s.writer.StartWrite(&Message{Value: req}) }, s.write) {
+		return io.EOF
+	}
+	return nil
+}
+
+// SendBuffer implements BufferSender.
+func (s *reactorStream) SendBuffer(b *call.Buffer, flags ...call.Flags) error {
+	if !s.start(func() { s.writer.StartWriteBuffer(b, flags...) }, s.write) {
 		return io.EOF
 	}
 	return nil

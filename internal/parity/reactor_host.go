@@ -163,9 +163,15 @@ type reactorSender[Res any] struct {
 	*reacted
 	object interface {
 		StartWrite(res *Res, flags ...call.Flags)
+		StartWriteBuffer(b *call.Buffer, flags ...call.Flags)
 	}
 }
 
 func (s reactorSender[Res]) Send(res *Res) error {
 	return s.start(func() { s.object.StartWrite(res) }, s.write)
+}
+
+// SendBuffer implements BufferSender.
+func (s reactorSender[Res]) SendBuffer(b *call.Buffer, flags ...call.Flags) error {
+	return s.start(func() { s.object.StartWriteBuffer(b, flags...) }, s.write)
 }

@@ -3,6 +3,7 @@ package parity
 import (
 	"context"
 
+	"github.com/cqrpc/cqrpc/call"
 	"github.com/cqrpc/cqrpc/client"
 )
 
@@ -48,6 +49,11 @@ type syncInput struct {
 
 func (s syncInput) Send(req []byte) error { return s.call.Send(&Message{Value: req}) }
 
+// SendBuffer implements BufferSender.
+func (s syncInput) SendBuffer(b *call.Buffer, flags ...call.Flags) error {
+	return s.call.SendBuffer(b, flags...)
+}
+
 func (s syncInput) CloseAndRecv() ([]byte, error) {
 	res, err := s.call.CloseAndRecv()
 	return res.GetValue(), err
@@ -60,3 +66,8 @@ type syncDuplex struct {
 
 func (s syncDuplex) Send(req []byte) error { return s.call.Send(&Message{Value: req}) }
 func (s syncDuplex) CloseSend() error      { return s.call.CloseSend() }
+
+// SendBuffer implements BufferSender.
+func (s syncDuplex) SendBuffer(b *call.Buffer, flags ...call.Flags) error {
+	return s.call.SendBuffer(b, flags...)
+}

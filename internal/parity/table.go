@@ -158,6 +158,9 @@ var Scenarios = []Scenario{
 	{Name: "both_compress_a_stream", run: bothCompress},
 	{Name: "limit_counts_inflated_bytes", run: inflatedLimit},
 
+	// encoded.go
+	{Name: "message_encoded_once_on_many_streams_both_ways", Needs: Encoding, run: encodedOnce},
+
 	// flow.go
 	{Name: "slow_client_holds_the_server_back", Heavy: true, run: slowClient},
 	{Name: "slow_server_holds_the_client_back", Heavy: true, run: slowServer},
