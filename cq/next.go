@@ -113,6 +113,7 @@ func (q *Queue) take(dst []Completion, want selector, p patience) (int, Kind) {
 	var w *poller
 	expired := false
 	q.mu.Lock()
+	q.tendLocked()
 	for {
 		n := q.popLocked(dst, want)
 		kind := OpComplete

@@ -16,6 +16,10 @@ type Source interface {
 	Serve(h Host, isRecalled *atomic.Bool) bool
 	// Nudge has Serve look at isRecalled, which has just been set. Any goroutine may call it.
 	Nudge()
+	// Tend does what has gathered for the source, if that is much, while who has served
+	// it handles what came of that. A host may call it then, with no lock held, at any
+	// time that nobody serves the source; it must not wait.
+	Tend()
 }
 
 // Host has goroutines that wait for completions of a source and may serve it
@@ -125,6 +129,17 @@ func (q *Queue) Offer(s Source) bool {
 		q.wakeLocked(q.parked[len(q.parked)-1])
 	}
 	return true
+}
+
+// tendLocked has the source tended, without the lock, by a poller that has more to take.
+func (q *Queue) tendLocked() {
+	s := q.service.source
+	if s == nil || q.service.isServed || q.ready.len() == 0 {
+		return
+	}
+	q.mu.Unlock()
+	s.Tend()
+	q.mu.Lock()
 }
 
 // serveLocked serves the source, without the lock.

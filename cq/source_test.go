@@ -18,7 +18,7 @@ type spring struct {
 	during func() bool   // runs instead of the wait; false: the source is not the poller's any more
 	busy   chan struct{} // if not nil, Serve ends no sooner than this is closed
 
-	serves, recalls, serving atomic.Int32
+	serves, recalls, serving, tends atomic.Int32
 }
 
 func newSpring() *spring { return &spring{called: make(chan struct{}, 1)} }
@@ -36,6 +36,8 @@ func (s *spring) Serve(cq.Host, *atomic.Bool) bool {
 	}
 	return true
 }
+
+func (s *spring) Tend() { s.tends.Add(1) }
 
 func (s *spring) Nudge() {
 	s.recalls.Add(1)

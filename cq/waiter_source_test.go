@@ -57,7 +57,9 @@ func end(w *cq.Waiter, tag cq.Tag) { w.Complete(cq.Completion{Tag: tag, OK: true
 type work func(h cq.Host, isRecalled *atomic.Bool) bool
 
 func (f work) Serve(h cq.Host, isRecalled *atomic.Bool) bool { return f(h, isRecalled) }
-func (work) Nudge()                                          {}
+func (work) Tend()                                           {}
+
+func (work) Nudge() {}
 
 // Who waits with a Waiter serves until its operation has ended, and is recalled once. The Waiter
 // can be used again, also if what was begun before was not served for.
@@ -305,6 +307,8 @@ func (s *fickle) Serve(_ cq.Host, isRecalled *atomic.Bool) bool {
 	}
 	return true
 }
+
+func (s *fickle) Tend() {}
 
 func (s *fickle) Nudge() {
 	select {

@@ -22,6 +22,8 @@ func (e *exit) Serve(cq.Host, *atomic.Bool) bool {
 	return true
 }
 
+func (e *exit) Tend() {}
+
 func (e *exit) Nudge() {
 	if e.called != nil {
 		close(e.called)

@@ -36,6 +36,8 @@ func (p *pond) Serve(_ cq.Host, isRecalled *atomic.Bool) bool {
 	return !p.isGone.Load()
 }
 
+func (p *pond) Tend() {}
+
 func (p *pond) Nudge() {
 	p.recalls.Add(1)
 	select {

@@ -56,6 +56,7 @@ type loan struct {
 	waits      atomic.Bool   // who serves waits for the socket, or is about to
 	left       atomic.Int64  // when who serves went to do what it has read, see now
 	isOverseen atomic.Bool   // the timer is armed
+	gathered   atomic.Int32  // how often a flusher was asked for since one is due; written under Conn.mu
 
 	timer *time.Timer // of oversee
 
@@ -248,6 +249,35 @@ func (l *loan) serve(h cq.Host, isRecalled *atomic.Bool) (end loanEnd, isOver bo
 func (l *loan) Nudge() {
 	if l.waits.Load() {
 		l.conn.nudge()
+	}
+}
+
+// enoughGathered is how many streams with something to send are worth a write before who
+// has read the batch is done with it: meanwhile the peer has nothing to do. Fewer are
+// written together, for most batches are small.
+const enoughGathered = 16
+
+// Tend implements cq.Source: it writes, as who serves would when it comes back.
+func (l *loan) Tend() {
+	if l.gathered.Load() < enoughGathered || !l.is(lent) {
+		return
+	}
+	c := l.conn
+	c.mu.Lock()
+	isDue := c.flusher == flusherDue && c.state != closed
+	if isDue {
+		c.startFlusherLocked()
+	}
+	c.mu.Unlock()
+	if isDue {
+		c.flushInline(false)
+	}
+}
+
+// gatherLocked counts what waits for a flusher that is due.
+func (c *Conn) gatherLocked() {
+	if l := c.loan.Load(); l != nil {
+		l.gathered.Add(1)
 	}
 }
 

@@ -13,9 +13,12 @@ import (
 // measured as fast as a permanent writer.
 func (c *Conn) kickLocked() {
 	switch {
+	case c.flusher == flusherDue:
+		c.gatherLocked()
 	case c.flusher != flusherResting || c.state == closed:
 	case c.inBatch:
 		c.flusher.to(flusherDue)
+		c.gatherLocked()
 	default:
 		c.startFlusherLocked()
 		go c.flush(nil, c.isSharedLocked())
@@ -25,6 +28,9 @@ func (c *Conn) kickLocked() {
 func (c *Conn) startFlusherLocked() {
 	c.flusher.to(flusherRunning)
 	c.holders++
+	if l := c.loan.Load(); l != nil {
+		l.gathered.Store(0)
+	}
 }
 
 // flush is the flusher on a goroutine of its own: plan, encode, write, tell,
