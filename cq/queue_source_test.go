@@ -147,3 +147,42 @@ func TestQueueHost(t *testing.T) {
 		t.Errorf("a queue with a pool of its own has the host %s", got)
 	}
 }
+
+// A poller tends the source between the events that it has found, and not while it is served, nor
+// when there is nothing more to take: then it serves.
+func TestAPollerTendsBetweenEvents(t *testing.T) {
+	inEachHarvest(t, func(t *testing.T, s *spring, q *cq.Queue, next harvest) {
+		post(t, q, 1, 2, 3)
+		for n := range 3 {
+			if got := s.tends.Load(); got != int32(n) {
+				t.Errorf("tended %d times after %d events", got, n)
+			}
+			wantEvent(t, next(context.Background()), completed(n+1))
+		}
+		s.want(t, "there were events", 0, 0)
+		got := next.start(context.Background())
+		s.want(t, "there is none", 1, 0)
+		post(t, q, 4, 5)
+		wantEvent(t, <-got, completed(4))
+		before := s.tends.Load()
+		got = next.start(context.Background())
+		wantEvent(t, <-got, completed(5))
+		if s.tends.Load() != before+1 {
+			t.Errorf("tended %d times for one more event", s.tends.Load()-before)
+		}
+
+		block := make(chan struct{})
+		s.during = func() bool { <-block; return true }
+		got = next.start(context.Background())
+		s.want(t, "it serves", 2, s.recalls.Load())
+		before = s.tends.Load()
+		post(t, q, 6)
+		wantEvent(t, next(context.Background()), completed(6))
+		if s.tends.Load() != before {
+			t.Error("tended while it is served")
+		}
+		close(block)
+		post(t, q, 7)
+		wantEvent(t, <-got, completed(7))
+	})
+}

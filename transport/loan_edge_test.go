@@ -309,3 +309,40 @@ func TestNudgesDoNotMoveTheEnd(t *testing.T) {
 		})
 	}
 }
+
+// A poller that has read many requests writes answers before it has made all: between its
+// events, when as many streams as are worth a write have something to send.
+func TestAPollerWritesBetweenItsEvents(t *testing.T) {
+	lendingOver(t, func(t *testing.T, isSecure bool) {
+		var hasWritten atomic.Bool
+		var away int64 // since when the poller is, with what it has read
+		made := 0      // answers since then
+		l := newLender(t, lending{isSecure: isSecure, meet: func(l *lender, _ cq.Event) bool {
+			loan := l.conn.loan.Load()
+			if loan == nil || !loan.is(lent) {
+				away = 0
+				return false
+			}
+			if since := loan.left.Load(); since != away {
+				away, made = since, 0
+			}
+			if made >= enoughGathered && int(loan.gathered.Load()) < made {
+				hasWritten.Store(true)
+			}
+			made++
+			return false
+		}})
+		if !holdsWithin(patience, func() bool {
+			l.untilServed()
+			var last uint32
+			for range 3 * enoughGathered {
+				last = l.writeRequest()
+			}
+			l.flush()
+			l.wantAnswer(last)
+			return hasWritten.Load()
+		}) {
+			t.Error("nothing was written before all answers were made")
+		}
+	})
+}
