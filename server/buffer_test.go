@@ -3,47 +3,25 @@ package server_test
 import (
 	"context"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"testing/synctest"
 
 	"golang.org/x/net/http2"
-	"google.golang.org/protobuf/types/known/wrapperspb"
 
 	"github.com/cqrpc/cqrpc"
 	"github.com/cqrpc/cqrpc/call"
 	"github.com/cqrpc/cqrpc/codec"
+	"github.com/cqrpc/cqrpc/internal/shared"
 	"github.com/cqrpc/cqrpc/server"
 )
-
-// counting is the codec of protobuf that counts what it marshals.
-type counting struct {
-	codec.Codec
-	n *atomic.Int32
-}
-
-func (c counting) Append(dst []byte, v any) ([]byte, error) {
-	c.n.Add(1)
-	return c.Codec.Append(dst, v)
-}
-
-// shared is a message encoded once.
-func shared(t testing.TB, k codec.Codec, s string) *call.Buffer {
-	t.Helper()
-	b, err := call.Encode(k, wrapperspb.String(s))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b
-}
 
 // One message goes to many handlers' streams, compressed or not, and is marshalled
 // once. The buffer is as it was, and nobody's but the application's.
 func TestSendBuffer(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		k := counting{codec.Proto(), new(atomic.Int32)}
+		k := shared.NewCodec()
 		s := server.New(server.WithCodecs(k), server.WithCompressor("gzip"))
-		b := shared(t, k, strings.Repeat("x", 1000))
+		b := shared.Text(t, k, strings.Repeat("x", 1000))
 		said := make(chan struct{})
 		if err := s.Register(server.BidiStream(bidi, func(
 			_ context.Context, _ *server.Receiver[text], out *server.Sender[text],
@@ -81,8 +59,8 @@ func TestSendBuffer(t *testing.T) {
 				t.Errorf("stream %d got %d bytes before the second message", id, len(head))
 			}
 		}
-		if len(got) != streams || k.n.Load() != 1 || string(b.Bytes()) != string(encoded(strings.Repeat("x", 1000))) {
-			t.Errorf("%d streams, marshalled %d times, the buffer holds %d bytes", len(got), k.n.Load(), b.Len())
+		if n := k.Marshalled(); len(got) != streams || n != 1 || string(b.Bytes()) != string(encoded(strings.Repeat("x", 1000))) {
+			t.Errorf("%d streams, marshalled %d times, the buffer holds %d bytes", len(got), n, b.Len())
 		}
 		b.Free()
 	})
@@ -91,7 +69,7 @@ func TestSendBuffer(t *testing.T) {
 // A buffer that is refused, or whose call dies, is freed.
 func TestSendBufferThatFails(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		b := shared(t, codec.Proto(), strings.Repeat("x", 1<<17))
+		b := shared.Text(t, codec.Proto(), strings.Repeat("x", 1<<17))
 		errs := make(chan error, 5)
 		p := serveHandlers(t, server.BidiStream(bidi, func(
 			_ context.Context, _ *server.Receiver[text], out *server.Sender[text],
@@ -113,7 +91,7 @@ func TestSendBufferThatFails(t *testing.T) {
 		b.Free()
 	})
 	bubble(t, func(t *testing.T) {
-		b := shared(t, codec.Proto(), "more than ten")
+		b := shared.Text(t, codec.Proto(), "more than ten")
 		errs := make(chan error, 2)
 		s := server.New(server.WithMaxSendMessage(10))
 		if err := s.Register(server.BidiStream(bidi, func(

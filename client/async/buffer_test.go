@@ -2,7 +2,6 @@ package async_test
 
 import (
 	"strings"
-	"sync/atomic"
 	"testing"
 
 	"google.golang.org/protobuf/proto"
@@ -13,36 +12,18 @@ import (
 	"github.com/cqrpc/cqrpc/client/async"
 	"github.com/cqrpc/cqrpc/codec"
 	"github.com/cqrpc/cqrpc/cq"
+	"github.com/cqrpc/cqrpc/internal/shared"
 	serverasync "github.com/cqrpc/cqrpc/server/async"
 )
-
-// counting is the codec of protobuf that counts what it marshals.
-type counting struct {
-	codec.Codec
-	n *atomic.Int32
-}
-
-func (c counting) Append(dst []byte, v any) ([]byte, error) {
-	c.n.Add(1)
-	return c.Codec.Append(dst, v)
-}
-
-// shared is a message encoded once.
-func shared(t testing.TB, k codec.Codec, s string) *call.Buffer {
-	t.Helper()
-	b, err := call.Encode(k, &text{Value: s})
-	must(t, err)
-	return b
-}
 
 // One message goes out on calls of both kinds, compressed or not, corked or not,
 // and is marshalled once. The buffer is as it was, and nobody's but the
 // application's.
 func TestWriteBuffer(t *testing.T) {
-	k := counting{codec.Proto(), new(atomic.Int32)}
+	k := shared.NewCodec()
 	play(t, func(s *stage) {
 		to := strings.Repeat("to all ", 100)
-		b := shared(s, k, to)
+		b := shared.Text(s, k, to)
 		for _, opts := range [][]client.CallOption{nil, {client.WithCompressor("gzip")}} {
 			d := s.talk(s.Context(), "", opts...)
 			for _, flags := range [][]call.Flags{nil, {call.BufferHint, call.NoCompress}} {
@@ -75,8 +56,9 @@ func TestWriteBuffer(t *testing.T) {
 			s.want("the end", s.sq, "finish")
 			s.want("the end", s.cq, "finish")
 		}
-		if want, _ := proto.Marshal(&text{Value: to}); string(b.Bytes()) != string(want) || k.n.Load() != 1 {
-			s.Errorf("the buffer holds %q, marshalled %d times", b.Bytes(), k.n.Load())
+		want, _ := proto.Marshal(&text{Value: to})
+		if n := k.Marshalled(); n != 1 || string(b.Bytes()) != string(want) {
+			s.Errorf("the buffer holds %q, marshalled %d times", b.Bytes(), n)
 		}
 		b.Free()
 	}, client.WithCodec(k))
@@ -86,7 +68,7 @@ func TestWriteBuffer(t *testing.T) {
 func TestMisuseOfWriteBuffer(t *testing.T) {
 	play(t, func(s *stage) {
 		refuse := func(why string, got, want error) { s.Helper(); refuse(s, why, got, want) }
-		b := shared(s, codec.Proto(), huge.Value)
+		b := shared.Text(s, codec.Proto(), huge.Value)
 		defer b.Free()
 		rw := async.PrepareBidiStream(s.Context(), s.ch, bidi, s.cq)
 		refuse("before the start", rw.WriteBuffer(b.Ref(), "x"), async.ErrNotStarted)
@@ -118,7 +100,7 @@ func TestMisuseOfWriteBuffer(t *testing.T) {
 // A buffer whose call dies, or that is over the limit, is freed with its tag.
 func TestWriteBufferOfACallThatDies(t *testing.T) {
 	play(t, func(s *stage) {
-		b := shared(s, codec.Proto(), huge.Value)
+		b := shared.Text(s, codec.Proto(), huge.Value)
 		defer b.Free()
 		d := s.talk(s.Context(), "")
 		must(s, d.client.WriteBuffer(b.Ref(), "write"))

@@ -2,10 +2,7 @@ package future_test
 
 import (
 	"strings"
-	"sync/atomic"
 	"testing"
-
-	"google.golang.org/protobuf/types/known/wrapperspb"
 
 	"github.com/cqrpc/cqrpc"
 	"github.com/cqrpc/cqrpc/call"
@@ -14,36 +11,16 @@ import (
 	"github.com/cqrpc/cqrpc/codec"
 	"github.com/cqrpc/cqrpc/cq/future"
 	"github.com/cqrpc/cqrpc/internal/h2peer"
+	"github.com/cqrpc/cqrpc/internal/shared"
 )
-
-// counting is the codec of protobuf that counts what it marshals.
-type counting struct {
-	codec.Codec
-	n *atomic.Int32
-}
-
-func (c counting) Append(dst []byte, v any) ([]byte, error) {
-	c.n.Add(1)
-	return c.Codec.Append(dst, v)
-}
-
-// shared is a message encoded once.
-func shared(t testing.TB, k codec.Codec, s string) *call.Buffer {
-	t.Helper()
-	b, err := call.Encode(k, wrapperspb.String(s))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b
-}
 
 // One message goes out on many calls, kept back or not, compressed or not, and is
 // marshalled once. The buffer is as it was, and nobody's but the application's.
 func TestSendBuffer(t *testing.T) {
 	play(t, func(s *scene) {
-		k := counting{codec.Proto(), new(atomic.Int32)}
+		k := shared.NewCodec()
 		to := strings.Repeat("to all ", 100)
-		b := shared(s, k, to)
+		b := shared.Text(s, k, to)
 		before := string(b.Bytes())
 		for i := range 8 {
 			opts := []client.CallOption{client.WithCallCodec(k)}
@@ -57,8 +34,8 @@ func TestSendBuffer(t *testing.T) {
 			wantResolved(s, "all", sink.Close())
 			s.wantText("twice", res.Future, to+","+to)
 		}
-		if string(b.Bytes()) != before || k.n.Load() != 1 {
-			s.Errorf("the buffer holds %q, marshalled %d times", b.Bytes(), k.n.Load())
+		if n := k.Marshalled(); string(b.Bytes()) != before || n != 1 {
+			s.Errorf("the buffer holds %q, marshalled %d times", b.Bytes(), n)
 		}
 		b.Free()
 	}, join())
@@ -67,7 +44,7 @@ func TestSendBuffer(t *testing.T) {
 // A buffer that is refused, or whose call dies, is freed.
 func TestSendBufferThatFails(t *testing.T) {
 	narrow(t, func(s *scene, p *h2peer.Peer, sink *clientfuture.Sink[text]) {
-		b := shared(s, codec.Proto(), "a")
+		b := shared.Text(s, codec.Proto(), "a")
 		wantFailed(s, "nil", sink.SendBuffer(nil), call.ErrInvalidMessage)
 		wantFailed(s, "a flag that no message has", sink.SendBuffer(b.Ref(), call.WaitForReady), call.ErrInvalidFlags)
 		first, second := sink.SendBuffer(b.Ref()), sink.SendBuffer(b.Ref())
@@ -84,7 +61,7 @@ func TestSendBufferThatFails(t *testing.T) {
 		b.Free()
 	})
 	narrow(t, func(s *scene, _ *h2peer.Peer, sink *clientfuture.Sink[text]) {
-		b := shared(s, codec.Proto(), "a")
+		b := shared.Text(s, codec.Proto(), "a")
 		sink.EnhanceBatch(true)
 		wantResolved(s, "kept back", sink.SendBuffer(b.Ref()))
 		wantResolved(s, "the one before fits the buffer", sink.SendBuffer(b.Ref()))
@@ -97,14 +74,14 @@ func TestSendBufferThatFails(t *testing.T) {
 		b.Free()
 	})
 	play(t, func(s *scene) {
-		b := shared(s, codec.Proto(), "more than ten")
+		b := shared.Text(s, codec.Proto(), "more than ten")
 		sink, res := clientfuture.ClientStream(s.Context(), s.stub, clientStream, client.WithMaxSendMessage(10))
 		wantCode(s, "over the limit", sink.SendBuffer(b.Ref()), cqrpc.CodeResourceExhausted)
 		wantCode(s, "likewise", res.Future, cqrpc.CodeResourceExhausted)
 		b.Free()
 	}, join())
 	explosive(t, func(s *scene, stub *clientfuture.Stub, _ func(func())) {
-		b := shared(s, codec.Proto(), "bomb")
+		b := shared.Text(s, codec.Proto(), "bomb")
 		sink, res := clientfuture.ClientStream(s.Context(), stub, clientStream, client.WithCompressor("bomb"))
 		if v := recovered(func() { sink.SendBuffer(b.Ref()) }); v != "boom" {
 			t.Errorf("the panic of SendBuffer: %v", v)

@@ -2,7 +2,6 @@ package reactor_test
 
 import (
 	"strings"
-	"sync/atomic"
 	"testing"
 
 	"google.golang.org/protobuf/types/known/wrapperspb"
@@ -11,36 +10,16 @@ import (
 	"github.com/cqrpc/cqrpc/call"
 	"github.com/cqrpc/cqrpc/client"
 	"github.com/cqrpc/cqrpc/codec"
+	"github.com/cqrpc/cqrpc/internal/shared"
 )
-
-// counting is the codec of protobuf that counts what it marshals.
-type counting struct {
-	codec.Codec
-	n *atomic.Int32
-}
-
-func (c counting) Append(dst []byte, v any) ([]byte, error) {
-	c.n.Add(1)
-	return c.Codec.Append(dst, v)
-}
-
-// shared is a message encoded once.
-func shared(t testing.TB, k codec.Codec, s string) *call.Buffer {
-	t.Helper()
-	b, err := call.Encode(k, wrapperspb.String(s))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b
-}
 
 // One message goes out on many calls, as the first before StartCall and later,
 // compressed or not, and is marshalled once. The buffer is as it was, and nobody's
 // but the application's.
 func TestStartWriteBuffer(t *testing.T) {
 	play(t, func(s *scene) {
-		k := counting{codec.Proto(), new(atomic.Int32)}
-		b := shared(s, k, strings.Repeat("to all ", 100))
+		k := shared.NewCodec()
+		b := shared.Text(s, k, strings.Repeat("to all ", 100))
 		before := string(b.Bytes())
 		for range 3 {
 			for _, comp := range []string{"identity", "gzip"} {
@@ -61,8 +40,8 @@ func TestStartWriteBuffer(t *testing.T) {
 				}
 			}
 		}
-		if string(b.Bytes()) != before || k.n.Load() != 1 {
-			s.Errorf("the buffer holds %q, marshalled %d times", b.Bytes(), k.n.Load())
+		if n := k.Marshalled(); string(b.Bytes()) != before || n != 1 {
+			s.Errorf("the buffer holds %q, marshalled %d times", b.Bytes(), n)
 		}
 		b.Free()
 	})
@@ -96,7 +75,7 @@ func TestMisuseOfStartWriteBuffer(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			play(t, func(s *scene) {
-				b := shared(s, codec.Proto(), "b")
+				b := shared.Text(s, codec.Proto(), "b")
 				defer b.Free()
 				k := newTalker(s)
 				k.AddHold()
@@ -106,7 +85,7 @@ func TestMisuseOfStartWriteBuffer(t *testing.T) {
 				k.wantDone("told by OnDone", cqrpc.CodeInternal, "reactor: "+c.want)
 			})
 			play(t, func(s *scene) {
-				b := shared(s, codec.Proto(), "b")
+				b := shared.Text(s, codec.Proto(), "b")
 				defer b.Free()
 				k := newTalker(s)
 				k.onWrite = func(bool) {
@@ -131,7 +110,7 @@ func TestMisuseOfStartWriteBuffer(t *testing.T) {
 // A buffer that comes too late, or whose call dies, is freed.
 func TestStartWriteBufferOfACallThatDies(t *testing.T) {
 	play(t, func(s *scene) {
-		b := shared(s, codec.Proto(), strings.Repeat("x", 1<<20))
+		b := shared.Text(s, codec.Proto(), strings.Repeat("x", 1<<20))
 		defer b.Free()
 		k := newTalker(s, client.WithMaxSendMessage(1<<19))
 		k.StartWriteBuffer(b.Ref())

@@ -79,6 +79,7 @@ var graph = []struct {
 	{"internal/h2peer", rule{external: http2}},
 	{"internal/parity", rule{ours: everyAPI, external: protobuf}},
 	{"internal/ledger", rule{ours: append([]string{"internal/parity"}, everyAPI...)}},
+	{"internal/shared", rule{ours: []string{"call", "codec"}, external: protobuf}},
 	{"internal/leak", rule{ours: []string{"internal/mem"}}},
 	{"internal/archtest", rule{}},
 }

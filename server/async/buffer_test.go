@@ -3,46 +3,26 @@ package async_test
 import (
 	"bytes"
 	"strings"
-	"sync/atomic"
 	"testing"
 
 	"golang.org/x/net/http2"
-	"google.golang.org/protobuf/types/known/wrapperspb"
 
 	"github.com/cqrpc/cqrpc"
 	"github.com/cqrpc/cqrpc/call"
 	"github.com/cqrpc/cqrpc/codec"
 	"github.com/cqrpc/cqrpc/cq"
 	"github.com/cqrpc/cqrpc/internal/h2peer"
+	"github.com/cqrpc/cqrpc/internal/shared"
 	"github.com/cqrpc/cqrpc/server"
 	"github.com/cqrpc/cqrpc/server/async"
 )
 
-// counting is the codec of protobuf that counts what it marshals.
-type counting struct {
-	codec.Codec
-	n *atomic.Int32
-}
-
-func (c counting) Append(dst []byte, v any) ([]byte, error) {
-	c.n.Add(1)
-	return c.Codec.Append(dst, v)
-}
-
-// shared is a message encoded once.
-func shared(t testing.TB, k codec.Codec, s string) *call.Buffer {
-	t.Helper()
-	b, err := call.Encode(k, wrapperspb.String(s))
-	must(t, err)
-	return b
-}
-
 // One message goes to many streams, of both kinds, and is marshalled once. The
 // buffer is as it was, and nobody's but the application's.
 func TestWriteBuffer(t *testing.T) {
-	k := counting{codec.Proto(), new(atomic.Int32)}
+	k := shared.NewCodec()
 	play(t, func(s *site) {
-		b := shared(s, k, "to all")
+		b := shared.Text(s, k, "to all")
 		const streams = 300
 		for i := range uint32(streams) {
 			id := 2*i + 1
@@ -75,8 +55,8 @@ func TestWriteBuffer(t *testing.T) {
 				s.peer.WantRST("the client had not ended", id, http2.ErrCodeNo)
 			}
 		}
-		if !bytes.Equal(b.Bytes(), encoded("to all")) || k.n.Load() != 1 {
-			s.Errorf("the buffer holds %q, marshalled %d times", b.Bytes(), k.n.Load())
+		if n := k.Marshalled(); !bytes.Equal(b.Bytes(), encoded("to all")) || n != 1 {
+			s.Errorf("the buffer holds %q, marshalled %d times", b.Bytes(), n)
 		}
 		b.Free()
 	}, server.WithCodecs(k))
@@ -86,7 +66,7 @@ func TestWriteBuffer(t *testing.T) {
 func TestMisuseOfWriteBuffer(t *testing.T) {
 	play(t, func(s *site) {
 		refuse := func(why string, got, want error) { s.Helper(); refuse(s, why, got, want) }
-		b := shared(s, codec.Proto(), strings.Repeat("x", 1<<17))
+		b := shared.Text(s, codec.Proto(), strings.Repeat("x", 1<<17))
 		defer b.Free()
 		var rw async.ReaderWriter[text, text]
 		refuse("before the call", rw.WriteBuffer(b.Ref(), "x"), async.ErrNotBound)
@@ -124,7 +104,7 @@ func TestMisuseOfWriteBuffer(t *testing.T) {
 // A buffer whose call dies, or that is over the limit, is freed with its tag.
 func TestWriteBufferOfACallThatDies(t *testing.T) {
 	play(t, func(s *site) {
-		b := shared(s, codec.Proto(), strings.Repeat("x", 1<<17))
+		b := shared.Text(s, codec.Proto(), strings.Repeat("x", 1<<17))
 		defer b.Free()
 		d := s.talk(1)
 		must(s, d.WriteBuffer(b.Ref(), "write"))
@@ -137,7 +117,7 @@ func TestWriteBufferOfACallThatDies(t *testing.T) {
 		s.want("every call is finished", "!finish")
 	})
 	play(t, func(s *site) {
-		b := shared(s, codec.Proto(), "more than ten")
+		b := shared.Text(s, codec.Proto(), "more than ten")
 		defer b.Free()
 		d := s.talk(1)
 		must(s, d.WriteBuffer(b.Ref(), "write"))
@@ -151,7 +131,7 @@ func TestWriteBufferOfACallThatDies(t *testing.T) {
 // The call's compressor applies to each call by itself, or not.
 func TestWriteBufferCompressed(t *testing.T) {
 	play(t, func(s *site) {
-		b := shared(s, codec.Proto(), strings.Repeat("x", 1000))
+		b := shared.Text(s, codec.Proto(), strings.Repeat("x", 1000))
 		defer b.Free()
 		for id, accepts := range map[uint32]string{1: "identity", 3: "gzip"} {
 			d := new(talk)

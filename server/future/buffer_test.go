@@ -7,42 +7,21 @@ import (
 	"testing/synctest"
 
 	"golang.org/x/net/http2"
-	"google.golang.org/protobuf/types/known/wrapperspb"
 
 	"github.com/cqrpc/cqrpc"
 	"github.com/cqrpc/cqrpc/call"
 	"github.com/cqrpc/cqrpc/codec"
 	"github.com/cqrpc/cqrpc/cq/future"
 	"github.com/cqrpc/cqrpc/internal/h2peer"
+	"github.com/cqrpc/cqrpc/internal/shared"
 	"github.com/cqrpc/cqrpc/server"
 	serverfuture "github.com/cqrpc/cqrpc/server/future"
 )
 
-// counting is the codec of protobuf that counts what it marshals.
-type counting struct {
-	codec.Codec
-	n *atomic.Int32
-}
-
-func (c counting) Append(dst []byte, v any) ([]byte, error) {
-	c.n.Add(1)
-	return c.Codec.Append(dst, v)
-}
-
-// shared is a message encoded once.
-func shared(t testing.TB, k codec.Codec, s string) *call.Buffer {
-	t.Helper()
-	b, err := call.Encode(k, wrapperspb.String(s))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b
-}
-
 // One message goes to many sinks, kept back or not, and is marshalled once. The
 // buffer is as it was, and nobody's but the application's.
 func TestSendBuffer(t *testing.T) {
-	k := counting{codec.Proto(), new(atomic.Int32)}
+	k := shared.NewCodec()
 	var sinks []*serverfuture.Sink[text]
 	var joined atomic.Int32
 	member := onBidi(func(_ *serverfuture.Context, _ *serverfuture.Stream[text], sink *serverfuture.Sink[text]) {
@@ -56,7 +35,7 @@ func TestSendBuffer(t *testing.T) {
 			p.Request(2*i+1, bidi.Name)
 		}
 		p.WantIdle("nobody has answered")
-		b := shared(s, k, "to all")
+		b := shared.Text(s, k, "to all")
 		for i, sink := range sinks {
 			sink.EnhanceBatch(i%2 == 0)
 			wantResolved(s, "the first goes out at once", sink.SendBuffer(b.Ref(), call.BufferHint))
@@ -71,8 +50,8 @@ func TestSendBuffer(t *testing.T) {
 			p.WantTrailers("the end", id, 0)
 			p.WantRST("the client had not ended", id, http2.ErrCodeNo)
 		}
-		if string(b.Bytes()) != string(encoded("to all")) || k.n.Load() != 1 {
-			s.Errorf("the buffer holds %q, marshalled %d times", b.Bytes(), k.n.Load())
+		if n := k.Marshalled(); string(b.Bytes()) != string(encoded("to all")) || n != 1 {
+			s.Errorf("the buffer holds %q, marshalled %d times", b.Bytes(), n)
 		}
 		b.Free()
 	})
@@ -82,7 +61,7 @@ func TestSendBuffer(t *testing.T) {
 func TestSendBufferThatFails(t *testing.T) {
 	var k keep
 	play(t, handlers(k.bidi()), func(s *scene) {
-		b := shared(s, codec.Proto(), "a")
+		b := shared.Text(s, codec.Proto(), "a")
 		defer b.Free()
 		p := s.peer(http2.Setting{ID: http2.SettingInitialWindowSize, Val: 0})
 		p.Request(1, bidi.Name)
@@ -112,7 +91,7 @@ func TestSendBufferThatFails(t *testing.T) {
 		k.sink.Close()
 	})
 	playWith(t, []server.Option{server.WithMaxSendMessage(10)}, handlers(k.bidi()), func(s *scene) {
-		b := shared(s, codec.Proto(), "more than ten")
+		b := shared.Text(s, codec.Proto(), "more than ten")
 		defer b.Free()
 		p := s.peer()
 		p.Request(1, bidi.Name)
@@ -133,7 +112,7 @@ func TestSendBufferCompressed(t *testing.T) {
 			opts = append(opts, server.WithCompressors(codec.NewCompressors(bomb{})))
 		}
 		playWith(t, opts, handlers(k.bidi()), func(s *scene) {
-			b := shared(s, codec.Proto(), strings.Repeat("bomb", 300))
+			b := shared.Text(s, codec.Proto(), strings.Repeat("bomb", 300))
 			defer b.Free()
 			before := string(b.Bytes())
 			p := s.peer()

@@ -13,30 +13,10 @@ import (
 	"github.com/cqrpc/cqrpc"
 	"github.com/cqrpc/cqrpc/call"
 	"github.com/cqrpc/cqrpc/codec"
+	"github.com/cqrpc/cqrpc/internal/shared"
 	"github.com/cqrpc/cqrpc/server"
 	"github.com/cqrpc/cqrpc/server/reactor"
 )
-
-// counting is the codec of protobuf that counts what it marshals.
-type counting struct {
-	codec.Codec
-	n *atomic.Int32
-}
-
-func (c counting) Append(dst []byte, v any) ([]byte, error) {
-	c.n.Add(1)
-	return c.Codec.Append(dst, v)
-}
-
-// shared is a message encoded once.
-func shared(t testing.TB, k codec.Codec, s string) *call.Buffer {
-	t.Helper()
-	b, err := call.Encode(k, wrapperspb.String(s))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b
-}
 
 // member is one of those that a broadcast goes to.
 type member struct {
@@ -54,10 +34,10 @@ func (m *member) OnWriteDone(ok bool) {
 // have returned and later. The buffer is as it was, and nobody's but the
 // application's.
 func TestStartWriteBuffer(t *testing.T) {
-	k := counting{codec.Proto(), new(atomic.Int32)}
+	k := shared.NewCodec()
 	play(t, func(s *stage) {
-		k.n.Store(0)
-		b := shared(s, k, "to all")
+		k.Marshalled() // of the round before
+		b := shared.Text(s, k, "to all")
 		var mu sync.Mutex
 		var members []*member
 		s.serve(reactor.ServerStream(serverStream, func(*reactor.Context, *text) reactor.WriteReactor[text] {
@@ -95,8 +75,8 @@ func TestStartWriteBuffer(t *testing.T) {
 				s.Errorf("stream %d got %q", id, data)
 			}
 		}
-		if len(got) != streams || string(b.Bytes()) != string(encoded("to all")) || k.n.Load() != 1 {
-			s.Errorf("%d streams, the buffer holds %q, marshalled %d times", len(got), b.Bytes(), k.n.Load())
+		if n := k.Marshalled(); len(got) != streams || string(b.Bytes()) != string(encoded("to all")) || n != 1 {
+			s.Errorf("%d streams, the buffer holds %q, marshalled %d times", len(got), b.Bytes(), n)
 		}
 		b.Free()
 	}, server.WithCodecs(k))
@@ -130,7 +110,7 @@ func TestMisuseOfStartWriteBuffer(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			for _, isEarly := range []bool{true, false} {
 				play(t, func(s *stage) {
-					b := shared(s, codec.Proto(), "b")
+					b := shared.Text(s, codec.Proto(), "b")
 					defer b.Free()
 					s.bidi(func(r *subject) {
 						if isEarly {
@@ -163,7 +143,7 @@ func TestMisuseOfStartWriteBuffer(t *testing.T) {
 // A buffer that comes too late, or whose call dies, is freed.
 func TestStartWriteBufferOfACallThatDies(t *testing.T) {
 	play(t, func(s *stage) {
-		b := shared(s, codec.Proto(), strings.Repeat("x", 1<<17))
+		b := shared.Text(s, codec.Proto(), strings.Repeat("x", 1<<17))
 		defer b.Free()
 		latest := s.bidi(func(r *subject) { r.StartWriteBuffer(b.Ref()) })
 		s.Request(1, bidi.Name)
@@ -176,7 +156,7 @@ func TestStartWriteBufferOfACallThatDies(t *testing.T) {
 		s.want("after the end nothing happens")
 	})
 	play(t, func(s *stage) {
-		b := shared(s, codec.Proto(), "more than ten")
+		b := shared.Text(s, codec.Proto(), "more than ten")
 		defer b.Free()
 		s.bidi(func(r *subject) { r.StartWriteBuffer(b.Ref()) })
 		s.Request(1, bidi.Name)
@@ -189,7 +169,7 @@ func TestStartWriteBufferOfACallThatDies(t *testing.T) {
 // the call.
 func TestStartWriteBufferCompressed(t *testing.T) {
 	play(t, func(s *stage) {
-		b := shared(s, codec.Proto(), strings.Repeat("x", 1000))
+		b := shared.Text(s, codec.Proto(), strings.Repeat("x", 1000))
 		defer b.Free()
 		before := string(b.Bytes())
 		s.bidi(func(r *subject) {
@@ -213,7 +193,7 @@ func TestStartWriteBufferCompressed(t *testing.T) {
 		s.ended("OnDone comes")
 	}, server.WithCompressor("gzip"))
 	play(t, func(s *stage) {
-		b := shared(s, codec.Proto(), "x")
+		b := shared.Text(s, codec.Proto(), "x")
 		defer b.Free()
 		s.bidi(func(r *subject) { r.StartWriteBuffer(b.Ref()) })
 		s.Request(1, bidi.Name, "grpc-accept-encoding", "bomb")
