@@ -72,6 +72,7 @@ type Conn struct {
 	loan     atomic.Pointer[loan] // written by the reader; nil: there was none
 	poll     *busyPoll            // nil: there was nothing to answer yet
 	batching bool                 // as inBatch
+	answered bool                 // several streams had answers when the last batch ended
 	asked    int                  // messages and requests in the batch, for which answers may come
 
 	// flusher only

@@ -9,12 +9,18 @@ import (
 
 	"golang.org/x/net/http2"
 
+	"github.com/cqrpc/cqrpc/cq"
 	"github.com/cqrpc/cqrpc/frame"
 )
 
 // maxBatch is how many frames are handled before their completions are
-// delivered, when more are already buffered.
-const maxBatch = 64
+// delivered, when more are already buffered. enoughAsked is how many messages are
+// enough where they are answered: the answers are written with the batch that brought
+// the messages, and until then the peer has nothing to do.
+const (
+	maxBatch    = 64
+	enoughAsked = 24
+)
 
 // read is the reader: frames in, callbacks out, until the connection ends. It
 // blocks only in Read.
@@ -57,12 +63,22 @@ func (c *Conn) restart() {
 func (c *Conn) readBatch() (err error) {
 	for n := 1; err == nil; n++ {
 		err = c.readFrame()
-		if n == maxBatch || !c.r.Buffered() {
+		if n == maxBatch || c.isEnough() || !c.r.Buffered() {
 			break
 		}
 	}
 	c.lane.Flush()
 	return err
+}
+
+// isEnough reports whether the messages of a batch, as far as it has come, are better answered
+// before more are handled. Pollers of a queue write between their events (cq.Source.Tend).
+func (c *Conn) isEnough() bool {
+	if !c.answered || c.asked < enoughAsked {
+		return false
+	}
+	_, isPolled := c.lane.Foremost().(*cq.Queue) // of the last batch
+	return !isPolled
 }
 
 // errStopped ends the read loop of a connection that is already closing.
@@ -121,6 +137,7 @@ func (c *Conn) endBatch() {
 		runtime.Gosched()
 		c.mu.Lock()
 	}
+	c.answered = c.enoughLocked(enoughToWrite)
 	c.handled(c.asked)
 	c.batching, c.inBatch, c.asked = false, false, 0
 	isDue := c.flusher == flusherDue
