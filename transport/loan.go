@@ -215,7 +215,7 @@ func (l *loan) serve(h cq.Host, isRecalled *atomic.Bool) (end loanEnd, isOver bo
 	c := l.conn
 	c.lane.SetHost(h)
 	l.isRecalled = isRecalled
-	l.worth.away((now() - instant(l.left.Load())).duration(), c.asked)
+	l.worth.away((now() - instant(l.left.Load())).duration(), int(c.asked))
 	c.endBatch()
 	for !c.isRecalled() {
 		switch c.await() {

@@ -58,7 +58,7 @@ func TestIsCrowded(t *testing.T) {
 		{"a waiter beside others", cq.Waiters(), 1, 2, true},
 		{"waiters for nothing that has come", cq.Waiters(), 0, 2, true},
 	} {
-		c := &Conn{asked: tc.asked}
+		c := &Conn{asked: int32(tc.asked)}
 		c.streams.table = make(map[uint32]*Stream)
 		for id := range uint32(tc.streams) {
 			c.streams.table[id] = nil

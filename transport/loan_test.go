@@ -561,10 +561,10 @@ func (l *lender) burst(n int) {
 }
 
 // An idle connection costs a server its Conn above all. The next size class after
-// 1024 octets is 1152.
+// 1024 octets is 1152, and the runtime puts a header of 8 before what has pointers.
 func TestConnIsSmall(t *testing.T) {
-	if size := unsafe.Sizeof(Conn{}); unsafe.Sizeof(uintptr(0)) == 8 && size > 1024 {
-		t.Errorf("a Conn has %d octets; want 1024 at most", size)
+	if size := unsafe.Sizeof(Conn{}); unsafe.Sizeof(uintptr(0)) == 8 && size > 1024-8 {
+		t.Errorf("a Conn has %d octets; want 1016 at most", size)
 	}
 }
 

@@ -130,7 +130,7 @@ func (c *Conn) setInBatch() {
 // scheduler.
 func (c *Conn) endBatch() {
 	c.mu.Lock()
-	if c.try != nil && !c.enoughLocked(min(c.asked, enoughToWrite)) {
+	if c.try != nil && !c.enoughLocked(min(int(c.asked), enoughToWrite)) {
 		// Those who were woken run now, and what they send needs no goroutine
 		// of its own to be written.
 		c.mu.Unlock()
@@ -138,7 +138,7 @@ func (c *Conn) endBatch() {
 		c.mu.Lock()
 	}
 	c.answered = c.enoughLocked(enoughToWrite)
-	c.handled(c.asked)
+	c.handled(int(c.asked))
 	c.batching, c.inBatch, c.asked = false, false, 0
 	isDue := c.flusher == flusherDue
 	if isDue {
