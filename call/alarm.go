@@ -1,0 +1,126 @@
+package call
+
+import (
+	"math"
+	"sync/atomic"
+	"time"
+)
+
+// alarm is a timer of package time that ends calls at their deadlines, one after the
+// other. Most end long before, so it is not stopped with each: it rings at the
+// earliest deadline it was ever set to, looks whose alarm it is by then, and goes on to
+// that one's. Thousands of calls a second so set a timer once per time limit.
+//
+// set and ring may meet: set notes the call before it looks when the timer rings, and ring
+// notes that it does no more before it looks for a call, so that one of them sets the timer.
+type alarm struct {
+	timer *time.Timer // immutable
+
+	// atomic
+	call  atomic.Pointer[Call] // to be ended; nil: none
+	rings atomic.Int64         // when the timer does, since began, or never
+}
+
+const never = math.MaxInt64
+
+// began is what alarms count from, by the clock that nobody sets.
+var began = time.Now()
+
+func newAlarm() *alarm {
+	a := new(alarm)
+	a.rings.Store(never)
+	a.timer = time.AfterFunc(time.Hour, a.ring)
+	a.timer.Stop()
+	return a
+}
+
+// set has a, which is nobody's, end c at its deadline.
+func (a *alarm) set(c *Call) {
+	a.call.Store(c)
+	now := time.Now()
+	a.ringBy(now, max(c.clock.deadline.Sub(now), 0))
+}
+
+// ringBy has the timer ring after d, if it does not do so before.
+func (a *alarm) ringBy(now time.Time, d time.Duration) {
+	due := int64(now.Sub(began) + d)
+	if a.rings.Load() <= due {
+		return
+	}
+	a.rings.Store(due)
+	a.timer.Reset(d)
+}
+
+// ring is run by the timer.
+func (a *alarm) ring() {
+	a.rings.Store(never)
+	c := a.call.Load()
+	if c == nil {
+		return
+	}
+	now := time.Now()
+	if left := c.clock.deadline.Sub(now); left > 0 {
+		a.ringBy(now, left)
+		return
+	}
+	c.expire()
+}
+
+// maxIdleAlarms is how many alarms a channel or server keeps that are nobody's.
+const maxIdleAlarms = 256
+
+// alarms are those of a channel or server that are nobody's, the last to become so at the
+// end. They are not the process's: a timer of one synctest bubble is of no use in another.
+// Nor is it for a sync.Pool to drop what is about to ring. Without locks: calls hold theirs.
+type alarms struct {
+	idle  atomic.Pointer[[maxIdleAlarms]atomic.Pointer[alarm]] // nil: there never was one
+	count atomic.Int32                                         // how many there are, or about to be
+}
+
+// take returns an alarm that is nobody's. A nil s keeps none.
+func (s *alarms) take() *alarm {
+	if s == nil {
+		return newAlarm()
+	}
+	idle := s.idle.Load()
+	if idle == nil {
+		return newAlarm()
+	}
+	for {
+		n := s.count.Add(-1)
+		if n < 0 {
+			s.count.Add(1)
+			return newAlarm()
+		}
+		if n < maxIdleAlarms {
+			if a := idle[n].Swap(nil); a != nil {
+				return a
+			}
+		}
+	}
+}
+
+// put takes an alarm back, whose call has ended. One too many is stopped.
+func (s *alarms) put(a *alarm) {
+	a.call.Store(nil)
+	if s == nil {
+		a.timer.Stop()
+		return
+	}
+	idle := s.idle.Load()
+	if idle == nil {
+		s.idle.CompareAndSwap(nil, new([maxIdleAlarms]atomic.Pointer[alarm]))
+		idle = s.idle.Load()
+	}
+	for {
+		n := s.count.Add(1) - 1
+		if n >= maxIdleAlarms {
+			s.count.Add(-1)
+			a.timer.Stop()
+			return
+		}
+		if n >= 0 && idle[n].CompareAndSwap(nil, a) {
+			return
+		}
+	}
+}
