@@ -2,6 +2,8 @@ package server
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/cqrpc/cqrpc"
 	"github.com/cqrpc/cqrpc/call"
@@ -80,6 +82,9 @@ func (t *router) add(name string, r route) {
 	t.routes[name] = r
 	t.services[service] = struct{}{}
 }
+
+// serviceNames lists the services of the registered methods, sorted.
+func (t *router) serviceNames() []string { return slices.Sorted(maps.Keys(t.services)) }
 
 // matchers lists those of the registered methods.
 func (t *router) matchers() []*matcher {

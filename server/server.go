@@ -140,6 +140,15 @@ func (s *Server) RegisterMethod(name string, payload PayloadHandling) (*Method, 
 	return m, nil
 }
 
+// Services returns the full names, like "package.Service", of the services that
+// have a method registered, in whatever style, sorted. What a generic handler or
+// RequestCall takes is not among them: nobody knows its name.
+func (s *Server) Services() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.router.serviceNames()
+}
+
 // String is one line for humans: phase, queues, methods, connections, calls of
 // handlers, and what waits.
 func (s *Server) String() string {

@@ -65,8 +65,12 @@ var graph = []struct {
 	{"server/async", rule{ours: append([]string{"server"}, style...)}},
 	{"server/reactor", rule{ours: append([]string{"server", "internal/reaction"}, style...)}},
 	{"server/future", rule{ours: append([]string{"server", "cq/future", "internal/half"}, style...)}},
-	{"server/health", rule{ours: append([]string{"server", "internal/gen/*"}, style...), external: protobuf}},
-	{"server/reflection", rule{ours: append([]string{"server", "internal/gen/*"}, style...), external: protobuf}},
+
+	// services: ordinary ones, in a style whose calls cost no goroutine
+	{"server/health", rule{ours: append([]string{"server", "server/reactor", "internal/gen/*"}, style...), external: protobuf}},
+	{"server/reflection", rule{
+		ours: append([]string{"server", "server/reactor", "internal/gen/*"}, style...), external: protobuf,
+	}},
 
 	// roof
 	{"cmd/*", rule{ours: []string{"internal/version"}, external: protobuf}},
@@ -173,6 +177,8 @@ func TestEdgesThatMustNotBe(t *testing.T) {
 		{"frame", "."}, {"frame", "cq"}, {"cq", "."}, {"cq", "frame"}, {"transport", "."},
 		{"client/resolver", "client"}, {".", "frame"}, {"internal/mem", "."},
 		{"call", "client"}, {"codec", "call"}, {"client/future", "transport"},
+		{"server", "server/health"}, {"server/reactor", "server/health"}, {"server/health", "server/reflection"},
+		{"server/health", "client"}, {"server/reflection", "server/health"}, {"server/reflection", "transport"},
 	} {
 		imported := strings.TrimSuffix(module+"/"+edge[1], "/.")
 		r, ok := ruleFor(edge[0])

@@ -2,10 +2,11 @@
 // it: the messages by the pinned protoc-gen-go, the services by the
 // protoc-gen-go-cqrpc of the checkout. Nothing but Go is needed.
 //
-//	go -C internal/genproto run . [-check] [-vt PACKAGE] ROOT FILE...
+//	go -C internal/genproto run . [-check] [-messages | -vt PACKAGE] ROOT FILE...
 //
 // ROOT is the repository's root, FILE a path below it. With -check nothing is
-// written; stale output is listed and the exit status is 1. With -vt, in place of
+// written; stale output is listed and the exit status is 1. With -messages no code
+// is generated for services, which are described all the same. With -vt, in place of
 // services, vtprotobuf's methods are generated, with pools for the messages of the
 // Go package that has this import path.
 package main
@@ -22,14 +23,18 @@ import (
 
 func main() {
 	check := flag.Bool("check", false, "only compare")
+	messages := flag.Bool("messages", false, "no code for services")
 	vt := flag.String("vt", "", "import path of a `package` to get the methods of vtprotobuf")
 	flag.Parse()
 	if flag.NArg() < 2 {
-		fmt.Fprintln(os.Stderr, "usage: genproto [-check] [-vt PACKAGE] ROOT FILE...")
+		fmt.Fprintln(os.Stderr, "usage: genproto [-check] [-messages | -vt PACKAGE] ROOT FILE...")
 		os.Exit(2)
 	}
 	plugins := []plugin{{protoc.Go, relative}, {protoc.CQRPC, relative}}
-	if *vt != "" {
+	switch {
+	case *messages:
+		plugins = plugins[:1]
+	case *vt != "":
 		plugins[1] = plugin{protoc.VT, relative + ",features=marshal+unmarshal+size+pool,pool=" + *vt + ".*"}
 	}
 	if err := run(flag.Arg(0), flag.Args()[1:], plugins, *check); err != nil {

@@ -1,0 +1,30 @@
+// Package health is gRPC's health checking service for servers
+// (github.com/grpc/grpc/blob/master/doc/health-checking.md, grpc.health.v1.Health):
+// load balancers, orchestrators and clients ask it whether a service can serve.
+//
+//	h := health.New()                                        // "", the server as a whole, is Serving
+//	err := health.Register(s, h)                             // before Serve
+//	h.SetServingStatus("shop.Orders", health.NotServing)     // whenever it changes
+//
+//	SetServingStatus ─┐                       ┌─► Check: the status, or NOT_FOUND
+//	Shutdown, Resume ─┴─► status by service ──┼─► List:  all of them
+//	                                          └─► Watch: the status, and each change of it
+//
+// A client that watches a service nobody has set gets SERVICE_UNKNOWN, and learns
+// of it when somebody does. What changes faster than a client reads is left out: it
+// gets the newest.
+//
+// # The end of a server
+//
+//	h.Shutdown()           // watchers see NOT_SERVING and go elsewhere
+//	err := s.Shutdown(ctx) // waits for calls, a Watch is one
+//
+// A Watch ends when its client ends it. One that does not, when the server says
+// goodbye, holds Server.Shutdown until the context of that ends.
+//
+// # Concurrency
+//
+// All methods of Server are safe for concurrent use and do not block. The service is
+// made of reactors (package server/reactor): a client that watches costs memory and
+// no goroutine. Server.mu is never held over anything that the library does.
+package health
