@@ -18,4 +18,8 @@
 // of every style in internal/interop. Peers that are no Go run a script of
 // testdata (peer_test.go) and speak of bytes: internal/envelope takes them from
 // the messages of parity.
+//
+// The services of the library, health and reflection, cross those of grpc-go in
+// health_test.go and reflection_test.go, in one binary; grpcurl_test.go has them
+// explored by a program.
 package conformance

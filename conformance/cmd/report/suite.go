@@ -39,6 +39,8 @@ var suites = []suite{
 	{"HPACK against python3-hpack, both ways", "^TestHPACK", "./conformance", ""},
 	{"C++ and grpc-rs scenarios, every style with grpc-go", "^TestParity$", "./conformance", ""},
 	{"C++ and grpc-rs scenarios, every style with every style", "^TestParity$", "./internal/parity", ""},
+	{"health and reflection, ours and grpc-go's", "Health|Reflection|^TestOwnDescriptions$", "./conformance", ""},
+	{"grpcurl 1.9.4, with no .proto files, on servers of every style", "^TestGrpcurl$", "./conformance", ""},
 	{"TLS, with grpc-go", "TLS|UnknownAuthority", "./conformance", ""},
 	{"hostile peers", "", "./conformance/hostile", ""},
 	{"HTTP/2 frames that are illegal", "^TestIllegalFrames", "./transport", ""},
