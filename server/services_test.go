@@ -26,7 +26,15 @@ func TestServices(t *testing.T) {
 	if _, err := s.RegisterMethod("/test.Asked/For", server.PayloadOnly); err != nil {
 		t.Fatal(err)
 	}
-	if got, want := s.Services(), []string{"test.Asked", "test.Echo", "test.Zoo"}; !slices.Equal(got, want) {
+	want := []string{"test.Asked", "test.Echo", "test.Zoo"}
+	for c := 'a'; c <= 'z'; c++ { // sorted they come by no accident
+		name := "test.z" + string(c)
+		if err := s.Register(server.NewHandler("/"+name+"/M", call.Unary, func(server.Accepted) {})); err != nil {
+			t.Fatal(err)
+		}
+		want = append(want, name)
+	}
+	if got := s.Services(); !slices.Equal(got, want) {
 		t.Errorf("it serves %q, want %q", got, want)
 	}
 }

@@ -231,7 +231,9 @@ func TestResolvers(t *testing.T) {
 			`unknown extension 1002 of "google.protobuf.FeatureSet"`)
 	}, reflection.WithFiles(library(t, 0, "a", "b")), reflection.WithExtensions(noExtensions{}))
 	play(t, func(s *scene) {
-		s.inquire(v1).wantFiles("nil is the default", byExtension("google.protobuf.FeatureSet", 1002), features, descriptors)
+		q := s.inquire(v1)
+		q.wantFiles("nil is the default", byExtension("google.protobuf.FeatureSet", 1002), features, descriptors)
+		q.wantFiles("here, too", byPath(descriptors), descriptors)
 	}, reflection.WithFiles(nil), reflection.WithExtensions(nil))
 }
 
@@ -257,6 +259,54 @@ func TestImportsThatAreNotThere(t *testing.T) {
 		q.wantFiles("as much as there is", byPath("half"), "half")
 		q.wantError("it is not there", byPath("not there"), missing, `unknown file "not there"`)
 	}, reflection.WithFiles(placeholders(t)))
+}
+
+// hollow is a resolver that has, of everything, a placeholder: what stands for a name that
+// is used and was not found.
+type hollow struct {
+	file    protoreflect.FileDescriptor
+	message protoreflect.Descriptor
+}
+
+func (h hollow) FindFileByPath(string) (protoreflect.FileDescriptor, error) { return h.file, nil }
+func (h hollow) FindDescriptorByName(protoreflect.FullName) (protoreflect.Descriptor, error) {
+	return h.message, nil
+}
+
+func TestPlaceholders(t *testing.T) {
+	f, err := protodesc.FileOptions{AllowUnresolvable: true}.New(&descriptorpb.FileDescriptorProto{
+		Name: proto.String("half"), Dependency: []string{"not there"},
+		MessageType: []*descriptorpb.DescriptorProto{{Name: proto.String("M"), Field: []*descriptorpb.FieldDescriptorProto{{
+			Name: proto.String("f"), Number: proto.Int32(1), TypeName: proto.String(".not.There"),
+			Type:  descriptorpb.FieldDescriptorProto_TYPE_MESSAGE.Enum(),
+			Label: descriptorpb.FieldDescriptorProto_LABEL_OPTIONAL.Enum(),
+		}}}},
+	}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := hollow{f.Imports().Get(0).FileDescriptor, f.Messages().Get(0).Fields().Get(0).Message()}
+	if !h.file.IsPlaceholder() || !h.message.IsPlaceholder() {
+		t.Fatal("these are no placeholders")
+	}
+	play(t, func(s *scene) {
+		q := s.inquire(v1)
+		q.wantError("it has no contents", byPath("not there"), missing, `unknown file "not there"`)
+		q.wantError("it is in no file", bySymbol("not.There"), missing, `unknown symbol "not.There"`)
+		q.wantError("nobody knows", extensionsOf("not.There"), missing, `unknown message "not.There"`)
+		q.wantFiles("the library's own are there", bySymbol("grpc.health.v1.Health"), "grpc/health/v1/health.proto")
+	}, reflection.WithFiles(h))
+}
+
+// A file is visited once, however many ways lead to it: here they are 2^39.
+func TestManyWaysToAFile(t *testing.T) {
+	var paths []string
+	for i := range 40 {
+		paths = append(paths, fmt.Sprint(i))
+	}
+	play(t, func(s *scene) {
+		s.inquire(v1).wantFiles("each is there", byPath("0"), paths...)
+	}, reflection.WithFiles(library(t, 0, paths...)))
 }
 
 // An answer does not grow past what clients take because of what was not asked for.
