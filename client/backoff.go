@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// Backoff says how long to wait between connection attempts
-// (gRPC connection-backoff.md). Zero fields take the defaults.
+// Backoff says how long to wait between connection attempts, each at all addresses of a
+// name (gRPC connection-backoff.md). Zero fields take the defaults.
 type Backoff struct {
 	// Initial is the delay after the first failure. The second connection in a row that
 	// is lost within Initial of its attempt is one, too. Default 1 s.
@@ -17,7 +17,8 @@ type Backoff struct {
 	Jitter float64
 	// Max bounds the delay before jitter. Default 120 s.
 	Max time.Duration
-	// MinConnectTimeout is the least time an attempt is given. Default 20 s.
+	// MinConnectTimeout is the least time an attempt is given, at each address, and to resolve
+	// the name. Default 20 s.
 	MinConnectTimeout time.Duration
 }
 

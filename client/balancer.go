@@ -11,7 +11,7 @@ import (
 
 // balancer makes and keeps a channel's connections. It tells the channel its
 // state, and what picks among the connections, by updates. Names are resolved
-// by the dialer, at every attempt; a resolver that watches them would feed its
+// at every round of attempts; a resolver that watches them would feed its
 // addresses to a balancer.
 //
 // The only one keeps one connection: subchannel. Methods do not block and may

@@ -48,6 +48,11 @@ type Channel struct {
 // (gRPC naming.md); the port defaults to 443. It does not connect. One of
 // WithInsecure and WithTLS must be among the options. The error says what is
 // wrong with these or with target.
+//
+// If a name has several addresses they are tried in the resolver's order, the families in
+// turn, until one is ready: the next one when the latest fails, at whatever stage, or has taken
+// 250 ms (gRFC A61). Only when all have failed is the channel in TransientFailure and the
+// back-off begins, with an error that tells of each. passthrough leaves names to the dialer.
 func NewChannel(target string, opts ...Option) (*Channel, error) {
 	t, err := parseTarget(target)
 	if err != nil {

@@ -208,3 +208,19 @@ func TestDrainBeforeReady(t *testing.T) {
 		s.wantState("the connection was drained when it became ready", Idle)
 	}, WithDialer(dial))
 }
+
+// A server that hangs up before it has greeted may be noticed by a write while the reader
+// finds the end. Then the transport calls it drained and closed, and the cause is that of the drain.
+func TestAttemptThatDrainsFails(t *testing.T) {
+	play(t, func(s *scene) {
+		h := &connHandler{
+			sub: s.sub(), conn: new(transport.Conn), made: make(chan struct{}), result: make(chan error, 1),
+		}
+		close(h.made)
+		h.OnDrain(syscall.EPIPE)
+		h.OnClosed(nil)
+		if err := <-h.result; !errors.Is(err, syscall.EPIPE) {
+			s.Errorf("the attempt failed with %v; want why it was drained", err)
+		}
+	})
+}

@@ -27,6 +27,7 @@ type config struct {
 	insecure    bool
 	secure      func(ctx context.Context, nc net.Conn, serverName string) (net.Conn, error) // nil without TLS
 	dial        func(ctx context.Context, network, address string) (net.Conn, error)
+	resolve     resolver // nil with WithDialer, which takes names
 	authority   string
 	userAgent   string
 	transport   transport.Config
@@ -49,7 +50,7 @@ func newConfig(opts []Option) config {
 		cfg.transport.Keepalive = *cfg.keepalive
 	}
 	if cfg.dial == nil {
-		cfg.dial = new(net.Dialer).DialContext
+		cfg.dial, cfg.resolve = new(net.Dialer).DialContext, systemResolver
 	}
 	if cfg.compressors == nil {
 		cfg.compressors = codec.DefaultCompressors()
@@ -101,8 +102,8 @@ func withServerName(cfg *tls.Config, name string) *tls.Config {
 }
 
 // WithDialer replaces net.Dialer for making connections; network is "tcp" or
-// "unix", address what the target names. It runs on a goroutine of the channel's
-// and must obey ctx.
+// "unix", address what the target names: the dialer resolves names, and chooses among
+// their addresses. It runs on a goroutine of the channel's and must obey ctx.
 func WithDialer(dial func(ctx context.Context, network, address string) (net.Conn, error)) Option {
 	return optionFunc(func(c *config) { c.dial = dial })
 }

@@ -3,22 +3,18 @@ package client
 import (
 	"context"
 	"errors"
-	"fmt"
 	"math/rand/v2"
 	"net"
-	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
-	"github.com/cqrpc/cqrpc/cq"
 	"github.com/cqrpc/cqrpc/frame"
 	"github.com/cqrpc/cqrpc/transport"
 )
 
-// subchannel makes and keeps one connection to one address, with back-off. It
-// knows nothing of calls. By itself it is the balancer of a channel with one
-// address; one for several addresses would have several.
+// subchannel makes and keeps one connection to a target, at the first of its
+// addresses that can be connected, with back-off. It knows nothing of calls. By
+// itself it is the balancer of a channel with one connection.
 type subchannel struct {
 	// immutable
 	addr    target
@@ -28,11 +24,11 @@ type subchannel struct {
 
 	mu sync.Mutex
 	// guarded by mu
-	attempt   context.CancelFunc // of the attempt or back-off in progress, nil if none
+	attempt   context.CancelFunc // of the round or back-off in progress, nil if none
 	conn      *transport.Conn    // ready, and not yet lost or drained
-	failures  int                // attempts in a row that brought no lasting connection
+	failures  int                // rounds in a row that brought no lasting connection
 	wasYoung  bool               // the last connection was lost within Backoff.Initial
-	started   time.Time          // of the latest attempt
+	started   time.Time          // of the latest round
 	keepalive time.Duration      // grown when a server asks for fewer pings
 	seq       uint64             // of the latest update
 	closed    bool
@@ -60,8 +56,8 @@ func (s *subchannel) updateLocked(u update) update {
 	return u
 }
 
-// connect starts attempts unless one is in progress or a connection exists.
-// An attempt that comes too soon after the last one waits for the back-off.
+// connect starts rounds unless one is in progress or a connection exists.
+// One that comes too soon after the last one waits for the back-off.
 func (s *subchannel) connect() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -76,7 +72,7 @@ func (s *subchannel) connect() {
 	}()
 }
 
-// resetBackoff lets a waiting attempt start now.
+// resetBackoff lets a waiting round start now.
 func (s *subchannel) resetBackoff() {
 	s.mu.Lock()
 	s.failures = 0
@@ -87,8 +83,8 @@ func (s *subchannel) resetBackoff() {
 	}
 }
 
-// run makes attempts until one succeeds or ctx ends. It is the subchannel's
-// only goroutine, and lives only while there is no connection.
+// run makes rounds until one succeeds or ctx ends. It lives only while there is
+// no connection, as do the goroutines of its attempts.
 func (s *subchannel) run(ctx context.Context) {
 	for s.sleep(ctx) {
 		err := s.try(ctx)
@@ -126,15 +122,15 @@ func (s *subchannel) sleep(ctx context.Context) bool {
 }
 
 // untilNext is how long the back-off still lasts, measured from the start of
-// the last attempt.
+// the last round.
 func (s *subchannel) untilNext() time.Duration {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return time.Until(s.started.Add(s.cfg.backoff.delay(s.failures, rand.Float64())))
 }
 
-// try makes one attempt: dial, TLS, HTTP/2 handshake. On success the
-// connection has been adopted.
+// try makes one round of attempts, at every address of the target as long as all fail. On
+// success a connection has been adopted.
 func (s *subchannel) try(ctx context.Context) error {
 	s.mu.Lock()
 	s.started = time.Now()
@@ -144,39 +140,27 @@ func (s *subchannel) try(ctx context.Context) error {
 	timeout := max(s.cfg.backoff.MinConnectTimeout, s.cfg.backoff.delay(s.failures, 0.5))
 	s.mu.Unlock()
 
-	ctx, cancel := context.WithTimeout(ctx, timeout)
-	defer cancel()
-	nc, err := s.dial(ctx)
+	addresses, err := s.resolve(ctx, timeout)
 	if err != nil {
 		return err
 	}
-	h := &connHandler{sub: s, made: make(chan struct{}), result: make(chan error, 1)}
-	h.conn = transport.New(transport.Client, nc, tc, h)
-	close(h.made)
-	select {
-	case err := <-h.result:
+	r := new(round)
+	for _, address := range addresses {
+		r.attempts = append(r.attempts, &attempt{sub: s, address: address, timeout: timeout, transport: tc})
+	}
+	h, err := r.run(ctx)
+	if err != nil {
 		return err
-	case <-ctx.Done():
-		h.conn.Close()
 	}
-	if err := <-h.result; err != nil {
-		return fmt.Errorf("no HTTP/2 SETTINGS from %v within %v: %w", nc.RemoteAddr(), timeout, ctx.Err())
-	}
-	return nil // it became ready at the last moment
+	s.adopt(h)
+	return nil
 }
 
-func (s *subchannel) dial(ctx context.Context) (net.Conn, error) {
-	nc, err := s.cfg.dial(ctx, s.addr.network, s.addr.address)
-	if err != nil {
-		if strings.Contains(err.Error(), s.addr.address) {
-			return nil, err
-		}
-		return nil, fmt.Errorf("dial %s: %w", s.addr.address, err)
-	}
-	if s.cfg.secure == nil {
-		return nc, nil
-	}
-	return s.cfg.secure(ctx, nc, s.serverName())
+// resolve finds the addresses anew for every round: they may have changed.
+func (s *subchannel) resolve(ctx context.Context, timeout time.Duration) ([]string, error) {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	return s.addr.addresses(ctx, s.cfg.resolve)
 }
 
 // serverName is the name that a server proves by TLS, unless the TLS configuration
@@ -192,8 +176,9 @@ func (s *subchannel) serverName() string {
 	return name
 }
 
-// adopt takes over a connection that is ready.
-func (s *subchannel) adopt(conn *transport.Conn) {
+// adopt takes over a connection that is ready, or was a moment ago.
+func (s *subchannel) adopt(h *connHandler) {
+	conn := h.conn
 	s.mu.Lock()
 	if s.closed {
 		s.mu.Unlock()
@@ -205,6 +190,9 @@ func (s *subchannel) adopt(conn *transport.Conn) {
 	s.mu.Unlock()
 	s.cfg.logger.Info("channel: connected", "target", s.addr.text, "peer", conn.RemoteAddr())
 	s.watcher(u)
+	if cause := h.gone.Load(); cause != nil {
+		s.release(conn, *cause)
+	}
 }
 
 // release forgets a connection that takes no more streams. One that outlived
@@ -270,48 +258,4 @@ func (s *subchannel) close(cause error) {
 	if conn != nil {
 		conn.CloseWith(cause)
 	}
-}
-
-// connHandler receives one connection's events.
-type connHandler struct {
-	sub    *subchannel
-	conn   *transport.Conn
-	made   chan struct{} // closed when conn is set
-	result chan error    // capacity 1: how the attempt ended
-
-	drained atomic.Bool // OnDrain came, maybe before OnReady
-}
-
-// OnStream never happens: servers open no streams.
-func (h *connHandler) OnStream(*transport.Stream, *frame.Headers, *cq.Lane) {}
-
-// OnReady adopts the connection.
-func (h *connHandler) OnReady() {
-	<-h.made
-	h.sub.adopt(h.conn)
-	h.result <- nil
-	if h.drained.Load() {
-		h.sub.release(h.conn, transport.ErrDraining)
-	}
-}
-
-// OnDrain releases the connection; its streams go on. It may come while the
-// connection is still being adopted: OnReady then looks again.
-func (h *connHandler) OnDrain(err error) {
-	<-h.made
-	h.drained.Store(true)
-	h.sub.release(h.conn, err)
-}
-
-// OnClosed releases the connection, or fails the attempt.
-func (h *connHandler) OnClosed(err error) {
-	<-h.made
-	if err == nil {
-		err = transport.ErrClosed
-	}
-	select {
-	case h.result <- err:
-	default:
-	}
-	h.sub.release(h.conn, err)
 }

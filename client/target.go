@@ -13,6 +13,7 @@ type target struct {
 	text      string // as given
 	network   string // for net.Dialer: "tcp" or "unix"
 	address   string
+	isHost    bool // address is a host, which may have many addresses, and a port
 	authority string
 }
 
@@ -84,7 +85,8 @@ func hostTarget(text, hostPort string) (target, error) {
 	case host == "": // net dials this machine
 		authority = "localhost" + hostPort
 	}
-	return target{text: text, network: "tcp", address: net.JoinHostPort(host, port), authority: authority}, nil
+	address := net.JoinHostPort(host, port)
+	return target{text: text, network: "tcp", address: address, isHost: true, authority: authority}, nil
 }
 
 func isIPv6(host string) bool {

@@ -32,6 +32,7 @@ func TestParseTarget(t *testing.T) {
 	} {
 		got, err := parseTarget(tt.text)
 		want := target{text: tt.text, network: tt.network, address: tt.address, authority: tt.authority}
+		want.isHost = tt.network == "tcp" && !strings.HasPrefix(tt.text, "passthrough:")
 		if err != nil || got != want {
 			t.Errorf("parseTarget(%q) = %+v, %v; want %+v", tt.text, got, err, want)
 		}

@@ -1,0 +1,66 @@
+package client
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/netip"
+	"slices"
+)
+
+// resolver finds the addresses of a host, the best first (RFC 6724).
+type resolver func(ctx context.Context, host string) ([]netip.Addr, error)
+
+func systemResolver(ctx context.Context, host string) ([]netip.Addr, error) {
+	return net.DefaultResolver.LookupNetIP(ctx, "ip", host)
+}
+
+// addresses are what to dial for t, in the order of the attempts. Without a resolver, and
+// where t names no host, the dialer is given what t names.
+func (t *target) addresses(ctx context.Context, resolve resolver) ([]string, error) {
+	if resolve == nil || !t.isHost {
+		return []string{t.address}, nil
+	}
+	host, port, err := net.SplitHostPort(t.address)
+	if err != nil || host == "" { // net dials this machine
+		return []string{t.address}, nil //nolint:nilerr // the dialer says what is wrong
+	}
+	ips, err := resolve(ctx, host)
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("resolve %s: %w", t.address, err)
+	case len(ips) == 0:
+		return nil, fmt.Errorf("resolve %s: the name has no addresses", t.address)
+	}
+	var texts []string
+	for _, ip := range interleave(ips) {
+		texts = append(texts, net.JoinHostPort(ip.String(), port))
+	}
+	return texts, nil
+}
+
+// interleave has each address once, and families take turns, beginning with that of the
+// first (gRFC A61, RFC 8305 section 4): one family may not work at all.
+func interleave(ips []netip.Addr) []netip.Addr {
+	var first, second []netip.Addr
+	for _, ip := range ips {
+		ip = ip.Unmap()
+		into := &first
+		if ip.Is4() != ips[0].Unmap().Is4() {
+			into = &second
+		}
+		if !slices.Contains(*into, ip) {
+			*into = append(*into, ip)
+		}
+	}
+	var mixed []netip.Addr
+	for i := range max(len(first), len(second)) {
+		if i < len(first) {
+			mixed = append(mixed, first[i])
+		}
+		if i < len(second) {
+			mixed = append(mixed, second[i])
+		}
+	}
+	return mixed
+}

@@ -1,0 +1,106 @@
+package client
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/cqrpc/cqrpc/cq"
+	"github.com/cqrpc/cqrpc/frame"
+	"github.com/cqrpc/cqrpc/transport"
+)
+
+// attempt makes a connection to one address: dial, TLS, HTTP/2 handshake.
+type attempt struct {
+	// immutable
+	sub       *subchannel
+	address   string
+	timeout   time.Duration // of all of it
+	transport transport.Config
+}
+
+// run returns a connection that is ready, for the subchannel to adopt.
+func (a *attempt) run(ctx context.Context) (*connHandler, error) {
+	ctx, cancel := context.WithTimeout(ctx, a.timeout)
+	defer cancel()
+	nc, err := a.dial(ctx)
+	if err != nil {
+		return nil, err
+	}
+	h := &connHandler{sub: a.sub, made: make(chan struct{}), result: make(chan error, 1)}
+	h.conn = transport.New(transport.Client, nc, a.transport, h)
+	close(h.made)
+	select {
+	case err := <-h.result:
+		return h, err
+	case <-ctx.Done():
+		h.conn.Close()
+		return nil, fmt.Errorf("no HTTP/2 SETTINGS from %v within %v: %w", nc.RemoteAddr(), a.timeout, ctx.Err())
+	}
+}
+
+func (a *attempt) dial(ctx context.Context) (net.Conn, error) {
+	cfg := a.sub.cfg
+	nc, err := cfg.dial(ctx, a.sub.addr.network, a.address)
+	if err != nil {
+		return nil, naming(a.address, "dial "+a.address, err)
+	}
+	if cfg.secure == nil {
+		return nc, nil
+	}
+	return cfg.secure(ctx, nc, a.sub.serverName())
+}
+
+// naming returns err with the prefix, unless it names the address by itself.
+func naming(address, prefix string, err error) error {
+	if strings.Contains(err.Error(), address) {
+		return err
+	}
+	return fmt.Errorf("%s: %w", prefix, err)
+}
+
+// connHandler receives one connection's events.
+type connHandler struct {
+	sub    *subchannel
+	conn   *transport.Conn
+	made   chan struct{} // closed when conn is set
+	result chan error    // capacity 1: how the attempt ended
+
+	gone atomic.Pointer[error] // why it takes no more streams, maybe before it is adopted
+}
+
+// OnStream never happens: servers open no streams.
+func (h *connHandler) OnStream(*transport.Stream, *frame.Headers, *cq.Lane) {}
+
+// OnReady ends the attempt.
+func (h *connHandler) OnReady() { h.result <- nil }
+
+// OnDrain releases the connection; its streams go on.
+func (h *connHandler) OnDrain(err error) { h.leave(err) }
+
+// OnClosed releases the connection, or fails the attempt. Why it drained, if it did, says more
+// than its end.
+func (h *connHandler) OnClosed(err error) {
+	if err == nil {
+		err = transport.ErrClosed
+	}
+	if cause := h.gone.Load(); cause != nil {
+		err = *cause
+	}
+	select {
+	case h.result <- err:
+	default:
+	}
+	h.leave(err)
+}
+
+// leave gives the connection back. It may come before the connection has been adopted:
+// adopt then looks again.
+func (h *connHandler) leave(err error) {
+	<-h.made
+	h.gone.CompareAndSwap(nil, &err)
+	h.sub.release(h.conn, err)
+}

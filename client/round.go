@@ -1,0 +1,118 @@
+package client
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+)
+
+// attemptDelay is the Connection Attempt Delay: how long an address is tried alone
+// (gRFC A61, RFC 8305 section 5).
+const attemptDelay = 250 * time.Millisecond
+
+// round tries the addresses of a target, each as far as the server's SETTINGS (gRFC A61):
+// in order, the next one when the latest has failed or was tried alone for attemptDelay,
+// until one is connected or all have failed.
+type round struct {
+	// immutable
+	attempts []*attempt // to be made, in this order
+
+	// owned by run
+	errs     []error // by attempt: why it failed
+	started  int
+	failed   int
+	outcomes chan outcome
+}
+
+// outcome is what became of attempt i.
+type outcome struct {
+	i   int
+	h   *connHandler
+	err error
+}
+
+// run returns the first connection that is ready, and ends what is still being tried.
+func (r *round) run(ctx context.Context) (*connHandler, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	r.errs, r.outcomes = make([]error, len(r.attempts)), make(chan outcome)
+	alone := time.NewTimer(0)
+	defer alone.Stop()
+	for {
+		select {
+		case <-alone.C:
+			if r.startNext(ctx) {
+				alone.Reset(attemptDelay)
+			}
+		case o := <-r.outcomes:
+			if o.err == nil {
+				return o.h, nil
+			}
+			r.errs[o.i] = o.err
+			if r.failed++; r.failed == len(r.attempts) {
+				return nil, r.failure()
+			}
+			if o.i == r.started-1 {
+				alone.Reset(0)
+			}
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}
+
+// startNext starts another attempt, if there is one.
+func (r *round) startNext(ctx context.Context) bool {
+	if r.started == len(r.attempts) {
+		return false
+	}
+	i := r.started
+	r.started++
+	go func() {
+		h, err := r.attempts[i].run(ctx)
+		select {
+		case r.outcomes <- outcome{i, h, err}:
+		case <-ctx.Done(): // nobody takes it any more
+			if err == nil {
+				h.conn.Close()
+			}
+		}
+	}()
+	return true
+}
+
+// failure is why no address was connected.
+func (r *round) failure() error {
+	if len(r.errs) == 1 {
+		return r.errs[0]
+	}
+	for i, a := range r.attempts {
+		r.errs[i] = naming(a.address, a.address, r.errs[i])
+	}
+	name := r.attempts[0].sub.addr.address
+	return fmt.Errorf("none of the %d addresses of %s: %w", len(r.errs), name, failures(r.errs))
+}
+
+// failures are errors of one round, on one line.
+type failures []error
+
+// maxToldFailures bounds the text: a name may have any number of addresses.
+const maxToldFailures = 16
+
+func (f failures) Error() string {
+	var b strings.Builder
+	for i, err := range f {
+		if i == maxToldFailures {
+			fmt.Fprintf(&b, "; and %d more", len(f)-i)
+			break
+		}
+		if i > 0 {
+			b.WriteString("; ")
+		}
+		b.WriteString(err.Error())
+	}
+	return b.String()
+}
+
+func (f failures) Unwrap() []error { return f }
