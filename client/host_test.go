@@ -283,9 +283,12 @@ func TestCallersStress(t *testing.T) {
 				var calling sync.WaitGroup
 				var ended, failed atomic.Int32
 				end := time.Now().Add(300 * time.Millisecond)
+				isOver := func() bool { // both must have happened, however slow the machine is
+					return time.Now().After(end) && ended.Load() > 0 && failed.Load() > 0
+				}
 				for range callers {
 					calling.Go(func() {
-						for n := 0; time.Now().Before(end); n++ {
+						for n := 0; !isOver(); n++ {
 							req := fmt.Append(nil, n)
 							ctx, cancel := impatience()
 							res, err := style.call(ctx, f, req)
@@ -304,9 +307,6 @@ func TestCallersStress(t *testing.T) {
 					})
 				}
 				calling.Wait()
-				if ended.Load() == 0 || failed.Load() == 0 {
-					t.Errorf("%d calls have ended well and %d have not; want both", ended.Load(), failed.Load())
-				}
 			})
 		}
 	}
