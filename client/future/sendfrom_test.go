@@ -131,7 +131,7 @@ func TestSendFromIsAloneOnItsSink(t *testing.T) {
 	})
 }
 
-// It turns batches on and back, and another may turn them off meanwhile.
+// It turns batches on and back. What others turn meanwhile counts when it is over.
 func TestSendFromAndEnhanceBatch(t *testing.T) {
 	play(t, func(s *scene) {
 		all, _ := texts(10)
@@ -139,16 +139,45 @@ func TestSendFromAndEnhanceBatch(t *testing.T) {
 		next := future.Values(all)
 		f := sink.SendFrom(func() (*text, bool) {
 			m, ok := next()
-			sink.EnhanceBatch(m.GetValue() == "3")
+			sink.EnhanceBatch(false) // which flushes at other times
+			sink.EnhanceBatch(true)
 			return m, ok
 		})
 		wantResolved(s, "all is taken", f)
-		sink.EnhanceBatch(true)
 		wantResolved(s, "kept back", sink.Send(wrapperspb.String("x")))
 		wantResolved(s, "all is taken", sink.SendFrom(future.Values(all[:2])))
 		wantResolved(s, "kept back still", sink.Send(wrapperspb.String("y")))
+		next = future.Values(all[:1])
+		wantResolved(s, "all is taken", sink.SendFrom(func() (*text, bool) {
+			sink.EnhanceBatch(false)
+			return next()
+		}))
+		wantResolved(s, "not kept back", sink.Send(wrapperspb.String("z")))
 		wantResolved(s, "half-closed", sink.Close())
-		s.wantText("in order", res.Future, "0,1,2,3,4,5,6,7,8,9,x,0,1,y")
+		s.wantText("in order", res.Future, "0,1,2,3,4,5,6,7,8,9,x,0,1,y,0,z")
+	}, join())
+}
+
+// Another goroutine that turns batches on and off gets in nobody's way.
+func TestSendFromWhileOthersEnhance(t *testing.T) {
+	play(t, func(s *scene) {
+		all, want := texts(2000)
+		sink, res := clientfuture.ClientStream(s.Context(), s.stub, clientStream)
+		f := sink.SendFrom(future.Values(all))
+		for range 2 {
+			go func() {
+				for {
+					if _, _, ok := f.Poll(); ok {
+						return
+					}
+					sink.EnhanceBatch(true)
+					sink.EnhanceBatch(false)
+				}
+			}()
+		}
+		wantResolved(s, "all is taken", f)
+		wantResolved(s, "half-closed", sink.Close())
+		s.wantText("in order", res.Future, strings.Join(want, ","))
 	}, join())
 }
 

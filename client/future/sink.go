@@ -42,7 +42,8 @@ func (s *Sink[T]) SendBuffer(b *call.Buffer, flags ...call.Flags) *future.Future
 // enhance_batch). One message is then kept back: the future of a Send is about
 // the message before, which goes out with BufferHint; the last one goes out by
 // Flush or Close, with BufferHint only if every message since the last Flush was
-// given it. Without Flush it stays here. To turn it off flushes. Default: off.
+// given it. Without Flush it stays here. To turn it off flushes. During a SendFrom
+// it says what is to be afterwards. Default: off.
 func (s *Sink[T]) EnhanceBatch(on bool) { s.out.half.Enhance(on) }
 
 // Flush sends the message that EnhanceBatch keeps back, if there is one. The

@@ -21,8 +21,8 @@ type pump struct {
 	s       *Sender
 	draw    func() (any, bool)
 	crashed func(*future.PanicError)
-	was     bool // what Enhance was
 
+	was     bool // what Enhance is to be afterwards; guarded by the sender's mu
 	cell    sent
 	promise future.Promise[struct{}]
 }
@@ -123,7 +123,7 @@ func (p *pump) finish() {
 // over ends the pump, once.
 func (p *pump) over(err error) {
 	p.s.mu.Lock()
-	isFirst := p.s.pump == p
+	isFirst, was := p.s.pump == p, p.was
 	if isFirst {
 		p.s.pump = nil
 	}
@@ -131,7 +131,7 @@ func (p *pump) over(err error) {
 	if !isFirst { // a codec that panicked has failed the message before
 		return
 	}
-	if !p.was {
+	if !was {
 		p.s.Enhance(false)
 	}
 	p.promise.Settle(struct{}{}, err)

@@ -255,15 +255,21 @@ func (s *Sender) flushed(a *sent) *Done {
 	return a.promise.Future()
 }
 
-// Enhance turns the keeping back of messages on, or off, which flushes. It
-// returns what it was.
+// Enhance turns the keeping back of messages on, or off, which flushes; during a
+// SendFrom, which is one batch, from its end on. It returns what it was.
 func (s *Sender) Enhance(on bool) (was bool) {
 	s.mu.Lock()
-	was, s.enhanced = s.enhanced, on
-	s.mu.Unlock()
-	if was && !on && s.refusal() == nil {
-		s.flush(nil)
+	var a *sent
+	if p := s.pump; p != nil {
+		was, p.was = p.was, on
+	} else {
+		was, s.enhanced = s.enhanced, on
+		if was && !on && s.state == senderOpen && s.verdict == nil {
+			a = s.flushLocked(nil)
+		}
 	}
+	s.mu.Unlock()
+	s.flushed(a)
 	return was
 }
 

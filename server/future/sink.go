@@ -70,7 +70,7 @@ func (s *Sink[T]) SendBuffer(b *call.Buffer, flags ...call.Flags) *future.Future
 // of a Send is about the message before, which goes out with BufferHint; the
 // last one goes out by Flush, Close or Fail, with BufferHint only if every
 // message since the last Flush was given it. Without Flush it stays here. To turn
-// it off flushes. Default: off.
+// it off flushes. During a SendFrom it says what is to be afterwards. Default: off.
 func (s *Sink[T]) EnhanceBatch(on bool) { s.rpc.out.Enhance(on) }
 
 // Flush sends the message that EnhanceBatch keeps back, if there is one. The
