@@ -140,8 +140,18 @@ func (c *Call) inflatedSize(comp codec.Compressor, src []byte) int {
 	return size
 }
 
+// unmarshal leaves body to its owner, who does not come back from a codec that panics or ends
+// its goroutine.
 func (c *Call) unmarshal(body *mem.Buffer, v any) *cqrpc.Error {
-	if err := c.shared().Codec.Unmarshal(body.Bytes(), v); err != nil {
+	hasReturned := false
+	defer func() {
+		if !hasReturned {
+			body.Free()
+		}
+	}()
+	err := c.shared().Codec.Unmarshal(body.Bytes(), v)
+	hasReturned = true
+	if err != nil {
 		return Undecodable(v, err)
 	}
 	return nil

@@ -30,7 +30,7 @@ func (a *audience) React(k reaction.Kind, ok bool, message cq.Finalizer) {
 		a.header.OnReadInitialMetadataDone(ok)
 	case reaction.Read:
 		if message != nil {
-			ok = cq.Completion{OK: ok, Finalizer: message}.Harvest()
+			ok = a.harvest(k, cq.Completion{OK: ok, Finalizer: message})
 		}
 		a.outer.(reader).OnReadDone(ok)
 	case reaction.Write:
@@ -40,10 +40,29 @@ func (a *audience) React(k reaction.Kind, ok bool, message cq.Finalizer) {
 	case reaction.Final:
 		f := a.ending
 		a.ending = nil
-		cq.Completion{OK: ok, Finalizer: f}.Harvest()
+		a.harvest(k, cq.Completion{OK: ok, Finalizer: f})
 	default:
 		panic("BUG: reactor: a client has no such operation")
 	}
+}
+
+// harvest decodes what an operation has brought. A codec that ends its goroutine
+// (runtime.Goexit) has decoded nothing: the call fails, whatever it has ended with. One
+// that panics ends the process.
+func (a *audience) harvest(k reaction.Kind, c cq.Completion) (ok bool) {
+	hasReturned := false
+	defer func() {
+		if hasReturned {
+			return
+		}
+		(*base)(a).misuse(errPanicked.Error())
+		if k == reaction.Read { // its reaction is still to come
+			a.box.Tell(k, false)
+		}
+	}()
+	ok = c.Harvest()
+	hasReturned = true
+	return ok
 }
 
 // Exhausted implements reaction.Reactor: nobody can read or write any more, so

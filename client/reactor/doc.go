@@ -66,8 +66,8 @@
 //
 // What cannot be started ends the call with INTERNAL and a message that names
 // the mistake; OnDone tells it even if the call had ended by then, and how. So do a
-// message that cannot be marshalled, whose OnWriteDone(false) comes as well, and
-// a RemoveHold too many. After OnDone all methods do nothing.
+// message that cannot be marshalled, whose OnWriteDone(false) comes as well, one
+// whose codec ends the goroutine (runtime.Goexit), and a RemoveHold too many. After OnDone all methods do nothing.
 //
 // A reactor serves one call, ever; make a new one for the next. To give it another
 // panics.

@@ -1,8 +1,10 @@
 package reactor_test
 
 import (
+	"bytes"
 	"context"
 	"runtime"
+	"strings"
 	"sync"
 	"testing"
 
@@ -251,6 +253,39 @@ func TestCodecPanicsOnARequest(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A codec that ends its goroutine on a response has decoded nothing, whatever the call ended
+// with. (One that panics ends the process.)
+func TestCodecExitsOnAResponse(t *testing.T) {
+	boom := wrapperspb.String("boom")
+	opt := client.WithCallCodec(minedIn{codec.Proto()})
+	play(t, func(s *scene) {
+		if s.isInline {
+			return // that would end the reader of the connection
+		}
+		r := new(result)
+		reactor.Unary(s.Context(), s.stub, unary, boom, &r.res, func(st cqrpc.Status) { r.st = st; r.runs++ }, opt)
+		s.wait()
+		r.want(s, "unary", "", cqrpc.CodeInternal)
+		if !strings.Contains(r.st.Message, "panic in a codec") {
+			s.Errorf("the status is %v; want it to tell why", r.st)
+		}
+		k := newLister(s, boom.Value, opt)
+		k.StartRead(&k.res)
+		k.StartCall()
+		k.want("server stream", `read false ""`, "done INTERNAL")
+	})
+}
+
+// minedIn is a codec that ends its goroutine when it unmarshals "boom".
+type minedIn struct{ codec.Codec }
+
+func (m minedIn) Unmarshal(data []byte, v any) error {
+	if bytes.Contains(data, []byte("boom")) {
+		runtime.Goexit()
+	}
+	return m.Codec.Unmarshal(data, v)
 }
 
 var crashes = map[string]func(){"panic": func() { panic("secret") }, "exit": runtime.Goexit}

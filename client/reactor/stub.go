@@ -39,7 +39,8 @@ func WithExecutor(e cq.Executor) Option { return optionFunc(func(c *config) { c.
 // too, so it is for small ones: those of a megabyte are better off elsewhere
 // (docs/performance.md). A reaction still never runs inside a StartX or TryCancel.
 // It may run inside what ends many calls, such as Close of the channel: hold no
-// lock there that a reaction wants.
+// lock there that a reaction wants. One that ends its goroutine (runtime.Goexit,
+// testing's FailNow) takes the reader of the connection with it.
 func Inline() Option { return WithExecutor(cq.Inline()) }
 
 // New returns a stub for the methods of ch.
