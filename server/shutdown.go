@@ -78,9 +78,8 @@ func (s *Server) CancelAllCalls() {
 // until Shutdown. It needs nobody to poll. With a context that never ends, a call
 // that never ends keeps it waiting; a handler that calls it waits for itself.
 //
-// The calls in progress are not told. A stream that lasts, idle or with two
-// directions, ends when its client ends it: have it end by itself, or before
-// Shutdown tell those that serve them to send their status.
+// A stream that lasts, idle or with two directions, ends when its client ends
+// it, unless who serves it sends a status because of [Server.Stopping].
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.stop()
 	select {
@@ -95,6 +94,12 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	}
 	return errors.Join(fmt.Errorf("server: calls were cancelled: %w", context.Cause(ctx)), s.cancel())
 }
+
+// Stopping is closed when the end of the server begins, by Shutdown,
+// ShutdownAndNotify or Close: for handlers of streams that would last, and for
+// what sends a status to those of the other styles. Calls in progress go on. It
+// does not tell of a connection that ends alone, because of its age for instance.
+func (s *Server) Stopping() <-chan struct{} { return s.stopping }
 
 // Close ends the server at once: Shutdown with no patience for calls. The error
 // says how many handlers run on, if any.

@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/net/http2"
 
+	"github.com/cqrpc/cqrpc"
 	"github.com/cqrpc/cqrpc/call"
 	"github.com/cqrpc/cqrpc/cq"
 	"github.com/cqrpc/cqrpc/internal/memconn"
@@ -141,6 +142,50 @@ func TestShutdown(t *testing.T) {
 		if err := s.Shutdown(context.Background()); err != nil {
 			t.Errorf("second Shutdown: %v", err)
 		}
+	})
+}
+
+// TestStopping: a stream that lasts learns that the server ends, and ends by itself.
+func TestStopping(t *testing.T) {
+	for name, begin := range map[string]func(s *server.Server) error{
+		"Shutdown":          func(s *server.Server) error { return s.Shutdown(context.Background()) },
+		"ShutdownAndNotify": func(s *server.Server) error { return s.ShutdownAndNotify(cq.New(), nil) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				s := server.New()
+				last := func(ctx context.Context, _ *server.Receiver[text], _ *server.Sender[text]) error {
+					select {
+					case <-s.Stopping():
+						return cqrpc.Errorf(cqrpc.CodeUnavailable, "come again")
+					case <-ctx.Done():
+						return ctx.Err()
+					}
+				}
+				if err := s.Register(server.BidiStream(bidi, last)); err != nil {
+					t.Fatal(err)
+				}
+				p := serve(t, s).dial()
+				p.Request(1, bidi.Name)
+				p.WantIdle("the stream lasts")
+				began := make(chan error, 1)
+				go func() { began <- begin(s) }()
+				p.Until("the handler's status", func(f h2frame) bool {
+					return f.End() && f.Value("grpc-message") == "come again"
+				})
+				p.Close()
+				if err := <-began; err != nil {
+					t.Error(err)
+				}
+			})
+		})
+	}
+	bubble(t, func(t *testing.T) {
+		s := server.New()
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+		<-s.Stopping()
 	})
 }
 
