@@ -2,6 +2,7 @@ package cq
 
 import (
 	"runtime"
+	"slices"
 	"sync"
 )
 
@@ -25,9 +26,16 @@ func Inline() Executor { return inline{} }
 
 type inline struct{}
 
-func (inline) Execute(batch []Task) {
-	for i := range batch {
-		batch[i].Run()
+func (e inline) Execute(batch []Task) {
+	begun := 0
+	defer func() {
+		if begun < len(batch) { // a callback has panicked, which may be recovered, or ended the goroutine
+			go e.Execute(slices.Clone(batch[begun:]))
+		}
+	}()
+	for begun < len(batch) {
+		begun++
+		batch[begun-1].Run()
 	}
 }
 

@@ -1,6 +1,9 @@
 package cq
 
-import "sync"
+import (
+	"slices"
+	"sync"
+)
 
 // maxIdleLane is the most entries for which room is kept between flushes.
 const maxIdleLane = 1024
@@ -24,6 +27,7 @@ type Lane struct {
 type laneRoom struct {
 	pending []laneEntry
 	spare   []laneEntry  // the other of the two, being delivered by Flush
+	rest    []laneEntry  // of what is being delivered, what has not been
 	scratch []Completion // of one queue, on their way
 }
 
@@ -84,11 +88,21 @@ func (l *Lane) Flush() {
 		return
 	}
 	l.flushing = true
-	defer func() { l.flushing = false }() // also if an inline callback panics: what follows is delivered
+	defer func() { // also if an inline callback panics: what follows is delivered, by the next Flush
+		l.flushing = false
+		l.keepRest()
+	}()
 	for !l.Empty() {
 		l.flushOnce()
 	}
 	l.giveBack()
+}
+
+// keepRest collects again, before all else, what could not be delivered.
+func (l *Lane) keepRest() {
+	if l.laneRoom != nil && len(l.rest) > 0 {
+		l.pending, l.spare, l.rest = slices.Concat(l.rest, l.pending), nil, nil
+	}
 }
 
 // flushOnce delivers what is collected now.
@@ -126,17 +140,18 @@ func (l *Lane) giveBack() {
 // its turn, together with an earlier one of the same queue, has no completer.
 func (l *Lane) deliver(batch []laneEntry) {
 	for i := range batch {
-		switch to := batch[i].to.(type) {
+		e := &batch[i]
+		l.rest = batch[i+1:]
+		switch to := e.to.(type) {
 		case nil:
 		case *Queue:
 			l.meet(to)
 			l.gather(to, batch[i:])
 			to.completeAll(l.scratch, l.host == Host(to))
 			clear(l.scratch)
-			l.scratch = l.scratch[:0]
 		default:
 			l.meet(to)
-			to.Complete(batch[i].c)
+			to.Complete(e.c)
 		}
 	}
 }
@@ -156,6 +171,7 @@ type hosted interface{ Host() Host }
 
 // gather moves the completions for q to scratch, in order.
 func (l *Lane) gather(q *Queue, batch []laneEntry) {
+	l.scratch = l.scratch[:0]
 	for i := range batch {
 		if batch[i].to == Completer(q) {
 			l.scratch = append(l.scratch, batch[i].c)

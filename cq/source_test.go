@@ -2,6 +2,7 @@ package cq_test
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -540,4 +541,43 @@ func TestLaneAfterAPanic(t *testing.T) {
 	}()
 	flush(q, &lane, tag)
 	wantEvent(t, q.NextUntil(time.Now()), completed(tag))
+}
+
+// Nor from what it was delivered together with: all of it ends, once.
+func TestLaneAfterAPanicInABatch(t *testing.T) {
+	var lane cq.Lane
+	inline, q := newInline(), cq.New()
+	var ran []int
+	add := func(to *cq.Queue, tag cq.Tag) {
+		to.Begin()
+		lane.Add(to, cq.Completion{Tag: tag, OK: true})
+	}
+	note := func(n int) func(cq.Event) { return func(cq.Event) { ran = append(ran, n) } }
+	add(q, 1)
+	add(inline, note(1))
+	add(inline, func(cq.Event) {
+		add(q, 3) // after what was there
+		panic("user")
+	})
+	last := make(chan struct{})
+	add(inline, func(cq.Event) { close(last) })
+	var other recorder
+	lane.Add(&other, cq.Completion{Tag: "other"})
+	add(q, 2)
+	func() {
+		defer func() { _ = recover() }()
+		lane.Flush()
+	}()
+	<-last
+	add(inline, note(2))
+	lane.Flush()
+	for n := 1; n <= 3; n++ {
+		wantEvent(t, q.NextUntil(time.Now()), completed(n))
+	}
+	if !slices.Equal(ran, []int{1, 2}) || len(other.tags) != 1 {
+		t.Errorf("callbacks %v and completions %v; want two and one", ran, other.tags)
+	}
+	for _, q := range []*cq.Queue{q, inline} {
+		wantErr(t, q.Close(t.Context()), nil)
+	}
 }
