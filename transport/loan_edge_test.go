@@ -131,6 +131,69 @@ func TestAReactionEndsThePoller(t *testing.T) {
 	}
 }
 
+// told is an asking whose answer ends in an inline reaction, of which one may never return.
+type told struct {
+	asking
+	inline *cq.Queue
+	react  *atomic.Pointer[func(cq.Event)] // nil: nothing happens
+}
+
+func (a *told) OnSent(_ frame.Sent, lane *cq.Lane) { a.tell(lane) }
+
+func (a *told) OnClosed(_ *frame.CloseError, _ frame.Sent, lane *cq.Lane) { a.tell(lane) }
+
+func (a *told) tell(lane *cq.Lane) {
+	if f := a.react.Load(); f != nil && isOnPoller() {
+		a.react.Store(nil)
+		a.inline.Begin()
+		lane.Add(a.inline, cq.Completion{Tag: *f, OK: true})
+	}
+}
+
+// Such a reaction to what was written leaves the connection without a flusher: another goroutine
+// goes on, so that the connection comes to its end.
+func TestAReactionEndsTheFlusher(t *testing.T) {
+	for name, react := range map[string]func(cq.Event){
+		"panic": func(cq.Event) { panic("of a reaction") }, "Goexit": func(cq.Event) { runtime.Goexit() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			inline := cq.NewCallback(cq.Inline(), nil)
+			var armed atomic.Pointer[func(cq.Event)]
+			leak.Check(t)
+			peer, nc := ends(t, "tcp", "127.0.0.1:0")
+			l := &lender{T: t, handler: newTestHandler(), peer: peer, below: peer, posted: make(chan cq.Tag, 10)}
+			l.queues = []*cq.Queue{cq.New()}
+			l.handler.onStream = func(s *Stream, _ *frame.Headers, _ *cq.Lane) {
+				s.Accept(&told{asking{l, s}, inline, &armed})
+			}
+			gone := make(chan any, 1)
+			l.polling.Go(func() {
+				defer func() { gone <- recover() }()
+				l.poll(l.queues[0])
+			})
+			l.start(nc, lending{pollers: -1})
+			l.untilServed()
+			armed.Store(&react)
+			if !holdsWithin(patience, func() bool {
+				l.writeRequest()
+				_ = l.out.Flush(l.peer) // it fails if the connection has ended meanwhile
+				return holdsWithin(20*time.Millisecond, func() bool { return armed.Load() == nil })
+			}) {
+				t.Fatal("no poller writes")
+			}
+			if err := l.wantClosed(); !errors.Is(err, errAbandoned) {
+				t.Errorf("closed because of %v; want %v", err, errAbandoned)
+			}
+			if got := <-gone; (got != nil) != (name == "panic") {
+				t.Errorf("the poller recovers %v", got)
+			}
+			l.polling.Go(func() { l.poll(l.queues[0]) })
+			l.post(1)
+			l.wantPosted("after the end", 1)
+		})
+	}
+}
+
 // A record that cannot be decrypted makes crypto/tls write an alert, while it is read. The poller
 // does not wait for the peer to take it, where the flusher waits already.
 func TestABadRecordWhileTheSocketIsFull(t *testing.T) {

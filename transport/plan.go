@@ -30,6 +30,7 @@ type turn struct {
 	grants  []grant
 	steps   []step
 	notices []notice
+	told    int // of notices, how many
 	bytes   int // DATA planned
 	lane    cq.Lane
 }
@@ -73,6 +74,7 @@ func (t *turn) reset() {
 	clear(t.steps)
 	clear(t.notices)
 	t.grants, t.steps, t.notices, t.bytes = t.grants[:0], t.steps[:0], t.notices[:0], 0
+	t.told = 0
 	t.peer = nil
 }
 

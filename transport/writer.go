@@ -42,6 +42,11 @@ func (c *Conn) flush(t *turn, yield bool) {
 	} else {
 		yield = c.turnEnd(t, c.write())
 	}
+	c.flushOn(t, yield)
+}
+
+// flushOn is flush after a turn, which was t.
+func (c *Conn) flushOn(t *turn, yield bool) {
 	for c.turnPlan(t, yield) {
 		c.turnEncode(t)
 		yield = c.turnEnd(t, c.write())
@@ -138,6 +143,12 @@ func (c *Conn) turnPlan(t *turn, yield bool) bool {
 // reports whether to let others add before the next one: so many streams are
 // at work.
 func (c *Conn) turnEnd(t *turn, err error) (yield bool) {
+	hasReturned := false
+	defer func() {
+		if !hasReturned { // an inline reaction has panicked, which may be recovered, or ended the goroutine
+			go func() { c.flushOn(t, c.turnEnd(t, err)) }()
+		}
+	}()
 	yield = len(t.notices) > 1
 	final := t.control.final
 	c.turnTell(t)
@@ -147,6 +158,7 @@ func (c *Conn) turnEnd(t *turn, err error) (yield bool) {
 		c.closeWrite()
 	}
 	t.reset()
+	hasReturned = true
 	return yield
 }
 
@@ -230,7 +242,9 @@ func (c *Conn) turnEncode(t *turn) {
 // turnTell reports what was accepted. It runs after the write, so a socket that
 // does not take bytes holds completions back instead of filling memory.
 func (c *Conn) turnTell(t *turn) {
-	for _, n := range t.notices {
+	for t.told < len(t.notices) {
+		n := &t.notices[t.told]
+		t.told++
 		if n.closed {
 			n.recv.OnClosed(nil, n.sent, &t.lane)
 		} else {
