@@ -91,11 +91,8 @@ func (q *Queue) harvest(want selector, p patience) Event {
 	for {
 		switch _, kind := q.take(c[:], want, p); kind {
 		case OpComplete:
-			if ev, keep := c[0].event(); keep {
+			if ev, keep := q.event(&c[0], want.holds); keep {
 				return ev
-			}
-			if want.holds {
-				q.giveBackUnit()
 			}
 		case Timeout:
 			return Event{Kind: Timeout, Err: p.err()}
@@ -103,6 +100,19 @@ func (q *Queue) harvest(want selector, p patience) Event {
 			return Event{Kind: kind}
 		}
 	}
+}
+
+// event is c's event, which is let go, if it is in hand and there will be none: it is
+// swallowed, or its finalizer has panicked or ended the goroutine.
+func (q *Queue) event(c *Completion, isInHand bool) (ev Event, keep bool) {
+	if isInHand {
+		defer func() {
+			if !keep {
+				q.giveBackUnit()
+			}
+		}()
+	}
+	return c.event()
 }
 
 // take moves completions to dst, waiting for the first as long as p allows.

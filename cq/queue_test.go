@@ -3,7 +3,9 @@ package cq_test
 import (
 	"context"
 	"errors"
+	"runtime"
 	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -388,4 +390,25 @@ func TestAnEventInHandIsLetGo(t *testing.T) {
 		}
 	}()
 	wantEvent(t, q.NextUntil(past), shutdown)
+}
+
+// Nor does a finalizer, which is a codec of the user's, that panics or ends the goroutine.
+func TestAnEventThatIsNotFinalizedIsLetGo(t *testing.T) {
+	for name, crash := range map[string]func(){"panic": func() { panic("of a codec") }, "exit": runtime.Goexit} {
+		t.Run(name, func(t *testing.T) {
+			q := cq.New()
+			q.Begin()
+			q.Complete(cq.Completion{Finalizer: finalize(func(*cq.Event) bool { crash(); return true })})
+			q.Shutdown()
+			var polling sync.WaitGroup
+			polling.Go(func() {
+				defer func() { _ = recover() }()
+				for ev := range q.Events(t.Context()) {
+					t.Errorf("event %+v", ev)
+				}
+			})
+			polling.Wait()
+			wantEvent(t, q.NextUntil(past), shutdown)
+		})
+	}
 }
