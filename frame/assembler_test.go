@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 
@@ -240,6 +241,50 @@ func TestAssemblerSmallMessages(t *testing.T) {
 		if leaks := tracker.Leaks(); len(leaks) > 0 {
 			t.Errorf("not freed: %v", leaks)
 		}
+	}
+}
+
+// What nobody takes is held in buffers of four times as many octets at the most, however the
+// peer frames it: a buffer is up to twice as large as what it is for, and a payload is kept for
+// a message in it while the beginning of the next one is copied.
+func TestAssemblerHoldsAMultiple(t *testing.T) {
+	small := message(false, strings.Repeat("x", joinBelow-PrefixLen)) // just too large to join
+	worst := 0.0
+	for _, size := range []int{5, 257, 1025, 2049, 4097, 8193, 16449, 128<<10 + 65} {
+		large := message(false, strings.Repeat("y", size-PrefixLen))
+		for _, frames := range [][]string{
+			{large},
+			{large, small},
+			{large[:1], large[1:]},
+			{large[:size-1], large[size-1:] + small},
+			{large[:1], large[1:] + small + large[:1], large[1:]},
+			slices.Concat([]string{small + large[:size-1]},
+				slices.Repeat([]string{large[size-1:] + small + large[:size-1]}, 8), []string{large[size-1:]}),
+		} {
+			var a Assembler
+			sent := 0
+			for sent < 2<<20 {
+				for _, f := range frames {
+					if err := a.Push(mem.Copy([]byte(f)), -1); err != nil {
+						t.Fatal(err)
+					}
+					sent += len(f)
+				}
+			}
+			held := 0
+			for _, r := range a.runs[a.head:] {
+				held += r.buf.Cap()
+			}
+			a.Close()
+			if ratio := float64(held) / float64(sent); ratio > 4 {
+				t.Errorf("messages of %d octets in %d frames: %.1f times as much is held", size, len(frames), ratio)
+			} else {
+				worst = max(worst, ratio)
+			}
+		}
+	}
+	if worst < 3 {
+		t.Errorf("the worst is %.1f times as much; docs/spec.md says four", worst)
 	}
 }
 

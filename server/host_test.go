@@ -342,9 +342,12 @@ func TestHandlersStress(t *testing.T) {
 				var calling sync.WaitGroup
 				var ended, failed atomic.Int32
 				end := time.Now().Add(200 * time.Millisecond)
+				isOver := func() bool { // both must have happened, however slow the machine is
+					return time.Now().After(end) && ended.Load() > 0 && failed.Load() > 0
+				}
 				for range callers {
 					calling.Go(func() {
-						for n := 0; time.Now().Before(end); n++ {
+						for n := 0; !isOver(); n++ {
 							ctx, cancel := context.WithCancel(context.Background())
 							isPatient := n%4 > 0
 							if !isPatient {
@@ -369,9 +372,6 @@ func TestHandlersStress(t *testing.T) {
 					})
 				}
 				calling.Wait()
-				if ended.Load() == 0 || failed.Load() == 0 {
-					t.Errorf("%d calls have ended well and %d have not; want both", ended.Load(), failed.Load())
-				}
 			})
 		}
 	}
