@@ -13,6 +13,7 @@ import (
 //
 // set and ring may meet: set notes the call before it looks when the timer rings, and ring
 // notes that it does no more before it looks for a call, so that one of them sets the timer.
+// If both do, for different calls, ring may have been the last: it looks again.
 type alarm struct {
 	timer *time.Timer // immutable
 
@@ -53,17 +54,23 @@ func (a *alarm) ringBy(now time.Time, d time.Duration) {
 
 // ring is run by the timer.
 func (a *alarm) ring() {
-	a.rings.Store(never)
-	c := a.call.Load()
-	if c == nil {
-		return
-	}
-	now := time.Now()
-	if left := c.clock.deadline.Sub(now); left > 0 {
+	for {
+		a.rings.Store(never)
+		c := a.call.Load()
+		if c == nil {
+			return
+		}
+		now := time.Now()
+		left := c.clock.deadline.Sub(now)
+		if left <= 0 {
+			c.expire()
+			return
+		}
 		a.ringBy(now, left)
-		return
+		if a.call.Load() == c {
+			return
+		}
 	}
-	c.expire()
 }
 
 // maxIdleAlarms is how many alarms a channel or server keeps that are nobody's.

@@ -151,3 +151,29 @@ func TestAlarmsAtRandom(t *testing.T) {
 		all.Wait()
 	})
 }
+
+// An alarm that rings while it goes from a call to one with an earlier deadline rings for
+// that one in time, whichever of the two sets the timer last.
+func TestAlarmRingsWhileItIsSet(t *testing.T) {
+	s := textSettings()
+	late, soon := timedCall(s, time.Hour), timedCall(s, time.Minute)
+	defer late.Cancel()
+	defer soon.Cancel()
+	due := int64(soon.clock.deadline.Sub(began))
+	a := newAlarm()
+	defer a.timer.Stop()
+	for range 60_000 {
+		a.rings.Store(never)
+		a.call.Store(late)
+		var both sync.WaitGroup
+		both.Go(a.ring)
+		both.Go(func() {
+			a.call.Store(nil)
+			a.set(soon)
+		})
+		both.Wait()
+		if at := a.rings.Load(); at > due+int64(time.Second) {
+			t.Fatalf("rings %v after the deadline", time.Duration(at-due))
+		}
+	}
+}
