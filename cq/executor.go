@@ -27,6 +27,14 @@ func Inline() Executor { return inline{} }
 type inline struct{}
 
 func (e inline) Execute(batch []Task) {
+	if len(batch) == 1 {
+		batch[0].Run()
+		return
+	}
+	e.executeAll(batch)
+}
+
+func (e inline) executeAll(batch []Task) {
 	begun := 0
 	defer func() {
 		if begun < len(batch) { // a callback has panicked, which may be recovered, or ended the goroutine

@@ -27,7 +27,8 @@ type Lane struct {
 type laneRoom struct {
 	pending []laneEntry
 	spare   []laneEntry  // the other of the two, being delivered by Flush
-	rest    []laneEntry  // of what is being delivered, what has not been
+	batch   []laneEntry  // what is being delivered
+	begun   int          // of batch
 	scratch []Completion // of one queue, on their way
 }
 
@@ -100,8 +101,9 @@ func (l *Lane) Flush() {
 
 // keepRest collects again, before all else, what could not be delivered.
 func (l *Lane) keepRest() {
-	if l.laneRoom != nil && len(l.rest) > 0 {
-		l.pending, l.spare, l.rest = slices.Concat(l.rest, l.pending), nil, nil
+	if l.laneRoom != nil && l.batch != nil {
+		l.pending, l.spare = slices.Concat(l.batch[l.begun:], l.pending), nil // which were one array
+		l.batch = nil
 	}
 }
 
@@ -120,9 +122,10 @@ func (l *Lane) flushOnce() {
 	}
 	batch := l.pending
 	l.pending = l.spare[:0]
+	l.batch = batch
 	l.deliver(batch)
 	clear(batch)
-	l.spare = batch[:0]
+	l.spare, l.batch = batch[:0], nil
 }
 
 // giveBack gives up an empty lane's room.
@@ -140,9 +143,8 @@ func (l *Lane) giveBack() {
 // its turn, together with an earlier one of the same queue, has no completer.
 func (l *Lane) deliver(batch []laneEntry) {
 	for i := range batch {
-		e := &batch[i]
-		l.rest = batch[i+1:]
-		switch to := e.to.(type) {
+		l.begun = i + 1
+		switch to := batch[i].to.(type) {
 		case nil:
 		case *Queue:
 			l.meet(to)
@@ -151,7 +153,7 @@ func (l *Lane) deliver(batch []laneEntry) {
 			clear(l.scratch)
 		default:
 			l.meet(to)
-			to.Complete(e.c)
+			to.Complete(batch[i].c)
 		}
 	}
 }

@@ -548,7 +548,7 @@ func TestLaneAfterAPanicInABatch(t *testing.T) {
 	var lane cq.Lane
 	inline, q := newInline(), cq.New()
 	var ran []int
-	add := func(to *cq.Queue, tag cq.Tag) {
+	add := func(to cq.Completer, tag cq.Tag) {
 		to.Begin()
 		lane.Add(to, cq.Completion{Tag: tag, OK: true})
 	}
@@ -569,13 +569,26 @@ func TestLaneAfterAPanicInABatch(t *testing.T) {
 		lane.Flush()
 	}()
 	<-last
-	add(inline, note(2))
+	add(&other, nil)
+	add(inline, func(cq.Event) { // twice around, so that the lane has room for both sides
+		add(&other, nil)
+		add(inline, func(cq.Event) {
+			add(&other, nil)
+			add(inline, func(cq.Event) { panic("the last") })
+		})
+	})
+	func() {
+		defer func() { _ = recover() }()
+		lane.Flush()
+	}()
+	add(inline, func(cq.Event) { add(q, 4); add(q, 5); add(inline, note(2)) })
+	add(q, 6)
 	lane.Flush()
-	for n := 1; n <= 3; n++ {
+	for _, n := range []int{1, 2, 3, 6, 4, 5} {
 		wantEvent(t, q.NextUntil(time.Now()), completed(n))
 	}
-	if !slices.Equal(ran, []int{1, 2}) || len(other.tags) != 1 {
-		t.Errorf("callbacks %v and completions %v; want two and one", ran, other.tags)
+	if !slices.Equal(ran, []int{1, 2}) || len(other.tags) != 4 {
+		t.Errorf("callbacks %v and completions %v; want two and four", ran, other.tags)
 	}
 	for _, q := range []*cq.Queue{q, inline} {
 		wantErr(t, q.Close(t.Context()), nil)
