@@ -242,6 +242,68 @@ func TestGoodFaith(t *testing.T) {
 	})
 }
 
+// TestCrowds: many streams that end at once are no flood either, where so many were
+// open at once; what comes after them is.
+func TestCrowds(t *testing.T) {
+	const many = 12000
+	t.Run("server", func(t *testing.T) {
+		greeted(t, Server, Config{MaxConcurrentStreams: -1}, func(s *scene) {
+			for i := range many {
+				s.peer.Request(uint32(2*i+1), "/s/m")
+			}
+			s.wait()
+			for i := range many {
+				s.peer.WriteRST(uint32(2*i+1), http2.ErrCodeCancel)
+			}
+			s.wantAlive("a client that gives up all that it has asked for")
+			for i := many; i < many+10; i++ {
+				s.peer.Request(uint32(2*i+1), "/s/m")
+				s.peer.WriteRST(uint32(2*i+1), http2.ErrCodeCancel)
+			}
+			s.wantDead("rapid reset", http2.ErrCodeEnhanceYourCalm)
+		})
+	})
+	t.Run("client", func(t *testing.T) {
+		greeted(t, Client, Config{Budgets: small}, func(s *scene) {
+			s.peer.Ignore(http2.FrameHeaders, http2.FrameRSTStream)
+			for _, c := range s.openMany(many) {
+				c.stream.Reset(frame.Cancel)
+			}
+			for i := range many {
+				s.peer.Response(uint32(2*i + 1))
+				s.peer.Trailers(uint32(2*i+1), 0)
+				s.peer.WriteRST(uint32(2*i+1), http2.ErrCodeNo)
+			}
+			s.wantAlive("answers that come too late for all of them")
+		})
+	})
+	t.Run("client, network stalled", func(t *testing.T) {
+		greeted(t, Client, Config{}, func(s *scene) {
+			s.peer.Ignore(http2.FrameHeaders, http2.FrameRSTStream)
+			calls := s.openMany(many)
+			s.wait()
+			s.far.Stall()
+			s.near.SetWriteLimit(1)
+			s.peer.WritePing(false, [8]byte{}) // the flusher is stuck on its answer
+			s.wait()
+			for _, c := range calls {
+				c.stream.Reset(frame.Cancel)
+			}
+			s.peer.WritePing(false, [8]byte{})
+			if s.isClosing() {
+				t.Errorf("the application's own resets have ended the connection: %v", s.ended())
+			}
+		})
+	})
+}
+
+func (s *scene) openMany(n int) (calls []*probe) {
+	for range n {
+		calls = append(calls, s.open(frame.Outgoing{End: true}))
+	}
+	return calls
+}
+
 func TestStrikesOfFloodOfPings(t *testing.T) {
 	greeted(t, Server, Config{}, func(s *scene) {
 		for range 4 {

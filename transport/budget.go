@@ -2,6 +2,7 @@ package transport
 
 import (
 	"fmt"
+	"math"
 
 	"github.com/cqrpc/cqrpc/frame"
 )
@@ -9,6 +10,10 @@ import (
 // Budgets bound the work a peer can cause without asking for anything useful.
 // Each is a token bucket; an empty one ends the connection with GOAWAY
 // ENHANCE_YOUR_CALM. Zero fields take the defaults named.
+//
+// What they count comes in waves where many streams end at once, such as all calls
+// that wait for one answer: a connection that has had more than 1000 streams open at a
+// time is granted as many times the PeerResets, OwnResets, UnsentResets and late frames.
 type Budgets struct {
 	// PeerResets: RST_STREAM received before anything was answered (CVE-2023-44487
 	// rapid reset). Default 1000, refilled by 33/s and by every stream that is
@@ -23,7 +28,7 @@ type Budgets struct {
 	// Glitches: legal but useless frames - empty DATA, PRIORITY, unknown types,
 	// frames on closed streams (CVE-2019-9513, CVE-2019-9518). Default 10000,
 	// refilled by 330/s; 8 for every stream that ends are free, for as many may
-	// cross its end in good faith.
+	// cross its end in good faith (late frames).
 	Glitches Budget
 	// UnsentAcks is how many PING and SETTINGS acknowledgements may wait because
 	// the peer does not read (CVE-2019-9512). Default 1000.
@@ -60,6 +65,20 @@ func (b Budget) or(burst int, perSecond float64) Budget {
 	return b
 }
 
+// usualStreams is for how many streams at a time the budgets are meant.
+const usualStreams = 1000
+
+// crowd is how many times more streams than usual the connection has had open at once.
+func (c *Conn) crowd() float64 { return max(1, float64(c.streams.most.Load())/usualStreams) }
+
+// times is a budget for n times as many streams.
+func (b Budget) times(n float64) Budget {
+	if n == 1 {
+		return b
+	}
+	return Budget{int(min(float64(b.Burst)*n, math.MaxInt32)), b.PerSecond * n}
+}
+
 // abuseState is the budgets in use. Reader only.
 type abuseState struct {
 	peerResets, ownResets, settings, glitches bucket
@@ -74,7 +93,8 @@ const (
 	// latePerStream is how many frames that follow the end of a stream are taken
 	// to have crossed it: a response, WINDOW_UPDATEs for its DATA, RST_STREAM.
 	latePerStream = 8
-	// maxLate bounds what a long life saves up: 2048 streams that end at once.
+	// maxLate bounds what a long life saves up: 2048 streams that end at once, where
+	// no more than usualStreams were open.
 	maxLate = 2048 * latePerStream
 )
 
@@ -84,7 +104,8 @@ func (c *Conn) glitch(what string) error {
 	ended := c.streams.ended
 	c.mu.Unlock()
 	a := &c.abuse
-	a.late = int(min(uint64(a.late)+latePerStream*(ended-a.ended), maxLate))
+	most := uint64(maxLate * c.crowd())
+	a.late = int(min(uint64(a.late)+latePerStream*(ended-a.ended), most))
 	a.ended = ended
 	if a.late > 0 {
 		a.late--
@@ -103,7 +124,12 @@ func (c *Conn) peerReset(hadAnswer bool, answered uint64) error {
 	if hadAnswer {
 		return nil
 	}
-	return a.peerResets.spend(c.cfg.Budgets.PeerResets, "RST_STREAM frames")
+	return a.peerResets.spend(c.cfg.Budgets.PeerResets.times(c.crowd()), "RST_STREAM frames")
+}
+
+// ownReset accounts a reset or a refusal that the peer has forced.
+func (c *Conn) ownReset(what string) error {
+	return c.abuse.ownResets.spend(c.cfg.Budgets.OwnResets.times(c.crowd()), what)
 }
 
 // unsentBudgetLocked bounds acknowledgements and resets that wait because the
@@ -113,11 +139,14 @@ func (c *Conn) unsentBudgetLocked() error {
 	if n := k.settingsAcks + len(k.pingAcks); n > b.UnsentAcks {
 		return unsentError(n, "acknowledgements", b.UnsentAcks)
 	}
-	limit := b.UnsentResets + max(c.cfg.MaxConcurrentStreams, 0)
-	if n := len(k.resets) + len(k.credits); n > limit {
-		return unsentError(n, "resets and credits", limit)
+	n, limit := len(k.resets)+len(k.credits), b.UnsentResets+max(c.cfg.MaxConcurrentStreams, 0)
+	if n <= limit {
+		return nil
 	}
-	return nil
+	if limit = int(float64(limit) * c.crowd()); n <= limit {
+		return nil
+	}
+	return unsentError(n, "resets and credits", limit)
 }
 
 func unsentError(n int, what string, limit int) error {

@@ -59,8 +59,7 @@ func (c *Conn) onRequest(h *frame.Headers) error {
 // declined answers a request that the handler has not accepted.
 func (c *Conn) declined(s *Stream) error {
 	if s.excess {
-		err := c.abuse.ownResets.spend(c.cfg.Budgets.OwnResets, "requests beyond those that were reset and still run")
-		if err != nil {
+		if err := c.ownReset("requests beyond those that were reset and still run"); err != nil {
 			return err
 		}
 	}

@@ -2,6 +2,7 @@ package transport
 
 import (
 	"sync"
+	"sync/atomic"
 
 	"github.com/cqrpc/cqrpc/frame"
 )
@@ -9,7 +10,7 @@ import (
 // streamTableState is every stream of a connection. Guarded by Conn.mu.
 type streamTableState struct {
 	table   map[uint32]*Stream // opened and not ended; may be nil if there are none
-	isWide  bool               // table has grown beyond narrowTable
+	most    atomic.Int64       // streams in table at once, so far; may be read without mu
 	opening fifo               // client streams with headers to send, waiting for a slot
 	waiting int                // streams in opening
 	nextID  uint32             // client: the next identifier to give
@@ -37,13 +38,18 @@ func (t *streamTableState) add(s *Stream) {
 		t.table = tables.Get().(map[uint32]*Stream)
 	}
 	t.table[s.id] = s
-	t.isWide = t.isWide || len(t.table) > narrowTable
+	if n := int64(len(t.table)); n > t.most.Load() {
+		t.most.Store(n)
+	}
 }
+
+// isWide reports whether the table has grown beyond narrowTable.
+func (t *streamTableState) isWide() bool { return t.most.Load() > narrowTable }
 
 // remove takes out a stream. A wide table stays for those that come next.
 func (t *streamTableState) remove(id uint32) {
 	delete(t.table, id)
-	if len(t.table) == 0 && t.table != nil && !t.isWide {
+	if len(t.table) == 0 && t.table != nil && !t.isWide() {
 		tables.Put(t.table)
 		t.table = nil
 	}
