@@ -193,6 +193,37 @@ func TestHandlersAreCounted(t *testing.T) {
 	})
 }
 
+// TestDeafHandlers: handlers that outlive the deadlines of their calls use up the
+// room, and an honest client goes on calling. That costs it those calls and not the
+// connection, with all that goes well on it.
+func TestDeafHandlers(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		release := make(chan struct{})
+		s := server.New(server.WithTransport(transport.Config{MaxConcurrentStreams: 10}))
+		err := s.Register(server.BidiStream(bidi, shout), server.Unary(unary, func(context.Context, *text) (*text, error) {
+			<-release
+			return &text{}, nil
+		}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		p := serve(t, s).dial()
+		defer close(release)
+		p.Request(1, bidi.Name)
+		for id := uint32(3); id < 21; id += 2 {
+			p.Request(id, unary.Name, "grpc-timeout", "1S")
+			p.WriteMessage(id, true, nil)
+		}
+		p.Ignore(http2.FrameHeaders, http2.FrameRSTStream)
+		p.Advance(time.Second)
+		for id := uint32(21); id < 24021; id += 2 {
+			p.Request(id, unary.Name, "grpc-timeout", "1S")
+		}
+		p.WriteMessage(1, true, encoded("a"))
+		p.WantMessage("the stream beside them goes on", 1, false, encoded("A"))
+	})
+}
+
 func TestMaxHandlers(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		s := server.New(server.WithMaxHandlers(1))

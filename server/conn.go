@@ -130,16 +130,13 @@ func contentSubtype(contentType string) string {
 
 // reserve counts a call for a handler, unless there are too many: a call that
 // was reset still has its handler, so streams are the wrong thing to count
-// (CVE-2023-44487). For the same reason a connection with too many has only
-// itself to blame, while the server's limit may be the doing of others.
-func (c *conn) reserve(st *transport.Stream) bool {
+// (CVE-2023-44487). To be refused is no crime: handlers that are deaf to deadlines
+// bring an honest client there.
+func (c *conn) reserve() bool {
 	s := c.server
 	n := c.handling.Add(1)
 	total := s.handling.Add(1)
-	switch {
-	case c.limit >= 0 && n > c.limit:
-		st.Excess()
-	case s.cfg.maxHandlers <= 0 || total <= int64(s.cfg.maxHandlers):
+	if (c.limit < 0 || n <= c.limit) && (s.cfg.maxHandlers <= 0 || total <= int64(s.cfg.maxHandlers)) {
 		return true
 	}
 	c.unreserve()

@@ -44,7 +44,7 @@ type rpc struct {
 
 // handle starts a call of h.
 func (c *conn) handle(h *Handler, st *transport.Stream, hs *frame.Headers) {
-	if !c.reserve(st) {
+	if !c.reserve() {
 		return // refused as unprocessed
 	}
 	k := c.newCall(st, hs, h.isGeneric(), !h.shape.ManyRequests())

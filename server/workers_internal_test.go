@@ -45,7 +45,7 @@ func job(s *Server, f func()) *rpc {
 		conn: &conn{server: s, limit: -1}, call: k, handler: &Handler{shape: call.BidiStream, serve: func(*rpc) { f() }},
 	}
 	r.ctx.call, r.ctx.rpc = r.call, r
-	r.conn.reserve(nil)
+	r.conn.reserve()
 	return r
 }
 

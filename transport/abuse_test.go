@@ -106,23 +106,19 @@ func TestClientFloods(t *testing.T) {
 	}
 }
 
-// TestExcess: requests are refused for long, unless those that the peer gave up
-// are what keeps the server busy.
-func TestExcess(t *testing.T) {
-	for _, isExcess := range []bool{false, true} {
-		greeted(t, Server, Config{Budgets: small}, func(s *scene) {
-			s.handler.decline, s.handler.excess = true, isExcess
-			s.peer.Ignore(http2.FrameRSTStream)
-			for i := range 21 {
-				s.peer.Request(uint32(2*i+1), "/s/m")
-			}
-			if !isExcess {
-				s.wantAlive("the server has its own reasons")
-				return
-			}
-			s.wantDead("the peer has overdone it", http2.ErrCodeEnhanceYourCalm)
-		})
-	}
+// TestDeclined: a request that the server does not take is no fault of the peer,
+// and neither is what crosses the refusal.
+func TestDeclined(t *testing.T) {
+	greeted(t, Server, Config{Budgets: small}, func(s *scene) {
+		s.handler.decline = true
+		for i := range 500 {
+			s.peer.Request(uint32(2*i+1), "/s/m")
+			s.peer.WantRST("the server has its own reasons", uint32(2*i+1), http2.ErrCodeRefusedStream)
+			s.peer.WriteMessage(uint32(2*i+1), true, nil)
+			s.peer.WriteRST(uint32(2*i+1), http2.ErrCodeCancel)
+		}
+		s.wantAlive("for as long as it has them")
+	})
 }
 
 // TestUnreadFloods: the peer does not read, so what it makes us say piles up, to

@@ -19,16 +19,17 @@ type Budgets struct {
 	// rapid reset). Default 1000, refilled by 33/s and by every stream that is
 	// answered to its end.
 	PeerResets Budget
-	// OwnResets: RST_STREAM and refusals the peer makes us send (CVE-2025-8671),
-	// requests beyond its share (Stream.Excess) included; not streams beyond
-	// MaxConcurrentStreams, which are Glitches. Default 1000, refilled by 33/s.
+	// OwnResets: RST_STREAM that the peer makes us send (CVE-2025-8671); not for streams
+	// beyond MaxConcurrentStreams, which are Glitches, and not for requests that the
+	// handler does not accept, which are free. Default 1000, refilled by 33/s.
 	OwnResets Budget
 	// Settings: SETTINGS received (CVE-2019-9515). Default 100, refilled by 10/s.
 	Settings Budget
 	// Glitches: legal but useless frames - empty DATA, PRIORITY, unknown types,
-	// frames on closed streams (CVE-2019-9513, CVE-2019-9518). Default 10000,
-	// refilled by 330/s; 8 for every stream that ends are free, for as many may
-	// cross its end in good faith (late frames).
+	// requests beyond MaxConcurrentStreams, frames on closed streams
+	// (CVE-2019-9513, CVE-2019-9518). Default 10000, refilled by 330/s; 8 for every
+	// stream that ends are free, for as many may cross its end in good faith (late
+	// frames).
 	Glitches Budget
 	// UnsentAcks is how many PING and SETTINGS acknowledgements may wait because
 	// the peer does not read (CVE-2019-9512). Default 1000.
@@ -125,11 +126,6 @@ func (c *Conn) peerReset(hadAnswer bool, answered uint64) error {
 		return nil
 	}
 	return a.peerResets.spend(c.cfg.Budgets.PeerResets.times(c.crowd()), "RST_STREAM frames")
-}
-
-// ownReset accounts a reset or a refusal that the peer has forced.
-func (c *Conn) ownReset(what string) error {
-	return c.abuse.ownResets.spend(c.cfg.Budgets.OwnResets.times(c.crowd()), what)
 }
 
 // unsentBudgetLocked bounds acknowledgements and resets that wait because the

@@ -49,21 +49,12 @@ func (c *Conn) onRequest(h *frame.Headers) error {
 	}
 	s.gotHeaders = true
 	c.handler.OnStream(s, h, &c.lane)
-	if s.recv == nil {
-		return c.declined(s)
+	if s.recv == nil { // not accepted, which is no fault of the peer
+		s.Reset(frame.RefusedStream)
+		return nil
 	}
 	c.tellIfLost(s)
 	return nil
-}
-
-// declined answers a request that the handler has not accepted.
-func (c *Conn) declined(s *Stream) error {
-	if s.excess {
-		if err := c.ownReset("requests beyond those that were reset and still run"); err != nil {
-			return err
-		}
-	}
-	return &frame.StreamError{StreamID: s.id, Code: frame.RefusedStream, Reason: "request not taken by the server"}
 }
 
 // tellIfLost closes a stream whose connection ended while OnStream ran, before

@@ -52,5 +52,5 @@ func (c *Conn) onStreamError(e *frame.StreamError) error {
 	if e.Code == frame.RefusedStream { // costs nothing here, and a client may not know the limit yet
 		return c.glitch("refused streams")
 	}
-	return c.ownReset("frames that force a stream reset")
+	return c.abuse.ownResets.spend(c.cfg.Budgets.OwnResets.times(c.crowd()), "frames that force a stream reset")
 }

@@ -149,7 +149,6 @@ func statusOK() *frame.HeaderList { return list("grpc-status", "0") }
 type watcher struct {
 	t        *testing.T
 	decline  bool         // take no request
-	excess   bool         // decline, and say why
 	hold     bool         // probes return no credit
 	onStream func(*probe) // runs inside OnStream, after Accept
 
@@ -170,10 +169,7 @@ func (w *watcher) probe(s *Stream) *probe {
 }
 
 func (w *watcher) OnStream(s *Stream, h *frame.Headers, _ *cq.Lane) {
-	if w.excess {
-		s.Excess()
-	}
-	if w.decline || w.excess {
+	if w.decline {
 		return
 	}
 	p := w.probe(s)

@@ -31,7 +31,6 @@ type Stream struct {
 
 	// reader only
 	gotHeaders    bool  // a final (not 1xx) header block was received
-	excess        bool  // see Excess
 	contentLength int64 // bytes of DATA still announced by content-length, -1 if unknown
 
 	// atomic
@@ -80,13 +79,6 @@ func (s *Stream) Replace(r Receiver) (isFree bool) {
 	s.recv = r
 	return s.state != ended && s.out == nil && s.sent == (frame.Sent{}) && s.conn.state < closing
 }
-
-// Excess says of a request that is not accepted that its own peer is to blame:
-// requests that it has reset, or made us reset, still occupy what it may occupy.
-// Such a refusal counts as a reset that the peer forces (Budgets.OwnResets), for
-// it could go on for ever: its streams never exceed MAX_CONCURRENT_STREAMS.
-// Server side, inside Handler.OnStream, instead of Accept.
-func (s *Stream) Excess() { s.excess = true }
 
 // Send queues headers, a message, an end. It takes ownership of the lists and
 // the buffer, also where it ignores them: after an end that was sent, and on a
