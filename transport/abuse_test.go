@@ -3,6 +3,7 @@ package transport
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/net/http2"
 
@@ -118,6 +119,12 @@ func TestDeclined(t *testing.T) {
 			s.peer.WriteRST(uint32(2*i+1), http2.ErrCodeCancel)
 		}
 		s.wantAlive("for as long as it has them")
+		s.peer.Ignore(http2.FrameRSTStream)
+		s.peer.WriteHeaders(1001, false, "", "")
+		for id := uint32(1003); id < 1003+2*20; id += 2 {
+			s.peer.Request(id, "/s/m")
+		}
+		s.wantDead("but not beside resets that the peer has forced", http2.ErrCodeEnhanceYourCalm)
 	})
 }
 
@@ -236,6 +243,35 @@ func TestGoodFaith(t *testing.T) {
 			s.wantAlive("200 clients' worth of credit for responses that had ended")
 		})
 	})
+}
+
+// TestPatientClients: calls that are given up when they have waited are no rapid
+// reset, however many and however often. A busy connection is looked at as it goes on.
+func TestPatientClients(t *testing.T) {
+	for _, pause := range []time.Duration{300 * time.Millisecond, 50 * time.Millisecond} {
+		greeted(t, Server, Config{Budgets: small, Enforcement: Enforcement{MaxStrikes: -1}}, func(s *scene) {
+			id := uint32(1)
+			for range 5 {
+				first := id
+				for ; id < first+200; id += 2 {
+					s.peer.Request(id, "/s/m")
+				}
+				for waited := time.Duration(0); waited < 600*time.Millisecond; waited += pause {
+					time.Sleep(pause)              // fake clock
+					s.peer.WriteWindowUpdate(0, 1) // something to read
+				}
+				for late := first; late < id; late += 2 {
+					s.peer.WriteRST(late, http2.ErrCodeCancel)
+				}
+				s.wantAlive("they had waited for half a second")
+			}
+			for last := id + 2*30; id < last; id += 2 {
+				s.peer.Request(id, "/s/m")
+				s.peer.WriteRST(id, http2.ErrCodeCancel)
+			}
+			s.wantDead("these had not", http2.ErrCodeEnhanceYourCalm)
+		})
+	}
 }
 
 // TestCrowds: many streams that end at once are no flood either, where so many were

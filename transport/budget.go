@@ -3,6 +3,7 @@ package transport
 import (
 	"fmt"
 	"math"
+	"time"
 
 	"github.com/cqrpc/cqrpc/frame"
 )
@@ -15,13 +16,15 @@ import (
 // that wait for one answer: a connection that has had more than 1000 streams open at a
 // time is granted as many times the PeerResets, OwnResets, UnsentResets and late frames.
 type Budgets struct {
-	// PeerResets: RST_STREAM received before anything was answered (CVE-2023-44487
-	// rapid reset). Default 1000, refilled by 33/s and by every stream that is
-	// answered to its end.
+	// PeerResets: RST_STREAM received before anything was answered, within a quarter to
+	// half a second of the request (CVE-2023-44487 rapid reset). Default 1000, refilled
+	// by 33/s and by every stream that is answered to its end.
 	PeerResets Budget
 	// OwnResets: RST_STREAM that the peer makes us send (CVE-2025-8671); not for streams
-	// beyond MaxConcurrentStreams, which are Glitches, and not for requests that the
-	// handler does not accept, which are free. Default 1000, refilled by 33/s.
+	// beyond MaxConcurrentStreams, which are Glitches. Default 1000, refilled by 33/s.
+	//
+	// A request that the handler does not accept is free, but to a peer that has just used
+	// up some of the one or the other: there may be no room because of those resets.
 	OwnResets Budget
 	// Settings: SETTINGS received (CVE-2019-9515). Default 100, refilled by 10/s.
 	Settings Budget
@@ -85,6 +88,7 @@ type abuseState struct {
 	peerResets, ownResets, settings, glitches bucket
 
 	answered uint64 // streams that have earned back a reset
+	elders   elders
 
 	late  int    // glitches that are free, because streams ended
 	ended uint64 // streams that are accounted for in late
@@ -115,14 +119,15 @@ func (c *Conn) glitch(what string) error {
 	return a.glitches.spend(c.cfg.Budgets.Glitches, what)
 }
 
-// peerReset accounts a reset by the peer. It is free if the stream had an
-// answer already, and every stream that runs to its end earns one back: a
-// client whose deadlines pass now and then is no attacker.
-func (c *Conn) peerReset(hadAnswer bool, answered uint64) error {
+// peerReset accounts a reset by the peer. It is free if the stream had an answer
+// already, or time for one: MaxConcurrentStreams bounds how many of those there can
+// be at a time. Every stream that runs to its end earns one back: a client whose
+// deadlines pass is no attacker.
+func (c *Conn) peerReset(isFree bool, answered uint64) error {
 	a := &c.abuse
 	a.peerResets.refund(answered - a.answered)
 	a.answered = answered
-	if hadAnswer {
+	if isFree {
 		return nil
 	}
 	return a.peerResets.spend(c.cfg.Budgets.PeerResets.times(c.crowd()), "RST_STREAM frames")
@@ -152,22 +157,79 @@ func unsentError(n int, what string, limit int) error {
 	}
 }
 
+// declined accounts a request that the handler has not accepted. That is no fault of
+// the peer, unless there is no room because of streams that it has reset, or made us
+// reset, for whose handlers that is too soon.
+func (c *Conn) declined() error {
+	const what = "requests beside those that were reset"
+	a, b, n := &c.abuse, &c.cfg.Budgets, c.crowd()
+	if limit := b.OwnResets.times(n); !a.ownResets.isFull(limit) {
+		return a.ownResets.spend(limit, what)
+	}
+	if limit := b.PeerResets.times(n); !a.peerResets.isFull(limit) {
+		return a.peerResets.spend(limit, what)
+	}
+	return nil
+}
+
+// elders knows which of the peer's streams were opened a quarter of a second ago, without
+// a time for each: identifiers ascend, so it is enough to note now and then how far they
+// were. Some are recognised late, by as much again. Reader only.
+type elders struct {
+	id     uint32 // streams up to it are old
+	marked uint32 // those up to it are, when elderAge has passed since mark
+	mark   uint32 // when marked was noted, in elderUnit
+	seen   uint32 // of the latest tick, in elderUnit
+}
+
+const (
+	elderUnit = instant(time.Second / 64) // 32 bits of it are two years
+	elderAge  = 17                        // in elderUnit: a quarter of a second at the least
+)
+
+// tick notes that streams up to last were opened before at.
+func (e *elders) tick(at instant, last uint32) {
+	t := uint32(at / elderUnit) //nolint:gosec // see elderUnit
+	switch {
+	case t-e.seen >= elderAge: // none since
+		e.id, e.marked, e.mark = last, last, t
+	case t-e.mark >= elderAge:
+		e.id, e.marked, e.mark = e.marked, last, t
+	}
+	e.seen = t
+}
+
+func (e *elders) has(id uint32) bool { return id <= e.id }
+
 // bucket is a Budget in use. The zero value is full. Reader only.
 type bucket struct {
 	spent float64
-	last  instant // of the last spend, zero: none
+	last  instant // of the last refill, zero: none
 }
 
 // refund gives tokens back.
 func (b *bucket) refund(n uint64) { b.spent = max(0, b.spent-float64(n)) }
 
-// spend takes one token, or says what was overdone.
-func (b *bucket) spend(limit Budget, what string) error {
+// refill gives back what time has.
+func (b *bucket) refill(limit Budget) {
 	t := now()
 	if b.last != 0 {
 		b.spent = max(0, b.spent-(t-b.last).duration().Seconds()*limit.PerSecond)
 	}
 	b.last = t
+}
+
+// isFull reports whether no token is missing.
+func (b *bucket) isFull(limit Budget) bool {
+	if b.spent > 0 {
+		b.refill(limit)
+	}
+	return b.spent == 0
+}
+
+// spend takes one token, or says what was overdone.
+func (b *bucket) spend(limit Budget, what string) error {
+	b.refill(limit)
 	b.spent++
 	if b.spent <= float64(limit.Burst) {
 		return nil

@@ -49,9 +49,9 @@ func (c *Conn) onRequest(h *frame.Headers) error {
 	}
 	s.gotHeaders = true
 	c.handler.OnStream(s, h, &c.lane)
-	if s.recv == nil { // not accepted, which is no fault of the peer
+	if s.recv == nil {
 		s.Reset(frame.RefusedStream)
-		return nil
+		return c.declined()
 	}
 	c.tellIfLost(s)
 	return nil

@@ -116,7 +116,9 @@ func (c *Conn) beginBatch() {
 		return
 	}
 	c.batching = true
-	c.touch() // first: a request that wakes the keepalive is itself a sign of life
+	t := now()
+	c.touch(t)                                   // first: a request that wakes the keepalive is itself a sign of life
+	c.abuse.elders.tick(t, c.streams.lastPeerID) // which nobody else changes
 	c.setInBatch()
 }
 

@@ -10,9 +10,9 @@ import (
 // streamTableState is every stream of a connection. Guarded by Conn.mu.
 type streamTableState struct {
 	table   map[uint32]*Stream // opened and not ended; may be nil if there are none
-	most    atomic.Int64       // streams in table at once, so far; may be read without mu
 	opening fifo               // client streams with headers to send, waiting for a slot
-	waiting int                // streams in opening
+	waiting int32              // streams in opening
+	most    atomic.Int32       // streams in table at once, so far; may be read without mu
 	nextID  uint32             // client: the next identifier to give
 	// lastPeerID is the highest identifier the peer has used.
 	lastPeerID uint32
@@ -38,7 +38,7 @@ func (t *streamTableState) add(s *Stream) {
 		t.table = tables.Get().(map[uint32]*Stream)
 	}
 	t.table[s.id] = s
-	if n := int64(len(t.table)); n > t.most.Load() {
+	if n := int32(len(t.table)); n > t.most.Load() { //nolint:gosec // identifiers have 31 bits
 		t.most.Store(n)
 	}
 }
@@ -107,7 +107,7 @@ func (c *Conn) endStreamLocked(s *Stream, how endedHow) {
 
 // takeAllLocked empties the tables because the connection is gone.
 func (c *Conn) takeAllLocked() []goneStream {
-	gone := make([]goneStream, 0, len(c.streams.table)+c.streams.waiting)
+	gone := make([]goneStream, 0, len(c.streams.table)+int(c.streams.waiting))
 	for _, s := range c.streams.table {
 		if s.recv == nil {
 			s.lost = true // the reader is inside OnStream and tells it afterwards

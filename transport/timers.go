@@ -14,10 +14,10 @@ type timerState struct {
 	keepalive *time.Timer // next look at lastRead, or the PING's timeout
 	awaiting  bool        // a keepalive PING is unanswered
 	dormant   bool        // no stream, and pinging without streams is not permitted
-	idle      *time.Timer // MaxIdle
-	age       *time.Timer // MaxAge, then MaxAgeGrace
-	drain     *time.Timer // DrainTimeout
 	started   bool
+	idle      *time.Timer  // MaxIdle
+	age       *time.Timer  // MaxAge, then MaxAgeGrace
+	drain     *time.Timer  // DrainTimeout
 	lastRead  atomic.Int64 // instant of the last batch read
 }
 
@@ -55,9 +55,9 @@ func (t *timerState) stopLocked() {
 }
 
 // touch notes that the peer is alive.
-func (c *Conn) touch() {
+func (c *Conn) touch(t instant) {
 	if c.cfg.Keepalive.Time > 0 {
-		c.timers.lastRead.Store(int64(now()))
+		c.timers.lastRead.Store(int64(t))
 	}
 }
 
@@ -67,7 +67,7 @@ func (c *Conn) startTimersLocked() {
 		return
 	}
 	c.timers.started = true
-	c.touch()
+	c.touch(now())
 	if c.cfg.Keepalive.Time > 0 {
 		c.timers.keepalive = c.afterLocked(c.cfg.Keepalive.Time, c.keepaliveLocked)
 	}

@@ -110,7 +110,7 @@ func (c *Conn) flushInline(yield bool) {
 
 // isSharedLocked reports whether several streams may have something to send:
 // the flusher then lets them add before it begins.
-func (c *Conn) isSharedLocked() bool { return len(c.streams.table)+c.streams.waiting > 1 }
+func (c *Conn) isSharedLocked() bool { return len(c.streams.table)+int(c.streams.waiting) > 1 }
 
 // turnPlan plans the next turn. It reports false if there is nothing left to
 // send: then the caller is the flusher no more.
