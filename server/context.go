@@ -235,7 +235,8 @@ func (c *Context) Authority() string {
 	return c.call.Authority()
 }
 
-// Metadata is that of the request, to be read only.
+// Metadata is that of the request, to be read only: calls with the same headers share
+// it. What is to be changed is a Clone.
 func (c *Context) Metadata() cqrpc.Metadata {
 	if c.call == nil {
 		return nil

@@ -17,7 +17,7 @@ type Info struct {
 	Method string
 	// Authority is the host the client asked for.
 	Authority string
-	// Metadata of the request, to be read only.
+	// Metadata of the request, to be read only: see [Context.Metadata].
 	Metadata cqrpc.Metadata
 	Peer     call.Peer
 }

@@ -62,7 +62,7 @@ type IncomingCall struct {
 	Call *call.Call
 	// Method is the full name.
 	Method string
-	// Metadata of the request, to be read only.
+	// Metadata of the request, to be read only: see [Context.Metadata].
 	Metadata cqrpc.Metadata
 	// Deadline is when the call ends by itself; zero: never.
 	Deadline time.Time
