@@ -3,7 +3,6 @@ package transport
 import (
 	"errors"
 	"fmt"
-	"maps"
 
 	"github.com/cqrpc/cqrpc/frame"
 )
@@ -30,9 +29,10 @@ func (e *GoAwayError) Error() string {
 //	none --Drain--> announced (2^31-1) --PING ack or DrainTimeout--> fixed (last accepted) --no stream left--> shut
 type goawayState struct {
 	stage    goawayStage
+	local    bool   // the connection was closed by our own wish
 	accepted uint32 // server: the highest request taken
 	last     uint32 // fixed: requests above are dropped
-	local    bool   // the connection was closed by our own wish
+	refused  uint32 // client: requests from here on were, by the peer's GOAWAY; 0: there was none
 }
 
 type goawayStage uint8
@@ -115,12 +115,9 @@ func (c *Conn) onGoAway(f *frame.Frame) error {
 		c.state.to(draining)
 	}
 	gone := c.takeOpeningLocked(nil)
-	for id, s := range maps.Clone(c.streams.table) { // the last to end takes the table with it
-		if c.ours(id) && id > f.LastStreamID {
-			g := goneStream{recv: s.recv, kind: frame.GoneAway, code: f.ErrCode, sent: s.sent, unprocessed: true}
-			c.endStreamLocked(s, resetByUs)
-			gone = append(gone, g)
-		}
+	if at := f.LastStreamID + 1; c.goaway.refused == 0 || at < c.goaway.refused {
+		c.goaway.refused = at
+		gone = c.takeUnprocessedLocked(gone, f)
 	}
 	c.drainedLocked()
 	c.mu.Unlock()
@@ -134,6 +131,22 @@ func (c *Conn) onGoAway(f *frame.Frame) error {
 		return nil
 	}
 	return c.glitch("GOAWAY frames")
+}
+
+// takeUnprocessedLocked ends the streams that a GOAWAY says were not processed.
+func (c *Conn) takeUnprocessedLocked(gone []goneStream, f *frame.Frame) []goneStream {
+	var unprocessed []*Stream // beforehand: the last to end takes the table with it
+	for id, s := range c.streams.table {
+		if c.ours(id) && id > f.LastStreamID {
+			unprocessed = append(unprocessed, s)
+		}
+	}
+	for _, s := range unprocessed {
+		g := goneStream{recv: s.recv, kind: frame.GoneAway, code: f.ErrCode, sent: s.sent, unprocessed: true}
+		c.endStreamLocked(s, resetByUs)
+		gone = append(gone, g)
+	}
+	return gone
 }
 
 // exhaustedLocked drains a client connection whose identifiers are used up
