@@ -20,6 +20,7 @@ type after struct {
 	unwatch  func() bool
 	parent   *Call
 	children []*Call
+	ended    *passage // is to be told
 }
 
 // perform does it. No lock may be held.
@@ -44,6 +45,9 @@ func (a *after) perform(c *Call) {
 	}
 	for _, child := range a.children {
 		child.CancelWithStatus(cqrpc.CodeCanceled, "parent call ended")
+	}
+	if a.ended != nil {
+		a.ended.end(c)
 	}
 }
 

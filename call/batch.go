@@ -131,6 +131,9 @@ func (c *Call) reserve(p *parcel, comp cq.Completer, ops []Op) (cq.Completer, er
 	if c.caller != nil {
 		p.watch = c.caller.watch
 	}
+	if c.passage != nil && c.phase == running {
+		p.passing = &passing{passage: c.passage}
+	}
 	if p.set.has(SendStatusOp) {
 		c.planResponseLocked(p, ops)
 	}
@@ -183,13 +186,15 @@ type batch struct {
 	set     opSet
 	isValue bool // RecvMessage unmarshals into value; else that is a **Buffer
 	isNext  bool // RecvMessage fails without a message
+	isRaw   bool // RecvMessage is for somebody who calls Decode
 
 	// guarded by call.mu until the completion is posted, the harvester's then
 	pending      uint8 // operations outstanding
 	failed       bool  // one of them did not succeed
 	isCompressed bool  // body is
 	body         *mem.Buffer
-	credit       int // bytes to return when body is taken
+	credit       int      // bytes to return when body is taken
+	passage      *passage // that body goes through; nil: none
 }
 
 // results is where operations that tell of the call as a whole write to. A batch
@@ -231,7 +236,7 @@ func newBatch(c *Call, comp cq.Completer, tag cq.Tag, set opSet, ops []Op) *batc
 		case RecvInitialMetadataOp:
 			b.resultsOf().initial = o.intoMD
 		case RecvMessageOp:
-			b.value, b.isValue, b.isNext, b.got = o.value, o.isValue, o.isNext, o.intoFlag
+			b.value, b.isValue, b.isNext, b.isRaw, b.got = o.value, o.isValue, o.isNext, o.isRaw, o.intoFlag
 			if o.intoMsg != nil {
 				b.value = o.intoMsg
 			}

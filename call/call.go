@@ -37,6 +37,8 @@ type Config struct {
 	Settings *Settings
 	// Room is the Opener's, see [Call.Room].
 	Room any
+
+	passage *passage // of Filter
 }
 
 // Call is one RPC, client or server side. Make one with NewClient or
@@ -55,6 +57,7 @@ type Call struct {
 	coding    *coding // nil: messages go as they are, both ways
 	stream    Stream  // nil while none is bound
 	family    *family
+	passage   *passage     // nil without filters; immutable once the application has the call
 	watcher   cq.Completer // see OnEnd
 
 	slots [numSlots]*batch

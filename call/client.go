@@ -50,6 +50,12 @@ func (cc *ClientCall) Init(cfg Config, o Opener) *Call {
 	}
 	c.caller = &cc.side
 	c.init(&cfg)
+	if p := cfg.passage; p != nil {
+		c.passage = p
+		if p.refusal != nil {
+			c.abandon(p.refusal.Status, p.refusal.Cause)
+		}
+	}
 	if name := c.shared().Compressor; name != "" && name != "identity" {
 		comp, ok := c.shared().Compressors.Lookup(name)
 		if !ok {

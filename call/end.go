@@ -52,6 +52,7 @@ type verdict struct {
 	how        ending
 	origin     cqrpc.Origin
 	isDecoding bool // found while a message was harvested
+	isRefusal  bool // a filter's, of a message
 }
 
 // conclude ends the call on a goroutine without a lane.
@@ -106,16 +107,20 @@ func (c *Call) overLocked(a *after, lane *cq.Lane) {
 		c.watcher = nil
 	}
 	c.partLocked(a)
+	if c.passage != nil && c.passage.isDueLocked(c) {
+		a.ended = c.passage
+	}
 }
 
 // resetLocked tells the stream that this side ends the call: a server by
-// trailers if they can go out at once, else by RST_STREAM.
+// trailers if they can go out at once, or behind a message if a filter's status is to
+// arrive; else by RST_STREAM.
 func (c *Call) resetLocked(a *after) {
 	switch {
 	case c.stream == nil:
 		a.forget, c.asked = c.asked, false
 		return
-	case c.isServer() && c.send.state <= sendOpen && !c.isSendingLocked():
+	case c.isServer() && c.send.state <= sendOpen && (c.end.isRefusal || !c.isSendingLocked()):
 		a.trailers, a.bare = &c.end.status, c.send.state == sendIdle
 	default:
 		a.reset, a.code = true, resetCode(c.end.status.Code)

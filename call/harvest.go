@@ -16,7 +16,11 @@ import (
 func (b *batch) Finalize(ev *cq.Event) bool {
 	var undecodable *cqrpc.Error
 	if b.set.has(RecvMessageOp) {
-		undecodable = b.takeMessage()
+		if b.passage != nil {
+			undecodable = b.takePassing()
+		} else {
+			undecodable = b.takeMessage()
+		}
 	}
 	if b.set&resultOps != 0 {
 		b.takeResults()
@@ -86,13 +90,18 @@ func (b *batch) decode(m frame.Message) (*mem.Buffer, *cqrpc.Error) {
 	if err == nil && b.isValue {
 		err = b.call.unmarshal(body, b.value)
 	}
+	isRefusal := false
+	if err == nil && b.passage != nil && !b.isRaw {
+		err = b.pass(body)
+		isRefusal = err != nil
+	}
 	if err == nil {
 		return body, nil
 	}
 	body.Free()
 	b.failed = true
 	b.call.conclude(verdict{
-		how: byAbandon, status: err.Status, origin: cqrpc.OriginLocal, cause: err.Cause, isDecoding: true,
+		how: byAbandon, status: err.Status, origin: cqrpc.OriginLocal, cause: err.Cause, isDecoding: true, isRefusal: isRefusal,
 	})
 	return nil, err
 }

@@ -26,6 +26,7 @@ type parcel struct {
 	stream   Stream        // a server's
 	comp     codec.Compressor
 	watch    watching
+	passing  *passing // nil: no filters, or the call has ended
 
 	bare    bool // the status goes out as Trailers-Only
 	implied bool // initial metadata goes out without being asked for
@@ -73,7 +74,7 @@ func (c *Call) pack(p *parcel, ops []Op) error {
 		case SendInitialMetadataOp:
 			p.flags = o.flags
 			if !p.bare {
-				c.packHeaders(p, o.md)
+				c.packHeaders(p, p.metadata(o))
 			}
 		case SendMessageOp:
 			if err := c.packMessage(p, o); err != nil {
@@ -82,6 +83,7 @@ func (c *Call) pack(p *parcel, ops []Op) error {
 		case SendCloseOp:
 			p.out.End = true
 		case SendStatusOp:
+			p.keepAnswer(o)
 			p.out.Trailers, p.out.End = c.trailersFor(p.stream, &o.status, o.md, p.bare), true
 		}
 	}
@@ -108,6 +110,10 @@ func (c *Call) packHeaders(p *parcel, md cqrpc.Metadata) {
 func (c *Call) packMessage(p *parcel, o *Op) error {
 	body := o.buffer
 	p.borrowed, p.hinted = !o.isValue, o.flags&BufferHint != 0
+	p.out.Message = body
+	if p.isRefused(c, o) {
+		return nil
+	}
 	if o.isValue {
 		var err error
 		if body, err = Encode(c.shared().Codec, o.value); err != nil {
@@ -115,6 +121,7 @@ func (c *Call) packMessage(p *parcel, o *Op) error {
 		}
 	}
 	p.out.Message = body
+	p.measure(body)
 	if body.Len() > c.shared().MaxSendMessage {
 		p.excess = &cqrpc.Status{
 			Code:    cqrpc.CodeResourceExhausted,

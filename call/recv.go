@@ -85,6 +85,10 @@ func (c *Call) deliverLocked(a *after, lane *cq.Lane) {
 	if m, ok := c.popLocked(); ok {
 		size := frame.PrefixLen + m.Body.Len()
 		b.body, b.isCompressed, b.credit = m.Body, m.Compressed, r.settle(size)
+		if c.passage != nil {
+			b.passage = c.passage
+			b.passage.undecoded++
+		}
 		r.unread -= size
 		r.taken = true
 		c.settleLocked(RecvMessageOp, true, lane)

@@ -94,7 +94,7 @@ func (c *Call) isSendingLocked() bool {
 func (c *Call) sendLocked(p *parcel, a *after, lane *cq.Lane) {
 	p.take()
 	if p.excess != nil && c.phase == running {
-		c.concludeLocked(&verdict{how: byAbandon, origin: cqrpc.OriginLocal, status: *p.excess}, a, lane)
+		c.concludeLocked(p.verdict(), a, lane)
 	}
 	if c.phase != running {
 		p.discard()
@@ -120,9 +120,15 @@ func (c *Call) sendLocked(p *parcel, a *after, lane *cq.Lane) {
 		c.settleLocked(SendMessageOp, false, lane)
 	default:
 		s.accept(&p.out)
+		if p.passing != nil {
+			p.passing.passage.sent.add(p.passing.size)
+		}
 	}
 	if p.out.End {
 		s.acceptEnd(&p.out)
+		if p.passing != nil {
+			p.passing.passage.answer = p.passing.answer
+		}
 	}
 	c.endSendingLocked(p)
 	c.dispatchLocked(a)

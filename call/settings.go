@@ -31,6 +31,11 @@ type Settings struct {
 	Compressor string
 	// Logger gets what goes wrong and no event tells; nil: nobody does.
 	Logger *slog.Logger
+	// Filters are what the calls pass through, the outermost first. Panicked gets
+	// what they panic with, and the stack; default a line in Logger, or in
+	// [slog.Default] without one.
+	Filters  []Filter
+	Panicked func(method string, v any, stack []byte)
 
 	lists  *sharedLists
 	alarms *alarms
@@ -64,6 +69,9 @@ func NewSettings(s Settings) *Settings {
 	}
 	if s.Compressors == nil {
 		s.Compressors = codec.DefaultCompressors()
+	}
+	if s.Panicked == nil {
+		s.Panicked = LogPanics(s.Logger)
 	}
 	s.lists, s.alarms = new(sharedLists), new(alarms)
 	return &s

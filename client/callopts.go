@@ -1,6 +1,7 @@
 package client
 
 import (
+	"context"
 	"time"
 
 	"github.com/cqrpc/cqrpc"
@@ -72,6 +73,20 @@ func WithWaitForReady(wait bool) CallOption {
 // does the same; the earlier wins.
 func WithDeadline(t time.Time) CallOption {
 	return callOptionFunc(func(c *callConfig) { c.deadline(t) })
+}
+
+// begin lets a call of the sync style begin with its filters. The error says that
+// it is over already: no call is made.
+func (c *callConfig) begin(ctx context.Context) (context.Context, error) {
+	ctx, md, err := c.Filter(ctx, c.headers)
+	if err == nil && ctx.Err() != nil {
+		err = call.ContextError(ctx)
+	}
+	if err != nil {
+		return nil, c.Abort(err)
+	}
+	c.headers = md
+	return ctx, nil
 }
 
 func (c *callConfig) deadline(t time.Time) {

@@ -71,6 +71,7 @@ func NewChannel(target string, opts ...Option) (*Channel, error) {
 	ch.settings = call.NewSettings(call.Settings{
 		Scheme: scheme, UserAgent: ch.cfg.userAgent,
 		Codec: ch.cfg.codec, Compressors: ch.cfg.compressors, Logger: ch.cfg.logger,
+		Filters: ch.cfg.filters, Panicked: ch.cfg.panicked,
 	})
 	if ch.cfg.authority != "" {
 		ch.authority = ch.cfg.authority

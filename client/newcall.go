@@ -13,10 +13,12 @@ import (
 // come out of q. It never fails: what is wrong shows in the call's status. The
 // call takes effect, and the channel connects if need be, when
 // SendInitialMetadata is started. WithMetadata, HeaderTo, TrailerTo and PeerTo
-// do not apply: batches say these.
+// do not apply: batches say these. Filters run inside NewCall, with a context that
+// never ends.
 func (ch *Channel) NewCall(q cq.Completer, method string, opts ...CallOption) *call.Call {
 	cfg := ch.callConfig(method, opts)
 	cfg.Completer = q
+	cfg.FilterBatch()
 	return ch.newCall(cfg.Config)
 }
 
@@ -113,6 +115,7 @@ func (ch *Channel) RegisterMethod(method, authority string) (*RegisteredMethod, 
 func (m *RegisteredMethod) NewCall(q cq.Completer, opts ...CallOption) *call.Call {
 	cfg := m.channel.callConfig(m.method, opts)
 	cfg.Completer, cfg.Authority = q, m.authority
+	cfg.FilterBatch()
 	return m.channel.newCall(cfg.Config)
 }
 

@@ -7,6 +7,7 @@ import (
 	"net"
 	"time"
 
+	"github.com/cqrpc/cqrpc/call"
 	"github.com/cqrpc/cqrpc/codec"
 	"github.com/cqrpc/cqrpc/internal/version"
 	"github.com/cqrpc/cqrpc/transport"
@@ -38,6 +39,8 @@ type config struct {
 	codec       codec.Codec
 	logger      *slog.Logger
 	defaults    []CallOption
+	filters     []call.Filter
+	panicked    func(method string, v any, stack []byte) // of a filter
 }
 
 func newConfig(opts []Option) config {
@@ -58,6 +61,7 @@ func newConfig(opts []Option) config {
 	if cfg.codec == nil {
 		cfg.codec = codec.Proto()
 	}
+	cfg.panicked = call.LogPanics(cfg.logger)
 	if cfg.logger == nil {
 		cfg.logger = slog.New(slog.DiscardHandler)
 	}
@@ -157,8 +161,16 @@ func WithCompressors(s *codec.Compressors) Option {
 func WithCodec(k codec.Codec) Option { return optionFunc(func(c *config) { c.codec = k }) }
 
 // WithLogger sets where connection events are reported: made and lost at Info,
-// failed attempts at Warn. No metadata is logged. Default: nowhere.
+// failed attempts at Warn; and panics of filters, at Error. No metadata is logged.
+// Default: nowhere, but for panics, which go to [slog.Default].
 func WithLogger(l *slog.Logger) Option { return optionFunc(func(c *config) { c.logger = l }) }
+
+// WithFilter has every call of the channel pass through filters, after those of
+// earlier options: see [call.Filter] for what they see, in which order and where.
+// Default: none, which costs a call nothing.
+func WithFilter(filters ...call.Filter) Option {
+	return optionFunc(func(c *config) { c.filters = append(c.filters, filters...) })
+}
 
 // WithDefaultCallOptions applies opts to every call, before its own.
 func WithDefaultCallOptions(opts ...CallOption) Option {

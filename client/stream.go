@@ -49,24 +49,25 @@ var (
 func (ch *Channel) startStream(
 	ctx context.Context, s *stream, method string, opts []CallOption, ops ...call.Op,
 ) error {
-	if ctx.Err() != nil {
-		return call.ContextError(ctx)
-	}
 	one := s.cfg.OneMessage
 	s.cfg = ch.callConfig(method, opts)
 	s.cfg.OneMessage = one
+	ctx, err := s.cfg.begin(ctx)
+	if err != nil {
+		return err
+	}
 	if t, ok := ctx.Deadline(); ok {
 		s.cfg.deadline(t)
 	}
 	s.call = ch.newCallIn(&s.pieces, s.cfg.Config)
 	ops = append(ops, call.SendInitialMetadata(s.cfg.headers))
 	if err := s.call.StartBatchOn(cq.Discard, ops, nil); err != nil {
-		s.call.Close()
-		return call.Misuse(err)
+		defer s.call.Close()
+		return rejected(s.call, err)
 	}
 	if err := s.call.StartBatchOn(&s.header, []call.Op{call.RecvInitialMetadata(&s.headerMD)}, nil); err != nil {
-		s.call.Close()
-		return call.Misuse(err)
+		defer s.call.Close()
+		return rejected(s.call, err)
 	}
 	s.call.Watch(ctx)
 	return nil

@@ -22,14 +22,16 @@ type Prepared struct {
 }
 
 // Prepare makes a call as NewCall does, in p, which is zero and must not be
-// copied. Its batches complete on to. The end of ctx ends it, and so does ctx's
-// deadline; a context that has ended makes a call that has. hasOneResponse is true of
+// copied. Its batches complete on to. The channel's filters run inside, on the
+// caller's goroutine. The end of ctx ends the call, and so does ctx's deadline; a context
+// that has ended, or a filter that refuses, makes a call that has. hasOneResponse is true of
 // the shapes Unary and ClientStream.
 func (ch *Channel) Prepare(
 	ctx context.Context, p *Prepared, to cq.Completer, method string, hasOneResponse bool, opts ...CallOption,
 ) {
 	cfg := ch.callConfig(method, opts)
 	cfg.Completer, cfg.OneMessage = to, hasOneResponse
+	ctx, cfg.headers, _ = cfg.Filter(ctx, cfg.headers) // a refusal is how the call has ended
 	if t, ok := ctx.Deadline(); ok {
 		cfg.deadline(t)
 	}

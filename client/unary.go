@@ -37,8 +37,9 @@ type unaryCall struct {
 
 // run makes the call in a single batch: one event, one wake.
 func (u *unaryCall) run(ctx context.Context, ch *Channel, req, res any) error {
-	if ctx.Err() != nil {
-		return call.ContextError(ctx)
+	ctx, err := u.cfg.begin(ctx)
+	if err != nil {
+		return err
 	}
 	if t, ok := ctx.Deadline(); ok {
 		u.cfg.deadline(t)
@@ -46,7 +47,7 @@ func (u *unaryCall) run(ctx context.Context, ch *Channel, req, res any) error {
 	u.cfg.OneMessage = true
 	u.call = ch.newCallIn(&u.pieces, u.cfg.Config)
 	defer u.call.Close()
-	err := u.call.StartBatchOn(&u.waiter, []call.Op{
+	err = u.call.StartBatchOn(&u.waiter, []call.Op{
 		call.SendInitialMetadata(u.cfg.headers),
 		call.SendValue(req),
 		call.SendClose(),
@@ -55,11 +56,19 @@ func (u *unaryCall) run(ctx context.Context, ch *Channel, req, res any) error {
 		call.RecvStatus(&u.status, &u.trailer),
 	}, nil)
 	if err != nil {
-		return call.Misuse(err)
+		return rejected(u.call, err)
 	}
 	await(ctx, u.call, &u.waiter)
 	u.tell()
 	return u.call.Err()
+}
+
+// rejected ends a call whose batch was rejected, and returns its error.
+func rejected(c *call.Call, err error) error {
+	err = call.Misuse(err)
+	st := cqrpc.StatusOf(err)
+	c.CancelWithStatus(st.Code, st.Message)
+	return err
 }
 
 // tell fills the out-parameters of the call's options.

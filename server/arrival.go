@@ -98,7 +98,7 @@ func (a *arrival) recycle() {
 
 // readPayload starts to receive the first message.
 func (a *arrival) readPayload() {
-	op := [1]call.Op{call.RecvMessage(&a.message)}
+	op := [1]call.Op{call.RecvEncoded(&a.message)}
 	if err := a.call.StartBatchOn(a, op[:], nil); err != nil {
 		panic("BUG: server: " + err.Error())
 	}
@@ -139,17 +139,53 @@ func (a *arrival) takePayload(v any) (*call.Buffer, bool) {
 	case message == nil && (v != nil || a.method.payload == PayloadOnly):
 		a.call.CancelWithStatus(statusNoMessage.Code, statusNoMessage.Message)
 		return nil, false
-	case v == nil:
+	case message == nil:
+		return nil, true
+	}
+	err := a.call.Decode(message, v)
+	if err == nil && v == nil {
 		return message, true
 	}
-	err := a.call.Codec().Unmarshal(message.Bytes(), v)
 	message.Free()
 	if err != nil {
-		status := call.Undecodable(v, err).Status
-		a.call.CancelWithStatus(status.Code, status.Message)
+		a.answer(err.Status)
 		return nil, false
 	}
 	return nil, true
+}
+
+// admit runs the server's filters, on the goroutine of the harvester. It reports
+// false if one has refused the call, which then has been answered.
+func (a *arrival) admit(s *Server) bool {
+	if len(s.cfg.filters) == 0 {
+		return true
+	}
+	ctx := &Context{call: a.call}
+	refusal := ctx.admit(s)
+	if refusal == nil {
+		return true
+	}
+	a.dropPayload()
+	a.answer(refusal.Status)
+	return false
+}
+
+// answer ends a call that was matched and that the application will not see.
+func (a *arrival) answer(st cqrpc.Status) {
+	ctx, ok := a.call.Value(contextKey{}).(*Context)
+	if !ok {
+		a.call.CancelWithStatus(st.Code, st.Message)
+		return
+	}
+	var ops [2]call.Op
+	batch := ops[:0]
+	if ctx.HasHeader() {
+		batch = ctx.BeginResponse(batch)
+	}
+	batch = append(batch, call.SendStatus(st, ctx.Trailer()))
+	if err := a.call.StartBatchOn(cq.Discard, batch, nil); err != nil {
+		a.call.CancelWithStatus(st.Code, st.Message)
+	}
 }
 
 // refuse ends a call that the application will not see.
@@ -160,13 +196,17 @@ func (a *arrival) refuse(st *cqrpc.Status) {
 
 // discard frees what has arrived of a call that has ended.
 func (a *arrival) discard() {
+	a.dropPayload()
+	a.call.Close()
+}
+
+func (a *arrival) dropPayload() {
 	if a.payload.Finalizer != nil {
 		a.payload.Harvest()
 		a.payload.Finalizer = nil
 		a.message.Free()
 		a.message = nil
 	}
-	a.call.Close()
 }
 
 // OnData implements transport.Receiver.

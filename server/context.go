@@ -94,10 +94,13 @@ func (c *Context) Deadline() (time.Time, bool) {
 
 // Value implements context.Context.
 func (c *Context) Value(key any) any {
-	if key == (contextKey{}) {
+	switch {
+	case key == (contextKey{}):
 		return c
+	case c.call == nil:
+		return nil
 	}
-	return nil
+	return c.call.Value(key)
 }
 
 // Err implements context.Context.

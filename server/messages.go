@@ -23,11 +23,11 @@ func (r *rpc) takeRequest(v any) bool {
 		r.finish(statusNoMessage)
 		return false
 	}
-	err := r.call.Codec().Unmarshal(r.message.Bytes(), v)
+	err := r.call.Decode(r.message, v)
 	r.message.Free()
 	r.message = nil
 	if err != nil {
-		r.finish(call.Undecodable(v, err).Status)
+		r.finish(err.Status)
 		return false
 	}
 	return true

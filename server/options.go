@@ -36,6 +36,7 @@ type config struct {
 	byHomeQueue  bool
 	logger       *slog.Logger
 	panicHandler func(method string, v any, stack []byte)
+	filters      []call.Filter
 }
 
 const (
@@ -51,6 +52,7 @@ func (c *config) settings(k codec.Codec) *call.Settings {
 	return call.NewSettings(call.Settings{
 		MaxRecvMessage: c.maxRecv, MaxSendMessage: c.maxSend,
 		Codec: k, Compressors: c.compressors, Compressor: c.compressor, Logger: c.logger,
+		Filters: c.filters, Panicked: c.panicHandler,
 	})
 }
 
@@ -172,6 +174,14 @@ func WithLogger(l *slog.Logger) Option { return option(func(c *config) { c.logge
 // WithLogger, [slog.Default] without one: no panic goes unheard.
 func WithPanicHandler(f func(method string, v any, stack []byte)) Option {
 	return option(func(c *config) { c.panicHandler = f })
+}
+
+// WithFilter has every call that reaches the application pass through filters,
+// after those of earlier options: see [call.Filter] for what they see, in which
+// order and where. [Incoming], [SetHeader] and [SetTrailer] work on the context that
+// a filter is given. Default: none, which costs a call nothing.
+func WithFilter(filters ...call.Filter) Option {
+	return option(func(c *config) { c.filters = append(c.filters, filters...) })
 }
 
 // logPanics returns what reports panics to l, or to slog's default logger as it

@@ -146,7 +146,11 @@ func (r *request) Finalize(ev *cq.Event) bool {
 		ev.OK, ev.Err = false, ErrServerClosed
 		return r.answer(IncomingCall{}, ev)
 	}
-	payload, ok := a.takePayload(r.slot.Value)
+	var payload *call.Buffer
+	ok := a.admit(r.matcher.server)
+	if ok {
+		payload, ok = a.takePayload(r.slot.Value)
+	}
 	if !ok && r.notify.Begin() {
 		r.arrival = nil
 		r.matcher.ask(r)

@@ -65,7 +65,7 @@ func (c *conn) handle(h *Handler, st *transport.Stream, hs *frame.Headers) {
 		c.server.workers.hire(r)
 		return
 	}
-	ops := [1]call.Op{call.RecvMessage(&r.message)}
+	ops := [1]call.Op{call.RecvEncoded(&r.message)}
 	if err := k.StartBatchOn((*opening)(r), ops[:], nil); err != nil {
 		panic("BUG: server: " + err.Error())
 	}
@@ -118,7 +118,11 @@ func (r *rpc) run() {
 		r.ctx.end()
 		r.free()
 	}()
-	r.handler.serve(r)
+	if refusal := r.ctx.admit(r.conn.server); refusal != nil {
+		r.finish(refusal.Status)
+	} else {
+		r.handler.serve(r)
+	}
 	returned = true
 }
 

@@ -10,7 +10,8 @@ import (
 // below server, and anybody's own. Applications do not need it.
 
 // Accepted is a call that has arrived for the handler of a style, which now owns
-// it: it must start SendStatus once, whatever happens, and leave in two steps.
+// it: it must start SendStatus once, whatever happens, let the filters see it, and leave
+// in two steps.
 //
 //	accept ──► Release: the stream's slot ──► SEND_STATUS ──► Done: Shutdown need not wait
 type Accepted struct {
@@ -28,6 +29,12 @@ func NewHandler(name string, shape call.Shape, accept func(Accepted)) Handler {
 	}
 	return Handler{name: name, shape: shape, accept: accept}
 }
+
+// Admit runs the server's filters, once, on the goroutine that is to run the
+// handler: before that, and before the request is decoded, which [call.Call.Decode]
+// does. c is the call's context, bound. The error is a refusal: the call is to be
+// ended with its status, and no handler runs.
+func (a Accepted) Admit(c *Context) *cqrpc.Error { return c.admit(a.conn.server) }
 
 // Release counts the call as served, exactly once: what of the application still
 // runs for it is about to end. A client that has read the status may open its
@@ -57,6 +64,9 @@ func (a Accepted) Panicked(v any, stack []byte) { a.conn.server.panicked(a.Call,
 // engine, OK meaning that the call was not cancelled. Else nothing is
 // outstanding on k until somebody asks for Done.
 func (c *Context) Bind(k *call.Call, ended cq.Completer) {
+	if s, ok := k.Value(scopeKey{}).(*scope); ok && s.Context != c {
+		ended = s.move(c, ended)
+	}
 	c.mu.Lock()
 	c.call, c.ended = k, ended
 	isWanted := ended != nil || c.more != nil && (c.more.done != nil || len(c.more.funcs) > 0)

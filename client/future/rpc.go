@@ -59,7 +59,10 @@ func (r *rpc) launch(tag cq.Tag, ops []call.Op) error {
 		}
 	}()
 	if err := r.prepared.Call.StartBatch(ops, tag); err != nil {
-		return rejection(err)
+		err = rejection(err)
+		st := cqrpc.StatusOf(err)
+		r.prepared.Call.CancelWithStatus(st.Code, st.Message)
+		return err
 	}
 	isLaunched = true
 	return nil

@@ -65,7 +65,7 @@ func accept(a server.Accepted, home *future.Station, serve func(*rpc), hasOneReq
 	r.ctx.Bind(a.Call, (*closing)(r))
 	var err error
 	if hasOneRequest {
-		ops := [1]call.Op{call.RecvMessage(&r.request)}
+		ops := [1]call.Op{call.RecvEncoded(&r.request)}
 		err = a.Call.StartBatchOn(q, ops[:], (*arriving)(r))
 	} else {
 		err = q.Post((*arriving)(r), true)
@@ -92,7 +92,13 @@ func (v *arriving) Run(ev cq.Event) {
 	}
 }
 
-func (r *rpc) begin() { r.serve(r) }
+func (r *rpc) begin() {
+	if refusal := r.accepted.Admit(&r.ctx.Context); refusal != nil {
+		r.end(refusal.Status)
+		return
+	}
+	r.serve(r)
+}
 
 // arrived notes that nothing of the handler runs any more but what it left
 // behind on other goroutines.
@@ -169,10 +175,10 @@ func (r *rpc) take(v any) bool {
 		r.end(statusNoMessage)
 		return false
 	}
-	err := r.accepted.Call.Codec().Unmarshal(r.request.Bytes(), v)
+	err := r.accepted.Call.Decode(r.request, v)
 	r.drop()
 	if err != nil {
-		r.end(call.Undecodable(v, err).Status)
+		r.end(err.Status)
 	}
 	return err == nil
 }

@@ -64,9 +64,14 @@ func (r *rpc) sendStatus(to cq.Completer, m any, flags call.Flags, st cqrpc.Stat
 }
 
 // reply ends a call that has no reactor.
-func (r *rpc) reply(code cqrpc.Code, message string) {
+func (r *rpc) reply(st cqrpc.Status) {
 	r.release()
-	if err := r.sendStatus(cq.Discard, nil, 0, cqrpc.Status{Code: code, Message: message}); err != nil {
-		r.accepted.Call.CancelWithStatus(code, message)
+	if err := r.sendStatus(cq.Discard, nil, 0, st); err != nil {
+		r.accepted.Call.CancelWithStatus(st.Code, st.Message)
 	}
+}
+
+// fail is reply with a status of the library's.
+func (r *rpc) fail(code cqrpc.Code, message string) {
+	r.reply(cqrpc.Status{Code: code, Message: message})
 }

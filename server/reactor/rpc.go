@@ -77,7 +77,7 @@ func (r *rpc) accept(a server.Accepted, x exchange) {
 		x.home().Post((*opening)(r))
 		return
 	}
-	ops := [1]call.Op{call.RecvMessage(&one.message)}
+	ops := [1]call.Op{call.RecvEncoded(&one.message)}
 	if err := a.Call.StartBatchOn((*arriving)(r), ops[:], nil); err != nil {
 		panic("BUG: reactor: " + err.Error())
 	}
@@ -160,9 +160,22 @@ func (r *rpc) open() (isOpen bool) {
 		}
 		r.done()
 	}()
-	isOpen = r.takeRequest() && r.bind(r.method.serve())
+	isOpen = r.admit() && r.takeRequest() && r.bind(r.method.serve())
 	hasReturned = true
 	return isOpen
+}
+
+// admit runs the server's filters. It reports false if one has refused the call.
+func (r *rpc) admit() bool {
+	refusal := r.accepted.Admit(&r.ctx.Context)
+	if refusal == nil {
+		return true
+	}
+	if r.method.arrival() != nil {
+		r.drop()
+	}
+	r.reply(refusal.Status)
+	return false
 }
 
 // takeRequest decodes the one request. Without exactly one there is nothing to
@@ -180,13 +193,11 @@ func (r *rpc) takeRequest() bool {
 		return false
 	case one.message == nil:
 		// The wrong number of messages (gRPC, Status codes and their use).
-		r.reply(cqrpc.CodeUnimplemented, "no request message where the method has one")
+		r.fail(cqrpc.CodeUnimplemented, "no request message where the method has one")
 		return false
 	}
-	into := r.method.request()
-	if err := r.accepted.Call.Codec().Unmarshal(one.message.Bytes(), into); err != nil {
-		status := call.Undecodable(into, err).Status
-		r.reply(status.Code, status.Message)
+	if err := r.accepted.Call.Decode(one.message, r.method.request()); err != nil {
+		r.reply(err.Status)
 		return false
 	}
 	return true
@@ -197,10 +208,10 @@ func (r *rpc) takeRequest() bool {
 func (r *rpc) bind(b *base, outer Reactions) bool {
 	switch {
 	case b == nil:
-		r.reply(cqrpc.CodeUnimplemented, "the handler of "+r.ctx.Method()+" returned no reactor")
+		r.fail(cqrpc.CodeUnimplemented, "the handler of "+r.ctx.Method()+" returned no reactor")
 		return false
 	case !b.isTaken.CompareAndSwap(false, true):
-		r.reply(cqrpc.CodeInternal, "reactor: the handler returned a reactor that has a call already")
+		r.fail(cqrpc.CodeInternal, "reactor: the handler returned a reactor that has a call already")
 		return false
 	}
 	_, b.isQuiet = outer.(*DefaultReactor)
@@ -276,7 +287,7 @@ func (r *rpc) done() {
 
 // panicked ends a call whose handler did not return.
 func (r *rpc) panicked(v any, stack []byte) {
-	r.reply(cqrpc.CodeInternal, inHandler)
+	r.fail(cqrpc.CodeInternal, inHandler)
 	r.accepted.Panicked(v, stack)
 }
 

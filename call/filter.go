@@ -1,0 +1,116 @@
+package call
+
+import (
+	"context"
+
+	"github.com/cqrpc/cqrpc"
+)
+
+// Filter is what calls pass through at a channel (client.WithFilter) or a server
+// (server.WithFilter): one function for every style and shape, where gRPC
+// elsewhere has interceptors, stats handlers and credentials per call. It is
+// called once for each call, when that starts, and says in start what else it
+// wants to see of it.
+//
+// The context it returns is the call's from there on: later filters see it, and
+// so do handlers of every style in theirs. nil stands for the one it was given. A
+// server's call takes over its values only, a client's call ends with it, too.
+//
+// An error refuses the call with [cqrpc.StatusOf] of it, details included; a
+// server's handler does not run, a client sends nothing. Filters behind are not
+// called then.
+//
+// # Order
+//
+// The first filter of the options is the outermost: next to the caller on a
+// client, next to the network on a server. They start in this order and are told
+// the end in the reverse order. A message passes them from the outside in where it
+// goes that way: those sent on a client, those received on a server; else from the
+// inside out.
+//
+// # Goroutines
+//
+// A filter is called with no lock held: on a client by whoever makes the call,
+// before anything is sent; on a server where the handler is about to run, before
+// the request is decoded:
+//
+//	sync      the handler's goroutine: it may wait, for a database as for a lock
+//	reactor   the executor: it may wait unless the method is Inline
+//	future    the poller of the call: it must not wait
+//	queue     the poller that harvests the request's tag, as for a batch-level
+//	          RequestCall: it should not wait
+//
+// OnSend is called by whoever sends, OnRecv by whoever harvests the message, as
+// codecs are. OnEnd is called where the end is found out: by the goroutine of a
+// connection, by a timer, or inside what ends a call, such as Cancel. It must not
+// wait, and whoever ends calls should hold no lock that it wants.
+//
+// A panic in any of them ends the call with INTERNAL, if it has not ended, and is
+// reported: as a handler's on a server, see server.WithPanicHandler, and to the
+// logger of client.WithLogger, or [slog.Default], on a client.
+//
+// # What filters do not see
+//
+// On a server, calls that never reach the application: of methods that nobody
+// serves, refused by limits or as malformed, or ended before a handler or a
+// request could take them. On a client, attempts: a call that is repeated is one.
+type Filter func(ctx context.Context, start *Start) (context.Context, error)
+
+// Start is a call that starts, lent to a filter: what it sets is read when it
+// returns.
+type Start struct {
+	// Method is the full name, "/pkg.Service/Method", Authority the host that the
+	// client asks for.
+	Method, Authority string
+	// IsServer tells a server's call from a client's.
+	IsServer bool
+	// Peer is the client, on a server: its address, and with TLS the state of the
+	// handshake with the client's certificates. A client's call has no connection
+	// yet, and the zero Peer; see End.
+	Peer Peer
+	// Metadata is the request's: on a server to be read only. On a client it is
+	// what will be sent, and a filter may append to it or replace it; an illegal
+	// key or value ends the call with INTERNAL. At batch level it is what
+	// filters have added, to be sent behind what the batch says.
+	Metadata cqrpc.Metadata
+
+	// OnSend, if set, sees each message before the codec does: a pointer to the
+	// application's value, or a *Buffer, to be read only, of a message that was
+	// encoded before. An error ends the call with its status, and the message is
+	// not sent.
+	OnSend func(m any) error
+	// OnRecv, if set, sees each message after the codec and before the
+	// application, in the same form. An error ends the call with its status, and
+	// the application does not get the message. Messages that came before the
+	// call ended may be read, and seen, after OnEnd.
+	OnRecv func(m any) error
+	// OnEnd, if set, is called once, however the call ends, also if it was
+	// refused, by this filter too, or never sent. On a client the application is
+	// told after that.
+	OnEnd func(End)
+}
+
+// End is how a call has ended.
+type End struct {
+	// Status is the call's. On a server it is the one sent, or why the call has
+	// ended before that was out.
+	Status cqrpc.Status
+	// Peer is the other end; on a client the zero Peer if the call never had a
+	// connection.
+	Peer Peer
+	// Sent are the messages that were accepted for sending, on their way or not,
+	// Received those that the application has taken.
+	Sent, Received Traffic
+}
+
+// Traffic counts the messages of one direction.
+type Traffic struct {
+	Messages uint64
+	// Bytes is how many the messages have, encoded and not compressed.
+	Bytes uint64
+}
+
+func (t *Traffic) add(bytes int) {
+	t.Messages++
+	t.Bytes += uint64(bytes)
+}
