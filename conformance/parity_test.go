@@ -10,10 +10,10 @@ import (
 // The reference at either end.
 var (
 	grpcgoClient = parity.CallerKind{Name: "grpc-go", Dial: dialGRPCGo, Lacks: []parity.Feature{
-		parity.Cardinality, parity.Encoding,
+		parity.Cardinality, parity.Encoding, parity.CallerFilter,
 	}}
 	grpcgoServer = parity.HostKind{Name: "grpc-go", Serve: serveGRPCGo, Lacks: []parity.Feature{
-		parity.TryCancel, parity.Cardinality, parity.Encoding,
+		parity.TryCancel, parity.Cardinality, parity.Encoding, parity.HostFilter,
 	}}
 )
 

@@ -34,7 +34,21 @@ func newBatchCall(in server.IncomingCall) *batchCall {
 	if !in.Deadline.IsZero() {
 		c.ctx, c.cancel = context.WithDeadline(context.Background(), in.Deadline)
 	}
+	c.ctx = valued{c.ctx, in.Call}
 	return c
+}
+
+// valued has the values of a call's filters.
+type valued struct {
+	context.Context //nolint:containedctx // it is one
+	call            *call.Call
+}
+
+func (v valued) Value(key any) any {
+	if found := v.call.Value(key); found != nil {
+		return found
+	}
+	return v.Context.Value(key)
 }
 
 // run serves the call to its end.

@@ -88,6 +88,9 @@ const (
 	Cardinality Feature = "cardinality"
 	// Encoding is a message that is encoded once for many streams: BufferSender.
 	Encoding Feature = "encoding"
+	// HostFilter and CallerFilter are filters, at servers and at clients of this library.
+	HostFilter   Feature = "filters of servers"
+	CallerFilter Feature = "filters of clients"
 )
 
 // ping makes a call that is not what the scenario is about.

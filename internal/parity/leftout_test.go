@@ -147,10 +147,7 @@ var leftOut = []struct {
 	// What this library does not have.
 	{names: "retry retry_[a-su-z]* retry_t[a-qs-z]*", tests: "call/TestRetryLimits",
 		why: "there is no retry policy, only transparent retries"},
-	{names: "filter_* *_interceptors_end2end_test delegating_channel_test grpc-rs.custom_checker_server_side",
-		why: "there are no interceptors"},
-	{names: "call_creds request_response_with_payload_and_call_creds SecureEnd2endTest.CredentialPlugin",
-		why: "credentials of a call are metadata that the application sets"},
+	{names: "delegating_channel_test", why: "a filter sees calls, and does not make others in their place"},
 	{names: "grpc_authz sdk_authz authz", why: "authorisation is the application's"},
 	{names: "service_config_end2end_test client_lb_end2end_test grpclb rls xds orca_service server_load_reporting load_reporting_hook",
 		why: "there is no load balancing over backends yet"},

@@ -161,6 +161,22 @@ var Scenarios = []Scenario{
 	// encoded.go
 	{Name: "message_encoded_once_on_many_streams_both_ways", Needs: Encoding, run: encodedOnce},
 
+	// filter.go
+	{Name: "filter_of_a_server_sees_every_call", Needs: HostFilter, run: hostFilterSees, Of: "" +
+		"filter_latency, filter_end2end_test, server_interceptors_end2end_test"},
+	{Name: "filter_of_a_server_gives_handlers_a_value", Needs: HostFilter, run: hostFilterLetsIn, Of: "filter_context"},
+	{Name: "filter_of_a_server_refuses_calls", Needs: HostFilter, run: hostFilterRefuses, Of: "" +
+		"filter_causes_close, filter_init_fails, grpc-rs.custom_checker_server_side"},
+	{Name: "filter_of_a_server_refuses_messages", Needs: HostFilter, run: hostFilterRefusesMessages},
+	{Name: "filter_of_a_server_panics", Needs: HostFilter, run: hostFilterPanics},
+	{Name: "filter_of_a_server_knows_the_end", Needs: HostFilter, run: hostFilterKnowsTheEnd, Of: "filter_status_code"},
+	{Name: "filter_of_a_client_sees_every_call", Needs: CallerFilter, run: callerFilterSees, Of: "" +
+		"client_interceptors_end2end_test, call_creds, request_response_with_payload_and_call_creds, " +
+		"SecureEnd2endTest.CredentialPlugin"},
+	{Name: "filter_of_a_client_refuses_calls", Needs: CallerFilter, run: callerFilterRefuses, Of: "filter_call_init_fails"},
+	{Name: "filter_of_a_client_refuses_messages", Needs: CallerFilter, run: callerFilterRefusesMessages},
+	{Name: "filter_of_a_client_knows_the_end", Needs: CallerFilter, run: callerFilterKnowsTheEnd, Of: "filter_status_code"},
+
 	// flow.go
 	{Name: "slow_client_holds_the_server_back", Heavy: true, run: slowClient},
 	{Name: "slow_server_holds_the_client_back", Heavy: true, run: slowServer},
