@@ -16,7 +16,8 @@
 //
 // Every method of Call is safe for concurrent use, never blocks and starts no
 // goroutine. Encoding happens in StartBatch on the caller's goroutine, decoding
-// in the goroutine that harvests the event. Call.mu is never held while a
+// in the goroutine that harvests the event; so are filters, see [Filter], called
+// there, which should not block either. Call.mu is never held while a
 // Stream, an Opener, a cq.Completer, a codec or user code is called. What was
 // passed to an operation by pointer is written only while its event is being
 // harvested, and must not be touched before.

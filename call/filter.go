@@ -74,19 +74,19 @@ type Start struct {
 	// filters have added, to be sent behind what the batch says.
 	Metadata cqrpc.Metadata
 
-	// OnSend, if set, sees each message before the codec does: a pointer to the
-	// application's value, or a *Buffer, to be read only, of a message that was
-	// encoded before. An error ends the call with its status, and the message is
-	// not sent.
+	// OnSend, if set, sees each message before the codec does: what the
+	// application sends, a pointer in generated code, or a *Buffer if that was
+	// encoded before. It must not change or keep it. An error ends the call with
+	// its status, and the message is not sent.
 	OnSend func(m any) error
 	// OnRecv, if set, sees each message after the codec and before the
-	// application, in the same form. An error ends the call with its status, and
-	// the application does not get the message. Messages that came before the
-	// call ended may be read, and seen, after OnEnd.
+	// application, in the same form. It must not keep it. An error ends the call
+	// with its status, and the application does not get the message. Messages
+	// that came before the call failed may be read, and seen, after OnEnd.
 	OnRecv func(m any) error
 	// OnEnd, if set, is called once, however the call ends, also if it was
-	// refused, by this filter too, or never sent. On a client the application is
-	// told after that.
+	// refused, by this filter too, or never sent. What is outstanding then
+	// completes after it.
 	OnEnd func(End)
 }
 

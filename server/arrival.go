@@ -148,7 +148,8 @@ func (a *arrival) takePayload(v any) (*call.Buffer, bool) {
 	}
 	message.Free()
 	if err != nil {
-		a.answer(err.Status)
+		ctx, _ := a.call.Value(contextKey{}).(*Context)
+		a.answer(ctx, err.Status)
 		return nil, false
 	}
 	return nil, true
@@ -166,14 +167,14 @@ func (a *arrival) admit(s *Server) bool {
 		return true
 	}
 	a.dropPayload()
-	a.answer(refusal.Status)
+	a.answer(ctx, refusal.Status)
 	return false
 }
 
-// answer ends a call that was matched and that the application will not see.
-func (a *arrival) answer(st cqrpc.Status) {
-	ctx, ok := a.call.Value(contextKey{}).(*Context)
-	if !ok {
+// answer ends a call that was matched and that the application will not see, with
+// what filters have set in ctx, which is nil without filters.
+func (a *arrival) answer(ctx *Context, st cqrpc.Status) {
+	if ctx == nil {
 		a.call.CancelWithStatus(st.Code, st.Message)
 		return
 	}

@@ -179,7 +179,8 @@ func WithPanicHandler(f func(method string, v any, stack []byte)) Option {
 // WithFilter has every call that reaches the application pass through filters,
 // after those of earlier options: see [call.Filter] for what they see, in which
 // order and where. [Incoming], [SetHeader] and [SetTrailer] work on the context that
-// a filter is given. Default: none, which costs a call nothing.
+// a filter is given; at batch level what filters set goes out with refusals only.
+// Default: none, which costs a call nothing.
 func WithFilter(filters ...call.Filter) Option {
 	return option(func(c *config) { c.filters = append(c.filters, filters...) })
 }
