@@ -186,7 +186,6 @@ type batch struct {
 	set     opSet
 	isValue bool // RecvMessage unmarshals into value; else that is a **Buffer
 	isNext  bool // RecvMessage fails without a message
-	isRaw   bool // RecvMessage is for somebody who calls Decode
 
 	// guarded by call.mu until the completion is posted, the harvester's then
 	pending      uint8 // operations outstanding
@@ -236,7 +235,7 @@ func newBatch(c *Call, comp cq.Completer, tag cq.Tag, set opSet, ops []Op) *batc
 		case RecvInitialMetadataOp:
 			b.resultsOf().initial = o.intoMD
 		case RecvMessageOp:
-			b.value, b.isValue, b.isNext, b.isRaw, b.got = o.value, o.isValue, o.isNext, o.isRaw, o.intoFlag
+			b.value, b.isValue, b.isNext, b.got = o.value, o.isValue, o.isNext, o.intoFlag
 			if o.intoMsg != nil {
 				b.value = o.intoMsg
 			}

@@ -91,7 +91,7 @@ func (b *batch) decode(m frame.Message) (*mem.Buffer, *cqrpc.Error) {
 		err = b.call.unmarshal(body, b.value)
 	}
 	isRefusal := false
-	if err == nil && b.passage != nil && !b.isRaw {
+	if err == nil && b.passage != nil {
 		err = b.pass(body)
 		isRefusal = err != nil
 	}

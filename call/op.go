@@ -75,7 +75,6 @@ type Op struct {
 	value    any            // SendValue, RecvValue
 	isValue  bool
 	isNext   bool         // RecvNext
-	isRaw    bool         // RecvEncoded
 	status   cqrpc.Status // SendStatus
 	intoMD   *cqrpc.Metadata
 	intoMsg  **Buffer
@@ -134,10 +133,6 @@ func RecvMessage(b **Buffer) Op { return Op{kind: RecvMessageOp, intoMsg: b} }
 func RecvValue(v any, got *bool) Op {
 	return Op{kind: RecvMessageOp, value: v, isValue: true, intoFlag: got}
 }
-
-// RecvEncoded is RecvMessage for a style that decodes the message later, by
-// [Call.Decode]: filters see it then.
-func RecvEncoded(b **Buffer) Op { return Op{kind: RecvMessageOp, intoMsg: b, isRaw: true} }
 
 // RecvNext is RecvValue for callers that want one more message or nothing: at the
 // end of the messages it completes false, with ErrEnded if they ended in order.

@@ -98,7 +98,7 @@ func (a *arrival) recycle() {
 
 // readPayload starts to receive the first message.
 func (a *arrival) readPayload() {
-	op := [1]call.Op{call.RecvEncoded(&a.message)}
+	op := [1]call.Op{call.RecvMessage(&a.message)}
 	if err := a.call.StartBatchOn(a, op[:], nil); err != nil {
 		panic("BUG: server: " + err.Error())
 	}

@@ -65,7 +65,7 @@ func (c *conn) handle(h *Handler, st *transport.Stream, hs *frame.Headers) {
 		c.server.workers.hire(r)
 		return
 	}
-	ops := [1]call.Op{call.RecvEncoded(&r.message)}
+	ops := [1]call.Op{call.RecvMessage(&r.message)}
 	if err := k.StartBatchOn((*opening)(r), ops[:], nil); err != nil {
 		panic("BUG: server: " + err.Error())
 	}

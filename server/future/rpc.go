@@ -65,7 +65,7 @@ func accept(a server.Accepted, home *future.Station, serve func(*rpc), hasOneReq
 	r.ctx.Bind(a.Call, (*closing)(r))
 	var err error
 	if hasOneRequest {
-		ops := [1]call.Op{call.RecvEncoded(&r.request)}
+		ops := [1]call.Op{call.RecvMessage(&r.request)}
 		err = a.Call.StartBatchOn(q, ops[:], (*arriving)(r))
 	} else {
 		err = q.Post((*arriving)(r), true)

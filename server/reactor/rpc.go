@@ -77,7 +77,7 @@ func (r *rpc) accept(a server.Accepted, x exchange) {
 		x.home().Post((*opening)(r))
 		return
 	}
-	ops := [1]call.Op{call.RecvEncoded(&one.message)}
+	ops := [1]call.Op{call.RecvMessage(&one.message)}
 	if err := a.Call.StartBatchOn((*arriving)(r), ops[:], nil); err != nil {
 		panic("BUG: reactor: " + err.Error())
 	}
