@@ -101,7 +101,8 @@ func (b *batch) decode(m frame.Message) (*mem.Buffer, *cqrpc.Error) {
 	body.Free()
 	b.failed = true
 	b.call.conclude(verdict{
-		how: byAbandon, status: err.Status, origin: cqrpc.OriginLocal, cause: err.Cause, isDecoding: true, isRefusal: isRefusal,
+		how: byAbandon, status: err.Status, origin: cqrpc.OriginLocal, cause: err.Cause,
+		isDecoding: true, isRefusal: isRefusal,
 	})
 	return nil, err
 }

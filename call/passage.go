@@ -18,7 +18,7 @@ type passage struct {
 	// immutable once attached
 	settings *Settings
 	start    Start
-	ctx      context.Context //nolint:containedctx // what filters have made of the call's
+	ctx      context.Context // what filters have made of the call's
 	hooks    []hooks         // of the filters that were called, in order
 	refusal  *cqrpc.Error    // nil: none
 	isBatch  bool            // start.Metadata goes behind what the batch says
@@ -55,7 +55,7 @@ func (cfg *Config) Filter(ctx context.Context, md cqrpc.Metadata) (context.Conte
 // FilterBatch is Filter for a batch-level call, whose batches say the metadata
 // that it begins with: the call adds to that.
 func (cfg *Config) FilterBatch() {
-	cfg.Filter(context.Background(), nil)
+	_, _, _ = cfg.Filter(context.Background(), nil) // a refusal is how the call has ended
 	if cfg.passage != nil {
 		cfg.passage.isBatch = true
 	}
@@ -332,8 +332,8 @@ func (p *passage) tellOne(n int, e *End) {
 			return
 		}
 		v := recover()
-		p.panicked(v)
-		if v == nil { // runtime.Goexit: the loop does not go on
+		_ = p.panicked(v) // the call has its status
+		if v == nil {     // runtime.Goexit: the loop does not go on
 			p.tellFrom(n, e)
 		}
 	}()

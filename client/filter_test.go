@@ -33,15 +33,15 @@ func TestFiltersAreToldWhatTheCallerIs(t *testing.T) {
 		req := []byte("x")
 		for shape, f := range map[string]func() error{
 			"Unary": func() error {
-				_, err := Unary(t.Context(), s.ch, unaryMethod, &req, illegal)
+				_, err := Unary(s.Context(), s.ch, unaryMethod, &req, illegal)
 				return err
 			},
 			"ServerStream": func() error {
-				_, err := ServerStream(t.Context(), s.ch, serverMethod, &req, illegal)
+				_, err := ServerStream(s.Context(), s.ch, serverMethod, &req, illegal)
 				return err
 			},
 			"BidiStream": func() error {
-				_, err := BidiStream(t.Context(), s.ch, bidiMethod, illegal)
+				_, err := BidiStream(s.Context(), s.ch, bidiMethod, illegal)
 				return err
 			},
 		} {
@@ -118,7 +118,7 @@ func TestPanicOfAFilterIsLogged(t *testing.T) {
 	var log bytes.Buffer
 	play(t, func(s *scene) {
 		req := []byte("x")
-		_, err := Unary(t.Context(), s.ch, unaryMethod, &req)
+		_, err := Unary(s.Context(), s.ch, unaryMethod, &req)
 		if cqrpc.CodeOf(err) != cqrpc.CodeInternal || strings.Contains(err.Error(), "secret") {
 			t.Errorf("the caller got %v", err)
 		}

@@ -173,9 +173,11 @@ var Scenarios = []Scenario{
 	{Name: "filter_of_a_client_sees_every_call", Needs: CallerFilter, run: callerFilterSees, Of: "" +
 		"client_interceptors_end2end_test, call_creds, request_response_with_payload_and_call_creds, " +
 		"SecureEnd2endTest.CredentialPlugin"},
-	{Name: "filter_of_a_client_refuses_calls", Needs: CallerFilter, run: callerFilterRefuses, Of: "filter_call_init_fails"},
+	{Name: "filter_of_a_client_refuses_calls", Needs: CallerFilter, run: callerFilterRefuses, Of: "" +
+		"filter_call_init_fails"},
 	{Name: "filter_of_a_client_refuses_messages", Needs: CallerFilter, run: callerFilterRefusesMessages},
-	{Name: "filter_of_a_client_knows_the_end", Needs: CallerFilter, run: callerFilterKnowsTheEnd, Of: "filter_status_code"},
+	{Name: "filter_of_a_client_knows_the_end", Needs: CallerFilter, run: callerFilterKnowsTheEnd, Of: "" +
+		"filter_status_code"},
 
 	// flow.go
 	{Name: "slow_client_holds_the_server_back", Heavy: true, run: slowClient},
