@@ -68,6 +68,16 @@ func (d *diary) want(t *testing.T, why string, lines ...string) {
 	d.lines = nil
 }
 
+// wantEnd fails unless the filters were told one end, with the code.
+func (d *diary) wantEnd(t *testing.T, code cqrpc.Code) {
+	t.Helper()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if len(d.ends) != 1 || d.ends[0].Status.Code != code {
+		t.Errorf("the ends are %v, want one, %v", d.ends, code)
+	}
+}
+
 // settings have text for messages, and filters.
 func (d *diary) settings(filters ...Filter) *Settings {
 	return NewSettings(Settings{Codec: textCodec{}, Filters: filters, Panicked: func(_ string, v any, stack []byte) {
@@ -191,9 +201,7 @@ func TestEveryEndOfAFilteredCall(t *testing.T) {
 			var d diary
 			r := end(t, &d)
 			r.c.Close()
-			if len(d.ends) != 1 || d.ends[0].Status.Code != code {
-				t.Errorf("the ends are %v, want one, %v", d.ends, code)
-			}
+			d.wantEnd(t, code)
 		})
 	}
 	t.Run("connection lost", func(t *testing.T) {
@@ -201,17 +209,13 @@ func TestEveryEndOfAFilteredCall(t *testing.T) {
 		r := started(t, &d)
 		r.response()
 		r.closed(&frame.CloseError{Kind: frame.ConnLost})
-		if len(d.ends) != 1 || d.ends[0].Status.Code != cqrpc.CodeUnavailable {
-			t.Errorf("the ends are %v, want one, UNAVAILABLE", d.ends)
-		}
+		d.wantEnd(t, cqrpc.CodeUnavailable)
 	})
 	t.Run("server cancelled", func(t *testing.T) {
 		var d diary
 		r, _ := newFilteredServer(t, &d, d.filter("f"))
 		r.closed(&frame.CloseError{Kind: frame.ResetByPeer, Code: frame.Cancel})
-		if len(d.ends) != 1 || d.ends[0].Status.Code != cqrpc.CodeCanceled {
-			t.Errorf("the ends are %v, want one, CANCELLED", d.ends)
-		}
+		d.wantEnd(t, cqrpc.CodeCanceled)
 	})
 	t.Run("server over before the filters are done", func(t *testing.T) {
 		var d diary
@@ -232,9 +236,7 @@ func TestEveryEndOfAFilteredCall(t *testing.T) {
 			})
 			r.start("all", SendInitialMetadata(nil), RecvStatus(nil, nil))
 			time.Sleep(2 * time.Second)
-			if len(d.ends) != 1 || d.ends[0].Status.Code != cqrpc.CodeDeadlineExceeded {
-				t.Errorf("the ends are %v, want one, DEADLINE_EXCEEDED", d.ends)
-			}
+			d.wantEnd(t, cqrpc.CodeDeadlineExceeded)
 			r.want("over", "all")
 		})
 	})
