@@ -54,6 +54,8 @@ import (
 // On a server, calls that never reach the application: of methods that nobody
 // serves, refused by limits or as malformed, or ended before a handler or a
 // request could take them. On a client, attempts: a call that is repeated is one.
+// Health and reflection services are served by handlers: a filter that lets in only who
+// is known sees probes, too, and lets them in by their methods.
 type Filter func(ctx context.Context, start *Start) (context.Context, error)
 
 // Start is a call that starts, lent to a filter: what it sets is read when it

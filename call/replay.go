@@ -10,9 +10,9 @@ import (
 // is sent (gRPC retry design, Transparent Retries).
 type replay struct {
 	headers   *frame.HeaderList
-	isTimed   bool // grpc-timeout is the first field of headers' own
 	message   *mem.Buffer
 	prefix    [frame.PrefixLen]byte
+	isTimed   bool // grpc-timeout is the first field of headers' own
 	committed bool // nothing is kept any more
 	refused   bool // the one retry after a refusal by the server was used up
 }
