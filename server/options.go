@@ -168,9 +168,9 @@ func WithHomeQueue() Option { return option(func(c *config) { c.byHomeQueue = tr
 // No metadata is logged. Default: nowhere, but for panics, see WithPanicHandler.
 func WithLogger(l *slog.Logger) Option { return option(func(c *config) { c.logger = l }) }
 
-// WithPanicHandler sets who is told, on the handler's goroutine, of a panic in
-// a handler: the method, what was given to panic, and the stack. The call has
-// already ended with INTERNAL and the process lives. Default: the logger of
+// WithPanicHandler sets who is told, on the goroutine of the panic, of a panic in
+// a handler or a filter: the method, what was given to panic, and the stack. The call
+// ends, or has ended, with INTERNAL, and the process lives. Default: the logger of
 // WithLogger, [slog.Default] without one: no panic goes unheard.
 func WithPanicHandler(f func(method string, v any, stack []byte)) Option {
 	return option(func(c *config) { c.panicHandler = f })
