@@ -78,6 +78,10 @@ type IncomingCall struct {
 // methods wait for it instead of being answered UNIMPLEMENTED, so the first
 // request comes before Serve.
 //
+// Filters of the server see a call where the tag is harvested, see [call.Filter]. One
+// that they refuse is answered, and the request goes on waiting; what they have found
+// out is the call's Value.
+//
 // An error, ErrUnknownQueue or cq.ErrShutdown, means that no tag will come.
 func (s *Server) RequestCall(slot *IncomingCall, bound, notify *cq.Queue, tag cq.Tag) error {
 	s.asked.Store(true)
