@@ -427,6 +427,17 @@ func TestFilterPanics(t *testing.T) {
 			t.Errorf("the call ended with %v", r.c.Err())
 		}
 	})
+	t.Run("by its error", func(t *testing.T) {
+		var d diary
+		var none *cqrpc.Error
+		r := newFilteredRig(t, &d, d.filter("a"), func(context.Context, *Start) (context.Context, error) {
+			return nil, none
+		})
+		d.want(t, "INTERNAL", "a starts", "a ends INTERNAL: panic in filter")
+		if len(d.panic) != 1 || cqrpc.CodeOf(r.c.Err()) != cqrpc.CodeInternal {
+			t.Errorf("the call ended with %v, reported were %v", r.c.Err(), d.panic)
+		}
+	})
 	t.Run("at a message", func(t *testing.T) {
 		var d diary
 		r := newFilteredRig(t, &d, d.filter("a"), func(ctx context.Context, s *Start) (context.Context, error) {

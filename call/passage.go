@@ -162,9 +162,12 @@ func (p *passage) call(f Filter) (refusal *cqrpc.Error) {
 	}()
 	before := p.start.Metadata
 	ctx, err := f(p.ctx, &p.start)
-	hasReturned = true
 	if err != nil {
-		return refusalOf(err)
+		refusal = refusalOf(err)
+	}
+	hasReturned = true // and err is none that panics itself, as a nil *cqrpc.Error
+	if refusal != nil {
+		return refusal
 	}
 	if ctx != nil {
 		p.ctx = ctx
@@ -246,12 +249,11 @@ func (p *passage) show(c *Call, m any, hook func(any) error) (refusal *cqrpc.Err
 			c.abandon(refusal.Status, nil)
 		}
 	}()
-	err := hook(m)
-	hasReturned = true
-	if err != nil {
-		return refusalOf(err)
+	if err := hook(m); err != nil {
+		refusal = refusalOf(err)
 	}
-	return nil
+	hasReturned = true
+	return refusal
 }
 
 // isDueLocked reports, once, that the filters are to be told the end of the call.
