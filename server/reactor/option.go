@@ -26,7 +26,8 @@ func WithExecutor(e cq.Executor) Option { return optionFunc(func(c *config) { c.
 
 // Inline runs the handler and reactions on the goroutine of the engine that
 // finds something to have ended: the reader of the connection, mostly. No
-// hand-over is cheaper, and a reaction that blocks stops its connection. Messages
+// hand-over is cheaper, and a reaction that blocks stops its connection, as does a
+// filter of the server, which runs before the handler. Messages
 // are unmarshalled there, too, so it is for small ones: those of a megabyte are
 // better off elsewhere (docs/performance.md). A reaction still never runs inside a
 // StartX, a Finish or a TryCancel. It may run inside what ends many calls, such as
