@@ -15,52 +15,49 @@ import (
 func Unary[Req, Res any](
 	ctx context.Context, ch *Channel, m call.Method[Req, Res], req *Req, opts ...CallOption,
 ) (*Res, error) {
-	u := unaryCall{cfg: ch.callConfig(m.Name, opts)}
+	cfg := ch.callConfig(m.Name, opts)
 	res := new(Res)
-	if err := u.run(ctx, ch, req, res); err != nil {
+	if err := new(unaryCall).run(ctx, ch, cfg, req, res); err != nil {
 		return nil, err
 	}
 	return res, nil
 }
 
-// unaryCall is the state of one Unary.
+// unaryCall is what of one Unary others may still know when it has returned: most of
+// what a call leaves to the collector.
 type unaryCall struct {
-	cfg     callConfig
-	call    *call.Call
-	pieces  pieces
-	waiter  cq.Waiter
-	got     bool
-	status  cqrpc.Status
-	header  cqrpc.Metadata
-	trailer cqrpc.Metadata
+	pieces pieces
+	waiter cq.Waiter
 }
 
 // run makes the call in a single batch: one event, one wake.
-func (u *unaryCall) run(ctx context.Context, ch *Channel, req, res any) error {
-	ctx, err := u.cfg.begin(ctx)
+func (u *unaryCall) run(ctx context.Context, ch *Channel, cfg callConfig, req, res any) error {
+	ctx, err := cfg.begin(ctx)
 	if err != nil {
 		return err
 	}
 	if t, ok := ctx.Deadline(); ok {
-		u.cfg.deadline(t)
+		cfg.deadline(t)
 	}
-	u.cfg.OneMessage = true
-	u.call = ch.newCallIn(&u.pieces, u.cfg.Config)
-	defer u.call.Close()
-	err = u.call.StartBatchOn(&u.waiter, []call.Op{
-		call.SendInitialMetadata(u.cfg.headers),
+	cfg.OneMessage = true
+	c := ch.newCallIn(&u.pieces, cfg.Config)
+	defer c.Close()
+	err = c.StartBatchOn(&u.waiter, []call.Op{
+		call.SendInitialMetadata(cfg.headers),
 		call.SendValue(req),
 		call.SendClose(),
-		call.RecvInitialMetadata(&u.header),
-		call.RecvValue(res, &u.got),
-		call.RecvStatus(&u.status, &u.trailer),
+		call.RecvInitialMetadata(cfg.headerTo),
+		call.RecvValue(res, nil),
+		call.RecvStatus(nil, cfg.trailerTo),
 	}, nil)
 	if err != nil {
-		return rejected(u.call, err)
+		return rejected(c, err)
 	}
-	await(ctx, u.call, &u.waiter)
-	u.tell()
-	return u.call.Err()
+	await(ctx, c, &u.waiter)
+	if cfg.peerTo != nil {
+		*cfg.peerTo = c.Peer()
+	}
+	return c.Err()
 }
 
 // rejected ends a call whose batch was rejected, and returns its error.
@@ -69,19 +66,6 @@ func rejected(c *call.Call, err error) error {
 	st := cqrpc.StatusOf(err)
 	c.CancelWithStatus(st.Code, st.Message)
 	return err
-}
-
-// tell fills the out-parameters of the call's options.
-func (u *unaryCall) tell() {
-	if u.cfg.headerTo != nil {
-		*u.cfg.headerTo = u.header
-	}
-	if u.cfg.trailerTo != nil {
-		*u.cfg.trailerTo = u.trailer
-	}
-	if u.cfg.peerTo != nil {
-		*u.cfg.peerTo = u.call.Peer()
-	}
 }
 
 // await waits for a batch. When ctx ends the call is cancelled, which completes

@@ -55,21 +55,30 @@ func (r *rpc) recvRaw() (*mem.Buffer, error) {
 
 // recvValue receives one message into v; io.EOF is the client's half-close.
 func (r *rpc) recvValue(v any) error {
-	ops := [1]call.Op{call.RecvValue(v, &r.got)}
+	in := r.receiving()
+	ops := [1]call.Op{call.RecvValue(v, &in.got)}
 	if err := r.receive(ops[:]); err != nil {
 		return err
 	}
-	if !r.got {
+	if !in.got {
 		return io.EOF
 	}
 	return nil
 }
 
+func (r *rpc) receiving() *inbound {
+	if r.in == nil {
+		r.in = new(inbound)
+	}
+	return r.in
+}
+
 func (r *rpc) receive(ops []call.Op) error {
-	if err := r.call.StartBatchOn(&r.in, ops, nil); err != nil {
+	in := &r.receiving().Waiter
+	if err := r.call.StartBatchOn(in, ops, nil); err != nil {
 		return call.Misuse(err)
 	}
-	ev, _ := r.call.Await(context.Background(), &r.in) // the end of the call ends it, too
+	ev, _ := r.call.Await(context.Background(), in) // the end of the call ends it, too
 	return failure(ev)
 }
 
@@ -95,13 +104,24 @@ func (r *rpc) send(op call.Op) error {
 	var ops [2]call.Op
 	batch := r.ctx.BeginResponse(ops[:0])
 	batch = append(batch, op)
-	if err := r.call.StartBatchOn(&r.out, batch, nil); err != nil {
+	if err := r.startSend(batch); err != nil {
 		if len(batch) == 2 {
 			r.ctx.RevertBegin()
 		}
+		return err
+	}
+	return nil
+}
+
+// startSend starts a batch for awaitSent to wait for.
+func (r *rpc) startSend(batch []call.Op) error {
+	if r.out == nil {
+		r.out = new(outbound)
+	}
+	if err := r.call.StartBatchOn(&r.out.Waiter, batch, nil); err != nil {
 		return call.Misuse(err)
 	}
-	r.sending = true
+	r.out.isBusy = true
 	return nil
 }
 
@@ -120,19 +140,18 @@ func (r *rpc) sendBuffer(b *call.Buffer, flags call.Flags) error {
 
 // sendHeader sends the batch of SendHeader and waits for it.
 func (r *rpc) sendHeader(ops []call.Op) error {
-	if err := r.call.StartBatchOn(&r.out, ops, nil); err != nil {
-		return call.Misuse(err)
+	if err := r.startSend(ops); err != nil {
+		return err
 	}
-	r.sending = true
 	return r.awaitSent()
 }
 
 // awaitSent waits for the outstanding message.
 func (r *rpc) awaitSent() error {
-	if !r.sending {
+	if r.out == nil || !r.out.isBusy {
 		return nil
 	}
-	r.sending = false
-	ev, _ := r.call.Await(context.Background(), &r.out)
+	r.out.isBusy = false
+	ev, _ := r.call.Await(context.Background(), &r.out.Waiter)
 	return failure(ev)
 }

@@ -30,16 +30,25 @@ type rpc struct {
 	first   cq.Completion // of the batch that received message
 	message *call.Buffer  // the one request, written when first is harvested
 
-	// of the goroutine that receives
-	in  cq.Waiter
-	got bool
-
-	// of the goroutine that sends
-	out     cq.Waiter
-	sending bool // a message is outstanding on out
+	// of the goroutine that receives, and of the one that sends; made by the first
+	// use, for an unary call has none
+	in  *inbound
+	out *outbound
 
 	// worker only
 	isFree bool // the handler is no longer counted
+}
+
+// inbound is what a handler needs to receive.
+type inbound struct {
+	cq.Waiter
+	got bool
+}
+
+// outbound is what a handler needs to send more than its response.
+type outbound struct {
+	cq.Waiter
+	isBusy bool // a message is outstanding
 }
 
 // handle starts a call of h.
