@@ -384,6 +384,33 @@ func TestLingerOverTCP(t *testing.T) {
 	}
 }
 
+// TestPipesAreClosedAtOnce: ends of a pipe that cannot be half-closed, such as that of
+// net.Pipe, do not wait for each other, and the last GOAWAY still arrives.
+func TestPipesAreClosedAtOnce(t *testing.T) {
+	for side, closer := range map[string]func(client, server *Conn){
+		"client": func(client, _ *Conn) { client.Close() },
+		"server": func(_, server *Conn) { server.Close() },
+		"both":   func(client, server *Conn) { client.Close(); server.Close() },
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			near, far := net.Pipe()
+			ch, sh := newTestHandler(), newTestHandler()
+			client, server := New(Client, near, Config{}, ch), New(Server, far, Config{}, sh)
+			<-ch.ready
+			<-sh.ready
+			began := time.Now()
+			closer(client, server)
+			errClient, errServer := <-ch.closed, <-sh.closed
+			if d := time.Since(began); d != 0 {
+				t.Errorf("%s closes: it takes %v", side, d)
+			}
+			if side != "server" && errClient != nil || side != "client" && errServer != nil {
+				t.Errorf("%s closes: OnClosed(%v), OnClosed(%v)", side, errClient, errServer)
+			}
+		})
+	}
+}
+
 // TestGoAwayReachesHalfClosedPeer: the peer has sent its last byte, and reads.
 func TestGoAwayReachesHalfClosedPeer(t *testing.T) {
 	greeted(t, Server, Config{}, func(s *scene) {

@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"net"
 	"runtime"
 
 	"github.com/cqrpc/cqrpc/cq"
@@ -256,8 +257,16 @@ func (c *Conn) turnTell(t *turn) {
 
 // closeWrite half-closes the socket after the last GOAWAY: the peer sees an
 // orderly end, and we go on reading so that it is not cut off by a TCP reset.
+// A pipe in memory resets nothing, and one that cannot be half-closed would only
+// show both ends to each other waiting, for LingerTimeout: it is closed at once.
 func (c *Conn) closeWrite() {
 	if h, ok := c.nc.(interface{ CloseWrite() error }); ok {
 		_ = h.CloseWrite()
+		return
+	}
+	switch c.nc.LocalAddr().(type) {
+	case *net.TCPAddr, *net.UnixAddr: // a socket that somebody has wrapped
+	default:
+		_ = c.nc.Close()
 	}
 }
