@@ -89,7 +89,7 @@ func newConfig(opts []Option) config {
 // check finds what no option can refuse by itself.
 func (c *config) check() error {
 	if c.isBare {
-		return errors.New("server: WithTLS(nil): a server needs a certificate")
+		return errors.New("server: WithTLS without a certificate: every handshake would fail")
 	}
 	if c.compressor == "" {
 		return nil
@@ -102,11 +102,13 @@ func (c *config) check() error {
 }
 
 // WithTLS serves TLS, offering ALPN h2 only and nothing older than TLS 1.2.
-// cfg needs a certificate; with a nil cfg Serve fails. Default: plaintext. A
-// listener whose connections are *tls.Conn already needs no option.
+// cfg needs Certificates, GetCertificate or GetConfigForClient; without, or with a
+// nil cfg, Serve fails. Default: plaintext. A listener whose connections are
+// *tls.Conn already needs no option.
 func WithTLS(cfg *tls.Config) Option {
 	return option(func(c *config) {
-		c.isBare = cfg == nil
+		c.isBare = cfg == nil ||
+			len(cfg.Certificates) == 0 && cfg.GetCertificate == nil && cfg.GetConfigForClient == nil
 		// The handshake is named here only: the linker leaves it out of programs without TLS.
 		c.secure = func(ctx context.Context, nc net.Conn) (net.Conn, error) {
 			return transport.ServerTLS(ctx, nc, cfg)

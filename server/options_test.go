@@ -1,6 +1,8 @@
 package server_test
 
 import (
+	"crypto/tls"
+	"errors"
 	"net"
 	"strings"
 	"testing"
@@ -14,7 +16,8 @@ import (
 func TestOptionsThatCannotBe(t *testing.T) {
 	for want, o := range map[string]server.Option{
 		`"zstd" is not among the compressors, identity,gzip`: server.WithCompressor("zstd"),
-		"WithTLS(nil): a server needs a certificate":         server.WithTLS(nil),
+		"WithTLS without a certificate":                      server.WithTLS(nil),
+		"WithTLS without a certificate: every":               server.WithTLS(new(tls.Config)),
 	} {
 		s := server.New(o)
 		defer s.Close()
@@ -25,6 +28,23 @@ func TestOptionsThatCannotBe(t *testing.T) {
 			if err == nil || !strings.Contains(err.Error(), want) {
 				t.Errorf("%s: %v; want %s", how, err, want)
 			}
+		}
+	}
+}
+
+// TestCertificatesFromElsewhere: a configuration without Certificates may find them
+// when a client comes.
+func TestCertificatesFromElsewhere(t *testing.T) {
+	for name, cfg := range map[string]*tls.Config{
+		"GetCertificate": {GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return nil, nil }},
+		"GetConfigForClient": {
+			GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) { return nil, nil },
+		},
+	} {
+		s := server.New(server.WithTLS(cfg))
+		s.Close()
+		if err := s.Serve(memconn.Listen()); !errors.Is(err, server.ErrServerClosed) {
+			t.Errorf("%s: Serve returned %v; want ErrServerClosed", name, err)
 		}
 	}
 }
