@@ -30,7 +30,8 @@ type Status struct {
 
 // Err returns nil for CodeOK, and otherwise an [*Error] of OriginRemote: a bare
 // Status is what a peer says. A decision made in this process is written by
-// [Errorf], or by an Error literal when it has details.
+// [Errorf], or by an Error literal when it has details. A handler may return any of
+// them: what travels is the status.
 func (s Status) Err() error {
 	if s.Code == CodeOK {
 		return nil

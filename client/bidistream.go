@@ -24,7 +24,7 @@ func BidiStream[Req, Res any](
 
 // Send sends one message; req may be reused when it returns. It waits while
 // more than 64 KiB are buffered because the server does not take them. io.EOF
-// means that the call has ended: Recv says how.
+// means that the call has ended, and Recv says how, or that CloseSend was before it.
 func (s *BidiStreamCall[Req, Res]) Send(req *Req) error { return s.sendValue(req, 0) }
 
 // SendWith is Send with flags, NoCompress above all.

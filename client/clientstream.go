@@ -24,7 +24,7 @@ func ClientStream[Req, Res any](
 
 // Send sends one message; req may be reused when it returns. It waits while
 // more than 64 KiB are buffered because the server does not take them. io.EOF
-// means that the call has ended: CloseAndRecv says how.
+// means that the call has ended, and CloseAndRecv says how, or was before it.
 func (s *ClientStreamCall[Req, Res]) Send(req *Req) error { return s.sendValue(req, 0) }
 
 // SendWith is Send with flags, NoCompress above all.

@@ -67,6 +67,28 @@ func ExampleWithMetadata() {
 	// true UNAUTHENTICATED: no token
 }
 
+// Client and server in one process without a socket, as tests like to have them.
+func ExampleWithDialer() {
+	s := server.New()
+	must(s.Register(server.Unary(sayHello, func(_ context.Context, req *pb.HelloRequest) (*pb.HelloReply, error) {
+		return &pb.HelloReply{Message: "Hello " + req.GetName()}, nil
+	})))
+	ch, err := client.NewChannel("passthrough:///memory", client.WithInsecure(),
+		client.WithDialer(func(context.Context, string, string) (net.Conn, error) {
+			near, far := net.Pipe()
+			go s.ServeConn(far)
+			return near, nil
+		}))
+	must(err)
+
+	reply, err := client.Unary(context.Background(), ch, sayHello, &pb.HelloRequest{Name: "gopher"})
+	fmt.Println(reply.GetMessage(), err)
+	fmt.Println(ch.Close(), s.Shutdown(context.Background()))
+	// Output:
+	// Hello gopher <nil>
+	// <nil> <nil>
+}
+
 // Both ends with TLS. The certificate is httptest's, for 127.0.0.1 and example.com.
 func ExampleWithTLS() {
 	borrowed := httptest.NewTLSServer(nil)

@@ -12,10 +12,13 @@ import (
 	"github.com/cqrpc/cqrpc/call"
 )
 
-// Serve takes connections from lis until the server ends, then returns
+// Serve takes connections from lis until the end of the server begins, then returns
 // ErrServerClosed, or until Accept fails for good, then returns its error. It
 // closes lis in any case; options that contradict each other are an error at
 // once. Several listeners may be served at once.
+//
+// It does not wait for calls in progress, Shutdown does: a program that ends when
+// Serve has returned cuts them off.
 func (s *Server) Serve(lis net.Listener) error {
 	defer lis.Close()
 	if err := s.cfg.check(); err != nil {
