@@ -73,7 +73,8 @@ type Config struct {
 	// that separates its two GOAWAYs. Default 20 s.
 	DrainTimeout time.Duration
 	// LingerTimeout is how long input is read and dropped after the last GOAWAY,
-	// so that the peer reads it before a TCP reset. Default 1 s.
+	// so that the peer reads it before a TCP reset. Default 1 s. What is no socket and
+	// has no CloseWrite, such as net.Pipe, is closed at once.
 	LingerTimeout time.Duration
 
 	// BusyPoll is how long the reader asks its socket again before it waits, where
