@@ -35,7 +35,7 @@ func newAlarm() *alarm {
 	return a
 }
 
-// set has a, which is nobody's, end c at its deadline.
+// set makes a, which is nobody's, that of c: it ends c at its deadline.
 func (a *alarm) set(c *Call) {
 	a.call.Store(c)
 	now := time.Now()
@@ -76,12 +76,13 @@ func (a *alarm) ring() {
 // maxIdleAlarms is how many alarms a channel or server keeps that are nobody's.
 const maxIdleAlarms = 256
 
-// alarms are those of a channel or server that are nobody's, the last to become so at the
-// end. They are not the process's: a timer of one synctest bubble is of no use in another.
-// Nor is it for a sync.Pool to drop what is about to ring. Without locks: calls hold theirs.
+// alarms are the alarms of a channel or server that are nobody's, as a stack. There is none
+// for the process, for a timer of one synctest bubble is of no use in another; nor is it a
+// sync.Pool, which would drop what is about to ring. It has no lock, because who takes an
+// alarm or puts one back holds that of a call, and locks do not nest.
 type alarms struct {
 	idle  atomic.Pointer[[maxIdleAlarms]atomic.Pointer[alarm]] // nil: there never was one
-	count atomic.Int32                                         // how many there are, or about to be
+	count atomic.Int32                                         // how many there are, or are about to be
 }
 
 // take returns an alarm that is nobody's. A nil s keeps none.

@@ -30,7 +30,7 @@ func (c *Call) armLocked() {
 	k.alarm.set(c)
 }
 
-// disarmLocked stops it.
+// disarmLocked gives the alarm back, which ends another call next, or is stopped.
 func (c *Call) disarmLocked() {
 	if k := c.clock; k != nil && k.alarm != nil {
 		c.shared().alarms.put(k.alarm)

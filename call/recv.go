@@ -162,6 +162,7 @@ func (c *Call) StopReceiving() bool {
 	return !isWanted
 }
 
+// place says where the stream may read a DATA payload of n bytes to, see Attempt.Place.
 func (c *Call) place(t *Attempt, n int) *mem.Buffer {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -15,13 +15,12 @@ type sendSide struct {
 	state  sendState
 	hinted bool // the outstanding message completes when it is buffered
 	// repeating: the first message goes out on another stream, although its
-	// operation has completed. Meanwhile held is the second message, and the end
-	// after it; nil nearly always.
+	// operation has completed.
 	repeating bool
 	// handing counts the goroutines that have taken sends of earlier batches and
 	// not called Stream.Send yet. Meanwhile what is accepted stays queued.
 	handing int32
-	held    *frame.Outgoing
+	held    *frame.Outgoing // while repeating: the second message, and the end after it; nil nearly always
 }
 
 // writeBuffer is how many bytes of messages may wait to be framed while those

@@ -77,7 +77,8 @@ func NewSettings(s Settings) *Settings {
 	return &s
 }
 
-// defaultSettings are for calls that name none.
+// defaultSettings are for calls that name none. They are the process's, so they keep no
+// alarms.
 var defaultSettings = sync.OnceValue(func() *Settings {
 	s := NewSettings(Settings{})
 	s.alarms = nil
