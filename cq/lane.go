@@ -26,9 +26,9 @@ type Lane struct {
 // goroutines that start a batch of operations.
 type laneRoom struct {
 	pending []laneEntry
-	spare   []laneEntry  // the other of the two, being delivered by Flush
-	batch   []laneEntry  // what is being delivered
+	batch   []laneEntry  // what is being delivered; nil: nothing is
 	begun   int          // of batch
+	spare   []laneEntry  // the array that batch had before, which is pending's meanwhile
 	scratch []Completion // of one queue, on their way
 }
 
@@ -102,8 +102,8 @@ func (l *Lane) Flush() {
 // keepRest collects again, before all else, what could not be delivered.
 func (l *Lane) keepRest() {
 	if l.laneRoom != nil && l.batch != nil {
-		l.pending, l.spare = slices.Concat(l.batch[l.begun:], l.pending), nil // which were one array
-		l.batch = nil
+		l.pending = slices.Concat(l.batch[l.begun:], l.pending)
+		l.spare, l.batch = nil, nil // neither was cleared
 	}
 }
 

@@ -1,9 +1,6 @@
 package cq
 
-import (
-	"context"
-	"time"
-)
+import "time"
 
 // poller is one goroutine blocked in Next or Pluck. It belongs to its queue:
 // a channel or timer that outlived its queue could not be used from another
@@ -39,21 +36,6 @@ type selector struct {
 var anyTag = selector{}
 
 func (s selector) matches(tag Tag) bool { return !s.byTag || s.tag == tag }
-
-// patience is how long a harvester waits: until ctx ends if ctx is set, else
-// until the deadline, else forever.
-type patience struct {
-	ctx      context.Context //nolint:containedctx // an argument that travels with its twin, on the stack
-	deadline time.Time
-}
-
-// err is why the patience ended.
-func (p patience) err() error {
-	if p.ctx != nil {
-		return p.ctx.Err()
-	}
-	return context.DeadlineExceeded
-}
 
 // wait blocks until the poller is woken or the patience ends, and reports the
 // latter. With both at once the answer may be either.

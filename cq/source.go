@@ -1,10 +1,8 @@
 package cq
 
 import (
-	"context"
 	"sync"
 	"sync/atomic"
-	"time"
 )
 
 // Source is where completions come from, a connection to be read for example. Who
@@ -175,34 +173,4 @@ func (q *Queue) Host() Host {
 	case byPluck:
 	}
 	return nil
-}
-
-func nothing() {}
-
-// watch sets isRecalled and nudges s when the patience ends, until stop is called.
-func (p patience) watch(isRecalled *atomic.Bool, s Source) (stop func()) {
-	switch {
-	case p.ctx != nil && p.ctx.Done() != nil:
-		unwatch := context.AfterFunc(p.ctx, over(isRecalled, s))
-		return func() { unwatch() }
-	case p.ctx == nil && !p.deadline.IsZero():
-		timer := time.AfterFunc(time.Until(p.deadline), over(isRecalled, s))
-		return func() { timer.Stop() }
-	}
-	return nothing
-}
-
-func over(isRecalled *atomic.Bool, s Source) func() {
-	return func() {
-		isRecalled.Store(true)
-		s.Nudge()
-	}
-}
-
-// isOver reports whether the patience has ended.
-func (p patience) isOver() bool {
-	if p.ctx != nil {
-		return p.ctx.Err() != nil
-	}
-	return !p.deadline.IsZero() && !time.Now().Before(p.deadline)
 }

@@ -99,7 +99,8 @@ func (w *Waiter) Complete(c Completion) {
 	}
 }
 
-// to moves the state, if it is from.
+// to is the only place that changes the state. It reports false, and changes nothing,
+// if that is not from.
 func (w *Waiter) to(from, next waiterState) bool {
 	return w.state.CompareAndSwap(uint32(from), uint32(next))
 }
@@ -196,7 +197,7 @@ func (w *Waiter) park(ctx context.Context) (ended bool) {
 func (w *Waiter) finalize() bool {
 	c := w.c
 	w.c, w.source = Completion{}, nil
-	w.state.Store(uint32(waiterIdle)) // so that a finalizer may begin again
+	w.to(waiterEnded, waiterIdle) // so that a finalizer may begin again
 	return c.finalizeInto(&w.ev)
 }
 
