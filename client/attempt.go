@@ -5,11 +5,8 @@ import (
 	"fmt"
 	"net"
 	"strings"
-	"sync/atomic"
 	"time"
 
-	"github.com/cqrpc/cqrpc/cq"
-	"github.com/cqrpc/cqrpc/frame"
 	"github.com/cqrpc/cqrpc/transport"
 )
 
@@ -44,7 +41,7 @@ func (a *attempt) run(ctx context.Context) (*connHandler, error) {
 
 func (a *attempt) dial(ctx context.Context) (net.Conn, error) {
 	cfg := a.sub.cfg
-	nc, err := cfg.dial(ctx, a.sub.addr.network, a.address)
+	nc, err := cfg.dial(ctx, a.sub.target.network, a.address)
 	if err != nil {
 		return nil, naming(a.address, "dial "+a.address, err)
 	}
@@ -60,47 +57,4 @@ func naming(address, prefix string, err error) error {
 		return err
 	}
 	return fmt.Errorf("%s: %w", prefix, err)
-}
-
-// connHandler receives one connection's events.
-type connHandler struct {
-	sub    *subchannel
-	conn   *transport.Conn
-	made   chan struct{} // closed when conn is set
-	result chan error    // capacity 1: how the attempt ended
-
-	gone atomic.Pointer[error] // why it takes no more streams, maybe before it is adopted
-}
-
-// OnStream never happens: servers open no streams.
-func (h *connHandler) OnStream(*transport.Stream, *frame.Headers, *cq.Lane) {}
-
-// OnReady ends the attempt.
-func (h *connHandler) OnReady() { h.result <- nil }
-
-// OnDrain releases the connection; its streams go on.
-func (h *connHandler) OnDrain(err error) { h.leave(err) }
-
-// OnClosed releases the connection, or fails the attempt. Why it drained, if it did, says more
-// than its end.
-func (h *connHandler) OnClosed(err error) {
-	if err == nil {
-		err = transport.ErrClosed
-	}
-	if cause := h.gone.Load(); cause != nil {
-		err = *cause
-	}
-	select {
-	case h.result <- err:
-	default:
-	}
-	h.leave(err)
-}
-
-// leave gives the connection back. It may come before the connection has been adopted:
-// adopt then looks again.
-func (h *connHandler) leave(err error) {
-	<-h.made
-	h.gone.CompareAndSwap(nil, &err)
-	h.sub.release(h.conn, err)
 }

@@ -5,9 +5,9 @@ import (
 	"github.com/cqrpc/cqrpc/transport"
 )
 
-// These are the seams at which a channel will grow: several addresses, several
-// connections, a policy that chooses, per-method configuration from the
-// service. Each has one implementation so far, and Channel knows none of them.
+// These are the seams at which a channel will grow: several connections, a policy
+// that chooses, per-method configuration from the service. Each has one
+// implementation so far, and Channel knows none of them.
 
 // balancer makes and keeps a channel's connections. It tells the channel its
 // state, and what picks among the connections, by updates. Names are resolved

@@ -161,7 +161,7 @@ func WithCompressors(s *codec.Compressors) Option {
 func WithCodec(k codec.Codec) Option { return optionFunc(func(c *config) { c.codec = k }) }
 
 // WithLogger sets where connection events are reported: made and lost at Info,
-// failed attempts at Warn; and panics of filters, at Error. No metadata is logged.
+// failed rounds of attempts at Warn; and panics of filters, at Error. No metadata is logged.
 // Default: nowhere, but for panics, which go to [slog.Default].
 func WithLogger(l *slog.Logger) Option { return optionFunc(func(c *config) { c.logger = l }) }
 

@@ -90,7 +90,7 @@ func (r *round) failure() error {
 	for i, a := range r.attempts {
 		r.errs[i] = naming(a.address, a.address, r.errs[i])
 	}
-	name := r.attempts[0].sub.addr.address
+	name := r.attempts[0].sub.target.address
 	return fmt.Errorf("none of the %d addresses of %s: %w", len(r.errs), name, failures(r.errs))
 }
 

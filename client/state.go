@@ -18,12 +18,12 @@ type State uint8
 const (
 	// Idle: no connection and none wanted.
 	Idle State = iota
-	// Connecting: the first attempt is being made; calls wait.
+	// Connecting: the first round of attempts is being made; calls wait.
 	Connecting
 	// Ready: connected.
 	Ready
-	// TransientFailure: the last attempt failed. Another follows after a
-	// back-off; meanwhile calls fail unless they wait for ready.
+	// TransientFailure: the last round failed, at every address. Another follows
+	// after a back-off; meanwhile calls fail unless they wait for ready.
 	TransientFailure
 	// Shutdown: Close was called.
 	Shutdown

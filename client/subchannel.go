@@ -17,14 +17,14 @@ import (
 // itself it is the balancer of a channel with one connection.
 type subchannel struct {
 	// immutable
-	addr    target
+	target  target
 	cfg     *config
 	watcher func(update)  // called with no lock held
 	hurry   chan struct{} // capacity 1: cuts a back-off short
 
 	mu sync.Mutex
 	// guarded by mu
-	attempt   context.CancelFunc // of the round or back-off in progress, nil if none
+	giveUp    context.CancelFunc // ends the round or back-off in progress, nil if none
 	conn      *transport.Conn    // ready, and not yet lost or drained
 	failures  int                // rounds in a row that brought no lasting connection
 	wasYoung  bool               // the last connection was lost within Backoff.Initial
@@ -34,9 +34,9 @@ type subchannel struct {
 	closed    bool
 }
 
-func newSubchannel(addr target, cfg *config, watcher func(update)) *subchannel {
+func newSubchannel(t target, cfg *config, watcher func(update)) *subchannel {
 	s := &subchannel{
-		addr: addr, cfg: cfg, watcher: watcher,
+		target: t, cfg: cfg, watcher: watcher,
 		hurry: make(chan struct{}, 1), keepalive: cfg.transport.Keepalive.Time,
 	}
 	if s.keepalive > 0 {
@@ -61,11 +61,11 @@ func (s *subchannel) updateLocked(u update) update {
 func (s *subchannel) connect() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.closed || s.attempt != nil || s.conn != nil {
+	if s.closed || s.giveUp != nil || s.conn != nil {
 		return
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	s.attempt = cancel
+	s.giveUp = cancel
 	go func() {
 		defer cancel()
 		s.run(ctx)
@@ -91,7 +91,7 @@ func (s *subchannel) run(ctx context.Context) {
 		if err == nil || ctx.Err() != nil {
 			return
 		}
-		s.cfg.logger.Warn("channel: connection attempt failed", "target", s.addr.text, "error", err)
+		s.cfg.logger.Warn("channel: connection attempt failed", "target", s.target.text, "error", err)
 		s.mu.Lock()
 		u := s.updateLocked(update{state: TransientFailure, err: err})
 		s.mu.Unlock()
@@ -160,13 +160,13 @@ func (s *subchannel) try(ctx context.Context) error {
 func (s *subchannel) resolve(ctx context.Context, timeout time.Duration) ([]string, error) {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	return s.addr.addresses(ctx, s.cfg.resolve)
+	return s.target.addresses(ctx, s.cfg.resolve)
 }
 
 // serverName is the name that a server proves by TLS, unless the TLS configuration
 // has another one.
 func (s *subchannel) serverName() string {
-	name := s.addr.authority
+	name := s.target.authority
 	if s.cfg.authority != "" {
 		name = s.cfg.authority
 	}
@@ -185,10 +185,10 @@ func (s *subchannel) adopt(h *connHandler) {
 		conn.Close()
 		return
 	}
-	s.conn, s.attempt = conn, nil
+	s.conn, s.giveUp = conn, nil
 	u := s.updateLocked(update{state: Ready, pick: newOnlyOne(conn)})
 	s.mu.Unlock()
-	s.cfg.logger.Info("channel: connected", "target", s.addr.text, "peer", conn.RemoteAddr())
+	s.cfg.logger.Info("channel: connected", "target", s.target.text, "peer", conn.RemoteAddr())
 	s.watcher(u)
 	if cause := h.gone.Load(); cause != nil {
 		s.release(conn, *cause)
@@ -222,7 +222,7 @@ func (s *subchannel) release(conn *transport.Conn, cause error) {
 	}
 	u = s.updateLocked(u)
 	s.mu.Unlock()
-	s.cfg.logger.Info("channel: connection gone", "target", s.addr.text, "cause", cause)
+	s.cfg.logger.Info("channel: connection gone", "target", s.target.text, "cause", cause)
 	s.watcher(u)
 	if u.state == TransientFailure {
 		s.connect()
@@ -249,11 +249,11 @@ func (s *subchannel) idle() {
 func (s *subchannel) close(cause error) {
 	s.mu.Lock()
 	s.closed = true
-	conn, cancel := s.conn, s.attempt
-	s.conn, s.attempt = nil, nil
+	conn, giveUp := s.conn, s.giveUp
+	s.conn, s.giveUp = nil, nil
 	s.mu.Unlock()
-	if cancel != nil {
-		cancel()
+	if giveUp != nil {
+		giveUp()
 	}
 	if conn != nil {
 		conn.CloseWith(cause)
