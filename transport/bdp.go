@@ -32,6 +32,7 @@ const (
 	bdpProbing
 )
 
+// enter is the only place that changes a phase.
 func (b *bdpState) enter(p bdpPhase) { b.phase, b.bytes = p, 0 }
 
 // countBytes feeds the estimator. A PING is sent only after a good part of a window
@@ -57,7 +58,7 @@ func (c *Conn) ask() {
 	}
 	c.mu.Lock()
 	if c.pings.addLocked(&c.control, ping{kind: pingBDP}) {
-		c.bdp.phase = bdpAsking
+		c.bdp.enter(bdpAsking)
 	}
 	c.kickLocked()
 	c.mu.Unlock()

@@ -73,7 +73,7 @@ type Conn struct {
 	poll     *busyPoll            // nil: there was nothing to answer yet
 	batching bool                 // as inBatch
 	answered bool                 // several streams had answers when the last batch ended
-	asked    int32                // messages and requests in the batch, for which answers may come
+	asked    int32                // frames of DATA in the batch, to which answers may come
 
 	// flusher only
 	w *frame.Writer

@@ -43,6 +43,15 @@ const (
 	goawayFixed
 )
 
+// to is the only place that changes a stage; stages never go back, and the last may be
+// reached again.
+func (s *goawayStage) to(next goawayStage) {
+	if next < *s {
+		panic(fmt.Sprintf("BUG: transport: GOAWAY stage %d -> %d", *s, next))
+	}
+	*s = next
+}
+
 func (g *goawayState) refuses(id uint32) bool { return g.stage == goawayFixed && id > g.last }
 
 // Drain ends the connection gracefully. A server sends GOAWAY twice: first with
@@ -61,14 +70,14 @@ func (c *Conn) Drain() {
 		c.state.to(draining)
 	}
 	if c.side == Client || !c.peer.received {
-		c.goaway.stage = goawayFixed
+		c.goaway.stage.to(goawayFixed)
 		c.goaway.last = c.goaway.accepted
 		gone := c.takeOpeningLocked(nil)
 		c.laterLocked(func() { deliverAll(gone, ErrDraining) })
 		c.drainedLocked()
 		return
 	}
-	c.goaway.stage = goawayAnnounced
+	c.goaway.stage.to(goawayAnnounced)
 	c.control.goAways = append(c.control.goAways,
 		goAwayFrame{lastID: maxStreamID, code: frame.NoError, debug: "graceful shutdown"})
 	c.pings.addLocked(&c.control, ping{kind: pingDrain})
@@ -81,7 +90,7 @@ func (c *Conn) fixGoAwayLocked() {
 	if c.goaway.stage != goawayAnnounced || c.state >= closing {
 		return
 	}
-	c.goaway.stage = goawayFixed
+	c.goaway.stage.to(goawayFixed)
 	c.goaway.last = c.goaway.accepted
 	c.control.goAways = append(c.control.goAways, goAwayFrame{lastID: c.goaway.last, code: frame.NoError})
 	c.kickLocked()
@@ -109,7 +118,7 @@ func (c *Conn) onGoAway(f *frame.Frame) error {
 		c.mu.Unlock()
 		return nil
 	}
-	c.goaway.stage = goawayFixed
+	c.goaway.stage.to(goawayFixed)
 	first := c.state < draining
 	if first {
 		c.state.to(draining)
@@ -153,7 +162,7 @@ func (c *Conn) takeUnprocessedLocked(gone []goneStream, f *frame.Frame) []goneSt
 // (RFC 9113 section 5.1.1).
 func (c *Conn) exhaustedLocked() {
 	c.state.to(draining)
-	c.goaway.stage = goawayFixed
+	c.goaway.stage.to(goawayFixed)
 	gone := c.takeOpeningLocked(nil)
 	c.drainedLocked()
 	c.laterLocked(func() {

@@ -13,12 +13,14 @@ import (
 	"github.com/cqrpc/cqrpc/frame"
 )
 
-// maxBatch is how many frames are handled before their completions are
-// delivered, when more are already buffered. enoughAsked is how many messages are
-// enough where they are answered: the answers are written with the batch that brought
-// the messages, and until then the peer has nothing to do.
 const (
-	maxBatch    = 64
+	// maxBatch is how many frames are handled before their completions are
+	// delivered, when more are already buffered.
+	maxBatch = 64
+
+	// enoughAsked is how many frames of DATA end a batch where messages are answered:
+	// the answers are written with the batch that brought the messages, and until then
+	// the peer has nothing to do.
 	enoughAsked = 24
 )
 
@@ -71,8 +73,9 @@ func (c *Conn) readBatch() (err error) {
 	return err
 }
 
-// isEnough reports whether the messages of a batch, as far as it has come, are better answered
-// before more are handled. Pollers of a queue write between their events (cq.Source.Tend).
+// isEnough reports whether a batch ends here although more is buffered, so that what it has
+// brought is answered first. Not where pollers of a queue answer: they write between their
+// events (cq.Source.Tend).
 func (c *Conn) isEnough() bool {
 	if !c.answered || c.asked < enoughAsked {
 		return false
