@@ -153,9 +153,18 @@ func RecvStatus(st *cqrpc.Status, trailing *cqrpc.Metadata) Op {
 func RecvClose(cancelled *bool) Op { return Op{kind: RecvCloseOp, intoFlag: cancelled} }
 
 // With returns the operation with flags added.
-func (o Op) With(f Flags) Op {
-	o.flags |= f
+func (o Op) With(flags ...Flags) Op {
+	o.flags |= Union(flags)
 	return o
+}
+
+// Union returns all of some flags in one, 0 if there are none. For styles, whose
+// sends take any number.
+func Union(flags []Flags) (all Flags) {
+	for _, f := range flags {
+		all |= f
+	}
+	return all
 }
 
 // Kind returns the operation's kind.

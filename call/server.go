@@ -97,7 +97,7 @@ func NewServerIn(c *Call, cfg Config, s Stream, h *frame.Headers, p *Peer) (*Cal
 	c.init(&cfg)
 	send, _ := c.chooseCompressor(c.shared().Compressor)
 	c.setCodingLocked(send, r.compressor)
-	c.recv.state = recvMessages
+	c.recv.state.to(recvMessages)
 	if h.End {
 		c.recv.state.to(recvEnded)
 	}

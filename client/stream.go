@@ -88,12 +88,8 @@ func (s *stream) sendBuffer(b *call.Buffer, flags []call.Flags) error {
 			b.Free()
 		}
 	}()
-	op := call.SendMessage(b)
-	for _, f := range flags {
-		op = op.With(f)
-	}
 	var err error
-	isTaken, err = s.sendMessage(op)
+	isTaken, err = s.sendMessage(call.SendMessage(b).With(flags...))
 	return err
 }
 

@@ -58,11 +58,7 @@ func (s *Sender[Res]) SendWith(res *Res, flags call.Flags) error {
 // the codec of the call. It takes ownership of b, on error too: to send it on other
 // calls as well, give each a b.Ref().
 func (s *Sender[Res]) SendBuffer(b *call.Buffer, flags ...call.Flags) error {
-	var all call.Flags
-	for _, f := range flags {
-		all |= f
-	}
-	return s.rpc.sendBuffer(b, all)
+	return s.rpc.sendBuffer(b, call.Union(flags))
 }
 
 // RawStream is a call whose messages are bytes. One goroutine may receive and

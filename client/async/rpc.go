@@ -221,9 +221,7 @@ func (r *rpc) write(op call.Op, do intent, tag cq.Tag, flags []call.Flags) error
 	if err != nil {
 		return err
 	}
-	for _, f := range flags {
-		op = op.With(f)
-	}
+	op = op.With(flags...)
 	if s.closes {
 		op = op.With(call.BufferHint) // the end flushes it
 	}

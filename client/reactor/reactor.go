@@ -95,7 +95,7 @@ type writer[Req any] struct{ base }
 // not called yet, before that returns; from then on it is free for reuse. The
 // flags are those of [call.SendMessage].
 func (w *writer[Req]) StartWrite(m *Req, flags ...call.Flags) {
-	w.startWrite("StartWrite", &reaction.Op{Kind: reaction.Write, Value: m, Flags: union(flags)})
+	w.startWrite("StartWrite", &reaction.Op{Kind: reaction.Write, Value: m, Flags: call.Union(flags)})
 }
 
 // StartWriteBuffer is StartWrite of a message that was encoded before, see
@@ -108,7 +108,7 @@ func (w *writer[Req]) StartWriteBuffer(b *call.Buffer, flags ...call.Flags) {
 		return
 	}
 	w.startWrite("StartWriteBuffer", &reaction.Op{
-		Kind: reaction.Write, Value: reaction.Encoded{Buffer: b}, Flags: union(flags),
+		Kind: reaction.Write, Value: reaction.Encoded{Buffer: b}, Flags: call.Union(flags),
 	})
 }
 
@@ -116,7 +116,7 @@ func (w *writer[Req]) StartWriteBuffer(b *call.Buffer, flags ...call.Flags) {
 // its only reaction.
 func (w *writer[Req]) StartWriteLast(m *Req, flags ...call.Flags) {
 	w.startWrite("StartWriteLast", &reaction.Op{
-		Kind: reaction.Write, Clash: reaction.Of(reaction.WritesDone), Bars: writes, Value: m, Flags: union(flags),
+		Kind: reaction.Write, Clash: reaction.Of(reaction.WritesDone), Bars: writes, Value: m, Flags: call.Union(flags),
 	})
 }
 
@@ -125,10 +125,3 @@ func (w *writer[Req]) StartWritesDone() { w.startWritesDone() }
 
 // writes is what cannot be started after the last write.
 const writes = reaction.Set(1<<reaction.Write | 1<<reaction.WritesDone)
-
-func union(flags []call.Flags) (f call.Flags) {
-	for _, g := range flags {
-		f |= g
-	}
-	return f
-}

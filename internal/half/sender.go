@@ -198,14 +198,6 @@ func verdictOf(err error) error {
 	return err
 }
 
-// Union is all flags that were given to a Send.
-func Union(flags []call.Flags) (all call.Flags) {
-	for _, f := range flags {
-		all |= f
-	}
-	return all
-}
-
 // Flush sends the message that is kept back, if there is one. The future is
 // resolved when all messages were taken.
 func (s *Sender) Flush(handle any) *Done {

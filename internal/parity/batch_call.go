@@ -169,9 +169,5 @@ func (m batchMessages[Req, Res]) Send(res *Res) error { return m.call.send(call.
 
 // SendBuffer implements BufferSender, as that of batchStream.
 func (m batchMessages[Req, Res]) SendBuffer(b *call.Buffer, flags ...call.Flags) error {
-	op := call.SendMessage(b)
-	for _, f := range flags {
-		op = op.With(f)
-	}
-	return m.call.send(op)
+	return m.call.send(call.SendMessage(b).With(flags...))
 }

@@ -88,11 +88,7 @@ func (s *batchStream) Send(req []byte) error { return s.send(call.SendValue(&Mes
 // SendBuffer implements BufferSender. A batch that is rejected is a mistake of
 // this caller's, and with it goes the buffer.
 func (s *batchStream) SendBuffer(b *call.Buffer, flags ...call.Flags) error {
-	op := call.SendMessage(b)
-	for _, f := range flags {
-		op = op.With(f)
-	}
-	return s.send(op)
+	return s.send(call.SendMessage(b).With(flags...))
 }
 
 func (s *batchStream) send(op call.Op) error {

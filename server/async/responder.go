@@ -140,14 +140,7 @@ func (r *responder) read(req any, isNil bool, tag cq.Tag) error {
 }
 
 // message is the operation that sends a response.
-func message(res any, flags []call.Flags) call.Op { return with(call.SendValue(res), flags) }
-
-func with(op call.Op, flags []call.Flags) call.Op {
-	for _, f := range flags {
-		op = op.With(f)
-	}
-	return op
-}
+func message(res any, flags []call.Flags) call.Op { return call.SendValue(res).With(flags...) }
 
 // write sends one response; next is lastOut for the last.
 func (r *responder) write(op call.Op, next writing, tag cq.Tag) error {
@@ -174,7 +167,7 @@ func (r *responder) writeBuffer(b *call.Buffer, tag cq.Tag, flags []call.Flags) 
 			b.Free()
 		}
 	}()
-	err := r.write(with(call.SendMessage(b), flags), going, tag)
+	err := r.write(call.SendMessage(b).With(flags...), going, tag)
 	isWritten = err == nil
 	return err
 }

@@ -7,7 +7,6 @@ import (
 	"github.com/cqrpc/cqrpc"
 	"github.com/cqrpc/cqrpc/call"
 	"github.com/cqrpc/cqrpc/cq/future"
-	"github.com/cqrpc/cqrpc/internal/half"
 )
 
 // ResponseSink is the one response of a call. Success or Fail must be called
@@ -55,14 +54,14 @@ type Sink[T any] struct{ rpc *rpc }
 // message takes the initial metadata along, and goes out at once in any case. A
 // message that cannot be marshalled fails the future and not the call.
 func (s *Sink[T]) Send(m *T, flags ...call.Flags) *future.Future[struct{}] {
-	return s.rpc.out.Send(m, half.Union(flags), s)
+	return s.rpc.out.Send(m, call.Union(flags), s)
 }
 
 // SendBuffer is Send of a message that was encoded before, see [call.Encode], with
 // the codec of the call. b is the sink's, whatever comes of it: to send it to other
 // sinks as well, give each a b.Ref().
 func (s *Sink[T]) SendBuffer(b *call.Buffer, flags ...call.Flags) *future.Future[struct{}] {
-	return s.rpc.out.SendBuffer(b, half.Union(flags), s)
+	return s.rpc.out.SendBuffer(b, call.Union(flags), s)
 }
 
 // EnhanceBatch makes a burst of messages one write, or ends that (grpc-rs

@@ -94,7 +94,7 @@ type writer[Res any] struct{ base }
 // returned yet; from OnWriteDone on, at the latest, it is free for reuse. The
 // flags are those of [call.SendMessage].
 func (w *writer[Res]) StartWrite(m *Res, flags ...call.Flags) {
-	w.startWrite("StartWrite", &reaction.Op{Kind: reaction.Write, Value: m, Flags: union(flags)})
+	w.startWrite("StartWrite", &reaction.Op{Kind: reaction.Write, Value: m, Flags: call.Union(flags)})
 }
 
 // StartWriteBuffer is StartWrite of a message that was encoded before, see
@@ -107,7 +107,7 @@ func (w *writer[Res]) StartWriteBuffer(b *call.Buffer, flags ...call.Flags) {
 		return
 	}
 	w.startWrite("StartWriteBuffer", &reaction.Op{
-		Kind: reaction.Write, Value: reaction.Encoded{Buffer: b}, Flags: union(flags),
+		Kind: reaction.Write, Value: reaction.Encoded{Buffer: b}, Flags: call.Union(flags),
 	})
 }
 
@@ -115,7 +115,7 @@ func (w *writer[Res]) StartWriteBuffer(b *call.Buffer, flags ...call.Flags) {
 // not held back until then, unlike in C++.
 func (w *writer[Res]) StartWriteLast(m *Res, flags ...call.Flags) {
 	w.startWrite("StartWriteLast", &reaction.Op{
-		Kind: reaction.Write, Bars: reaction.Of(reaction.Write), Value: m, Flags: union(flags),
+		Kind: reaction.Write, Bars: reaction.Of(reaction.Write), Value: m, Flags: call.Union(flags),
 	})
 }
 
@@ -125,15 +125,8 @@ func (w *writer[Res]) StartWriteLast(m *Res, flags ...call.Flags) {
 func (w *writer[Res]) StartWriteAndFinish(m *Res, st cqrpc.Status, flags ...call.Flags) {
 	w.finishWith("StartWriteAndFinish", &reaction.Op{
 		Kind: reaction.Final, Clash: reaction.Of(reaction.Write), Bars: reaction.All,
-		Value: m, Flags: union(flags), Status: boxed(st),
+		Value: m, Flags: call.Union(flags), Status: boxed(st),
 	})
-}
-
-func union(flags []call.Flags) (f call.Flags) {
-	for _, g := range flags {
-		f |= g
-	}
-	return f
 }
 
 // boxed keeps a status that says more than OK.
