@@ -19,8 +19,8 @@
 //	h.Shutdown()           // watchers see NOT_SERVING and go elsewhere
 //	err := s.Shutdown(ctx) // waits for calls, a Watch is one
 //
-// A Watch ends when its client ends it. One that does not, when the server says
-// goodbye, holds Server.Shutdown until the context of that ends.
+// A Watch ends when its client ends it. A client that does not, though its connection
+// is told to drain, keeps the Shutdown of the server waiting until ctx ends.
 //
 // # Concurrency
 //

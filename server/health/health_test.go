@@ -201,6 +201,22 @@ func TestSlowWatcherIsNotToldWhatItKnows(t *testing.T) {
 	})
 }
 
+// A status that gRPC does not know is one like others.
+func TestWatchOfAnyStatus(t *testing.T) {
+	play(t, func(s *scene) {
+		s.SetServingStatus("", -1)
+		p := s.peer(0)
+		startWatch(p, 1, "")
+		p.WantResponse("it is accepted", 1)
+		synctest.Wait()
+		s.SetServingStatus("", health.Serving)
+		p.WriteWindowUpdate(1, 1<<20)
+		p.WantMessage("the first", 1, false, said(-1))
+		p.WantMessage("what came while it was written", 1, false, said(pb.HealthCheckResponse_SERVING))
+		p.WantIdle("there is nothing else to tell")
+	})
+}
+
 // Nothing runs for a client that watches, and all are told.
 func TestWatchersCostNoGoroutine(t *testing.T) {
 	play(t, func(s *scene) {

@@ -13,10 +13,10 @@ const maxName = 1024
 // watcher is a client's Watch: it writes what it has not told yet, one message at a
 // time, and what is set meanwhile is told by the next.
 //
-//	          beginLocked                  written, it has changed
-//	silent ──────────────► writing ──────────────────────────────► writing
-//	   ▲                      │
-//	   └─ written, and told ──┘
+//	       join, beginLocked               written, it has changed
+//	silent ──────────────────► writing ──────────────────────────► writing
+//	   ▲                          │
+//	   └─── written, and told ────┘
 type watcher struct {
 	reactor.WriteBase[pb.HealthCheckResponse]
 
@@ -32,7 +32,7 @@ type watcher struct {
 
 // watch serves a Watch.
 func (s *Server) watch(_ *reactor.Context, req *pb.HealthCheckRequest) reactor.WriteReactor[pb.HealthCheckResponse] {
-	w := &watcher{server: s, name: req.GetService(), told: -1}
+	w := &watcher{server: s, name: req.GetService()}
 	req.Reset() // it lives as long as the call does, with all that the client has put into it
 	if status, ok := s.join(w); ok {
 		w.StartWrite(response(status))
@@ -54,8 +54,7 @@ func (s *Server) join(w *watcher) (Status, bool) {
 		v.watchers = make(map[*watcher]struct{})
 	}
 	v.watchers[w] = struct{}{}
-	w.service = v
-	w.beginLocked()
+	w.service, w.told, w.isWriting = v, v.status, true
 	return v.status, true
 }
 
@@ -84,7 +83,7 @@ func tell(due []*watcher, status Status) {
 // OnWriteDone implements reactor.WriteReactor.
 func (w *watcher) OnWriteDone(ok bool) {
 	if !ok {
-		return // nothing can be written any more, so it goes on writing in vain
+		return // nothing can be written any more, and isWriting, which stays, keeps others from trying
 	}
 	w.server.mu.Lock()
 	w.isWriting = false
