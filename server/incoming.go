@@ -25,8 +25,8 @@ type Info struct {
 // Incoming returns what the context of a handler, or one derived from it, knows
 // about the call. It reports false for any other context.
 func Incoming(ctx context.Context) (Info, bool) {
-	c, ok := ctx.Value(contextKey{}).(*Context)
-	if !ok || c.call == nil {
+	c, err := contextOf(ctx)
+	if err != nil {
 		return Info{}, false
 	}
 	return Info{
