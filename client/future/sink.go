@@ -56,13 +56,7 @@ func (s *Sink[T]) Flush() *future.Future[struct{}] { return s.out.half.Flush(s) 
 // if that ends while it waits, and then one message may be under way. It does
 // not close the sink. Not for pollers.
 func (s *Sink[T]) SendAll(ctx context.Context, seq iter.Seq[*T]) error {
-	return s.out.half.SendAll(ctx, func(yield func(any) bool) {
-		for m := range seq {
-			if !yield(m) {
-				return
-			}
-		}
-	}, s)
+	return half.SendAll(ctx, &s.out.half, seq, s)
 }
 
 // SendFrom sends what next gives until it gives false, as a batch: enhanced, and

@@ -267,7 +267,7 @@ func (s *Sender) Enhance(on bool) (was bool) {
 
 // SendAll sends the messages of seq as one enhanced batch, waiting for each to
 // be taken, or until ctx ends.
-func (s *Sender) SendAll(ctx context.Context, seq iter.Seq[any], handle any) error {
+func SendAll[T any](ctx context.Context, s *Sender, seq iter.Seq[*T], handle any) error {
 	if !s.Enhance(true) {
 		defer s.Enhance(false)
 	}

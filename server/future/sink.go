@@ -7,6 +7,7 @@ import (
 	"github.com/cqrpc/cqrpc"
 	"github.com/cqrpc/cqrpc/call"
 	"github.com/cqrpc/cqrpc/cq/future"
+	"github.com/cqrpc/cqrpc/internal/half"
 )
 
 // ResponseSink is the one response of a call. Success or Fail must be called
@@ -83,13 +84,7 @@ func (s *Sink[T]) Flush() *future.Future[struct{}] { return s.rpc.out.Flush(s) }
 // not close the sink. Not for pollers, and so not for handlers: only for
 // goroutines they start.
 func (s *Sink[T]) SendAll(ctx context.Context, seq iter.Seq[*T]) error {
-	return s.rpc.out.SendAll(ctx, func(yield func(any) bool) {
-		for m := range seq {
-			if !yield(m) {
-				return
-			}
-		}
-	}, s)
+	return half.SendAll(ctx, s.rpc.out, seq, s)
 }
 
 // SendFrom sends what next gives until it gives false, as a batch: enhanced, and
