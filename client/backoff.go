@@ -44,8 +44,8 @@ func (b Backoff) resolved() Backoff {
 	return b
 }
 
-// delay is how long after the start of the failures-th failed attempt in a row
-// the next may start. random is in [0,1).
+// delay is how long after the start of the failures-th failed round in a row the
+// next may start. random is in [0,1).
 func (b Backoff) delay(failures int, random float64) time.Duration {
 	if failures <= 0 {
 		return 0

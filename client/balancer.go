@@ -19,7 +19,7 @@ import (
 type balancer interface {
 	// connect asks for connections where there are none.
 	connect()
-	// resetBackoff ends waiting between attempts.
+	// resetBackoff ends waiting between rounds of attempts.
 	resetBackoff()
 	// release gives back a connection that takes no more streams.
 	release(conn *transport.Conn, cause error)

@@ -70,11 +70,9 @@ func rejected(c *call.Call, err error) error {
 
 // await waits for a batch. When ctx ends the call is cancelled, which completes
 // the batch.
-func await(ctx context.Context, c *call.Call, w *cq.Waiter) cq.Event {
-	ev, ok := c.Await(ctx, w)
-	if !ok {
+func await(ctx context.Context, c *call.Call, w *cq.Waiter) {
+	if _, ok := c.Await(ctx, w); !ok {
 		c.CancelFor(ctx)
-		ev, _ = c.Await(context.Background(), w)
+		c.Await(context.Background(), w)
 	}
-	return ev
 }
