@@ -16,7 +16,7 @@ func BidiStream[Req, Res any](
 	ctx context.Context, ch *Channel, m call.Method[Req, Res], opts ...CallOption,
 ) (*BidiStreamCall[Req, Res], error) {
 	s := new(BidiStreamCall[Req, Res])
-	if err := ch.startStream(ctx, &s.stream, m.Name, opts); err != nil {
+	if err := ch.startStream(ctx, &s.stream, m.Name, false, opts); err != nil {
 		return nil, err
 	}
 	return s, nil

@@ -20,11 +20,10 @@ func (f callOptionFunc) applyCall(c *callConfig) { f(c) }
 // callConfig is a call's resolved options.
 type callConfig struct {
 	call.Config
-	own       *call.Settings // Settings, if an option has changed any
-	headers   cqrpc.Metadata
-	headerTo  *cqrpc.Metadata
-	trailerTo *cqrpc.Metadata
-	peerTo    *call.Peer
+	report
+
+	own     *call.Settings // Settings, if an option has changed any
+	headers cqrpc.Metadata
 }
 
 // set returns the settings of this call alone.

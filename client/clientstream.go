@@ -15,8 +15,7 @@ func ClientStream[Req, Res any](
 	ctx context.Context, ch *Channel, m call.Method[Req, Res], opts ...CallOption,
 ) (*ClientStreamCall[Req, Res], error) {
 	s := new(ClientStreamCall[Req, Res])
-	s.cfg.OneMessage = true
-	if err := ch.startStream(ctx, &s.stream, m.Name, opts); err != nil {
+	if err := ch.startStream(ctx, &s.stream, m.Name, true, opts); err != nil {
 		return nil, err
 	}
 	return s, nil

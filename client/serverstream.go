@@ -17,7 +17,7 @@ func ServerStream[Req, Res any](
 	ctx context.Context, ch *Channel, m call.Method[Req, Res], req *Req, opts ...CallOption,
 ) (*ServerStreamCall[Res], error) {
 	s := new(ServerStreamCall[Res])
-	if err := ch.startStream(ctx, &s.stream, m.Name, opts, call.SendValue(req), call.SendClose()); err != nil {
+	if err := ch.startStream(ctx, &s.stream, m.Name, false, opts, call.SendValue(req), call.SendClose()); err != nil {
 		return nil, err
 	}
 	return s, nil

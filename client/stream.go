@@ -17,7 +17,7 @@ import (
 // used by one goroutine at a time.
 type stream struct {
 	call   *call.Call
-	cfg    callConfig
+	report report
 	pieces pieces
 
 	// atomic: a direction is in use; a second user is told so
@@ -45,22 +45,23 @@ var (
 	errReceiving = cqrpc.Errorf(cqrpc.CodeInternal, "another goroutine is receiving on this stream")
 )
 
-// startStream starts a streaming call with ops sent at once.
+// startStream starts a streaming call with ops sent at once. hasOneResponse is true of
+// the shape ClientStream.
 func (ch *Channel) startStream(
-	ctx context.Context, s *stream, method string, opts []CallOption, ops ...call.Op,
+	ctx context.Context, s *stream, method string, hasOneResponse bool, opts []CallOption, ops ...call.Op,
 ) error {
-	one := s.cfg.OneMessage
-	s.cfg = ch.callConfig(method, opts)
-	s.cfg.OneMessage = one
-	ctx, err := s.cfg.begin(ctx)
+	cfg := ch.callConfig(method, opts)
+	cfg.OneMessage = hasOneResponse
+	ctx, err := cfg.begin(ctx)
 	if err != nil {
 		return err
 	}
 	if t, ok := ctx.Deadline(); ok {
-		s.cfg.deadline(t)
+		cfg.deadline(t)
 	}
-	s.call = ch.newCallIn(&s.pieces, s.cfg.Config)
-	ops = append(ops, call.SendInitialMetadata(s.cfg.headers))
+	s.report = cfg.report
+	s.call = ch.newCallIn(&s.pieces, cfg.Config)
+	ops = append(ops, call.SendInitialMetadata(cfg.headers))
 	if err := s.call.StartBatchOn(cq.Discard, ops, nil); err != nil {
 		defer s.call.Close()
 		return rejected(s.call, err)
@@ -161,15 +162,11 @@ func (s *stream) finished() error {
 }
 
 func (s *stream) tell() {
-	if s.cfg.headerTo != nil {
-		*s.cfg.headerTo, _ = s.Header()
+	if s.report.isEmpty() {
+		return
 	}
-	if s.cfg.trailerTo != nil {
-		*s.cfg.trailerTo = s.trailer
-	}
-	if s.cfg.peerTo != nil {
-		*s.cfg.peerTo = s.call.Peer()
-	}
+	header, _ := s.Header()
+	s.report.tell(s.call, header, s.trailer)
 }
 
 // Header waits for the response's initial metadata. It is empty if the server

@@ -16,9 +16,8 @@ type Prepared struct {
 	// Metadata is what the call's options say to send.
 	Metadata cqrpc.Metadata
 
-	headerTo, trailerTo *cqrpc.Metadata
-	peerTo              *call.Peer
-	pieces              pieces // the call's memory
+	report report
+	pieces pieces // the call's memory
 }
 
 // Prepare makes a call as NewCall does, in p, which is zero and must not be
@@ -36,25 +35,15 @@ func (ch *Channel) Prepare(
 		cfg.deadline(t)
 	}
 	p.Metadata = cfg.headers
-	p.headerTo, p.trailerTo, p.peerTo = cfg.headerTo, cfg.trailerTo, cfg.peerTo
+	p.report = cfg.report
 	p.Call = ch.newCallIn(&p.pieces, cfg.Config)
 	p.Call.Watch(ctx)
 }
 
 // Tells reports whether Tell has anything to do.
-func (p *Prepared) Tells() bool { return p.headerTo != nil || p.trailerTo != nil || p.peerTo != nil }
+func (p *Prepared) Tells() bool { return !p.report.isEmpty() }
 
 // Tell does what HeaderTo, TrailerTo and PeerTo among the call's options ask
 // for. The style calls it when the call has ended, before it tells the
 // application.
-func (p *Prepared) Tell(header, trailer cqrpc.Metadata) {
-	if p.headerTo != nil {
-		*p.headerTo = header
-	}
-	if p.trailerTo != nil {
-		*p.trailerTo = trailer
-	}
-	if p.peerTo != nil {
-		*p.peerTo = p.Call.Peer()
-	}
-}
+func (p *Prepared) Tell(header, trailer cqrpc.Metadata) { p.report.tell(p.Call, header, trailer) }
