@@ -37,7 +37,7 @@ func (a *audience) react(k reaction.Kind, ok bool, message cq.Finalizer) {
 		a.outer.OnSendInitialMetadataDone(ok)
 	case reaction.Read:
 		if message != nil {
-			ok = cq.Completion{OK: ok, Finalizer: message}.Harvest()
+			ok = a.harvest(cq.Completion{OK: ok, Finalizer: message})
 		}
 		a.outer.(reader).OnReadDone(ok)
 	case reaction.Write:
@@ -47,6 +47,25 @@ func (a *audience) react(k reaction.Kind, ok bool, message cq.Finalizer) {
 	default:
 		panic("BUG: reactor: a server has no such reaction")
 	}
+}
+
+// harvest decodes what a Read has brought. A codec that panics, or ends its goroutine
+// (runtime.Goexit), has brought nothing, and ends the call.
+func (a *audience) harvest(c cq.Completion) (ok bool) {
+	hasReturned := false
+	defer func() {
+		if hasReturned {
+			return
+		}
+		if v := recover(); v != nil {
+			a.panicked(v, debug.Stack())
+			return
+		}
+		a.box.Tell(reaction.Read, false) // its reaction is still to come; React does the rest
+	}()
+	ok = c.Harvest()
+	hasReturned = true
+	return ok
 }
 
 // panicked finishes a call of which a reaction did not return. The others, and

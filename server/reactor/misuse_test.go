@@ -1,6 +1,7 @@
 package reactor_test
 
 import (
+	"bytes"
 	"runtime"
 	"testing"
 	"testing/synctest"
@@ -175,7 +176,7 @@ func TestPanic(t *testing.T) {
 	}
 }
 
-// mined is a codec that crashes when it marshals "boom".
+// mined is a codec that crashes when it marshals "boom", or unmarshals it.
 type mined struct {
 	codec.Codec
 	crash func()
@@ -186,6 +187,13 @@ func (m mined) Size(v any) int {
 		m.crash()
 	}
 	return m.Codec.Size(v)
+}
+
+func (m mined) Unmarshal(data []byte, v any) error {
+	if bytes.Contains(data, []byte("boom")) {
+		m.crash()
+	}
+	return m.Codec.Unmarshal(data, v)
 }
 
 // A codec that panics, or ends its goroutine, ends the call as any panic does,
@@ -202,6 +210,29 @@ func TestCodecPanics(t *testing.T) {
 				playCrash(t, begin, isEarly, "secret", func() { panic("secret") })
 				playCrash(t, begin, isEarly, nil, runtime.Goexit)
 			}
+		})
+	}
+}
+
+// So does one that has a message to decode: the Read has brought nothing.
+func TestCodecPanicsOnARead(t *testing.T) {
+	for name, crash := range map[string]func(){"panic": func() { panic("secret") }, "exit": runtime.Goexit} {
+		t.Run(name, func(t *testing.T) {
+			play(t, func(s *stage) {
+				if name == "exit" && s.opts != nil {
+					return // Goexit inline would end the reader of the connection
+				}
+				latest := s.bidi(func(r *subject) { r.StartRead(&r.req) })
+				s.Request(1, bidi.Name)
+				s.WriteMessage(1, false, encoded("boom"))
+				s.WantTrailers("the call has ended", 1, 13, "grpc-message", "panic in handler")
+				s.WantRST("the client was not done", 1, http2.ErrCodeNo)
+				s.want("every operation has its reaction", `read false ""`, "done")
+				if len(s.panics) != 1 {
+					s.Errorf("reported %v", s.panics)
+				}
+				latest()
+			}, server.WithCodecs(mined{codec.Proto(), crash}))
 		})
 	}
 }
