@@ -37,9 +37,19 @@ func (b *batch) Finalize(ev *cq.Event) bool {
 	return true
 }
 
+// Drop takes the completion of a batch that was to receive a message which nobody
+// wants: as Harvest, but nothing is decompressed. For styles.
+func Drop(f cq.Finalizer) {
+	if b, ok := f.(*batch); ok {
+		b.failed = true
+	}
+	cq.Completion{Finalizer: f}.Harvest()
+}
+
 // takeMessage hands the message, or that there is none, to the application.
 func (b *batch) takeMessage() (err *cqrpc.Error) {
 	body := b.body
+	b.body = nil // taken, even if a codec panics
 	switch {
 	case body == nil:
 	case !b.accept():
@@ -79,6 +89,7 @@ func (b *batch) accept() bool {
 	}
 	if s != nil && b.credit > 0 {
 		s.Consume(b.credit)
+		b.credit = 0
 	}
 	return !b.failed || isOK
 }
@@ -87,6 +98,12 @@ func (b *batch) accept() bool {
 // decoded ends the call.
 func (b *batch) decode(m frame.Message) (*mem.Buffer, *cqrpc.Error) {
 	body, err := b.call.inflate(m)
+	hasReturned := false
+	defer func() {
+		if !hasReturned { // a codec has panicked, or it or a filter has ended the goroutine
+			body.Free()
+		}
+	}()
 	if err == nil && b.isValue {
 		err = b.call.unmarshal(body, b.value)
 	}
@@ -95,6 +112,7 @@ func (b *batch) decode(m frame.Message) (*mem.Buffer, *cqrpc.Error) {
 		err = b.pass(body)
 		isRefusal = err != nil
 	}
+	hasReturned = true
 	if err == nil {
 		return body, nil
 	}
@@ -119,8 +137,15 @@ func (c *Call) inflate(m frame.Message) (*mem.Buffer, *cqrpc.Error) {
 		return m.Body, cqrpc.Errorf(cqrpc.CodeInternal, "compressed message without grpc-encoding")
 	}
 	out := mem.Get(c.inflatedSize(comp, m.Body.Bytes()))
+	hasReturned := false
+	defer func() {
+		m.Body.Free()
+		if !hasReturned { // the compressor has panicked
+			out.Free()
+		}
+	}()
 	data, err := comp.Decompress(out.Bytes()[:0], m.Body.Bytes(), c.shared().MaxRecvMessage)
-	m.Body.Free()
+	hasReturned = true
 	out.Adopt(data)
 	switch {
 	case errors.Is(err, codec.ErrTooLarge):
@@ -150,18 +175,9 @@ func (c *Call) inflatedSize(comp codec.Compressor, src []byte) int {
 	return size
 }
 
-// unmarshal leaves body to its owner, who does not come back from a codec that panics or ends
-// its goroutine.
+// unmarshal leaves body to its owner, also if the codec panics or ends its goroutine.
 func (c *Call) unmarshal(body *mem.Buffer, v any) *cqrpc.Error {
-	hasReturned := false
-	defer func() {
-		if !hasReturned {
-			body.Free()
-		}
-	}()
-	err := c.shared().Codec.Unmarshal(body.Bytes(), v)
-	hasReturned = true
-	if err != nil {
+	if err := c.shared().Codec.Unmarshal(body.Bytes(), v); err != nil {
 		return Undecodable(v, err)
 	}
 	return nil

@@ -124,7 +124,7 @@ func (c *Call) Value(key any) any {
 // Decode unmarshals b, the request of a server call, into v, and shows it to the call's
 // filters, or shows them b if v is nil: b was received before Admit, and later messages
 // are shown when they are harvested. An error is the status to end the call with. The
-// caller keeps b. For styles.
+// caller keeps b, also if a codec panics. For styles.
 func (c *Call) Decode(b *Buffer, v any) *cqrpc.Error {
 	seen := v
 	if v == nil {

@@ -10,11 +10,13 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"testing/synctest"
 
 	"golang.org/x/net/http2"
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
 	"github.com/cqrpc/cqrpc"
+	"github.com/cqrpc/cqrpc/codec"
 	"github.com/cqrpc/cqrpc/server"
 )
 
@@ -365,4 +367,61 @@ func testPanicIsLogged(t *testing.T, newServer func(*slog.Logger) *server.Server
 			t.Errorf("the log shows metadata: %s", log.String())
 		}
 	})
+}
+
+// A codec or compressor that crashes over a request ends its call, and no buffer is
+// freed twice or never.
+func TestCodecCrashesOnTheRequest(t *testing.T) {
+	for name, crash := range map[string]func(){"panic": func() { panic("secret") }, "exit": runtime.Goexit} {
+		for what, opt := range map[string]server.Option{
+			"codec":      server.WithCodecs(mined{codec.Proto(), crash}),
+			"compressor": server.WithCompressors(codec.NewCompressors(minedGzip{crash})),
+		} {
+			t.Run(what+", "+name, func(t *testing.T) {
+				bubble(t, func(t *testing.T) {
+					reports := 0
+					s := server.New(opt, server.WithPanicHandler(func(string, any, []byte) { reports++ }))
+					if err := s.Register(server.Unary(unary, echo)); err != nil {
+						t.Fatal(err)
+					}
+					p := serve(t, s).dial()
+					if what == "codec" {
+						p.Request(1, unary.Name)
+						p.WriteMessage(1, true, encoded("x"))
+					} else {
+						p.Request(1, unary.Name, "grpc-encoding", "gzip")
+						p.WriteData(1, true, []byte{1, 0, 0, 0, 1, 'x'})
+					}
+					p.WantHeaders("INTERNAL", 1, true, "grpc-status", "13", "grpc-message", "panic in handler")
+					synctest.Wait()
+					if reports != 1 {
+						t.Errorf("reported %d times", reports)
+					}
+				})
+			})
+		}
+	}
+}
+
+// mined is a codec that crashes over what it is to unmarshal.
+type mined struct {
+	codec.Codec
+	crash func()
+}
+
+func (m mined) Unmarshal([]byte, any) error {
+	m.crash()
+	return nil
+}
+
+// minedGzip is a compressor that does.
+type minedGzip struct{ crash func() }
+
+func (minedGzip) Name() string { return "gzip" }
+
+func (minedGzip) Compress(dst, src []byte) ([]byte, error) { return append(dst, src...), nil }
+
+func (m minedGzip) Decompress(dst, _ []byte, _ int) ([]byte, error) {
+	m.crash()
+	return dst, nil
 }

@@ -102,7 +102,7 @@ func (r *opening) Host() cq.Host { return &r.conn.server.workers }
 // drop takes the completion of a request that nobody wants.
 func (r *rpc) drop() {
 	if r.first.Finalizer != nil {
-		r.first.Harvest()
+		call.Drop(r.first.Finalizer)
 		r.first.Finalizer = nil
 	}
 	r.message.Free()

@@ -17,6 +17,7 @@ import (
 	"github.com/cqrpc/cqrpc/call"
 	"github.com/cqrpc/cqrpc/client"
 	clientfuture "github.com/cqrpc/cqrpc/client/future"
+	"github.com/cqrpc/cqrpc/codec"
 	"github.com/cqrpc/cqrpc/cq"
 	"github.com/cqrpc/cqrpc/cq/future"
 	"github.com/cqrpc/cqrpc/server"
@@ -326,4 +327,50 @@ func TestShutdownWithCalls(t *testing.T) {
 		wantCode(s, "cancelled", res.Future, cqrpc.CodeUnavailable)
 		wantCode(s, "there is nobody to answer to", k.response.Success(new(text)), cqrpc.CodeUnavailable)
 	})
+}
+
+// A crash of the codec over the one request, or of a filter before, ends the call; no
+// handler runs, and no buffer is freed twice or never.
+func TestCrashBeforeTheHandler(t *testing.T) {
+	exits := func(context.Context, *call.Start) (context.Context, error) { runtime.Goexit(); return nil, nil }
+	exitsLater := func(_ context.Context, s *call.Start) (context.Context, error) {
+		s.OnRecv = func(any) error { runtime.Goexit(); return nil }
+		return nil, nil
+	}
+	for name, opt := range map[string]server.Option{
+		"codec panics":  server.WithCodecs(mined{codec.Proto(), func() { panic("secret") }}),
+		"codec exits":   server.WithCodecs(mined{codec.Proto(), runtime.Goexit}),
+		"filter exits":  server.WithFilter(exits),
+		"message exits": server.WithFilter(exitsLater),
+	} {
+		t.Run(name, func(t *testing.T) {
+			playWith(t, []server.Option{opt}, handlers(onUnary(
+				func(_ *serverfuture.Context, _ *text, sink *serverfuture.ResponseSink[text]) {
+					t.Error("the handler runs")
+					sink.Success(new(text))
+				},
+			)), func(s *scene) {
+				for range 3 { // the pollers are all alive
+					res := clientfuture.Unary(s.Context(), s.stub, unary, new(text))
+					wantCode(s, "a crash is INTERNAL", res.Future, cqrpc.CodeInternal)
+				}
+				for _, v := range s.panics {
+					if v != nil && v != "secret" {
+						t.Errorf("reported %v", v)
+					}
+				}
+			})
+		})
+	}
+}
+
+// mined is a codec that crashes over what it is to unmarshal.
+type mined struct {
+	codec.Codec
+	crash func()
+}
+
+func (m mined) Unmarshal([]byte, any) error {
+	m.crash()
+	return nil
 }

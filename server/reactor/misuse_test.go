@@ -2,6 +2,7 @@ package reactor_test
 
 import (
 	"bytes"
+	"context"
 	"runtime"
 	"testing"
 	"testing/synctest"
@@ -261,4 +262,49 @@ func playCrash(t *testing.T, begin func(r *subject), isEarly bool, reported any,
 			s.Errorf("reported %v, want %v", s.panics, reported)
 		}
 	}, server.WithCodecs(mined{codec.Proto(), crash}))
+}
+
+// So does one that has the one request to decode, or a filter that crashes before: no
+// handler runs, and no buffer is freed twice or never.
+func TestCrashBeforeTheHandler(t *testing.T) {
+	exits := func(context.Context, *call.Start) (context.Context, error) { runtime.Goexit(); return nil, nil }
+	for name, opt := range map[string]server.Option{
+		"codec panics": server.WithCodecs(mined{codec.Proto(), func() { panic("secret") }}),
+		"codec exits":  server.WithCodecs(mined{codec.Proto(), runtime.Goexit}),
+		"filter exits": server.WithFilter(exits),
+	} {
+		t.Run(name, func(t *testing.T) {
+			play(t, func(s *stage) {
+				if s.opts != nil && name != "codec panics" {
+					return // Goexit inline would end the reader of the connection
+				}
+				s.serve(reactor.Unary(unary, func(*reactor.Context, *text, *text) reactor.UnaryReactor {
+					t.Error("the handler runs")
+					return nil
+				}, s.opts...))
+				s.unary(1, "boom")
+				s.WantHeaders("the call has ended", 1, true, "grpc-status", "13")
+				synctest.Wait()
+				if name == "codec panics" && (len(s.panics) != 1 || s.panics[0] != "secret") {
+					t.Errorf("reported %v", s.panics)
+				}
+			}, opt)
+		})
+	}
+}
+
+// A request that a filter refuses is not even decompressed.
+func TestFilterRefusesBeforeTheCompressor(t *testing.T) {
+	refuse := func(context.Context, *call.Start) (context.Context, error) {
+		return nil, cqrpc.Errorf(cqrpc.CodePermissionDenied, "no")
+	}
+	play(t, func(s *stage) {
+		s.serve(reactor.Unary(unary, func(*reactor.Context, *text, *text) reactor.UnaryReactor {
+			t.Error("the handler runs")
+			return nil
+		}, s.opts...))
+		s.Request(1, unary.Name, "grpc-encoding", "gzip")
+		s.WriteData(1, true, []byte{1, 0, 0, 0, 1, 'x'})
+		s.WantHeaders("INTERNAL would say that it was", 1, true, "grpc-status", "7")
+	}, server.WithFilter(refuse))
 }

@@ -106,7 +106,7 @@ func (v *arriving) Complete(c cq.Completion) {
 func (r *rpc) drop() {
 	one := r.method.arrival()
 	if one.first != nil {
-		cq.Completion{OK: true, Finalizer: one.first}.Harvest()
+		call.Drop(one.first)
 		one.first = nil
 	}
 	one.message.Free()
@@ -158,6 +158,9 @@ func (r *rpc) open() (isOpen bool) {
 		if !hasReturned { // panic, or runtime.Goexit as testing's FailNow
 			r.panicked(recover(), debug.Stack())
 		}
+		if r.method.arrival() != nil {
+			r.drop()
+		}
 		r.done()
 	}()
 	isOpen = r.admit() && r.takeRequest() && r.bind(r.method.serve())
@@ -170,9 +173,6 @@ func (r *rpc) admit() bool {
 	refusal := r.accepted.Admit(&r.ctx.Context)
 	if refusal == nil {
 		return true
-	}
-	if r.method.arrival() != nil {
-		r.drop()
 	}
 	r.reply(refusal.Status)
 	return false
