@@ -133,16 +133,16 @@ func (a *arrival) takePayload(v any) (*call.Buffer, bool) {
 	if !ok {
 		return nil, false // the call has ended because of that
 	}
-	message := a.message
-	a.message = nil
 	switch {
-	case message == nil && (v != nil || a.method.payload == PayloadOnly):
+	case a.message == nil && (v != nil || a.method.payload == PayloadOnly):
 		a.call.CancelWithStatus(statusNoMessage.Code, statusNoMessage.Message)
 		return nil, false
-	case message == nil:
+	case a.message == nil:
 		return nil, true
 	}
-	err := a.call.Decode(message, v)
+	err := a.call.Decode(a.message, v)
+	message := a.message
+	a.message = nil
 	if err == nil && v == nil {
 		return message, true
 	}
@@ -161,7 +161,8 @@ func (a *arrival) admit(s *Server) bool {
 	if len(s.cfg.filters) == 0 {
 		return true
 	}
-	ctx := &Context{call: a.call}
+	ctx := &Context{call: a.call, isWatched: true} // now: a filter's goroutine might be late
+	a.call.OnEnd(&relay{ctx, nil})
 	refusal := ctx.admit(s)
 	if refusal == nil {
 		return true
@@ -195,6 +196,13 @@ func (a *arrival) refuse(st *cqrpc.Status) {
 	a.discard()
 }
 
+// crashed ends a call that was matched and is not judged: a codec has panicked, or it or a
+// filter has ended the goroutine.
+func (a *arrival) crashed() {
+	a.call.CancelWithStatus(cqrpc.CodeInternal, "panic in codec or filter")
+	a.dropPayload()
+}
+
 // discard frees what has arrived of a call that has ended.
 func (a *arrival) discard() {
 	a.dropPayload()
@@ -203,11 +211,11 @@ func (a *arrival) discard() {
 
 func (a *arrival) dropPayload() {
 	if a.payload.Finalizer != nil {
-		a.payload.Harvest()
+		call.Drop(a.payload.Finalizer)
 		a.payload.Finalizer = nil
-		a.message.Free()
-		a.message = nil
 	}
+	a.message.Free()
+	a.message = nil
 }
 
 // OnData implements transport.Receiver.

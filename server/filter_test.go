@@ -2,6 +2,7 @@ package server_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"testing"
 	"testing/synctest"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/cqrpc/cqrpc"
 	"github.com/cqrpc/cqrpc/call"
+	"github.com/cqrpc/cqrpc/codec"
 	"github.com/cqrpc/cqrpc/cq"
 	"github.com/cqrpc/cqrpc/server"
 )
@@ -198,4 +200,55 @@ func TestStyleWithFilters(t *testing.T) {
 			t.Errorf("%d were refused", refused)
 		}
 	})
+}
+
+// A request that is not to be served has cost no compressor either, and its status is the
+// refusal's.
+func TestFilterRefusesBeforeTheCompressor(t *testing.T) {
+	refuse := func(context.Context, *call.Start) (context.Context, error) {
+		return nil, cqrpc.Errorf(cqrpc.CodePermissionDenied, "no")
+	}
+	bubble(t, func(t *testing.T) {
+		s := server.New(server.WithFilter(refuse), server.WithCompressors(codec.NewCompressors(untouched{t})))
+		if err := s.Register(server.Unary(unary, echo)); err != nil {
+			t.Fatal(err)
+		}
+		m, err := s.RegisterMethod(serverStream.Name, server.PayloadOnly)
+		q := cq.New()
+		if err := errors.Join(err, s.AddQueue(q)); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = q.Close(context.Background()) })
+		p := serve(t, s).dial()
+		slot := new(server.IncomingCall)
+		if err := s.RequestRegisteredCall(m, slot, q, q, "request"); err != nil {
+			t.Fatal(err)
+		}
+		for i, method := range []string{unary.Name, serverStream.Name} {
+			id := uint32(2*i + 1)
+			p.Request(id, method, "grpc-encoding", "untouched")
+			p.WriteData(id, true, []byte{1, 0, 0, 0, 1, 'x'})
+			wantNoTag(t, q)
+			p.WantHeaders("the refusal", id, true, "grpc-status", "7")
+		}
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+		wantTag(t, q, "request", false)
+	})
+}
+
+// untouched is a compressor that is not to be used.
+type untouched struct{ t *testing.T }
+
+func (untouched) Name() string { return "untouched" }
+
+func (u untouched) Compress(dst, _ []byte) ([]byte, error) {
+	u.t.Error("compressed")
+	return dst, nil
+}
+
+func (u untouched) Decompress(dst, _ []byte, _ int) ([]byte, error) {
+	u.t.Error("decompressed")
+	return dst, nil
 }

@@ -150,19 +150,9 @@ func (r *request) Finalize(ev *cq.Event) bool {
 		ev.OK, ev.Err = false, ErrServerClosed
 		return r.answer(IncomingCall{}, ev)
 	}
-	var payload *call.Buffer
-	ok := a.admit(r.matcher.server)
-	if ok {
-		payload, ok = a.takePayload(r.slot.Value)
-	}
-	if !ok && r.notify.Begin() {
-		r.arrival = nil
-		r.matcher.ask(r)
-		return false
-	}
-	if !ok { // the queue has finished meanwhile
-		r.arrival = nil
-		return r.Finalize(ev)
+	payload, ok := r.judge(a)
+	if !ok {
+		return !r.again() && r.Finalize(ev)
 	}
 	k := a.call
 	a.recycle()
@@ -170,6 +160,37 @@ func (r *request) Finalize(ev *cq.Event) bool {
 	return r.answer(IncomingCall{
 		Call: k, Method: k.Method(), Metadata: k.RequestMetadata(), Deadline: deadline, Payload: payload,
 	}, ev)
+}
+
+// judge lets the filters see the call, and takes its payload. It reports false if the
+// call is not for the application; then it has been answered.
+func (r *request) judge(a *arrival) (payload *call.Buffer, ok bool) {
+	hasReturned := false
+	defer func() {
+		if hasReturned {
+			return
+		}
+		a.crashed()
+		if !r.again() {
+			r.Finalize(new(cq.Event)) // which nobody gets
+		}
+	}()
+	if ok = a.admit(r.matcher.server); ok {
+		payload, ok = a.takePayload(r.slot.Value)
+	}
+	hasReturned = true
+	return payload, ok
+}
+
+// again has the request wait for another call. It reports false if the queue has
+// finished meanwhile: the request then is one that the server has ended.
+func (r *request) again() bool {
+	r.arrival = nil
+	if !r.notify.Begin() {
+		return false
+	}
+	r.matcher.ask(r)
+	return true
 }
 
 // answer fills the slot and ends the request.

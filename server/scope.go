@@ -1,6 +1,7 @@
 package server
 
 import (
+	"slices"
 	"sync/atomic"
 
 	"github.com/cqrpc/cqrpc"
@@ -40,35 +41,33 @@ func (s *scope) Value(key any) any {
 	return nil
 }
 
-// move makes c the application's, with what filters have set. It returns who is to be
-// told when c has ended: ended, if that is not nil, after the context of the
-// filters.
-func (s *scope) move(c *Context, ended cq.Completer) cq.Completer {
+// move makes c, which is bound, the application's, with what filters have set. From then
+// on their goroutines set more there.
+func (s *scope) move(c *Context) {
+	s.application.Store(c)
 	s.mu.Lock()
-	s.isWatched = true // by c, on its behalf
-	header, trailer := s.seeLocked().header, s.seeLocked().trailer
+	hasBegun, header, trailer := s.begun, s.seeLocked().header, s.seeLocked().trailer
 	s.mu.Unlock()
 	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.begun = c.begun || hasBegun
 	if len(header)+len(trailer) > 0 {
 		more := c.moreLocked()
-		more.header = append(header, more.header...)
-		more.trailer = append(trailer, more.trailer...)
+		more.header = append(slices.Clip(header), more.header...)
+		more.trailer = append(slices.Clip(trailer), more.trailer...)
 	}
-	c.mu.Unlock()
-	s.application.Store(c)
-	return &relay{s.Context, ended}
 }
 
-// relay ends the context of filters with the application's.
+// relay ends the context of filters with the call, or with the application's.
 type relay struct {
 	ctx   *Context
 	ended cq.Completer // may be nil
 }
 
-// Begin implements cq.Completer for Context.Bind, which does not call it.
+// Begin implements cq.Completer for OnEnd and Context.Bind, which do not call it.
 func (r *relay) Begin() bool { return true }
 
-// Complete implements cq.Completer for Context.Bind.
+// Complete implements cq.Completer.
 func (r *relay) Complete(c cq.Completion) {
 	r.ctx.end()
 	if r.ended != nil {

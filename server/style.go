@@ -64,13 +64,18 @@ func (a Accepted) Panicked(v any, stack []byte) { a.conn.server.panicked(a.Call,
 // engine, OK meaning that the call was not cancelled. Else nothing is
 // outstanding on k until somebody asks for Done.
 func (c *Context) Bind(k *call.Call, ended cq.Completer) {
-	if s, ok := k.Value(scopeKey{}).(*scope); ok && s.Context != c {
-		ended = s.move(c, ended)
+	s, isMoving := k.Value(scopeKey{}).(*scope)
+	isMoving = isMoving && s.Context != c
+	if isMoving {
+		ended = &relay{s.Context, ended}
 	}
 	c.mu.Lock()
 	c.call, c.ended = k, ended
 	isWanted := ended != nil || c.more != nil && (c.more.done != nil || len(c.more.funcs) > 0)
 	c.mu.Unlock()
+	if isMoving {
+		s.move(c)
+	}
 	if isWanted {
 		c.watch()
 	}
