@@ -53,12 +53,14 @@ func (cfg *Config) Filter(ctx context.Context, md cqrpc.Metadata) (context.Conte
 }
 
 // FilterBatch is Filter for a batch-level call, whose batches say the metadata
-// that it begins with: the call adds to that.
-func (cfg *Config) FilterBatch() {
-	_, _, _ = cfg.Filter(context.Background(), nil) // a refusal is how the call has ended
+// that it begins with: the call adds to that. The context, which filters may have made
+// end, is the call's to Watch.
+func (cfg *Config) FilterBatch() context.Context {
+	ctx, _, _ := cfg.Filter(context.Background(), nil) // a refusal is how the call has ended
 	if cfg.passage != nil {
 		cfg.passage.isBatch = true
 	}
+	return ctx
 }
 
 // Abort tells the filters of Filter that no call is made of cfg after all, because

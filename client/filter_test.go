@@ -12,6 +12,7 @@ import (
 
 	"github.com/cqrpc/cqrpc"
 	"github.com/cqrpc/cqrpc/call"
+	"github.com/cqrpc/cqrpc/codec"
 	"github.com/cqrpc/cqrpc/cq"
 	"github.com/cqrpc/cqrpc/internal/h2peer"
 )
@@ -128,3 +129,68 @@ func TestPanicOfAFilterIsLogged(t *testing.T) {
 	}, WithLogger(slog.New(slog.NewTextHandler(&log, nil))),
 		WithFilter(func(context.Context, *call.Start) (context.Context, error) { panic("secret") }))
 }
+
+// So is that of a batch-level call.
+func TestFilterMakesTheContextOfABatch(t *testing.T) {
+	var told ends
+	limit := func(ctx context.Context, s *call.Start) (context.Context, error) {
+		ctx, cancel := context.WithTimeout(ctx, time.Minute)
+		s.OnEnd = func(call.End) { cancel() }
+		return ctx, nil
+	}
+	play(t, func(s *scene) {
+		q := cq.New()
+		defer q.Close(context.Background())
+		c := s.ch.NewCall(q, unaryMethod.Name)
+		defer c.Cancel()
+		var st cqrpc.Status
+		err := c.StartBatch([]call.Op{call.SendInitialMetadata(nil), call.RecvStatus(&st, nil)}, "all")
+		if err != nil {
+			t.Fatal(err)
+		}
+		p := s.connected()
+		if h := p.WantHeaders("a request", 1, false); h.Value("grpc-timeout") == "" {
+			t.Error("the deadline did not travel")
+		}
+		p.Ignore(http2.FrameRSTStream)
+		s.advance(time.Minute)
+		s.wantEvent("over", q, "all", true)
+		if st.Code != cqrpc.CodeDeadlineExceeded || len(told) != 1 || told[0].Code != st.Code {
+			t.Errorf("the call ended with %v, the filter was told %v", st, told)
+		}
+	}, WithFilter(told.filter, limit))
+}
+
+// A codec that panics over the request leaves no call behind.
+func TestFiltersAreToldThatACodecPanics(t *testing.T) {
+	var told ends
+	play(t, func(s *scene) {
+		req, opt := []byte("x"), WithCallCodec(mined{codec.Bytes()})
+		for shape, f := range map[string]func(){
+			"Unary": func() {
+				_, _ = Unary(s.Context(), s.ch, unaryMethod, &req, opt)
+			},
+			"ServerStream": func() {
+				_, _ = ServerStream(s.Context(), s.ch, serverMethod, &req, opt)
+			},
+		} {
+			told = nil
+			func() {
+				defer func() {
+					if v := recover(); v != "secret" {
+						t.Errorf("%s panics with %v", shape, v)
+					}
+				}()
+				f()
+			}()
+			if len(told) != 1 {
+				t.Errorf("%s: the filter was told %v", shape, told)
+			}
+		}
+	}, WithFilter(told.filter))
+}
+
+// mined is a codec that panics over what it is to marshal.
+type mined struct{ codec.Codec }
+
+func (mined) Append([]byte, any) ([]byte, error) { panic("secret") }

@@ -14,16 +14,22 @@ import (
 // call takes effect, and the channel connects if need be, when
 // SendInitialMetadata is started. WithMetadata, HeaderTo, TrailerTo and PeerTo
 // do not apply: batches say these. Filters run inside NewCall, with a context that
-// never ends.
+// never ends; that which they return may end, and the call with it.
 func (ch *Channel) NewCall(q cq.Completer, method string, opts ...CallOption) *call.Call {
 	cfg := ch.callConfig(method, opts)
 	cfg.Completer = q
-	cfg.FilterBatch()
-	return ch.newCall(cfg.Config)
+	return ch.newCall(&cfg)
 }
 
-func (ch *Channel) newCall(cfg call.Config) *call.Call {
-	return ch.newCallIn(new(pieces), cfg)
+// newCall makes a batch-level call.
+func (ch *Channel) newCall(cfg *callConfig) *call.Call {
+	ctx := cfg.FilterBatch()
+	if t, ok := ctx.Deadline(); ok {
+		cfg.deadline(t)
+	}
+	c := ch.newCallIn(new(pieces), cfg.Config)
+	c.Watch(ctx)
+	return c
 }
 
 // pieces are a call and the stream of its first attempt, in one piece.
@@ -115,8 +121,7 @@ func (ch *Channel) RegisterMethod(method, authority string) (*RegisteredMethod, 
 func (m *RegisteredMethod) NewCall(q cq.Completer, opts ...CallOption) *call.Call {
 	cfg := m.channel.callConfig(m.method, opts)
 	cfg.Completer, cfg.Authority = q, m.authority
-	cfg.FilterBatch()
-	return m.channel.newCall(cfg.Config)
+	return m.channel.newCall(&cfg)
 }
 
 // Name returns the full name, "/pkg.Service/Method".

@@ -61,15 +61,20 @@ func (ch *Channel) startStream(
 	}
 	s.report = cfg.report
 	s.call = ch.newCallIn(&s.pieces, cfg.Config)
+	isStarted := false
+	defer func() {
+		if !isStarted { // rejected, or the codec panicked
+			s.call.Close()
+		}
+	}()
 	ops = append(ops, call.SendInitialMetadata(cfg.headers))
 	if err := s.call.StartBatchOn(cq.Discard, ops, nil); err != nil {
-		defer s.call.Close()
 		return rejected(s.call, err)
 	}
 	if err := s.call.StartBatchOn(&s.header, []call.Op{call.RecvInitialMetadata(&s.headerMD)}, nil); err != nil {
-		defer s.call.Close()
 		return rejected(s.call, err)
 	}
+	isStarted = true
 	s.call.Watch(ctx)
 	return nil
 }
