@@ -36,7 +36,7 @@ import (
 //
 //	sync      the handler's goroutine: it may wait, for a database as for a lock
 //	reactor   the executor: it may wait unless the method is Inline
-//	future    the poller of the call: it must not wait
+//	future    the poller of the call, which has decompressed the request: it must not wait
 //	queue     the poller that harvests the request's tag, as for a batch-level
 //	          RequestCall: it should not wait
 //
