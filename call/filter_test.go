@@ -235,7 +235,7 @@ func TestEveryEndOfAFilteredCall(t *testing.T) {
 				cfg.Filter(context.Background(), nil)
 			})
 			r.start("all", SendInitialMetadata(nil), RecvStatus(nil, nil))
-			time.Sleep(2 * time.Second)
+			wait(2 * time.Second)
 			d.wantEnd(t, cqrpc.CodeDeadlineExceeded)
 			r.want("over", "all")
 		})
