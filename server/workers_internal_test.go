@@ -61,12 +61,12 @@ func TestWorkers(t *testing.T) {
 		if ran != 1 || w.waits() != 1 {
 			t.Fatalf("%d jobs ran, %d workers wait", ran, w.waits())
 		}
-		before := runtime.NumGoroutine()
+		before := leak.InBubble()
 		w.hire(job(s, func() { ran++ }))
 		synctest.Wait()
-		if ran != 2 || w.waits() != 1 || runtime.NumGoroutine() != before {
+		if ran != 2 || w.waits() != 1 || leak.InBubble() != before {
 			t.Errorf("%d jobs ran, %d workers wait, %d goroutines became %d",
-				ran, w.waits(), before, runtime.NumGoroutine())
+				ran, w.waits(), before, leak.InBubble())
 		}
 
 		release, most := make(chan struct{}), 4*runtime.GOMAXPROCS(0)

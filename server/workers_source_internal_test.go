@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/cqrpc/cqrpc/cq"
+	"github.com/cqrpc/cqrpc/internal/leak"
 )
 
 // pond is a cq.Source that has nothing to do but to wait until it is recalled.
@@ -218,10 +219,10 @@ func TestCloseRecallsWhoServes(t *testing.T) {
 		synctest.Wait()
 		c.offer()
 		c.want("one serves", 1, 0, 1)
-		before := runtime.NumGoroutine()
+		before := leak.InBubble()
 		c.w.close()
 		c.want("closed", 1, 1, 0)
-		if n := before - runtime.NumGoroutine(); n != 2 {
+		if n := before - leak.InBubble(); n != 2 {
 			c.Errorf("%d workers have ended; want 2", n)
 		}
 		if c.w.Offer(c.p) {

@@ -15,17 +15,18 @@ import (
 
 	"github.com/cqrpc/cqrpc/cq"
 	"github.com/cqrpc/cqrpc/cq/future"
+	"github.com/cqrpc/cqrpc/internal/leak"
 )
 
 func TestEnvironmentHasOnePollerPerQueue(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		before := runtime.NumGoroutine()
+		before := leak.InBubble()
 		var started, stopped atomic.Int64
 		env := future.NewEnvironment(3, future.WithName("test"),
 			future.WithAfterStart(func(queue int) { started.Add(1 << (8 * queue)) }),
 			future.WithBeforeStop(func(queue int) { stopped.Add(1 << (8 * queue)) }))
 		synctest.Wait()
-		if n := runtime.NumGoroutine() - before; n != 3 || started.Load() != 0x010101 {
+		if n := leak.InBubble() - before; n != 3 || started.Load() != 0x010101 {
 			t.Errorf("%d goroutines, started %x", n, started.Load())
 		}
 		var picked []*cq.Queue

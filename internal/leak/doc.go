@@ -4,6 +4,7 @@
 //
 //	leak.Check(t)                                  // goroutines of one test
 //	leak.Buffers(t)                                // mem.Buffers of one test
+//	leak.InBubble()                                // how many goroutines a synctest bubble has
 //
 // A goroutine counts as left behind if code of this module is on its stack and
 // it is still there after a grace of many short looks. Call Check and Buffers

@@ -3,7 +3,6 @@ package async_test
 import (
 	"context"
 	"errors"
-	"runtime"
 	"testing"
 	"time"
 
@@ -13,6 +12,7 @@ import (
 	"github.com/cqrpc/cqrpc"
 	"github.com/cqrpc/cqrpc/call"
 	"github.com/cqrpc/cqrpc/cq"
+	"github.com/cqrpc/cqrpc/internal/leak"
 	"github.com/cqrpc/cqrpc/server"
 	"github.com/cqrpc/cqrpc/server/async"
 )
@@ -287,14 +287,14 @@ func TestGenericService(t *testing.T) {
 // A call that waits for a message is no goroutine.
 func TestIdleCallsAreNoGoroutines(t *testing.T) {
 	play(t, func(s *site) {
-		before := runtime.NumGoroutine()
+		before := leak.InBubble()
 		var talks [10]*talk
 		for i := range talks {
 			talks[i] = s.talk(uint32(2*i + 1))
 			must(s, talks[i].Read(&talks[i].req, i))
 		}
 		s.want("they are idle")
-		if n := runtime.NumGoroutine(); n > before {
+		if n := leak.InBubble(); n > before {
 			s.Errorf("%d goroutines more", n-before)
 		}
 		s.peer.Close()

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io"
 	"net"
-	"runtime"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -172,7 +171,7 @@ func (s *scene) wantText(why string, f *future.Future[*text], want string) {
 // goroutines is how many there are, but for those of tests.
 func goroutines() int {
 	synctest.Wait()
-	return runtime.NumGoroutine()
+	return leak.InBubble()
 }
 
 func (s *scene) advance(d time.Duration) {

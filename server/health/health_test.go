@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -20,6 +19,7 @@ import (
 	"github.com/cqrpc/cqrpc/client"
 	pb "github.com/cqrpc/cqrpc/internal/gen/healthpb"
 	"github.com/cqrpc/cqrpc/internal/h2peer"
+	"github.com/cqrpc/cqrpc/internal/leak"
 	"github.com/cqrpc/cqrpc/server"
 	"github.com/cqrpc/cqrpc/server/health"
 )
@@ -223,7 +223,7 @@ func TestWatchersCostNoGoroutine(t *testing.T) {
 		p := s.peer(1 << 20)
 		const streams = 1000
 		synctest.Wait()
-		before := runtime.NumGoroutine()
+		before := leak.InBubble()
 		for i := range uint32(streams) {
 			startWatch(p, 2*i+1, "shop.Orders")
 		}
@@ -250,7 +250,7 @@ func TestWatchersCostNoGoroutine(t *testing.T) {
 		s.SetServingStatus("shop.Orders", health.Serving)
 		toldAll("it has come", string(h2peer.Message(said(pb.HealthCheckResponse_SERVING))))
 		synctest.Wait()
-		if n := runtime.NumGoroutine(); n > before {
+		if n := leak.InBubble(); n > before {
 			s.Errorf("%d goroutines with %d watchers, %d without", n, streams, before)
 		}
 	})
