@@ -13,15 +13,19 @@ import (
 func Proto() Codec { return protoCodec{} }
 
 // ProtoReusing is Proto for applications that receive into the same message again
-// and again, as those of queues and reactors do, and keep nothing of what was in it:
-// a message with the ResetVT of vtprotobuf's feature pool is reset by that, so that
-// its bytes and submessages are filled anew and not allocated anew. It replaces Proto
-// in the options of a channel or server, and says the same on the wire.
+// and again, as those of queues and reactors do, and keep nothing of what was in it.
+// It replaces Proto in the options of a channel or server, and says the same on the
+// wire. As protobuf in C++ does, it fills what is there anew and does not allocate it
+// anew: bytes of a message and of its submessages, three levels deep, in a oneof too,
+// and these submessages; not strings, nor what is repeated or in a map, nor messages
+// of protobuf's Opaque and Hybrid API. A message with the ResetVT of vtprotobuf's
+// feature pool is reset by that.
 //
 // What an application keeps of a message, a submessage or bytes, it has to copy
-// before it receives into that message again. And a message keeps the room of the
-// largest that was in it, which a peer chooses up to the limit on messages received:
-// one for each of many idle streams is no place for it.
+// before it receives into that message again; and what it has put there itself is
+// written over. A message keeps the room of the largest that was in it, which a peer
+// chooses up to the limit on messages received: one for each of many idle streams is
+// no place for it.
 func ProtoReusing() Codec { return protoCodec{isReusing: true} }
 
 var _ SizedCodec = protoCodec{}
@@ -94,7 +98,7 @@ func (k protoCodec) Unmarshal(data []byte, v any) error {
 		k.reset(m)
 		err = m.UnmarshalVT(data)
 	case proto.Message:
-		err = proto.Unmarshal(data, m)
+		err = k.unmarshal(data, m)
 	default:
 		return fmt.Errorf("codec proto: %w", errNoMessage("unmarshal", v))
 	}
@@ -102,6 +106,13 @@ func (k protoCodec) Unmarshal(data []byte, v any) error {
 		return fmt.Errorf("codec proto: unmarshal %T: %w", v, err)
 	}
 	return nil
+}
+
+func (k protoCodec) unmarshal(data []byte, m proto.Message) error {
+	if k.isReusing {
+		return refill(data, m)
+	}
+	return proto.Unmarshal(data, m)
 }
 
 // reset empties a message, which UnmarshalVT does not.

@@ -7,8 +7,6 @@ package message
 
 import (
 	pb "google.golang.org/grpc/interop/grpc_testing"
-
-	"github.com/cqrpc/cqrpc/codec"
 )
 
 // Payload is what it is in grpc.testing.
@@ -19,6 +17,3 @@ type SimpleRequest = pb.SimpleRequest
 
 // SimpleResponse is what it is in grpc.testing.
 type SimpleResponse = pb.SimpleResponse
-
-// Codec marshals them.
-func Codec() codec.Codec { return codec.Proto() }

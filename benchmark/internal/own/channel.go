@@ -12,9 +12,9 @@ import (
 	"time"
 
 	"github.com/cqrpc/cqrpc/benchmark/internal/load"
-	"github.com/cqrpc/cqrpc/benchmark/internal/message"
 	"github.com/cqrpc/cqrpc/benchmark/internal/service"
 	"github.com/cqrpc/cqrpc/client"
+	"github.com/cqrpc/cqrpc/codec"
 	"github.com/cqrpc/cqrpc/cq"
 	"github.com/cqrpc/cqrpc/server"
 	"github.com/cqrpc/cqrpc/transport"
@@ -32,12 +32,20 @@ func (r *roots) channel() (*client.Channel, error) {
 	if r.setup.TLS {
 		security = client.WithTLS(service.ClientTLS())
 	}
-	ch, err := client.NewChannel(r.setup.Addr, security, client.WithCodec(message.Codec()),
+	ch, err := client.NewChannel(r.setup.Addr, security, client.WithCodec(codecOf(r.setup.Reuse)),
 		client.WithDefaultCallOptions(client.WithMaxRecvMessage(service.MaxMessage)))
 	if err == nil {
 		r.channels = append(r.channels, ch)
 	}
 	return ch, err
+}
+
+// codecOf marshals messages, and receives into new ones or those of before.
+func codecOf(reuse bool) codec.Codec {
+	if reuse {
+		return codec.ProtoReusing()
+	}
+	return codec.Proto()
 }
 
 // options are those of a unary call, in styles that take its deadline so.
@@ -126,7 +134,7 @@ type host struct {
 
 func newServer(set service.Setting) *server.Server {
 	options := []server.Option{
-		server.WithCodecs(message.Codec()),
+		server.WithCodecs(codecOf(set.Reuse)),
 		server.WithTransport(transport.Config{MaxConcurrentStreams: service.MaxStreams}),
 		server.WithMaxRecvMessage(service.MaxMessage),
 		server.WithPendingLimits(server.PendingLimits{Calls: service.MaxStreams}),

@@ -4,7 +4,6 @@ package message
 
 import (
 	"github.com/cqrpc/cqrpc/benchmark/internal/message/vt"
-	"github.com/cqrpc/cqrpc/codec"
 )
 
 // Payload is what it is in grpc.testing.
@@ -15,6 +14,3 @@ type SimpleRequest = vt.SimpleRequest
 
 // SimpleResponse is what it is in grpc.testing.
 type SimpleResponse = vt.SimpleResponse
-
-// Codec marshals them.
-func Codec() codec.Codec { return codec.ProtoReusing() }
