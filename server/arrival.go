@@ -135,7 +135,7 @@ func (a *arrival) takePayload(v any) (*call.Buffer, bool) {
 	}
 	switch {
 	case a.message == nil && (v != nil || a.method.payload == PayloadOnly):
-		a.call.CancelWithStatus(statusNoMessage.Code, statusNoMessage.Message)
+		a.call.CancelWithStatus(StatusNoMessage.Code, StatusNoMessage.Message)
 		return nil, false
 	case a.message == nil:
 		return nil, true

@@ -20,7 +20,7 @@ func (r *rpc) takeRequest(v any) bool {
 	case !ok:
 		return false
 	case r.message == nil:
-		r.finish(statusNoMessage)
+		r.finish(StatusNoMessage)
 		return false
 	}
 	err := r.call.Decode(r.message, v)
@@ -31,12 +31,6 @@ func (r *rpc) takeRequest(v any) bool {
 		return false
 	}
 	return true
-}
-
-// statusNoMessage: the wrong number of messages is UNIMPLEMENTED on both sides
-// (gRPC, Status codes and their use). That there are more the call finds itself.
-var statusNoMessage = cqrpc.Status{
-	Code: cqrpc.CodeUnimplemented, Message: "no request message where the method has one",
 }
 
 // recvRaw receives one message; io.EOF is the client's half-close.

@@ -3,7 +3,6 @@ package server
 import (
 	"runtime/debug"
 
-	"github.com/cqrpc/cqrpc"
 	"github.com/cqrpc/cqrpc/call"
 	"github.com/cqrpc/cqrpc/cq"
 	"github.com/cqrpc/cqrpc/frame"
@@ -145,11 +144,9 @@ func (r *rpc) free() {
 	}
 }
 
-// panicked ends a call whose handler did not return. What was given to panic
-// stays in this process: it may hold secrets, and the stack does not help a
-// client.
+// panicked ends a call whose handler did not return.
 func (r *rpc) panicked(v any, stack []byte) {
-	r.finish(cqrpc.Status{Code: cqrpc.CodeInternal, Message: "panic in handler"})
+	r.finish(StatusPanicked)
 	r.conn.server.panicked(r.call, v, stack)
 }
 

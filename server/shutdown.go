@@ -50,16 +50,10 @@ func (s *Server) ShutdownAndNotify(q *cq.Queue, tag cq.Tag) error {
 // long; before, it only disconnects everybody.
 func (s *Server) CancelAllCalls() {
 	s.mu.Lock()
-	var open []*transport.Conn
-	var securing []io.Closer
 	for c := range s.conns {
 		c.cut = true
-		if c.transport != nil {
-			open = append(open, c.transport)
-		} else if c.securing != nil {
-			securing = append(securing, c.securing)
-		}
 	}
+	open, securing := s.connsLocked()
 	s.mu.Unlock()
 	for _, t := range open {
 		t.CloseWith(errCancelled)
@@ -67,6 +61,19 @@ func (s *Server) CancelAllCalls() {
 	for _, nc := range securing {
 		_ = nc.Close()
 	}
+}
+
+// connsLocked lists the connections: those that speak HTTP/2, and the sockets of those
+// that do not yet.
+func (s *Server) connsLocked() (open []*transport.Conn, securing []io.Closer) {
+	for c := range s.conns {
+		if c.transport != nil {
+			open = append(open, c.transport)
+		} else if c.securing != nil {
+			securing = append(securing, c.securing)
+		}
+	}
+	return open, securing
 }
 
 // Shutdown ends the server gracefully, as ShutdownAndNotify does, and waits
@@ -151,17 +158,9 @@ func (s *Server) stop() {
 	}
 	s.phase.to(stopping)
 	close(s.stopping)
-	var closers []io.Closer
+	drain, closers := s.connsLocked()
 	for lis := range s.listeners {
 		closers = append(closers, lis)
-	}
-	var drain []*transport.Conn
-	for c := range s.conns {
-		if c.transport != nil {
-			drain = append(drain, c.transport)
-		} else if c.securing != nil {
-			closers = append(closers, c.securing)
-		}
 	}
 	matchers := s.matchersLocked()
 	s.endLocked()

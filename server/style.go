@@ -20,6 +20,19 @@ type Accepted struct {
 	conn *conn
 }
 
+// What a style answers of itself, which is the same in all of them. Not to be changed.
+var (
+	// StatusNoMessage is for the end of a client's stream where the method has one
+	// request. The wrong number of messages is UNIMPLEMENTED on both sides (gRPC, Status
+	// codes and their use); that there are more the call finds itself.
+	StatusNoMessage = cqrpc.Status{
+		Code: cqrpc.CodeUnimplemented, Message: "no request message where the method has one",
+	}
+	// StatusPanicked is all that a client gets to know of a panic: its value may hold
+	// secrets, and the stack does not help.
+	StatusPanicked = cqrpc.Status{Code: cqrpc.CodeInternal, Message: "panic in handler"}
+)
+
 // NewHandler serves a method in a style: accept gets its calls as they arrive,
 // on the goroutine of the connection, so it must not block. name is the full
 // name; "" serves all methods that are not registered, messages being bytes.

@@ -5,23 +5,8 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"runtime"
 
-	"golang.org/x/net/http2"
-
-	"github.com/cqrpc/cqrpc/cq"
 	"github.com/cqrpc/cqrpc/frame"
-)
-
-const (
-	// maxBatch is how many frames are handled before their completions are
-	// delivered, when more are already buffered.
-	maxBatch = 64
-
-	// enoughAsked is how many frames of DATA end a batch where messages are answered:
-	// the answers are written with the batch that brought the messages, and until then
-	// the peer has nothing to do.
-	enoughAsked = 24
 )
 
 // read is the reader: frames in, callbacks out, until the connection ends. It
@@ -60,30 +45,6 @@ func (c *Conn) restart() {
 	go c.readOn(nil)
 }
 
-// readBatch handles what a read has brought, one frame at the least, and
-// delivers its completions: one lock and at most one wake per queue.
-func (c *Conn) readBatch() (err error) {
-	for n := 1; err == nil; n++ {
-		err = c.readFrame()
-		if n == maxBatch || c.isEnough() || !c.r.Buffered() {
-			break
-		}
-	}
-	c.lane.Flush()
-	return err
-}
-
-// isEnough reports whether a batch ends here although more is buffered, so that what it has
-// brought is answered first. Not where pollers of a queue answer: they write between their
-// events (cq.Source.Tend).
-func (c *Conn) isEnough() bool {
-	if !c.answered || c.asked < enoughAsked {
-		return false
-	}
-	_, isPolled := c.lane.Foremost().(*cq.Queue) // of the last batch
-	return !isPolled
-}
-
 // errStopped ends the read loop of a connection that is already closing.
 var errStopped = errors.New("closing")
 
@@ -110,49 +71,6 @@ func (c *Conn) recovered(err error) error {
 		return err
 	}
 	return c.onStreamError(se)
-}
-
-// beginBatch lets others know that the reader will flush what they send
-// meanwhile. Nothing it does until endBatch waits for the peer.
-func (c *Conn) beginBatch() {
-	if c.batching {
-		return
-	}
-	c.batching = true
-	t := now()
-	c.touch(t)                                   // first: a request that wakes the keepalive is itself a sign of life
-	c.abuse.elders.tick(t, c.streams.lastPeerID) // which nobody else changes
-	c.setInBatch()
-}
-
-func (c *Conn) setInBatch() {
-	c.mu.Lock()
-	c.inBatch = true
-	c.mu.Unlock()
-}
-
-// endBatch writes what a batch has brought about, for which it waits a turn of the
-// scheduler.
-func (c *Conn) endBatch() {
-	c.mu.Lock()
-	if c.try != nil && !c.enoughLocked(min(int(c.asked), enoughToWrite)) {
-		// Those who were woken run now, and what they send needs no goroutine
-		// of its own to be written.
-		c.mu.Unlock()
-		runtime.Gosched()
-		c.mu.Lock()
-	}
-	c.answered = c.enoughLocked(enoughToWrite)
-	c.handled(int(c.asked))
-	c.batching, c.inBatch, c.asked = false, false, 0
-	isDue := c.flusher == flusherDue
-	if isDue {
-		c.startFlusherLocked()
-	}
-	c.mu.Unlock()
-	if isDue {
-		c.flushInline(false)
-	}
 }
 
 // boundBlock keeps a peer from leaving a header block unfinished, which is
@@ -198,68 +116,4 @@ func (c *Conn) linger() {
 			return
 		}
 	}
-}
-
-// onFrame dispatches one frame.
-func (c *Conn) onFrame(f *frame.Frame) error {
-	switch f.Type {
-	case http2.FrameData:
-		return c.onData(f)
-	case http2.FrameHeaders:
-		return c.onHeaders(f)
-	case http2.FrameRSTStream:
-		return c.onReset(f)
-	case http2.FrameSettings:
-		return c.onSettings(f)
-	case http2.FramePing:
-		return c.onPing(f)
-	case http2.FrameGoAway:
-		return c.onGoAway(f)
-	case http2.FrameWindowUpdate:
-		return c.onWindowUpdate(f)
-	}
-	// PRIORITY is deprecated (RFC 9113 section 5.3) and unknown types are
-	// ignored (section 5.5); neither is free.
-	return c.glitch("frames without effect")
-}
-
-// idleError is the answer to a frame on a stream that was never opened.
-func idleError(f *frame.Frame) error {
-	return &frame.ConnError{
-		Code: frame.ProtocolError, Reason: fmt.Sprintf("%v on idle stream %d", f.Type, f.StreamID),
-	}
-}
-
-// recvEnd closes the peer's half. A client whose response is complete stops
-// sending: nobody reads the rest of the request (RFC 9113 section 8.1).
-func (c *Conn) recvEnd(s *Stream) {
-	c.mu.Lock()
-	if s.state == ended { // reset by its owner inside the callback
-		c.mu.Unlock()
-		return
-	}
-	s.state.must(recvEnd)
-	switch {
-	case s.state == ended:
-		c.endStreamLocked(s, endedBoth)
-	case c.side == Client:
-		c.control.addReset(s.id, frame.NoError)
-		c.endStreamLocked(s, endedBoth)
-		c.kickLocked()
-	default:
-		c.mu.Unlock()
-		return
-	}
-	sent := s.sent
-	c.mu.Unlock()
-	s.recv.OnClosed(nil, sent, &c.lane)
-}
-
-// onStray accounts a frame that says nothing about a stream that has ended, and
-// may cross its end; on one that never was it is an error (RFC 9113 section 5.1).
-func (c *Conn) onStray(f *frame.Frame, isIdle bool) error {
-	if isIdle {
-		return idleError(f)
-	}
-	return c.glitch("frames on closed streams")
 }

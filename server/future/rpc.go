@@ -172,7 +172,7 @@ func (r *rpc) drop() {
 // is nothing to serve: then it has ended the call and reports false.
 func (r *rpc) take(v any) bool {
 	if r.request == nil {
-		r.end(statusNoMessage)
+		r.end(server.StatusNoMessage)
 		return false
 	}
 	err := r.accepted.Call.Decode(r.request, v)
@@ -181,12 +181,6 @@ func (r *rpc) take(v any) bool {
 		r.end(err.Status)
 	}
 	return err == nil
-}
-
-// statusNoMessage: the wrong number of messages is UNIMPLEMENTED on both sides
-// (gRPC, Status codes and their use). That there are more the call finds itself.
-var statusNoMessage = cqrpc.Status{
-	Code: cqrpc.CodeUnimplemented, Message: "no request message where the method has one",
 }
 
 // run runs a function of the application on the poller.
@@ -201,10 +195,9 @@ func (r *rpc) run(f func()) {
 	returned = true
 }
 
-// panicked ends a call of which a function has panicked. What was given to panic
-// stays in this process: it may hold secrets.
+// panicked ends a call of which a function has panicked.
 func (r *rpc) panicked(v any, stack []byte) {
-	r.end(cqrpc.Status{Code: cqrpc.CodeInternal, Message: "panic in handler"})
+	r.end(server.StatusPanicked)
 	r.accepted.Panicked(v, stack)
 }
 

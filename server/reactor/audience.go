@@ -3,9 +3,9 @@ package reactor
 import (
 	"runtime/debug"
 
-	"github.com/cqrpc/cqrpc"
 	"github.com/cqrpc/cqrpc/cq"
 	"github.com/cqrpc/cqrpc/internal/reaction"
+	"github.com/cqrpc/cqrpc/server"
 )
 
 // audience is base as its mailbox sees it: it runs the application's reactions.
@@ -71,7 +71,7 @@ func (a *audience) harvest(c cq.Completion) (ok bool) {
 // panicked finishes a call of which a reaction did not return. The others, and
 // OnDone, still run.
 func (a *audience) panicked(v any, stack []byte) {
-	(*base)(a).Finish(cqrpc.Status{Code: cqrpc.CodeInternal, Message: inHandler})
+	(*base)(a).Finish(server.StatusPanicked)
 	a.rpc.accepted.Panicked(v, stack)
 }
 

@@ -9,6 +9,7 @@ import (
 	"github.com/cqrpc/cqrpc/call"
 	"github.com/cqrpc/cqrpc/cq"
 	"github.com/cqrpc/cqrpc/internal/reaction"
+	"github.com/cqrpc/cqrpc/server"
 )
 
 // base is the operations of a reactor and their completers. It is embedded by
@@ -189,7 +190,7 @@ func (b *base) misuse(what string) {
 // crashed ends and reports a call whose codec has panicked with v: it may be half
 // begun, and what is started next must not find it so.
 func (b *base) crashed(v any) {
-	b.end(inHandler)
+	b.end(server.StatusPanicked.Message)
 	b.rpc.accepted.Panicked(v, debug.Stack())
 }
 

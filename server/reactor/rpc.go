@@ -192,8 +192,7 @@ func (r *rpc) takeRequest() bool {
 	case !ok:
 		return false
 	case one.message == nil:
-		// The wrong number of messages (gRPC, Status codes and their use).
-		r.fail(cqrpc.CodeUnimplemented, "no request message where the method has one")
+		r.reply(server.StatusNoMessage)
 		return false
 	}
 	if err := r.accepted.Call.Decode(one.message, r.method.request()); err != nil {
@@ -287,9 +286,6 @@ func (r *rpc) done() {
 
 // panicked ends a call whose handler did not return.
 func (r *rpc) panicked(v any, stack []byte) {
-	r.fail(cqrpc.CodeInternal, inHandler)
+	r.reply(server.StatusPanicked)
 	r.accepted.Panicked(v, stack)
 }
-
-// inHandler is all that a client gets to know of a panic.
-const inHandler = "panic in handler"
