@@ -86,13 +86,14 @@ var marks = append([]mark{
 	{idleConn, queue, serverBytes, atMost, 8192, ""},
 	{idleConn, queue, serverGos, atMost, 1, ""},
 	{down1K, raw, rate, atLeastTimes, 2, grpcGo},
-	// Received into the messages of before.
-	{unary100, queueReuse, rate, atLeastTimes, 5, grpcGo},
-	{pingPong, queueReuse, rate, atLeastTimes, 3, grpcGo},
-	{down1K, queueReuse, rate, atLeastTimes, 2, grpcGo},
-	{down1K, inlineReuse, rate, atLeastTimes, 2, grpcGo},
-	{down32, queueReuse, rate, atLeastTimes, 2.5, grpcGo},
-	// And with the methods of vtprotobuf.
+	// With messages that are not received into those of before.
+	{unary100, queueAlloc, rate, atLeastTimes, 5, grpcGo},
+	{pingPong, queueAlloc, rate, atLeastTimes, 3, grpcGo},
+	{down1K, queueAlloc, rate, atLeastTimes, 2, grpcGo},
+	{down32, queueAlloc, rate, atLeastTimes, 2.5, grpcGo},
+	{down32, inline, rate, atLeastTimes, 2.5, grpcGo},
+	{down1K, inline, rate, atLeastTimes, 2, grpcGo},
+	// With the methods of vtprotobuf.
 	{h2load32, inlineVT, serverCPU, atMostTimes, 0.2, grpcGo},
 	{h2load32, queueVT, serverCPU, atMostTimes, 0.25, grpcGo},
 	{unary100, queueVT, rate, atLeastTimes, 5, grpcGo},
@@ -120,12 +121,12 @@ var marks = append([]mark{
 	{millions, raw, lost, atMost, 0, ""},
 }, bulkMarks()...)
 
-// bulkMarks are those of streams of large messages: as bytes that nobody looks at,
-// as messages of protobuf, as such that are received into those of before, and as
-// such with the methods of vtprotobuf.
+// bulkMarks are those of streams of large messages: as bytes that nobody looks at, as
+// messages of protobuf, received into those of before or not, and as such with the
+// methods of vtprotobuf.
 func bulkMarks() (all []mark) {
 	for _, row := range []string{down64K, down1M, up64K, up1M} {
-		for _, with := range []string{raw, queue, queueReuse, inlineReuse, queueVT} {
+		for _, with := range []string{raw, queue, inline, queueAlloc, queueVT} {
 			all = append(all,
 				mark{row, with, rate, atLeastTimes, 2.5, grpcGo},
 				mark{row, with, rate, atLeastTimes, 1, grpcCpp},

@@ -188,28 +188,24 @@ const (
 	nginx   = "nginx"
 	rawTCP  = "raw TCP"
 
-	queueReuse  = "cqrpc queue, reusing"
-	inlineReuse = "cqrpc reactor inline, reusing"
+	queueAlloc  = "cqrpc queue, allocating"
+	inlineAlloc = "cqrpc reactor inline, allocating"
 	queueVT     = "cqrpc queue, vtproto"
 	inlineVT    = "cqrpc reactor inline, vtproto"
 	connectGo   = "connect-go"
 )
 
-// reuse says to both ends that messages are received into those of before.
-const reuse = "-reuse"
+// noReuse says to both ends that messages are not received into those of before.
+const noReuse = "-reuse=false"
 
 // allContenders returns them in the order of the report.
 func allContenders() []contender {
 	style := func(name, style string, more ...string) contender {
 		return contender{name: name, ends: goEnds, args: append([]string{"-impl", "cqrpc", "-style", style}, more...)}
 	}
-	reusing := func(c contender) contender {
-		c.args = append(c.args, reuse)
-		return c
-	}
 	vt := func(c contender, name string) contender {
 		c.name, c.ends = name, vtEnds
-		return reusing(c)
+		return c
 	}
 	peer := func(name, impl string, server ...string) contender {
 		return contender{name: name, ends: goEnds, args: []string{"-impl", impl}, server: server}
@@ -217,7 +213,7 @@ func allContenders() []contender {
 	return []contender{
 		style(raw, "raw"), style(queue, "queue"), style(reactor, "reactor"), style(inline, "reactor", "-inline"),
 		style(future, "future"), style(sync, "sync"),
-		reusing(style(queueReuse, "queue")), reusing(style(inlineReuse, "reactor", "-inline")),
+		style(queueAlloc, "queue", noReuse), style(inlineAlloc, "reactor", "-inline", noReuse),
 		vt(style("", "queue"), queueVT), vt(style("", "reactor", "-inline"), inlineVT),
 		peer(grpcGo, "grpc-go"),
 		peer("grpc-go workers", "grpc-go", "-workers", strconv.Itoa(runtime.NumCPU())), // NumStreamWorkers
@@ -236,7 +232,7 @@ func (c contender) takesPart(r row) bool {
 		return slices.Contains(r.special.with, c.name)
 	case c.static != nil:
 		return r.neutral
-	case c.ends == vtEnds, slices.Contains(c.args, reuse):
+	case c.ends == vtEnds, slices.Contains(c.args, noReuse):
 		return r.isBusy()
 	case r.load.TLS && (c.ends == cppEnds || c.name == connectGo || c.floor):
 		return false // see roster.Entry.CheckTLS

@@ -88,8 +88,8 @@ var unaryCalls = sync.Pool{New: func() any { return new(queueUnaryCall) }}
 func (u *queueUnaryCall) Proceed(ok bool) {
 	switch {
 	case u.answered:
-		*u = queueUnaryCall{}
-		unaryCalls.Put(u)
+		u.ctx, u.responder, u.answered = async.Context{}, async.ResponseWriter[pb.SimpleResponse]{}, false
+		unaryCalls.Put(u) // the messages' memory with it
 	case ok:
 		u.requestUnary()
 		u.answered = true

@@ -14,6 +14,7 @@ type syncClient struct{ roots }
 
 // NewSyncClient returns a client of the sync style.
 func NewSyncClient(setup load.Setup) (load.Client, error) {
+	setup.Reuse = false // each message is a new one
 	return &syncClient{roots{setup: setup}}, nil
 }
 

@@ -10,6 +10,7 @@ import (
 
 // NewSyncServer returns a server of the sync style.
 func NewSyncServer(set service.Setting) (service.Server, error) {
+	set.Reuse = false // each message is a new one
 	h := &host{Server: newServer(set)}
 	return h, h.Register(
 		server.Unary(service.Unary, unary),

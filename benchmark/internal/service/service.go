@@ -50,7 +50,7 @@ type Server interface {
 type Setting struct {
 	Queues  int  // completion queues or pollers; 0: one per processor
 	Inline  bool // reactor: react on the engine's goroutine
-	Reuse   bool // cqrpc: receive into the messages of before
+	Reuse   bool // raw, queue, reactor: receive into the messages of before
 	Workers int  // grpc-go: NumStreamWorkers; 0: a goroutine per call
 
 	TLS *tls.Config // nil: plaintext
