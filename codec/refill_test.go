@@ -32,13 +32,19 @@ func fullParcel(size int) *refillpb.Parcel {
 	return p
 }
 
-// reused is a message of each kind, which Unmarshal is given again and again.
+// reused is a message of each kind that is generated, which Unmarshal is given again
+// and again.
 func reused() []proto.Message {
-	schema := (*refillpb.Parcel)(nil).ProtoReflect().Descriptor()
 	return []proto.Message{
 		new(refillpb.Parcel), new(refillpb.Label), new(refillpb.Plain), new(refillpb.Crate), new(refillpb.Strict),
-		new(refillpb.Many), new(refillpb.Opaque), new(refillpb.Hybrid), new(structpb.Value), dynamicpb.NewMessage(schema),
+		new(refillpb.Many), new(refillpb.Opaque), new(refillpb.Hybrid), new(structpb.Value),
 	}
+}
+
+// dynamic is a message that is not. It is not fuzzed: an entry of a map whose key is of
+// another wire type panics in dynamicpb.
+func dynamic() proto.Message {
+	return dynamicpb.NewMessage((*refillpb.Parcel)(nil).ProtoReflect().Descriptor())
 }
 
 // checkRefill compares with protobuf-go what becomes of m, which may have anything in it.
@@ -113,7 +119,7 @@ func TestRefillIsUnmarshal(t *testing.T) {
 	for before, first := range contents() {
 		for after, second := range contents() {
 			t.Run(before+", then "+after, func(t *testing.T) {
-				for _, m := range reused() {
+				for _, m := range append(reused(), dynamic()) {
 					checkRefill(t, m, first)
 					checkRefill(t, m, second)
 					checkRefill(t, m, second)

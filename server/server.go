@@ -45,6 +45,7 @@ type Server struct {
 	open      int                // connections that have not ended
 	homes     int                // given so far
 	notices   []shutdownNotice
+	farewells []func() // see RegisterOnShutdown
 }
 
 // phase is how far the life of a server has come; see the drawing in the

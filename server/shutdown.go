@@ -108,6 +108,21 @@ func (s *Server) Shutdown(ctx context.Context) error {
 // does not tell of a connection that ends alone, because of its age for instance.
 func (s *Server) Stopping() <-chan struct{} { return s.stopping }
 
+// RegisterOnShutdown has f called when the end of the server begins, as Stopping tells;
+// at once if it has. For services whose calls last, to end them. Each function has a
+// goroutine of its own; Shutdown waits for the calls, not for it.
+func (s *Server) RegisterOnShutdown(f func()) {
+	s.mu.Lock()
+	isOver := s.phase == stopping
+	if !isOver {
+		s.farewells = append(s.farewells, f)
+	}
+	s.mu.Unlock()
+	if isOver {
+		go f()
+	}
+}
+
 // Close ends the server at once: Shutdown with no patience for calls. The error
 // says how many handlers run on, if any.
 func (s *Server) Close() error {
@@ -162,6 +177,8 @@ func (s *Server) stop() {
 	for lis := range s.listeners {
 		closers = append(closers, lis)
 	}
+	farewells := s.farewells
+	s.farewells = nil
 	matchers := s.matchersLocked()
 	s.endLocked()
 	s.mu.Unlock()
@@ -174,6 +191,9 @@ func (s *Server) stop() {
 	}
 	for _, t := range drain {
 		t.Drain()
+	}
+	for _, f := range farewells {
+		go f()
 	}
 	s.notify()
 }

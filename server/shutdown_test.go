@@ -322,3 +322,29 @@ func TestString(t *testing.T) {
 		}
 	})
 }
+
+// TestRegisterOnShutdown: what is registered is called when the end begins, once, and
+// at once if it has begun; one that blocks holds up nobody.
+func TestRegisterOnShutdown(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := server.New()
+		called := make(chan string, 4)
+		release := make(chan struct{})
+		defer close(release)
+		s.RegisterOnShutdown(func() { called <- "early"; <-release })
+		s.RegisterOnShutdown(func() { called <- "early" })
+		synctest.Wait()
+		if len(called) > 0 {
+			t.Error("it is called before the end")
+		}
+		if err := errors.Join(s.Shutdown(t.Context()), s.Close()); err != nil {
+			t.Error(err)
+		}
+		synctest.Wait()
+		s.RegisterOnShutdown(func() { called <- "late" })
+		synctest.Wait()
+		if a, b, c := <-called, <-called, <-called; len(called) > 0 || a != "early" || b != "early" || c != "late" {
+			t.Errorf("called: %s, %s, %s and %d more", a, b, c, len(called))
+		}
+	})
+}

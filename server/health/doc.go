@@ -17,10 +17,10 @@
 // # The end of a server
 //
 //	h.Shutdown()           // watchers see NOT_SERVING and go elsewhere
-//	err := s.Shutdown(ctx) // waits for calls, a Watch is one
+//	err := s.Shutdown(ctx) // ends each Watch, with UNAVAILABLE
 //
-// A Watch ends when its client ends it. A client that does not, though its connection
-// is told to drain, keeps the Shutdown of the server waiting until ctx ends.
+// Until then a Watch ends when its client ends it. Of servers that share a Server only
+// those of the one that is shut down end.
 //
 // # Concurrency
 //

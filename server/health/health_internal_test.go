@@ -11,6 +11,7 @@ import (
 
 	"github.com/cqrpc/cqrpc/client"
 	pb "github.com/cqrpc/cqrpc/internal/gen/healthpb"
+	"github.com/cqrpc/cqrpc/internal/lasting"
 	"github.com/cqrpc/cqrpc/internal/memconn"
 	"github.com/cqrpc/cqrpc/server"
 )
@@ -70,7 +71,7 @@ func TestWatchedServicesAreForgotten(t *testing.T) {
 func TestWatchKeepsNothingOfTheRequest(t *testing.T) {
 	req := &pb.HealthCheckRequest{Service: "x"}
 	req.ProtoReflect().SetUnknown(protowire.AppendVarint(protowire.AppendTag(nil, 100, protowire.VarintType), 1))
-	if New().watch(nil, req); proto.Size(req) != 0 {
+	if New().watch(new(lasting.Calls), req); proto.Size(req) != 0 {
 		t.Errorf("%d octets are kept", proto.Size(req))
 	}
 }

@@ -1,8 +1,6 @@
 package health_test
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -10,13 +8,13 @@ import (
 	"sync"
 	"testing"
 	"testing/synctest"
-	"time"
 
 	"golang.org/x/net/http2"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/cqrpc/cqrpc"
 	"github.com/cqrpc/cqrpc/client"
+	"github.com/cqrpc/cqrpc/cq"
 	pb "github.com/cqrpc/cqrpc/internal/gen/healthpb"
 	"github.com/cqrpc/cqrpc/internal/h2peer"
 	"github.com/cqrpc/cqrpc/internal/leak"
@@ -318,24 +316,53 @@ func TestConcurrentChanges(t *testing.T) {
 	})
 }
 
-// A Watch is a call: a server that is shut down waits for its client to end it, and
-// no longer than it is told to.
+// A Watch does not hold up a server that is shut down, only another one may go on.
 func TestServerShutdown(t *testing.T) {
+	play(t, func(s *scene) {
+		other := server.New()
+		if err := health.Register(other, s.Server); err != nil {
+			s.Fatal(err)
+		}
+		p := s.peer(1 << 16)
+		startWatch(p, 1, "")
+		p.WantResponse("it is accepted", 1)
+		p.WantMessage("as it is", 1, false, said(pb.HealthCheckResponse_SERVING))
+		if err := other.Shutdown(s.Context()); err != nil {
+			s.Error(err)
+		}
+		s.SetServingStatus("", health.NotServing)
+		p.WantMessage("the end of the other is not its own", 1, false, said(pb.HealthCheckResponse_NOT_SERVING))
+		ended := make(chan error, 1)
+		go func() { ended <- s.server.Shutdown(s.Context()) }()
+		p.WantGoAway("it is going", http2.ErrCodeNo)
+		p.WantTrailers("and the watch ends", 1, int(cqrpc.CodeUnavailable))
+		p.Close()
+		if err := <-ended; err != nil {
+			s.Errorf("Shutdown returned %v", err)
+		}
+	})
+}
+
+// One that comes while the server goes is told the status, and ends too.
+func TestWatchOfAServerThatGoes(t *testing.T) {
 	play(t, func(s *scene) {
 		p := s.peer(1 << 16)
 		startWatch(p, 1, "")
 		p.WantResponse("it is accepted", 1)
 		p.WantMessage("as it is", 1, false, said(pb.HealthCheckResponse_SERVING))
-		ctx, cancel := context.WithTimeout(s.Context(), time.Minute)
-		defer cancel()
-		ended := make(chan error, 1)
-		go func() { ended <- s.server.Shutdown(ctx) }()
-		p.WantGoAway("it is going", http2.ErrCodeNo)
-		s.Shutdown()
-		p.WantMessage("the watcher still learns", 1, false, said(pb.HealthCheckResponse_NOT_SERVING))
-		if err := <-ended; !errors.Is(err, context.DeadlineExceeded) {
-			s.Errorf("Shutdown returned %v, want its context's error", err)
+		q := cq.New()
+		if err := s.server.ShutdownAndNotify(q, "gone"); err != nil {
+			s.Fatal(err)
 		}
+		startWatch(p, 3, "")
+		p.WantGoAway("it is going", http2.ErrCodeNo)
+		p.WantTrailers("what lasted ends", 1, int(cqrpc.CodeUnavailable))
+		p.WantResponse("the late one is accepted", 3)
+		p.WantMessage("and told", 3, false, said(pb.HealthCheckResponse_SERVING))
+		p.WantTrailers("and ends", 3, int(cqrpc.CodeUnavailable))
+		p.Close()
+		q.Next(s.Context())
+		q.Shutdown()
 	})
 }
 

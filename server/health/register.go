@@ -6,6 +6,7 @@ import (
 	"github.com/cqrpc/cqrpc"
 	"github.com/cqrpc/cqrpc/call"
 	pb "github.com/cqrpc/cqrpc/internal/gen/healthpb"
+	"github.com/cqrpc/cqrpc/internal/lasting"
 	"github.com/cqrpc/cqrpc/server"
 	"github.com/cqrpc/cqrpc/server/reactor"
 )
@@ -28,11 +29,20 @@ const maxListed = 100
 // Register makes s tell the statuses of h. The errors are those of
 // [server.Server.Register].
 func Register(s *server.Server, h *Server) error {
-	return s.Register(
+	watches := new(lasting.Calls)
+	err := s.Register(
 		reactor.Unary(checkMethod, h.check),
 		reactor.Unary(listMethod, h.list),
-		reactor.ServerStream(watchMethod, h.watch),
+		reactor.ServerStream(watchMethod, func(
+			_ *reactor.Context, req *pb.HealthCheckRequest,
+		) reactor.WriteReactor[pb.HealthCheckResponse] {
+			return h.watch(watches, req)
+		}),
 	)
+	if err == nil {
+		s.RegisterOnShutdown(watches.End)
+	}
+	return err
 }
 
 // check serves a Check.

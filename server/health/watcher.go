@@ -3,6 +3,7 @@ package health
 import (
 	"github.com/cqrpc/cqrpc"
 	pb "github.com/cqrpc/cqrpc/internal/gen/healthpb"
+	"github.com/cqrpc/cqrpc/internal/lasting"
 	"github.com/cqrpc/cqrpc/server/reactor"
 )
 
@@ -22,6 +23,7 @@ type watcher struct {
 
 	// immutable
 	server  *Server
+	among   *lasting.Calls // of the server.Server that it is a call of
 	name    string
 	service *service // nil: it was refused
 
@@ -31,11 +33,12 @@ type watcher struct {
 }
 
 // watch serves a Watch.
-func (s *Server) watch(_ *reactor.Context, req *pb.HealthCheckRequest) reactor.WriteReactor[pb.HealthCheckResponse] {
-	w := &watcher{server: s, name: req.GetService()}
+func (s *Server) watch(among *lasting.Calls, req *pb.HealthCheckRequest) *watcher {
+	w := &watcher{server: s, among: among, name: req.GetService()}
 	req.Reset() // it lives as long as the call does, with all that the client has put into it
 	if status, ok := s.join(w); ok {
 		w.StartWrite(response(status))
+		among.Add(w)
 	} else {
 		w.Finish(cqrpc.Status{Code: cqrpc.CodeInvalidArgument, Message: "the name of the service is too long"})
 	}
@@ -99,6 +102,7 @@ func (w *watcher) OnDone() {
 	if w.service == nil {
 		return
 	}
+	w.among.Remove(w)
 	w.server.mu.Lock()
 	defer w.server.mu.Unlock()
 	delete(w.service.watchers, w)

@@ -6,14 +6,17 @@ import (
 	"google.golang.org/protobuf/reflect/protodesc"
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/reflect/protoregistry"
+
+	"github.com/cqrpc/cqrpc/internal/lasting"
 )
 
-// catalogue is what there is to be described. It is immutable.
+// catalogue is what there is to be described, which is immutable, and who asks.
 type catalogue struct {
 	services   func() []string
 	files      protodesc.Resolver
 	extensions Extensions
 	own        *protoregistry.Files // asked when files does not know
+	sessions   lasting.Calls
 }
 
 func newCatalogue(services func() []string, opts []Option) *catalogue {

@@ -28,6 +28,5 @@
 // when the last has been answered, so it holds one, of at most 8 KiB, and one answer.
 // Resolvers are asked by many streams at the same time.
 //
-// A stream ends when its client ends it. One that does not, when the server says
-// goodbye, holds Server.Shutdown until the context of that ends.
+// A stream ends when its client ends it, and with UNAVAILABLE when Server.Shutdown begins.
 package reflection

@@ -414,6 +414,20 @@ func TestClientThatGoesAway(t *testing.T) {
 	})
 }
 
+// A stream that rests does not hold up a server that is shut down.
+func TestServerThatGoesAway(t *testing.T) {
+	play(t, func(s *scene) {
+		q := s.inquire(v1alpha)
+		q.wantFiles("it is there", byPath(descriptors), descriptors)
+		if err := s.server.Shutdown(s.Context()); err != nil {
+			s.Error(err)
+		}
+		if _, err := q.stream.Recv(); cqrpc.CodeOf(err) != cqrpc.CodeUnavailable {
+			s.Errorf("the end is %v", err)
+		}
+	})
+}
+
 var errStuck = errors.New("stuck")
 
 // stuck is a resolver that fails at everything.

@@ -24,8 +24,12 @@ func method(service string) call.Method[pb.ServerReflectionRequest, pb.ServerRef
 // errors are those of [server.Server.Register].
 func Register(s *server.Server, opts ...Option) error {
 	c := newCatalogue(s.Services, opts)
-	return s.Register(
+	err := s.Register(
 		reactor.BidiStream(method(ServiceName), c.open),
 		reactor.BidiStream(method(AlphaServiceName), c.open),
 	)
+	if err == nil {
+		s.RegisterOnShutdown(c.sessions.End)
+	}
+	return err
 }

@@ -33,8 +33,12 @@ func (c *catalogue) open(
 ) reactor.BidiReactor[pb.ServerReflectionRequest, pb.ServerReflectionResponse] {
 	x := &session{catalogue: c, sent: make(map[string]bool)}
 	x.StartRead(&x.req)
+	c.sessions.Add(x)
 	return x
 }
+
+// OnDone implements reactor.Reactions.
+func (x *session) OnDone() { x.catalogue.sessions.Remove(x) }
 
 // OnReadDone implements reactor.BidiReactor.
 func (x *session) OnReadDone(ok bool) {
