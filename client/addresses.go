@@ -18,6 +18,9 @@ func systemResolver(ctx context.Context, host string) ([]netip.Addr, error) {
 // addresses are what to dial for t, in the order of the attempts. Without a resolver, and
 // where t names no host, the dialer is given what t names.
 func (t *target) addresses(ctx context.Context, resolve resolver) ([]string, error) {
+	if len(t.others) > 0 {
+		return append([]string{t.address}, t.others...), nil
+	}
 	if resolve == nil || !t.isHost {
 		return []string{t.address}, nil
 	}

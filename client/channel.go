@@ -49,7 +49,8 @@ type Channel struct {
 // WithInsecure and WithTLS must be among the options. The error says what is
 // wrong with these or with target.
 //
-// If a name has several addresses they are tried in the resolver's order, the families in
+// "ipv4:…" and "ipv6:…" take a list, "ipv4:192.0.2.1:80,192.0.2.2:80"; its first is the
+// authority. If a name has several addresses they are tried in the resolver's order, the families in
 // turn, until one is ready: the next one when the latest fails, at whatever stage, or has taken
 // 250 ms (gRFC A61). Only when all have failed is the channel in TransientFailure and the
 // back-off begins, with an error that tells of each. passthrough leaves names to the dialer.

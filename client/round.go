@@ -90,7 +90,11 @@ func (r *round) failure() error {
 	for i, a := range r.attempts {
 		r.errs[i] = naming(a.address, a.address, r.errs[i])
 	}
-	name := r.attempts[0].sub.target.address
+	t := &r.attempts[0].sub.target
+	name := t.address
+	if len(t.others) > 0 {
+		name = t.text
+	}
 	return fmt.Errorf("none of the %d addresses of %s: %w", len(r.errs), name, failures(r.errs))
 }
 

@@ -13,12 +13,13 @@ type target struct {
 	text      string // as given
 	network   string // for net.Dialer: "tcp" or "unix"
 	address   string
-	isHost    bool // address is a host, which may have many addresses, and a port
+	others    []string // further addresses, to be tried after it
+	isHost    bool     // address is a host, which may have many addresses, and a port
 	authority string
 }
 
 // parseTarget understands "host:port", "dns:///host:port", "passthrough:///addr",
-// "ipv4:addr:port", "ipv6:[addr]:port", "unix:path", "unix:///path" and
+// "ipv4:addr:port,…", "ipv6:[addr]:port,…", "unix:path", "unix:///path" and
 // "unix-abstract:name".
 func parseTarget(text string) (target, error) {
 	scheme, rest, found := strings.Cut(text, ":")
@@ -31,7 +32,7 @@ func parseTarget(text string) (target, error) {
 	case "passthrough":
 		return verbatimTarget(text, strings.TrimPrefix(stripAuthority(rest), "/"))
 	case "ipv4", "ipv6":
-		return hostTarget(text, rest)
+		return listTarget(text, scheme, rest)
 	case "unix":
 		return unixTarget(text, strings.TrimPrefix(rest, "//"))
 	case "unix-abstract":
@@ -92,6 +93,28 @@ func hostTarget(text, hostPort string) (target, error) {
 func isIPv6(host string) bool {
 	a, err := netip.ParseAddr(host)
 	return err == nil && a.Is6()
+}
+
+// listTarget is addresses of one family, in the order in which they are tried. The
+// first is the authority.
+func listTarget(text, scheme, list string) (target, error) {
+	var t target
+	for i, one := range strings.Split(list, ",") {
+		next, err := hostTarget(text, one)
+		if err != nil {
+			return target{}, err
+		}
+		host, _, _ := net.SplitHostPort(next.address)
+		if a, err := netip.ParseAddr(host); err != nil || a.Is4() != (scheme == "ipv4") {
+			return target{}, fmt.Errorf("target %q: %q is no %s address", text, one, scheme)
+		}
+		if i == 0 {
+			t = next
+		} else {
+			t.others = append(t.others, next.address)
+		}
+	}
+	return t, nil
 }
 
 func unixTarget(text, path string) (target, error) {

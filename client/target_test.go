@@ -1,6 +1,8 @@
 package client
 
 import (
+	"reflect"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -33,8 +35,28 @@ func TestParseTarget(t *testing.T) {
 		got, err := parseTarget(tt.text)
 		want := target{text: tt.text, network: tt.network, address: tt.address, authority: tt.authority}
 		want.isHost = tt.network == "tcp" && !strings.HasPrefix(tt.text, "passthrough:")
-		if err != nil || got != want {
+		if err != nil || !reflect.DeepEqual(got, want) {
 			t.Errorf("parseTarget(%q) = %+v, %v; want %+v", tt.text, got, err, want)
+		}
+	}
+}
+
+func TestParseTargetWithAddresses(t *testing.T) {
+	for text, want := range map[string][]string{
+		"ipv4:192.0.2.1:80,192.0.2.2,192.0.2.1:81": {"192.0.2.1:80", "192.0.2.2:443", "192.0.2.1:81"},
+		"ipv6:[2001:db8::1]:80,2001:db8::2":        {"[2001:db8::1]:80", "[2001:db8::2]:443"},
+	} {
+		got, err := parseTarget(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for name, resolve := range map[string]resolver{"with a dialer": nil, "resolved": systemResolver} {
+			if all, err := got.addresses(t.Context(), resolve); err != nil || !slices.Equal(all, want) {
+				t.Errorf("%s, %s: %q, %v; want %q", text, name, all, err, want)
+			}
+		}
+		if got.authority != want[0] {
+			t.Errorf("%s: authority %q", text, got.authority)
 		}
 	}
 }
@@ -47,7 +69,10 @@ func TestParseTargetRefuses(t *testing.T) {
 		{"passthrough:///", "names no host"},
 		{"example.org:", "empty port"},
 		{"a:b:c", "no host and port"},
-		{"ipv4:127.0.0.1:80,127.0.0.2:80", "no host and port"},
+		{"ipv4:127.0.0.1:80,", "names no host"},
+		{"ipv4:127.0.0.1:80,[::1]:80", `"[::1]:80" is no ipv4 address`},
+		{"ipv4:example.org:80", `"example.org:80" is no ipv4 address`},
+		{"ipv6:127.0.0.1:80", `"127.0.0.1:80" is no ipv6 address`},
 		{"https://example.org", "unknown scheme"},
 		{"xds:///service", "unknown scheme"},
 		{"unix:", "names no socket"},
