@@ -45,7 +45,7 @@ func (s *BidiStreamCall[Req, Res]) CloseSend() error { return s.closeSend() }
 func (s *BidiStreamCall[Req, Res]) Recv() (*Res, error) { return recv[Res](&s.stream) }
 
 // RecvInto is Recv into a message of the caller's, whose contents it replaces:
-// a loop needs but one.
+// a loop needs but one, and with codec.ProtoReusing its memory is used again.
 func (s *BidiStreamCall[Req, Res]) RecvInto(res *Res) error { return s.recvValue(res) }
 
 // All yields the messages until the end; an error, if any, comes last. Leaving

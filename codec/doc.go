@@ -9,5 +9,8 @@
 // where the bytes live, and both borrow their input: they neither change it nor
 // keep it after they return.
 //
+// [Proto] is the codec of Protocol Buffers and the default; [ProtoReusing] is for those
+// who receive into the same message again; [JSON] and [Bytes] are for other contents.
+//
 // Everything here is safe for concurrent use. No function starts a goroutine.
 package codec

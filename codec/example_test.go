@@ -22,6 +22,18 @@ func ExampleProto() {
 	// Output: proto 8 <nil> gopher
 }
 
+// Who receives into one message again and again, and keeps nothing of it, need not
+// have its bytes allocated each time.
+func ExampleProtoReusing() {
+	k := codec.ProtoReusing()
+	var v wrapperspb.BytesValue
+	err := k.Unmarshal([]byte("\x0a\x05first"), &v)
+	kept, copied := v.GetValue(), string(v.GetValue())
+	err = errors.Join(err, k.Unmarshal([]byte("\x0a\x05again"), &v))
+	fmt.Printf("%s, kept %s, copied %s, %v\n", v.GetValue(), kept, copied, err)
+	// Output: again, kept again, copied first, <nil>
+}
+
 // A limit holds while inflating: what would be too large is never made.
 func ExampleGzip() {
 	gz := codec.Gzip()

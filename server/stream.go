@@ -23,7 +23,7 @@ func (r *Receiver[Req]) Recv() (*Req, error) {
 }
 
 // RecvInto is Recv into a message of the caller's, whose contents it replaces:
-// a loop needs but one.
+// a loop needs but one, and with codec.ProtoReusing its memory is used again.
 func (r *Receiver[Req]) RecvInto(req *Req) error { return r.rpc.recvValue(req) }
 
 // All ranges over Recv. It ends after the last request, or after it has yielded

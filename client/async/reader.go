@@ -45,7 +45,8 @@ func PrepareServerStream[Req, Res any](
 func (r *Reader[Res]) StartCall(tag cq.Tag) error { return r.startCall(tag) }
 
 // Read receives the next response into res: true if there was one, false if
-// there is none; Finish says why. res must not be touched before the event.
+// there is none; Finish says why. res must not be touched before the event. What was
+// in it is replaced; with codec.ProtoReusing its memory is used again.
 func (r *Reader[Res]) Read(res *Res, tag cq.Tag) error { return r.read(res, res == nil, tag) }
 
 // Finish asks for the status. Its event is always true and comes when the call
