@@ -114,7 +114,7 @@ func (r *Reader) readGoAway(f *Frame) error {
 	s := &r.src
 	s.debug = append(s.debug[:0], make([]byte, min(n, maxDebug))...)
 	f.Debug = s.debug
-	if err := s.readFull(f.Debug); err != nil {
+	if _, err := s.readFull(f.Debug); err != nil {
 		return err
 	}
 	return s.discard(n - len(f.Debug))

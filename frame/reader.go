@@ -74,8 +74,21 @@ type Reader struct {
 	src      source
 	maxFrame uint32
 	block    block
+	part     part
 	err      error // why reading has ended
 }
+
+// part is a DATA frame of whose payload reading was interrupted; Length is 0 if there
+// is none.
+type part struct {
+	Frame
+	got int // octets of Data
+}
+
+// ErrInterrupted is what the reader of a [Reader] returns to stop waiting inside a frame
+// for which [Reader.IsInterruptible] is true. Next returns it too, and goes on when it is
+// called again.
+var ErrInterrupted = errors.New("reading was interrupted")
 
 // NewReader returns a Reader of r, which is typically a net.Conn, and may be a
 // [PatientReader].
@@ -130,6 +143,8 @@ func (r *Reader) Forget() { r.block.memo = nil }
 func (r *Reader) Release() {
 	r.block.reset(&r.src)
 	r.src.Drop()
+	r.part.Data.Free()
+	r.part = part{}
 	if r.err == nil {
 		r.err = io.ErrClosedPipe
 	}
@@ -152,14 +167,17 @@ func (r *Reader) Await() bool {
 // with it. Any other error ends reading and is repeated by later calls: a
 // *[ConnError] if the peer broke a rule, io.EOF if the connection ended
 // between frames, io.ErrUnexpectedEOF if within one, or whatever the
-// underlying reader said. A malformed or oversized header block is no error
-// here, it is [Headers].Err.
+// underlying reader said; but after ErrInterrupted it goes on. A malformed or oversized
+// header block is no error here, it is [Headers].Err.
 func (r *Reader) Next() (Frame, error) {
 	if r.err != nil {
 		return Frame{}, r.err
 	}
 	r.block.reset(&r.src)
 	f, err := r.readFrame()
+	if err != nil && r.part.Length > 0 {
+		return Frame{}, err
+	}
 	if err != nil {
 		if _, ok := errors.AsType[*StreamError](err); !ok {
 			f.Data.Free()
@@ -174,6 +192,9 @@ func (r *Reader) Next() (Frame, error) {
 // of Next does not wait for the peer.
 func (r *Reader) Buffered() bool {
 	w := r.src.window()
+	if r.part.Length > 0 {
+		return r.err == nil && r.part.got+len(w) >= int(r.part.Length)
+	}
 	if r.err != nil || len(w) < headerLen {
 		return false
 	}
@@ -184,10 +205,28 @@ func (r *Reader) Buffered() bool {
 	return len(w) >= headerLen+n
 }
 
+// IsInterruptible reports whether Next reads, or goes on reading, a frame that can be
+// interrupted while it waits for the peer: DATA that is large and has no padding.
+func (r *Reader) IsInterruptible() bool {
+	if r.part.Length > 0 {
+		return true
+	}
+	w := r.src.window()
+	if r.err != nil || len(w) < headerLen {
+		return false
+	}
+	n := int(w[0])<<16 | int(w[1])<<8 | int(w[2])
+	return n >= placeAt && http2.FrameType(w[3]) == http2.FrameData && !http2.Flags(w[4]).Has(http2.FlagDataPadded)
+}
+
 // IsEmpty reports whether nothing is buffered, nor an error to be returned.
 func (r *Reader) IsEmpty() bool { return r.err == nil && r.src.err == nil && r.src.buffered() == 0 }
 
 func (r *Reader) readFrame() (f Frame, err error) {
+	if r.part.Length > 0 {
+		f = r.part.Frame
+		return f, endedIn(r.readPayload(&f, int(f.Length)))
+	}
 	fh, err := r.readHeader()
 	if err != nil {
 		return f, err
@@ -219,10 +258,15 @@ func (r *Reader) readFrame() (f Frame, err error) {
 		// Unknown types are ignored (RFC 9113 section 4.1).
 		err = r.src.discard(int(f.Length))
 	}
+	return f, endedIn(err)
+}
+
+// endedIn is err inside a frame.
+func endedIn(err error) error {
 	if errors.Is(err, io.EOF) {
-		err = io.ErrUnexpectedEOF
+		return io.ErrUnexpectedEOF
 	}
-	return f, err
+	return err
 }
 
 // readHeader reads a frame header and checks its place and size. It waits for
@@ -306,7 +350,32 @@ const (
 	trustedPayload = 16 << 10
 )
 
+// readPayload reads n octets of content, or goes on with it.
 func (r *Reader) readPayload(f *Frame, n int) error {
+	got := r.part.got
+	r.part = part{}
+	if f.Data == nil {
+		if err := r.placePayload(f, n); err != nil {
+			return r.keepPart(f, 0, err)
+		}
+	}
+	more, err := r.src.readFull(f.Data.Bytes()[got:])
+	if err != nil {
+		return r.keepPart(f, got+more, err)
+	}
+	return nil
+}
+
+// keepPart keeps what was read of f if err is that reading was interrupted.
+func (r *Reader) keepPart(f *Frame, got int, err error) error {
+	if errors.Is(err, ErrInterrupted) {
+		r.part = part{*f, got}
+	}
+	return err
+}
+
+// placePayload finds a place for n octets of content.
+func (r *Reader) placePayload(f *Frame, n int) error {
 	if n > trustedPayload {
 		if _, err := r.src.peek(min(trustedPayload, r.src.size)); err != nil {
 			return err
@@ -318,7 +387,7 @@ func (r *Reader) readPayload(f *Frame, n int) error {
 	if f.Data == nil {
 		f.Data = mem.Get(n)
 	}
-	return r.src.readFull(f.Data.Bytes())
+	return nil
 }
 
 // readPadLength reads the Pad Length field that begins a padded payload and

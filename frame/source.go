@@ -1,6 +1,7 @@
 package frame
 
 import (
+	"errors"
 	"io"
 	"sync"
 
@@ -140,7 +141,9 @@ func (s *source) fill() error {
 			return nil
 		}
 		if err != nil {
-			s.err = err
+			if !errors.Is(err, ErrInterrupted) {
+				s.err = err
+			}
 			return err
 		}
 	}
@@ -186,20 +189,21 @@ func (s *source) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// readFull fills p, past the buffer where that saves a large copy.
-func (s *source) readFull(p []byte) error {
-	for len(p) > 0 {
-		if s.buffered() == 0 && len(p) >= directRead && s.err == nil {
-			_, err := io.ReadFull(s.r, p)
-			return err
+// readFull fills p, past the buffer where that saves a large copy. It returns how much
+// of it, all without an error.
+func (s *source) readFull(p []byte) (got int, err error) {
+	for got < len(p) {
+		if s.buffered() == 0 && len(p)-got >= directRead && s.err == nil {
+			n, err := io.ReadFull(s.r, p[got:])
+			return got + n, err
 		}
-		n, err := s.Read(p)
+		n, err := s.Read(p[got:])
 		if err != nil {
-			return err
+			return got, err
 		}
-		p = p[n:]
+		got += n
 	}
-	return nil
+	return got, nil
 }
 
 // discard drops n octets, buffered or not, using no memory beyond the buffer.

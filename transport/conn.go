@@ -39,6 +39,7 @@ type Conn struct {
 	late    lateSocket // try, if it is one
 	sink    io.Writer  // where to write, waiting
 	alloc   Allocator  // the handler, if it is one
+	isPlain bool       // the socket is read as it is, and reading can be interrupted
 
 	mu sync.Mutex
 	// guarded by mu
@@ -73,6 +74,7 @@ type Conn struct {
 	poll     *busyPoll            // nil: there was nothing to answer yet
 	batching bool                 // as inBatch
 	answered bool                 // several streams had answers when the last batch ended
+	isBulk   bool                 // who reads is in a large frame, and can be interrupted
 	asked    int32                // frames of DATA in the batch, to which answers may come
 
 	// flusher only

@@ -4,6 +4,7 @@ package transport
 
 import (
 	"bytes"
+	"encoding/binary"
 	"fmt"
 	"net"
 	"runtime"
@@ -38,6 +39,8 @@ type lender struct {
 	byPoll atomic.Int64 // of these, on a poller's goroutine
 	hosted atomic.Int64 // of these, with a lane that has a host
 
+	large atomic.Pointer[chan bool] // nil, or who begins to read a large frame: whether it is a poller
+
 	polling sync.WaitGroup
 	posted  chan cq.Tag   // events that are no requests
 	over    chan struct{} // closed at the end of the test: nobody is kept any longer
@@ -58,6 +61,14 @@ type asking struct {
 func (*asking) OnHeaders(*frame.Headers, *cq.Lane)               {}
 func (*asking) OnSent(frame.Sent, *cq.Lane)                      {}
 func (*asking) OnClosed(*frame.CloseError, frame.Sent, *cq.Lane) {}
+
+// Place is called in the middle of a large frame.
+func (a *asking) Place(int) *mem.Buffer {
+	if large := a.lender.large.Load(); large != nil {
+		*large <- isOnPoller()
+	}
+	return nil
+}
 
 func (a *asking) OnData(b *mem.Buffer, end bool, lane *cq.Lane) {
 	b.Free()
@@ -216,6 +227,32 @@ func (l *lender) request() (id uint32) {
 	id = l.writeRequest()
 	l.flush()
 	return id
+}
+
+// writeLarge sends the headers of a request and returns its message, in a large frame.
+func (l *lender) writeLarge() (id uint32, message []byte) {
+	l.Helper()
+	l.lastID += 2
+	id = l.lastID - 1
+	l.out.HeaderList(id, requestHeaders(), false)
+	l.flush()
+	const size = 16 << 10 // the largest frame that everybody takes
+	payload := make([]byte, size)
+	binary.BigEndian.PutUint32(payload[1:], size-frame.PrefixLen)
+	l.out.Data(id, nil, payload, nil, true)
+	var b bytes.Buffer
+	if err := l.out.Flush(&b); err != nil {
+		l.Fatal(err)
+	}
+	return id, b.Bytes()
+}
+
+// write sends octets as they are.
+func (l *lender) write(p []byte) {
+	l.Helper()
+	if _, err := l.peer.Write(p); err != nil {
+		l.Fatal(err)
+	}
 }
 
 // wantAnswer reads until the answer to a request.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/cqrpc/cqrpc/cq"
+	"github.com/cqrpc/cqrpc/frame"
 )
 
 // loanState says who reads a connection: its reader, or a goroutine that waits for
@@ -185,7 +186,7 @@ func (l *loan) giveBack(end loanEnd) {
 }
 
 // Serve implements cq.Source: it reads, handles and writes as the reader does, but
-// waits for nothing except the beginning of a frame.
+// waits only where it can be called away: for a frame to begin, or in a large one.
 func (l *loan) Serve(h cq.Host, isRecalled *atomic.Bool) bool {
 	if !l.to(lent, served) {
 		return false
@@ -226,12 +227,20 @@ func (l *loan) serve(h cq.Host, isRecalled *atomic.Bool) (end loanEnd, isOver bo
 			return loanEnd{isQuiet: true}, true
 		case came:
 		}
-		if !c.r.Buffered() {
+		isWhole := c.r.Buffered()
+		if !isWhole && !(c.isPlain && c.r.IsInterruptible()) {
 			l.worth.lose(partLost)
 			return loanEnd{}, true
 		}
 		l.worth.gain()
-		if err := c.readBatch(); err != nil {
+		c.isBulk = !isWhole
+		err := c.readBatch()
+		c.isBulk = false
+		switch {
+		case errors.Is(err, frame.ErrInterrupted): // wanted elsewhere: the reader goes on with the frame
+			l.worth.lose(calledLost)
+			return loanEnd{}, true
+		case err != nil:
 			return loanEnd{err: err}, true
 		}
 		if !c.isRecalled() {

@@ -291,9 +291,15 @@ func TestRecallStress(t *testing.T) {
 		asks := make(chan bool)
 		reading.Go(func() {
 			for isPosted := range asks {
-				if isPosted {
+				switch {
+				case isPosted:
 					_ = q.Post("posted", true)
-				} else {
+				case rand.IntN(4) == 0:
+					_, message := l.writeLarge()
+					_, _ = l.peer.Write(message[:len(message)/2])
+					runtime.Gosched()
+					_, _ = l.peer.Write(message[len(message)/2:])
+				default:
 					l.writeRequest()
 					_ = l.out.Flush(l.peer)
 				}

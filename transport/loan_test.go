@@ -111,6 +111,54 @@ func TestHalfAFrame(t *testing.T) {
 	})
 }
 
+// Half a large frame is for the poller to wait for, who can be recalled from there: then
+// the reader goes on with it. With TLS it is the reader's from the beginning.
+func TestHalfALargeFrame(t *testing.T) {
+	lendingOver(t, func(t *testing.T, isSecure bool) {
+		l := newLender(t, lending{isSecure: isSecure})
+		begun := make(chan bool, 1)
+		l.large.Store(&begun)
+		byPoll := 0
+		for n := 0; n < 20 || n < 1000 && byPoll == 0 && !isSecure; n++ { // now and then a poller is late
+			l.untilServed()
+			id, message := l.writeLarge()
+			l.write(message[:len(message)/2])
+			if <-begun {
+				byPoll++
+				if s := l.state(); s != served {
+					t.Errorf("a poller reads a connection that is %v", s)
+				}
+			}
+			l.post(n)
+			l.wantPosted("half a large frame", n)
+			l.write(message[len(message)/2:])
+			l.wantAnswer(id)
+		}
+		if (byPoll > 0) == isSecure {
+			t.Errorf("pollers have begun to read %d large frames", byPoll)
+		}
+	})
+}
+
+// Who is not recalled reads all of it.
+func TestPollerReadsLargeFrames(t *testing.T) {
+	l := newLender(t, lending{})
+	begun := make(chan bool, 1)
+	l.large.Store(&begun)
+	reads := func() bool {
+		l.untilServed()
+		id, message := l.writeLarge()
+		l.write(message[:len(message)/2])
+		hasBegun, before := <-begun, l.byPoll.Load()
+		l.write(message[len(message)/2:])
+		l.wantAnswer(id)
+		return hasBegun && l.byPoll.Load() > before
+	}
+	if !holdsWithin(patience, reads) {
+		t.Error("no poller reads a large frame that comes in halves")
+	}
+}
+
 // halves is a connection of which each Write can be held back in part.
 type halves struct {
 	net.Conn

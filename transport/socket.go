@@ -53,6 +53,7 @@ func facets(nc net.Conn) (in io.Reader, try trySocket) {
 func (c *Conn) facets() io.Reader {
 	in, try := facets(c.nc)
 	c.try, c.sink = try, c.nc
+	_, c.isPlain = in.(*rawSocket)
 	if own, ok := in.(interface{ attach(c *Conn) }); ok {
 		own.attach(c)
 		c.rest.able = true

@@ -67,13 +67,20 @@ func (s *rawSocket) open(nc net.Conn, c syscall.Conn) bool {
 const maxTransfer = 64 << 10
 
 // Read is that of the connection: the deadline of a rest may pass also where the
-// reader does not wait for a frame to begin.
+// reader does not wait for a frame to begin. In a large frame it may be interrupted.
 func (s *rawSocket) Read(p []byte) (int, error) {
 	for {
 		s.in = rawRead{p: p[:min(len(p), maxTransfer)]}
 		err := s.raw.Read(s.read)
 		s.in.p = nil
-		if err == nil || !s.isExcused(err) {
+		if s.isBulk() {
+			s.conn.endWait()
+		}
+		isExcused := err != nil && s.isExcused(err)
+		switch {
+		case s.in.isOver, isExcused && s.isBulk() && s.conn.isRecalled():
+			return 0, frame.ErrInterrupted
+		case !isExcused:
 			return s.outcome(err)
 		}
 	}
@@ -126,10 +133,11 @@ func (s *rawSocket) readOnce(fd uintptr) (done bool) {
 			if s.conn != nil && !s.conn.isRecalled() && s.conn.poll.again() {
 				continue
 			}
-			if s.in.room == nil {
+			if s.in.room != nil {
+				s.in.room.Drop()
+			} else if !s.isBulk() {
 				return false
 			}
-			s.in.room.Drop()
 			s.in.isOver = s.conn != nil && !s.conn.beginWait()
 			return s.in.isOver
 		default:
@@ -138,6 +146,9 @@ func (s *rawSocket) readOnce(fd uintptr) (done bool) {
 		return true
 	}
 }
+
+// isBulk reports whether a Read may be interrupted.
+func (s *rawSocket) isBulk() bool { return s.conn != nil && s.conn.isBulk }
 
 // space is where to read to. To take room may need more stack than a reader that
 // rests has.
