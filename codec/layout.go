@@ -35,6 +35,17 @@ const (
 	maxDepth = 3 // of messages in messages
 )
 
+// isEmpty reports whether there is nothing in the rooms of v, as in a new message.
+func (l layout) isEmpty(v reflect.Value) bool {
+	for i := range l {
+		field := v.Field(l[i].index)
+		if l[i].kind != bytesRoom && !field.IsNil() || l[i].kind == bytesRoom && cap(*bytesAt(field)) > 0 {
+			return false
+		}
+	}
+	return true
+}
+
 // keep puts into m, which is zero, what is in the room, in the struct v.
 func (r *room) keep(v reflect.Value, m *memory) {
 	field := v.Field(r.index)

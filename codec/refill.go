@@ -13,7 +13,7 @@ import (
 func refill(data []byte, m proto.Message) error {
 	v := reflect.ValueOf(m)
 	l := layoutOf(v.Type())
-	if l == nil || v.IsNil() {
+	if l == nil || v.IsNil() || l.isEmpty(v.Elem()) {
 		return proto.Unmarshal(data, m)
 	}
 	if err := l.refill(data, m, v.Elem()); err != nil {
