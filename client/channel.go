@@ -87,6 +87,12 @@ func NewChannel(target string, opts ...Option) (*Channel, error) {
 // Target is the target as it was given.
 func (ch *Channel) Target() string { return ch.target.text }
 
+// Authority is what calls send as :authority, unless WithCallAuthority says otherwise.
+func (ch *Channel) Authority() string { return ch.authority }
+
+// IsSecure tells a channel of WithTLS from one of WithInsecure.
+func (ch *Channel) IsSecure() bool { return ch.cfg.secure != nil }
+
 // Connect leaves Idle, if the channel is idle, without waiting.
 func (ch *Channel) Connect() {
 	ch.mu.Lock()

@@ -1,6 +1,7 @@
 package client
 
 import (
+	"crypto/tls"
 	"testing"
 	"time"
 
@@ -21,5 +22,29 @@ func TestKeepaliveWinsOverTransport(t *testing.T) {
 	}
 	if cfg := newConfig([]Option{WithTransport(all)}); cfg.transport.Keepalive != all.Keepalive {
 		t.Errorf("alone: got %+v", cfg.transport.Keepalive)
+	}
+}
+
+// What adapters want to know of a channel.
+func TestWhatAChannelSaysOfItself(t *testing.T) {
+	for _, tt := range []struct {
+		opts      []Option
+		authority string
+		isSecure  bool
+	}{
+		{[]Option{WithInsecure()}, "name.test:443", false},
+		{[]Option{WithInsecure(), WithAuthority("other.test")}, "other.test", false},
+		{[]Option{WithTLS(new(tls.Config))}, "name.test:443", true},
+	} {
+		ch, err := NewChannel("dns:///name.test:443", tt.opts...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if ch.Authority() != tt.authority || ch.IsSecure() != tt.isSecure {
+			t.Errorf("authority %q, secure %v; want %q, %v", ch.Authority(), ch.IsSecure(), tt.authority, tt.isSecure)
+		}
+		if err := ch.Close(); err != nil {
+			t.Error(err)
+		}
 	}
 }

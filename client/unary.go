@@ -15,12 +15,19 @@ import (
 func Unary[Req, Res any](
 	ctx context.Context, ch *Channel, m call.Method[Req, Res], req *Req, opts ...CallOption,
 ) (*Res, error) {
-	cfg := ch.callConfig(m.Name, opts)
 	res := new(Res)
-	if err := new(unaryCall).run(ctx, ch, cfg, req, res); err != nil {
+	if err := Invoke(ctx, ch, m.Name, req, res, opts...); err != nil {
 		return nil, err
 	}
 	return res, nil
+}
+
+// Invoke is Unary of a method by its name, "/pkg.Service/Method", for callers who know
+// the types of its messages when they run and not when they are compiled: adapters of
+// code that others generate. req and res are what the call's codec takes, pointers with
+// protobuf; the contents of res are replaced, and after an error they may be anything.
+func Invoke(ctx context.Context, ch *Channel, method string, req, res any, opts ...CallOption) error {
+	return new(unaryCall).run(ctx, ch, ch.callConfig(method, opts), req, res)
 }
 
 // unaryCall is what of one Unary others may still know when it has returned: most of

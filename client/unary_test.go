@@ -46,6 +46,31 @@ func TestUnaryOutParameters(t *testing.T) {
 	})
 }
 
+// Invoke is a unary call whose types are known when it runs.
+func TestInvoke(t *testing.T) {
+	play(t, func(s *scene) {
+		p := s.connected()
+		var req, res any = new([]byte("a")), new([]byte)
+		var header cqrpc.Metadata
+		done := make(chan error, 1)
+		invoke := func() { done <- Invoke(s.Context(), s.ch, unaryMethod.Name, req, res, HeaderTo(&header)) }
+		go invoke()
+		wantCall(p, "sent", 1, unaryMethod.Name, "a")
+		p.Response(1, "h", "1")
+		p.WriteMessage(1, false, []byte("b"))
+		p.Trailers(1, 0)
+		if err := <-done; err != nil || string(*res.(*[]byte)) != "b" || header.Get("h") != "1" {
+			s.Errorf("the call gave %v, %q and %#v", err, res, header)
+		}
+		go invoke()
+		wantCall(p, "sent", 3, unaryMethod.Name, "a")
+		p.TrailersOnly(3, 5)
+		if err := <-done; cqrpc.CodeOf(err) != cqrpc.CodeNotFound {
+			s.Errorf("error %v; want NOT_FOUND", err)
+		}
+	})
+}
+
 func TestUnaryStatus(t *testing.T) {
 	play(t, func(s *scene) {
 		p := s.connected()

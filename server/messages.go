@@ -14,23 +14,28 @@ import (
 // takeRequest decodes the one request into v. Without exactly one there is
 // nothing to serve: then it has ended the call and reports false.
 func (r *rpc) takeRequest(v any) bool {
+	err := r.decodeRequest(v)
+	if err != nil && !r.call.Finished() {
+		r.finish(err.Status)
+	}
+	return err == nil
+}
+
+// decodeRequest decodes the one request into v, once. The error is what the call ends
+// with, or has ended with.
+func (r *rpc) decodeRequest(v any) *cqrpc.Error {
 	ok := r.first.Harvest()
 	r.first.Finalizer = nil
 	switch {
 	case !ok:
-		return false
+		return errorOf(r.call.Err())
 	case r.message == nil:
-		r.finish(StatusNoMessage)
-		return false
+		return &cqrpc.Error{Status: StatusNoMessage}
 	}
 	err := r.call.Decode(r.message, v)
 	r.message.Free()
 	r.message = nil
-	if err != nil {
-		r.finish(err.Status)
-		return false
-	}
-	return true
+	return err
 }
 
 // recvRaw receives one message; io.EOF is the client's half-close.
@@ -81,11 +86,15 @@ func failure(ev cq.Event) error {
 	if ev.OK {
 		return nil
 	}
-	e, ok := errors.AsType[*cqrpc.Error](ev.Err)
-	if !ok {
-		return call.Misuse(ev.Err)
+	return errorOf(ev.Err)
+}
+
+// errorOf is the reason why an operation failed as an error of the call.
+func errorOf(reason error) *cqrpc.Error {
+	if e, ok := errors.AsType[*cqrpc.Error](reason); ok {
+		return e
 	}
-	return e
+	return cqrpc.Errorf(cqrpc.CodeInternal, "%w", reason)
 }
 
 // send sends one message, with the initial metadata before the first, and
