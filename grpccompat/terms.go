@@ -1,0 +1,143 @@
+package grpccompat
+
+import (
+	"context"
+	"strings"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
+
+	"github.com/cqrpc/cqrpc"
+	"github.com/cqrpc/cqrpc/client"
+	"github.com/cqrpc/cqrpc/codec"
+)
+
+// terms are what a call is made with, read off its context and options.
+type terms struct {
+	options []client.CallOption
+	wishes  *wishes // nil: there are none
+	err     error   // the call is not to be made
+
+	creds   credentials.PerRPCCredentials
+	codec   marshaler // nil: the channel's
+	subtype string    // "": the codec's name
+}
+
+func (cc *ClientConn) termsOf(ctx context.Context, method string, opts []grpc.CallOption) terms {
+	var t terms
+	for _, o := range opts {
+		t.take(cc, o)
+	}
+	t.chooseCodec()
+	var md cqrpc.Metadata
+	if t.creds != nil && t.err == nil {
+		md, t.err = cc.authenticate(ctx, method, t.creds)
+	}
+	if out, ok := metadata.FromOutgoingContext(ctx); ok {
+		md = append(md, fromMD(out)...)
+	}
+	if len(md) > 0 {
+		t.add(client.WithMetadata(md))
+	}
+	return t
+}
+
+func (t *terms) add(o client.CallOption) { t.options = append(t.options, o) }
+
+// refuse is for options that cannot be honoured. The first reason counts.
+func (t *terms) refuse(code codes.Code, format string, args ...any) {
+	if t.err == nil {
+		t.err = status.Errorf(code, "grpccompat: "+format, args...)
+	}
+}
+
+// take reads one option. Those of a type that it does not know carry data for
+// interceptors, with an embedded EmptyCallOption.
+func (t *terms) take(cc *ClientConn, o grpc.CallOption) {
+	switch o := o.(type) {
+	case grpc.StaticMethodCallOption, grpc.MaxRetryRPCBufferSizeCallOption: // say nothing that matters here
+	case grpc.HeaderCallOption:
+		t.wish().header = append(t.wish().header, o.HeaderAddr)
+	case grpc.TrailerCallOption:
+		t.wish().trailer = append(t.wish().trailer, o.TrailerAddr)
+	case grpc.PeerCallOption:
+		t.wish().peer = append(t.wish().peer, o.PeerAddr)
+	case grpc.OnFinishCallOption:
+		t.wish().onFinish = append(t.wish().onFinish, o.OnFinish)
+	case grpc.FailFastCallOption:
+		t.add(client.WithWaitForReady(!o.FailFast))
+	case grpc.MaxRecvMsgSizeCallOption:
+		t.limit(client.WithMaxRecvMessage, o.MaxRecvMsgSize)
+	case grpc.MaxSendMsgSizeCallOption:
+		t.limit(client.WithMaxSendMessage, o.MaxSendMsgSize)
+	case grpc.CompressorCallOption:
+		t.add(client.WithCompressor(o.CompressorType))
+	case grpc.PerRPCCredsCallOption:
+		t.creds = o.Creds
+	case grpc.AuthorityOverrideCallOption:
+		t.authority(cc, o.Authority)
+	case grpc.ContentSubtypeCallOption:
+		t.subtype = o.ContentSubtype
+	case grpc.ForceCodecCallOption:
+		t.force(o.Codec, o.Codec.Name())
+	case grpc.ForceCodecV2CallOption:
+		t.force(sliced{o.CodecV2}, o.CodecV2.Name())
+	case grpc.CustomCodecCallOption:
+		t.force(o.Codec, "")
+	}
+}
+
+// limit sets the size of messages. Zero and less mean something else to the channel, and
+// to grpc-go no message at all.
+func (t *terms) limit(option func(int) client.CallOption, n int) {
+	if n <= 0 {
+		t.refuse(codes.Internal, "a limit of %d bytes for messages", n)
+		return
+	}
+	t.add(option(n))
+}
+
+// authority overrides the channel's. With TLS the server has to prove that it is the
+// one of that name, which is not checked for single calls.
+func (t *terms) authority(cc *ClientConn, name string) {
+	if own := cc.channel.Authority(); cc.channel.IsSecure() && name != own {
+		t.refuse(codes.Unavailable, "CallAuthority(%q): the server's certificate was checked for %q", name, own)
+		return
+	}
+	t.add(client.WithCallAuthority(name))
+}
+
+// forced is a codec and its name.
+func (t *terms) force(k marshaler, name string) { t.codec = foreign{k, strings.ToLower(name)} }
+
+// chooseCodec settles what messages are marshalled with.
+func (t *terms) chooseCodec() {
+	switch k, isForced := t.codec.(foreign); {
+	case isForced:
+		if t.subtype != "" {
+			k.name = t.subtype
+		}
+		t.add(client.WithCallCodec(k))
+	case t.subtype == "":
+	case t.subtype == codec.Proto().Name():
+		t.add(client.WithCallCodec(codec.Proto()))
+	default:
+		k, ok := registered(t.subtype)
+		if !ok {
+			t.refuse(codes.Internal, "no codec registered for content-subtype %s", t.subtype)
+			return
+		}
+		t.add(client.WithCallCodec(foreign{k, t.subtype}))
+	}
+}
+
+// wish returns the wishes, to be added to.
+func (t *terms) wish() *wishes {
+	if t.wishes == nil {
+		t.wishes = new(wishes)
+	}
+	return t.wishes
+}
