@@ -16,12 +16,15 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-// grpcgoCaller is the reference.
-type grpcgoCaller struct{ conn *grpc.ClientConn }
+// grpcgoCaller is the reference, or another that generated code runs on.
+type grpcgoCaller struct {
+	grpc.ClientConnInterface
+	io.Closer
+}
 
 func dialGRPCGo(d parity.Dialing) (parity.Caller, error) {
 	conn, err := newGRPCGo(d)
-	return grpcgoCaller{conn}, err
+	return grpcgoCaller{conn, conn}, err
 }
 
 func newGRPCGo(d parity.Dialing, more ...grpc.DialOption) (*grpc.ClientConn, error) {
@@ -48,8 +51,6 @@ func newGRPCGo(d parity.Dialing, more ...grpc.DialOption) (*grpc.ClientConn, err
 	}
 	return grpc.NewClient("passthrough:///"+d.Address, append(opts, more...)...)
 }
-
-func (c grpcgoCaller) Close() error { return c.conn.Close() }
 
 // grpcgoCall is a call with its options translated.
 type grpcgoCall struct {
@@ -95,7 +96,7 @@ func (k *grpcgoCall) tell() {
 func (c grpcgoCaller) Unary(ctx context.Context, req []byte, o parity.Options) ([]byte, error) {
 	k := newGRPCGoCall(ctx, "Unary", o)
 	res := new(parity.Message)
-	err := c.conn.Invoke(k.ctx, k.method, &parity.Message{Value: req}, res, k.opts...)
+	err := c.Invoke(k.ctx, k.method, &parity.Message{Value: req}, res, k.opts...)
 	k.tell()
 	return res.GetValue(), fromGRPCGo(err)
 }
@@ -106,7 +107,7 @@ func (c grpcgoCaller) open(ctx context.Context, shape string, o parity.Options) 
 	desc := &grpc.StreamDesc{
 		StreamName: shape, ServerStreams: shape != "ClientStream", ClientStreams: shape != "ServerStream",
 	}
-	s, err := c.conn.NewStream(k.ctx, desc, k.method, k.opts...)
+	s, err := c.NewStream(k.ctx, desc, k.method, k.opts...)
 	k.ClientStream = s
 	return k, fromGRPCGo(err)
 }
@@ -130,8 +131,13 @@ func (c grpcgoCaller) BidiStream(ctx context.Context, o parity.Options) (parity.
 	return c.open(ctx, "BidiStream", o)
 }
 
+// Send returns io.EOF for what has ended the call on this side, too: in grpc-go SendMsg
+// tells that at once, in parity Recv does.
 func (k *grpcgoCall) Send(req []byte) error {
-	return fromGRPCGo(k.SendMsg(&parity.Message{Value: req}))
+	if k.SendMsg(&parity.Message{Value: req}) != nil {
+		return io.EOF
+	}
+	return nil
 }
 
 func (k *grpcgoCall) CloseSend() error { return fromGRPCGo(k.ClientStream.CloseSend()) }

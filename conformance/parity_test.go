@@ -23,7 +23,8 @@ var (
 )
 
 // pairings is the reference with everybody, on either side and both, in
-// plaintext and over TLS. Package parity has the others.
+// plaintext and over TLS, and what generated code runs on in its place. Package parity
+// has the others.
 func pairings(t *testing.T) []*parity.Pairing {
 	t.Helper()
 	var all []*parity.Pairing
@@ -35,7 +36,7 @@ func pairings(t *testing.T) []*parity.Pairing {
 			all = append(all, &parity.Pairing{Caller: grpcgoClient, Host: to, Credentials: c})
 		}
 	}
-	return all
+	return append(all, compatPairings(t)...)
 }
 
 // spares reports pairings that a heavy scenario leaves out. The reference need

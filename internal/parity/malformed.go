@@ -44,7 +44,7 @@ func rudeHost(t *testing.T, p *Pairing, f func(in *server.RawStream) error) *Hos
 	kind := HostKind{Name: "rude", Serve: func(
 		t *testing.T, lis net.Listener, c *Credentials, s Serving,
 	) (drain, stop func()) {
-		srv := newServer(c, s)
+		srv := NewServer(c, s)
 		Want(t, "Register", srv.Register(server.Generic(func(_ context.Context, in *server.RawStream) error {
 			return f(in)
 		})))

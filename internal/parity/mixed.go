@@ -13,7 +13,7 @@ import (
 func mixed(turn int) HostKind {
 	names := []string{"batch", "sync", "queue", "reactor", "future"}
 	serve := func(t *testing.T, lis net.Listener, c *Credentials, s Serving) (drain, stop func()) {
-		srv := newServer(c, s)
+		srv := NewServer(c, s)
 		batch := &desk{server: srv, queues: newQueues()}
 		queue := &queueDesk{server: srv, queues: newQueues()}
 		futures := &futureDesk{environment: future.NewEnvironment(pollers)}

@@ -36,7 +36,7 @@ func Mount(srv *server.Server, style string, routes []Route) (wait func() error,
 // host is a HostKind that serves in one style.
 func host(style string) HostKind {
 	serve := func(t *testing.T, lis net.Listener, c *Credentials, s Serving) (drain, stop func()) {
-		srv := newServer(c, s)
+		srv := NewServer(c, s)
 		wait, err := Mount(srv, style, s.all())
 		Want(t, "Mount", err)
 		return Run(t, srv, lis, func() {

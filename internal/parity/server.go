@@ -11,8 +11,8 @@ import (
 	"github.com/cqrpc/cqrpc/transport"
 )
 
-// newServer makes the server of all hosts of this library, without a service.
-func newServer(c *Credentials, s Serving) *server.Server {
+// NewServer makes the server of all hosts of this library, without a service.
+func NewServer(c *Credentials, s Serving) *server.Server {
 	opts := []server.Option{server.WithMaxRecvMessage(s.MaxRecv), server.WithMaxSendMessage(s.MaxSend)}
 	if c != nil {
 		opts = append(opts, server.WithTLS(c.Server()))

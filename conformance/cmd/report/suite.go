@@ -23,6 +23,7 @@ type suite struct {
 var suites = []suite{
 	{"gRPC interop: grpc-go's client, our servers of every style", "^TestReferenceCases$", "./conformance", ""},
 	{"gRPC interop: our clients of every style, our servers and grpc-go's", "^TestInterop$", "./conformance", ""},
+	{"gRPC interop: code generated for grpc-go, on cqrpc", "^TestInterop$", "./grpccompat", ""},
 	{"gRPC interop: interop-client and interop-server in every style", "^TestInteropPrograms$", "./conformance", ""},
 	{"C-core (python3-grpcio) as client of every style", "^TestCCoreClient$", "./conformance", ""},
 	{"C-core as server of every style", "^TestCCoreServer$", "./conformance", ""},
@@ -37,7 +38,7 @@ var suites = []suite{
 	{"h2spec 2.2.1 -S, transport, plaintext and TLS", "^TestH2spec$", "./conformance", ""},
 	{"h2spec 2.2.1 -S, gRPC server: all that need no body", "^TestH2specOfServer$", "./conformance", ""},
 	{"HPACK against python3-hpack, both ways", "^TestHPACK", "./conformance", ""},
-	{"C++ and grpc-rs scenarios, every style with grpc-go", "^TestParity$", "./conformance", ""},
+	{"C++ and grpc-rs scenarios, every style and grpccompat with grpc-go", "^TestParity$", "./conformance", ""},
 	{"C++ and grpc-rs scenarios, every style with every style", "^TestParity$", "./internal/parity", ""},
 	{"health and reflection, ours and grpc-go's", "Health|Reflection|^TestOwnDescriptions$", "./conformance", ""},
 	{"grpcurl 1.9.4, with no .proto files, on servers of every style", "^TestGrpcurl$", "./conformance", ""},
