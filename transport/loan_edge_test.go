@@ -306,16 +306,16 @@ func TestRecallStress(t *testing.T) {
 			}
 		})
 		rounds := 0
-		for end := time.Now().Add(500 * time.Millisecond); time.Now().Before(end); rounds++ {
+		isDone := func() bool { return l.byPoll.Load() > 0 || rounds > 100_000 } // however slow the machine is
+		for end := time.Now().Add(500 * time.Millisecond); time.Now().Before(end) || !isDone(); rounds++ {
 			asks <- rand.IntN(8) == 0
 			d := time.Duration(rand.IntN(40_000))
 			for began := time.Now(); time.Since(began) < d; {
 				runtime.Gosched()
 			}
-			began := time.Now()
-			ev := q.NextUntil(began.Add(patience))
-			if took := time.Since(began); ev.Kind != cq.OpComplete || took > time.Second {
-				t.Fatalf("round %d: %v after %v; the loan is %v", rounds, ev.Kind, took, l.state())
+			ev := q.NextUntil(time.Now().Add(patience)) // no other ask would bring what was missed
+			if ev.Kind != cq.OpComplete {
+				t.Fatalf("round %d: %v; the loan is %v", rounds, ev.Kind, l.state())
 			}
 			if s, ok := ev.Tag.(*Stream); ok {
 				s.Send(frame.Outgoing{Headers: responseHeaders(), Trailers: statusOK()})
@@ -364,16 +364,14 @@ func TestNudgesDoNotMoveTheEnd(t *testing.T) {
 					_ = l.out.Flush(l.peer)
 				})
 				disturbing.Go(func() { _, _ = io.Copy(io.Discard, l.peer) })
-				began := time.Now()
-				l.conn.Close()
-				err := l.wantClosed()
-				took := time.Since(began)
+				check := ending(t, l.conn)
+				if err := l.wantClosed(); err != nil {
+					t.Error(err)
+				}
+				check()
 				close(over)
 				_ = l.below.Close()
 				disturbing.Wait()
-				if err != nil || took < linger-time.Millisecond || took > 2*linger {
-					t.Errorf("the end comes after %v: %v; want it after %v", took, err, linger)
-				}
 			})
 		})
 	}
