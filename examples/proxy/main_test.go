@@ -226,26 +226,44 @@ func TestEarlyStatus(t *testing.T) {
 // A client that gives up ends the call of the backend; so does its deadline.
 func TestCancel(t *testing.T) {
 	play(t, func(b *backend, ch *client.Channel) {
-		for _, give := range []time.Duration{0, 50 * time.Millisecond} {
-			ctx, cancel := context.WithCancel(t.Context())
-			if give > 0 {
-				ctx, cancel = context.WithTimeout(t.Context(), give)
-			}
-			stream, err := client.BidiStream(ctx, ch, converse, client.WithCallCodec(codec.BytesNamed("")))
-			if err != nil {
-				t.Fatal(err)
-			}
-			<-b.calls
-			if give == 0 {
-				cancel()
-			}
-			if _, err := stream.Recv(); err == nil {
-				t.Error("a message came from nowhere")
-			}
-			<-b.ended
-			cancel()
+		ctx, cancel := context.WithCancel(t.Context())
+		stream, err := client.BidiStream(ctx, ch, converse, client.WithCallCodec(codec.BytesNamed("")))
+		if err != nil {
+			t.Fatal(err)
 		}
+		<-b.calls
+		cancel()
+		if _, err := stream.Recv(); err == nil {
+			t.Error("a message came from nowhere")
+		}
+		<-b.ended
+
+		// How long a call takes to reach the backend, the machine says.
+		reached := false
+		for give := 50 * time.Millisecond; !reached; give *= 2 {
+			expire(t, ch, give)
+			select {
+			case <-b.calls:
+				reached = true
+			default:
+			}
+		}
+		<-b.ended
 	})
+}
+
+// expire makes a call that ends by its deadline.
+func expire(t *testing.T, ch *client.Channel, give time.Duration) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), give)
+	defer cancel()
+	stream, err := client.BidiStream(ctx, ch, converse, client.WithCallCodec(codec.BytesNamed("")))
+	if err == nil {
+		_, err = stream.Recv()
+	}
+	if cqrpc.CodeOf(err) != cqrpc.CodeDeadlineExceeded {
+		t.Fatalf("a call that nobody ends ended with %v", err)
+	}
 }
 
 // Many calls at a time, of which many are given up at any moment: none is lost and
