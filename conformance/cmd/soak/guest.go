@@ -57,6 +57,7 @@ var shapeNames = []string{"Unary", "ServerStream", "ClientStream", "BidiStream"}
 // call makes one call and judges it.
 func (r *run) call(g *guest, rnd *rand.Rand) {
 	v := plan(g, rnd)
+	began := time.Now() // before the deadline is set: it is not to seem early
 	ctx, cancel := context.WithTimeout(context.Background(), v.deadline)
 	defer cancel()
 	if v.isGivenUp {
@@ -64,7 +65,6 @@ func (r *run) call(g *guest, rnd *rand.Rand) {
 		defer t.Stop()
 	}
 	v.ctx = ctx
-	began := time.Now()
 	err := v.run()
 	code := cqrpc.CodeOf(err)
 	if int(code) < len(r.ends) {
