@@ -5,7 +5,6 @@ import (
 	"context"
 	"flag"
 	"log/slog"
-	"net"
 	"os"
 	"strings"
 	"sync"
@@ -174,18 +173,17 @@ func TestServeAndConnect(t *testing.T) {
 	}
 }
 
+// nobody is an address at which nobody listens: that of tcpmux. A port that was free a moment ago may be
+// another process's by now.
+const nobody = "127.0.0.1:1"
+
 // A client of any style says so when nobody answers, and when it is stopped.
 func TestTravelThatFails(t *testing.T) {
-	lis, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	lis.Close()
 	stopped, stop := context.WithCancel(context.Background())
 	stop()
 	for _, s := range styles() {
 		o := defaults()
-		o.style, o.connect = s.name, lis.Addr().String()
+		o.style, o.connect = s.name, nobody
 		for ctx, want := range map[context.Context]cqrpc.Code{
 			context.Background(): cqrpc.CodeUnavailable, stopped: cqrpc.CodeCanceled,
 		} {
@@ -203,7 +201,7 @@ func TestBadOptions(t *testing.T) {
 		"client style": func(o *options) { o.clientStyle = "async" },
 		"server style": func(o *options) { o.serverStyle = "async" },
 		"delay":        func(o *options) { o.maxDelay = -1 },
-		"both":         func(o *options) { o.listen, o.connect = "127.0.0.1:0", "127.0.0.1:1" },
+		"both":         func(o *options) { o.listen, o.connect = "127.0.0.1:0", nobody },
 		"address":      func(o *options) { o.listen = "127.0.0.1:none" },
 	} {
 		for _, s := range styles() {

@@ -62,12 +62,7 @@ func TestBothDirectionsAndTheirEndsAreCarried(t *testing.T) {
 }
 
 func TestAConnectionToNobodyEnds(t *testing.T) {
-	lis, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	lis.Close()
-	nc := proxied(t, lis.Addr().String())
+	nc := proxied(t, "127.0.0.1:1") // tcpmux; a port that was free a moment ago may be somebody's by now
 	if _, err := nc.Read(make([]byte, 1)); err == nil {
 		t.Error("a byte from nobody")
 	}
