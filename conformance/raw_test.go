@@ -23,7 +23,7 @@ import (
 //	ClientStream  answers with all requests in one
 //	Bidi          echoes each request
 //	TimeLeft      answers with the seconds until the deadline
-//	Hang          lasts until its call ends
+//	Hang          says that it has begun, by initial metadata x-begun, and lasts until its call ends
 //	WaitEnded     answers when a Hang has been cancelled; the peers' only
 //
 // The first four echo metadata x-echo and x-echo-bin, initial and trailing, or
@@ -51,6 +51,7 @@ func rawRoutes(ended chan<- error) []parity.Route {
 			return &rawMessage{Value: strconv.AppendFloat(nil, time.Until(d).Seconds(), 'f', 3, 64)}, nil
 		}),
 		parity.Unary(rawMethod("Hang", call.Unary), func(c parity.Call, _ *rawMessage) (*rawMessage, error) {
+			_ = c.SendHeader(cqrpc.Pairs("x-begun", "yes")) // fails if the call has ended
 			<-c.Context().Done()
 			ended <- c.Context().Err()
 			return nil, c.Context().Err()

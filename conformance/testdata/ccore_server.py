@@ -52,8 +52,9 @@ def time_left(request, context):
 
 def hang(request, context):
     over = threading.Event()
-    context.add_callback(over.set)
-    over.wait()
+    if context.add_callback(over.set):  # else it is over already
+        context.send_initial_metadata((("x-begun", "yes"),))
+        over.wait()
     ended.set()
     return b""
 

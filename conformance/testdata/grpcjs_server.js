@@ -102,7 +102,14 @@ function timeLeft(call, callback) {
 }
 
 function hang(call) {
+  if (call.cancelled) {
+    ended();
+    return;
+  }
   call.on('cancelled', ended);
+  const header = new grpc.Metadata();
+  header.set('x-begun', 'yes');
+  call.sendMetadata(header);
 }
 
 function waitEnded(call, callback) {
