@@ -77,12 +77,15 @@ func eventually(ok func() bool) {
 }
 
 // ours lists the goroutines with code of this module on their stack, except the
-// caller's own and those that run tests.
+// caller's own and those that run tests. In a bubble these are the bubble's: the
+// grace passes at once there, and what is outside, be it a timer of an earlier test
+// or a cleanup that the runtime runs, may need longer.
 func ours() []goroutine {
 	var all []goroutine
+	bubble := bubbleOf(own())
 	for i, stack := range strings.Split(dump(), "\n\n") {
 		id, _, _ := strings.Cut(stack, " [")
-		if i > 0 && isOurs(stack) {
+		if i > 0 && isOurs(stack) && (bubble == "" || bubbleOf(stack) == bubble) {
 			all = append(all, goroutine{id, stack})
 		}
 	}

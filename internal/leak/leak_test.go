@@ -80,6 +80,26 @@ func TestCheckWaitsForGoroutinesThatEnd(t *testing.T) {
 	})
 }
 
+// What begins elsewhere meanwhile is not the bubble's, whose grace is none for others.
+func TestCheckInABubbleLooksAtItsOwn(t *testing.T) {
+	begin, begun, release := make(chan struct{}), make(chan struct{}), make(chan struct{})
+	defer close(release)
+	go func() {
+		<-begin
+		go parkOnPurpose(release)
+		close(begun)
+	}()
+	synctest.Test(t, func(t *testing.T) {
+		r := &recorder{TB: t}
+		leak.Check(r)
+		close(begin)
+		<-begun
+		if errors := r.end(); len(errors) != 0 {
+			t.Errorf("errors %q, want none", errors)
+		}
+	})
+}
+
 func after(d time.Duration) <-chan struct{} {
 	c := make(chan struct{})
 	time.AfterFunc(d, func() { close(c) })
