@@ -13,9 +13,10 @@ import (
 )
 
 // secureEnds returns a TLS connection: the peer's end, the socket below that, and ours.
-func secureEnds(t *testing.T) (peer *tls.Conn, below net.Conn, s *secureSocket) {
+func secureEnds(t *testing.T) (peer *tls.Conn, below *batched, s *secureSocket) {
 	t.Helper()
-	below, nc := ends(t, "tcp", "127.0.0.1:0")
+	raw, nc := ends(t, "tcp", "127.0.0.1:0")
+	below = &batched{TCPConn: raw.(*net.TCPConn)}
 	peer, secure := encrypted(t, below, nc)
 	in, _ := facets(secure)
 	s, ok := in.(*secureSocket)
@@ -23,6 +24,37 @@ func secureEnds(t *testing.T) (peer *tls.Conn, below net.Conn, s *secureSocket) 
 		t.Fatalf("a TLS connection of ours is read as %T", in)
 	}
 	return peer, below, s
+}
+
+// batched is a socket that holds back what is written until it is released: then that comes together, as
+// several writes need not.
+type batched struct {
+	*net.TCPConn
+	isHeld bool
+	rest   []byte
+}
+
+func (b *batched) Write(p []byte) (int, error) {
+	if !b.isHeld {
+		return b.TCPConn.Write(p)
+	}
+	b.rest = append(b.rest, p...)
+	return len(p), nil
+}
+
+// together has what f writes come together.
+func (b *batched) together(t *testing.T, f func() error) {
+	t.Helper()
+	b.isHeld = true
+	err := f()
+	b.isHeld = false
+	if err == nil {
+		_, err = b.Write(b.rest)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.rest = nil
 }
 
 // noise is n octets that are not all the same.
@@ -48,14 +80,17 @@ func (r *wideRoom) Drop() { r.p = nil }
 
 // Records that have come together are read together, as far as there is room.
 func TestSecureReadsRecordsTogether(t *testing.T) {
-	peer, _, s := secureEnds(t)
+	peer, below, s := secureEnds(t)
 	var want []byte
-	for _, record := range []string{"one", "two", "three"} {
-		if _, err := io.WriteString(peer, record); err != nil {
-			t.Fatal(err)
+	below.together(t, func() error {
+		for _, record := range []string{"one", "two", "three"} {
+			if _, err := io.WriteString(peer, record); err != nil {
+				return err
+			}
+			want = append(want, record...)
 		}
-		want = append(want, record...)
-	}
+		return nil
+	})
 	var room wideRoom
 	if n, err := s.ReadInto(&room); err != nil || !bytes.Equal(room.p[:n], want) {
 		t.Errorf("%q, %v; want %q", room.p[:n], err, want)
@@ -137,7 +172,7 @@ func TestSecureEnds(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			_, below, s := secureEnds(t)
 			_, _ = below.Write(tc.last)
-			_ = below.(*net.TCPConn).CloseWrite()
+			_ = below.CloseWrite()
 			if n, err := s.ReadInto(new(wideRoom)); n != 0 || !errors.Is(err, tc.want) {
 				t.Errorf("%d, %v; want %v", n, err, tc.want)
 			}
@@ -211,7 +246,7 @@ func TestSecureWriteObeysDeadlines(t *testing.T) {
 // An error of the socket is told to who writes, now and later.
 func TestSecureWriteFails(t *testing.T) {
 	_, below, s := secureEnds(t)
-	_ = below.(*net.TCPConn).SetLinger(0)
+	_ = below.SetLinger(0)
 	_ = below.Close()
 	for range 2 {
 		if _, err := s.Write(noise(20 << 20)); err == nil {
@@ -226,11 +261,14 @@ func TestSecureWriteFails(t *testing.T) {
 // A reader that rests reads with little room only until something comes: a record is
 // not read in pieces of that size.
 func TestSecureRestEnds(t *testing.T) {
-	peer, _, s := secureEnds(t)
+	peer, below, s := secureEnds(t)
 	s.attach(new(Conn))
 	s.below.conn.rest.rests = true
 	want := noise(4000)
-	_, _ = peer.Write(want)
+	below.together(t, func() error { // it may be several records
+		_, err := peer.Write(want)
+		return err
+	})
 	var room wideRoom
 	n, err := s.ReadInto(&room)
 	if err != nil || !bytes.Equal(room.p[:n], want) {
