@@ -23,6 +23,10 @@ func (c *Conn) onHeaders(f *frame.Frame) error {
 		return &frame.ConnError{
 			Code: frame.ProtocolError, Reason: fmt.Sprintf("HEADERS on stream %d, already used", f.StreamID),
 		}
+	case c.ours(f.StreamID):
+		// It may be a connection error (RFC 9113 section 5.1), but a server of C-core that finds a deadline passed
+		// may send the end of a call twice: that is no reason to lose all others.
+		return &frame.StreamError{StreamID: f.StreamID, Code: frame.StreamClosed, Reason: "HEADERS on a closed stream"}
 	}
 	return &frame.ConnError{
 		Code: frame.StreamClosed, Reason: fmt.Sprintf("HEADERS on closed stream %d", f.StreamID),
