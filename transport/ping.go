@@ -148,7 +148,7 @@ func (c *Conn) onPingAck(payload [8]byte) error {
 	}
 	switch p.kind {
 	case pingKeepalive:
-		c.timers.awaiting = false
+		c.keepaliveAnsweredLocked()
 	case pingDrain:
 		c.fixGoAwayLocked()
 	}

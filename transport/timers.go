@@ -101,6 +101,14 @@ func (c *Conn) keepaliveLocked() {
 	}
 }
 
+// keepaliveAnsweredLocked counts Keepalive.Time from the answer: Timeout, until which the timer is set, may be longer.
+func (c *Conn) keepaliveAnsweredLocked() {
+	if c.timers.awaiting && c.state < closing {
+		c.timers.keepalive.Reset(c.cfg.Keepalive.Time)
+	}
+	c.timers.awaiting = false
+}
+
 func (c *Conn) keepaliveFailed() {
 	var lane cq.Lane
 	c.shut(&shutdown{
