@@ -65,7 +65,7 @@ func grpcgoOptions(c *parity.Credentials, s parity.Serving) []grpc.ServerOption 
 		opts = append(opts, grpc.MaxHeaderListSize(uint32(s.MaxHeaderList)))
 	}
 	if s.Pings {
-		opts = append(opts, grpc.KeepaliveParams(keepalive.ServerParameters{Time: time.Second, Timeout: time.Second}))
+		opts = append(opts, grpc.KeepaliveParams(keepalive.ServerParameters{Time: time.Second, Timeout: parity.Patience}))
 	}
 	return opts
 }

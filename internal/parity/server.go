@@ -26,7 +26,7 @@ func NewServer(c *Credentials, s Serving) *server.Server {
 	}
 	t.MaxConcurrentStreams, t.MaxHeaderList = s.MaxStreams, s.MaxHeaderList
 	if s.Pings {
-		t.Keepalive = transport.Keepalive{Time: time.Second, Timeout: time.Second}
+		t.Keepalive = transport.Keepalive{Time: time.Second, Timeout: Patience}
 	}
 	opts = append(opts, server.WithTransport(t))
 	return server.New(append(opts, s.Options...)...)
