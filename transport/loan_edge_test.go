@@ -174,13 +174,10 @@ func TestAReactionEndsTheFlusher(t *testing.T) {
 			l.start(nc, lending{pollers: -1})
 			l.untilServed()
 			armed.Store(&react)
-			if !holdsWithin(patience, func() bool {
-				l.writeRequest()
-				_ = l.out.Flush(l.peer) // it fails if the connection has ended meanwhile
-				return holdsWithin(20*time.Millisecond, func() bool { return armed.Load() == nil })
-			}) {
-				t.Fatal("no poller writes")
-			}
+			l.until("no poller writes", func() bool {
+				err := l.tryAsk() // the connection may end meanwhile
+				return err != nil || armed.Load() == nil
+			})
 			if err := l.wantClosed(); !errors.Is(err, errAbandoned) {
 				t.Errorf("closed because of %v; want %v", err, errAbandoned)
 			}
@@ -223,15 +220,10 @@ func TestABadRecordWhileTheSocketIsFull(t *testing.T) {
 	l.untilServed()
 	isTried.Store(true)
 	s := secured(l.conn.nc)
-	if !holdsWithin(patience, func() bool {
+	l.until("the socket is never full while a poller reads", func() bool {
 		l.request()
-		for n := 0; n < maxLoanPause && !holdsWithin(2*time.Millisecond, l.isWaiting); n++ {
-			l.request() // a pause of loans has to end
-		}
-		return l.isWaiting() && isFull(s)
-	}) {
-		t.Fatal("the socket is never full while a poller reads")
-	}
+		return holdsWithin(2*time.Millisecond, l.isWaiting) && isFull(s)
+	})
 	if _, err := l.below.Write(append([]byte{23, 3, 3, 0, 64}, make([]byte, 64)...)); err != nil {
 		t.Fatal(err)
 	}
@@ -399,7 +391,7 @@ func TestAPollerWritesBetweenItsEvents(t *testing.T) {
 			made++
 			return false
 		}})
-		if !holdsWithin(patience, func() bool {
+		l.until("nothing was written before all answers were made", func() bool {
 			l.untilServed()
 			var last uint32
 			for range 3 * enoughGathered {
@@ -408,8 +400,6 @@ func TestAPollerWritesBetweenItsEvents(t *testing.T) {
 			l.flush()
 			l.wantAnswer(last)
 			return hasWritten.Load()
-		}) {
-			t.Error("nothing was written before all answers were made")
-		}
+		})
 	})
 }
