@@ -10,7 +10,7 @@ import grpc
 
 PREFIX = "/conformance.Raw/"
 EVERY_BYTE = bytes(range(256))
-SECONDS = 60  # patience, no subject
+SECONDS = 300  # patience, no subject
 MIB = 1 << 20
 
 channel = None

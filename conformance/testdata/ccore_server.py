@@ -60,7 +60,7 @@ def hang(request, context):
 
 
 def wait_ended(request, context):
-    return b"yes" if ended.wait(60) else b"no"
+    return b"yes" if ended.wait(300) else b"no"
 
 
 handlers = {

@@ -13,7 +13,7 @@ const GZIP = 2; // grpc.compressionAlgorithms.gzip
 
 const bytes = (message) => Buffer.from(message);
 const within = (ms) => ({ deadline: Date.now() + ms });
-const patience = () => within(60000); // no subject
+const patience = () => within(300000); // no subject
 
 let client;
 

@@ -57,8 +57,9 @@ func (p *Pairing) Connect(t *testing.T, s *Service) Caller {
 	return p.Dial(t, p.Serve(t, Serving{Service: s}))
 }
 
-// Patience ends tests that hang; no assertion depends on it.
-const Patience = 60 * time.Second
+// Patience ends tests that hang; no assertion depends on it. Heavy scenarios take seconds under the race detector,
+// and many times as long where others use the processors.
+const Patience = 5 * time.Minute
 
 // Within is the context of a test's calls.
 func Within(t *testing.T) context.Context {

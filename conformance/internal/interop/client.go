@@ -50,7 +50,7 @@ func New(c Config) (*Client, error) {
 func (c *Client) Close() error { return c.caller.Close() }
 
 // patience ends a case whose peer hangs; no case is about it.
-const patience = 60 * time.Second
+const patience = 5 * time.Minute
 
 // Run runs the case of a name.
 func (c *Client) Run(ctx context.Context, name string) error {
