@@ -73,10 +73,10 @@ func watchReserve() {
 // trimReserve drops all if nothing was used for a while. A goroutine of the runtime's
 // runs it, after a collection.
 func trimReserve(now time.Time) {
-	reserve.isWatched.Store(false)
 	if now.UnixNano()-reserve.used.Load() >= int64(reserveLife) {
 		dropReserve()
 	}
+	reserve.isWatched.Store(false)
 	if reserve.size.Load() > 0 {
 		watchReserve()
 	}
