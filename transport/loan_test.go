@@ -142,7 +142,7 @@ func TestPollerReadsLargeFrames(t *testing.T) {
 	l := newLender(t, lending{})
 	begun := make(chan bool, 1)
 	l.large.Store(&begun)
-	reads := func() bool {
+	l.until("no poller reads a large frame that comes in halves", func() bool {
 		l.untilServed()
 		id, message := l.writeLarge()
 		l.write(message[:len(message)/2])
@@ -150,10 +150,7 @@ func TestPollerReadsLargeFrames(t *testing.T) {
 		l.write(message[len(message)/2:])
 		l.wantAnswer(id)
 		return hasBegun && l.byPoll.Load() > before
-	}
-	if !holdsWithin(patience, reads) {
-		t.Error("no poller reads a large frame that comes in halves")
-	}
+	})
 }
 
 // halves is a connection of which each Write can be held back in part.
