@@ -185,20 +185,18 @@ func TestSecureEnds(t *testing.T) {
 func TestSecureTryWrite(t *testing.T) {
 	peer, _, s := secureEnds(t)
 	var want []byte
-	for isFull := false; !isFull; {
-		p := noise(200_000)
-		n, err := s.TryWrite(p)
-		if err != nil {
-			t.Fatal(err)
+	for isFull := false; !isFull; { // for good: the kernel may find room when what it has sent is acknowledged
+		for _, p := range [][]byte{noise(200_000), []byte("more")} {
+			n, err := s.TryWrite(p)
+			if err != nil {
+				t.Fatal(err)
+			}
+			want = append(want, p[:n]...)
+			isFull = n == 0
 		}
-		want = append(want, p[:n]...)
-		isFull = n < len(p)
 	}
 	if s.isSent() {
 		t.Error("the socket is full, and everything was sent")
-	}
-	if n, err := s.TryWrite([]byte("more")); n != 0 || err != nil {
-		t.Errorf("full: %d, %v", n, err)
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- s.Conn.(*tls.Conn).CloseWrite() }() // an alert, behind the rest
