@@ -10,7 +10,6 @@
 // it is still there after a grace of many short looks. Call Check and Buffers
 // first in a test, so that they look last; a test that uses them must not be
 // parallel. In a synctest bubble use them with the t of the bubble: the grace
-// then passes on the fake clock, at once, and goroutines of the bubble are looked
-// at only. The functions may be called from the
-// goroutine of the test only.
+// then passes on the fake clock, at once, and only goroutines of the bubble count.
+// The functions may be called from the goroutine of the test only.
 package leak
