@@ -8,18 +8,24 @@ import (
 
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
 )
 
 // layout is where a struct that protoc-gen-go made may have memory that can be filled
 // again: bytes, a oneof with such, submessages with such. Immutable.
-type layout []room
+type layout struct {
+	rooms []room // at least one
+	// mayLack: something in the message, or in one within, may be required, so that it
+	// has to be looked for.
+	mayLack bool
+}
 
 // room is one field of the struct.
 type room struct {
 	kind   roomKind
 	index  int              // of the struct's field
 	number protowire.Number // of the message's field; 0 for a oneof
-	inner  layout           // of a submessage
+	inner  *layout          // of a submessage
 }
 
 type roomKind int
@@ -35,34 +41,30 @@ const (
 	maxDepth = 3 // of messages in messages
 )
 
-// isEmpty reports whether there is nothing in the rooms of v, as in a new message.
-func (l layout) isEmpty(v reflect.Value) bool {
-	for i := range l {
-		field := v.Field(l[i].index)
-		if l[i].kind != bytesRoom && !field.IsNil() || l[i].kind == bytesRoom && cap(*bytesAt(field)) > 0 {
-			return false
-		}
-	}
-	return true
-}
-
-// keep puts into m, which is zero, what is in the room, in the struct v.
-func (r *room) keep(v reflect.Value, m *memory) {
+// keep puts into m, which is zero, what is in the room, in the struct v, and reports
+// whether there is anything.
+func (r *room) keep(v reflect.Value, m *memory) bool {
 	field := v.Field(r.index)
 	switch {
 	case r.kind == bytesRoom:
-		if b := *bytesAt(field); cap(b) > 0 {
-			m.number, m.bytes = r.number, b
+		m.bytes = field.Bytes()
+		if cap(m.bytes) == 0 {
+			return false
 		}
 	case field.IsNil():
+		return false
 	case r.kind == messageRoom:
-		m.number, m.owner = r.number, reflect.ValueOf(field.Interface()) // a copy: field will be reset
+		m.message = field.Interface().(proto.Message)
 	default:
-		if member := memberOf(field.Elem()); member != nil {
-			member.keep(field.Elem().Elem(), m)
-			m.owner = field.Elem()
+		member := memberOf(field.Elem())
+		if member == nil || !member.keep(field.Elem().Elem(), m) {
+			return false
 		}
+		m.number, m.wrapper = member.number, field.Elem()
+		return true
 	}
+	m.number = r.number
+	return true
 }
 
 // fill puts content into m, and that into its place in the struct v.
@@ -71,56 +73,76 @@ func (r *room) fill(content []byte, m *memory, v reflect.Value) error {
 	switch r.kind {
 	case bytesRoom:
 		m.bytes = append(m.bytes[:0], content...)
-		*bytesAt(field) = m.bytes
+		field.SetBytes(m.bytes)
 		return nil
 	case messageRoom:
-		field.Set(m.owner)
-		return r.inner.refill(content, m.owner.Interface().(proto.Message), m.owner.Elem())
+		owner := reflect.ValueOf(m.message)
+		field.Set(owner)
+		return r.inner.refill(content, m.message, owner.Elem())
 	default:
-		field.Set(m.owner)
-		member, wrapper := memberOf(m.owner), m.owner.Elem()
-		var inner memory
-		member.keep(wrapper, &inner)
-		return member.fill(content, &inner, wrapper)
+		field.Set(m.wrapper)
+		return memberOf(m.wrapper).fill(content, m, m.wrapper.Elem())
 	}
 }
-
-func bytesAt(field reflect.Value) *[]byte { return field.Addr().Interface().(*[]byte) }
 
 // memberOf returns the room in the struct that says which member of a oneof is set,
 // nil if it is none.
 func memberOf(wrapper reflect.Value) *room {
-	if l := layoutOf(wrapper.Type()); len(l) == 1 && !wrapper.IsNil() {
-		return &l[0]
+	if l := layoutOf(wrapper.Type()); l != nil && len(l.rooms) == 1 && !wrapper.IsNil() {
+		return &l.rooms[0]
 	}
 	return nil
 }
 
 // layouts are those of types that were asked for.
-var layouts sync.Map // reflect.Type to layout
+var layouts sync.Map // reflect.Type to *layout
 
 // layoutOf returns the layout of a pointer to a struct; nil if there is no room.
-func layoutOf(t reflect.Type) layout {
+func layoutOf(t reflect.Type) *layout {
 	if l, ok := layouts.Load(t); ok {
-		return l.(layout)
+		return l.(*layout)
 	}
 	l := newLayout(t, maxDepth)
 	layouts.Store(t, l)
 	return l
 }
 
-func newLayout(t reflect.Type, depth int) layout {
+func newLayout(t reflect.Type, depth int) *layout {
 	if depth == 0 || t.Kind() != reflect.Pointer || t.Elem().Kind() != reflect.Struct || !isOpen(t.Elem()) {
 		return nil
 	}
-	var l layout
+	l := new(layout)
 	for i := range t.Elem().NumField() {
-		if r := newRoom(t.Elem().Field(i), depth); r.isRoom() && len(l) < maxRooms {
+		if r := newRoom(t.Elem().Field(i), depth); r.isRoom() && len(l.rooms) < maxRooms {
 			r.index = i
-			l = append(l, r)
+			l.rooms = append(l.rooms, r)
 		}
 	}
+	if len(l.rooms) == 0 {
+		return nil
+	}
+	if m, ok := reflect.Zero(t).Interface().(proto.Message); ok {
+		l.mayLack = mayLack(m.ProtoReflect().Descriptor(), make(map[protoreflect.FullName]bool))
+	}
 	return l
+}
+
+// mayLack reports whether a message may be without something that is required: a field
+// of it, or of a message in it, or an extension, which is known only when it is there.
+func mayLack(d protoreflect.MessageDescriptor, seen map[protoreflect.FullName]bool) bool {
+	if seen[d.FullName()] {
+		return false
+	}
+	seen[d.FullName()] = true
+	if d.RequiredNumbers().Len() > 0 || d.ExtensionRanges().Len() > 0 {
+		return true
+	}
+	for i := range d.Fields().Len() {
+		if inner := d.Fields().Get(i).Message(); inner != nil && mayLack(inner, seen) {
+			return true
+		}
+	}
+	return false
 }
 
 var (

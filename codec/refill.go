@@ -13,10 +13,10 @@ import (
 func refill(data []byte, m proto.Message) error {
 	v := reflect.ValueOf(m)
 	l := layoutOf(v.Type())
-	if l == nil || v.IsNil() || l.isEmpty(v.Elem()) {
+	if l == nil || v.IsNil() {
 		return proto.Unmarshal(data, m)
 	}
-	if err := l.refill(data, m, v.Elem()); err != nil {
+	if err := l.refill(data, m, v.Elem()); err != nil || !l.mayLack {
 		return err
 	}
 	return proto.CheckInitialized(m)
@@ -24,21 +24,28 @@ func refill(data []byte, m proto.Message) error {
 
 // memory is what was in a room.
 type memory struct {
-	bytes  []byte
-	owner  reflect.Value    // a pointer: the submessage; what wraps a oneof's member
-	number protowire.Number // of the message's field; 0: none
-	filled bool
+	number  protowire.Number // of the message's field; 0: nothing was
+	filled  bool
+	bytes   []byte
+	message proto.Message
+	wrapper reflect.Value // a pointer, if bytes or message are in a oneof
 }
 
 // refill replaces what is in m, whose struct is v. Each room is filled once; where its
 // field comes again, the rest is merged, as the wire format has it (protobuf.dev,
 // Encoding, Last One Wins), so that a peer cannot make this more than one pass.
-func (l layout) refill(data []byte, m proto.Message, v reflect.Value) error {
+func (l *layout) refill(data []byte, m proto.Message, v reflect.Value) error {
 	var kept [maxRooms]memory
-	for i := range l {
-		l[i].keep(v, &kept[i])
+	isEmpty := true
+	for i := range l.rooms {
+		if l.rooms[i].keep(v, &kept[i]) {
+			isEmpty = false
+		}
 	}
 	proto.Reset(m)
+	if isEmpty {
+		return merge(data, m)
+	}
 	for end := 0; end < len(data); {
 		number, wire, tag := protowire.ConsumeTag(data[end:])
 		if tag < 0 {
@@ -48,7 +55,7 @@ func (l layout) refill(data []byte, m proto.Message, v reflect.Value) error {
 		if size < 0 {
 			break
 		}
-		i := find(kept[:len(l)], number, wire)
+		i := find(kept[:len(l.rooms)], number, wire)
 		if i < 0 {
 			end += tag + size
 			continue
@@ -60,7 +67,7 @@ func (l layout) refill(data []byte, m proto.Message, v reflect.Value) error {
 			return err
 		}
 		content, _ := protowire.ConsumeBytes(data[end+tag:])
-		if err := l[i].fill(content, &kept[i], v); err != nil {
+		if err := l.rooms[i].fill(content, &kept[i], v); err != nil {
 			return err
 		}
 		kept[i].filled = true

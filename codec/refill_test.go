@@ -37,7 +37,7 @@ func fullParcel(size int) *refillpb.Parcel {
 func reused() []proto.Message {
 	return []proto.Message{
 		new(refillpb.Parcel), new(refillpb.Label), new(refillpb.Plain), new(refillpb.Crate), new(refillpb.Strict),
-		new(refillpb.Many), new(refillpb.Opaque), new(refillpb.Hybrid), new(structpb.Value),
+		new(refillpb.Lax), new(refillpb.Many), new(refillpb.Opaque), new(refillpb.Hybrid), new(structpb.Value),
 	}
 }
 
@@ -110,6 +110,7 @@ func contents() map[string][]byte {
 		"too deep":           deep,
 		"required":           []byte("\x12\x01b\x08\x01"),
 		"not all required":   []byte("\x12\x01b\x08\x01\x1a\x03\x12\x01b"),
+		"lacks in a list":    []byte("\x0a\x01b\x12\x03\x12\x01b"),
 		"many":               []byte("\x0a\x01a\x12\x01b\x1a\x01c\x22\x01d\x2a\x01e\x32\x01f\x3a\x01g\x42\x01h\x4a\x01i\x52\x01j"),
 	}
 }

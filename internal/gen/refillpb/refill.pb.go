@@ -425,6 +425,59 @@ func (x *Strict) GetLabel() *Label {
 	return nil
 }
 
+// Requires nothing by itself.
+type Lax struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Body          []byte                 `protobuf:"bytes,1,opt,name=body" json:"body,omitempty"`
+	Strict        []*Strict              `protobuf:"bytes,2,rep,name=strict" json:"strict,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Lax) Reset() {
+	*x = Lax{}
+	mi := &file_internal_gen_refillpb_refill_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Lax) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Lax) ProtoMessage() {}
+
+func (x *Lax) ProtoReflect() protoreflect.Message {
+	mi := &file_internal_gen_refillpb_refill_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Lax.ProtoReflect.Descriptor instead.
+func (*Lax) Descriptor() ([]byte, []int) {
+	return file_internal_gen_refillpb_refill_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *Lax) GetBody() []byte {
+	if x != nil {
+		return x.Body
+	}
+	return nil
+}
+
+func (x *Lax) GetStrict() []*Strict {
+	if x != nil {
+		return x.Strict
+	}
+	return nil
+}
+
 // More fields of bytes than are looked after.
 type Many struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -444,7 +497,7 @@ type Many struct {
 
 func (x *Many) Reset() {
 	*x = Many{}
-	mi := &file_internal_gen_refillpb_refill_proto_msgTypes[5]
+	mi := &file_internal_gen_refillpb_refill_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -456,7 +509,7 @@ func (x *Many) String() string {
 func (*Many) ProtoMessage() {}
 
 func (x *Many) ProtoReflect() protoreflect.Message {
-	mi := &file_internal_gen_refillpb_refill_proto_msgTypes[5]
+	mi := &file_internal_gen_refillpb_refill_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -469,7 +522,7 @@ func (x *Many) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Many.ProtoReflect.Descriptor instead.
 func (*Many) Descriptor() ([]byte, []int) {
-	return file_internal_gen_refillpb_refill_proto_rawDescGZIP(), []int{5}
+	return file_internal_gen_refillpb_refill_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Many) GetA() []byte {
@@ -555,7 +608,7 @@ type Opaque struct {
 
 func (x *Opaque) Reset() {
 	*x = Opaque{}
-	mi := &file_internal_gen_refillpb_refill_proto_msgTypes[6]
+	mi := &file_internal_gen_refillpb_refill_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -567,7 +620,7 @@ func (x *Opaque) String() string {
 func (*Opaque) ProtoMessage() {}
 
 func (x *Opaque) ProtoReflect() protoreflect.Message {
-	mi := &file_internal_gen_refillpb_refill_proto_msgTypes[6]
+	mi := &file_internal_gen_refillpb_refill_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -686,7 +739,7 @@ type Hybrid struct {
 
 func (x *Hybrid) Reset() {
 	*x = Hybrid{}
-	mi := &file_internal_gen_refillpb_refill_proto_msgTypes[7]
+	mi := &file_internal_gen_refillpb_refill_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -698,7 +751,7 @@ func (x *Hybrid) String() string {
 func (*Hybrid) ProtoMessage() {}
 
 func (x *Hybrid) ProtoReflect() protoreflect.Message {
-	mi := &file_internal_gen_refillpb_refill_proto_msgTypes[7]
+	mi := &file_internal_gen_refillpb_refill_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -851,7 +904,10 @@ const file_internal_gen_refillpb_refill_proto_rawDesc = "" +
 	"\x04must\x18\x01 \x01(\x05B\x05\xaa\x01\x02\b\x03R\x04must\x12\x12\n" +
 	"\x04body\x18\x02 \x01(\fR\x04body\x12*\n" +
 	"\x05inner\x18\x03 \x01(\v2\x14.cqrpc.refill.StrictR\x05inner\x12)\n" +
-	"\x05label\x18\x04 \x01(\v2\x13.cqrpc.refill.LabelR\x05label\"\x92\x01\n" +
+	"\x05label\x18\x04 \x01(\v2\x13.cqrpc.refill.LabelR\x05label\"G\n" +
+	"\x03Lax\x12\x12\n" +
+	"\x04body\x18\x01 \x01(\fR\x04body\x12,\n" +
+	"\x06strict\x18\x02 \x03(\v2\x14.cqrpc.refill.StrictR\x06strict\"\x92\x01\n" +
 	"\x04Many\x12\f\n" +
 	"\x01a\x18\x01 \x01(\fR\x01a\x12\f\n" +
 	"\x01b\x18\x02 \x01(\fR\x01b\x12\f\n" +
@@ -886,21 +942,22 @@ func file_internal_gen_refillpb_refill_proto_rawDescGZIP() []byte {
 	return file_internal_gen_refillpb_refill_proto_rawDescData
 }
 
-var file_internal_gen_refillpb_refill_proto_msgTypes = make([]protoimpl.MessageInfo, 9)
+var file_internal_gen_refillpb_refill_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
 var file_internal_gen_refillpb_refill_proto_goTypes = []any{
 	(*Parcel)(nil), // 0: cqrpc.refill.Parcel
 	(*Label)(nil),  // 1: cqrpc.refill.Label
 	(*Plain)(nil),  // 2: cqrpc.refill.Plain
 	(*Crate)(nil),  // 3: cqrpc.refill.Crate
 	(*Strict)(nil), // 4: cqrpc.refill.Strict
-	(*Many)(nil),   // 5: cqrpc.refill.Many
-	(*Opaque)(nil), // 6: cqrpc.refill.Opaque
-	(*Hybrid)(nil), // 7: cqrpc.refill.Hybrid
-	nil,            // 8: cqrpc.refill.Parcel.MarksEntry
+	(*Lax)(nil),    // 5: cqrpc.refill.Lax
+	(*Many)(nil),   // 6: cqrpc.refill.Many
+	(*Opaque)(nil), // 7: cqrpc.refill.Opaque
+	(*Hybrid)(nil), // 8: cqrpc.refill.Hybrid
+	nil,            // 9: cqrpc.refill.Parcel.MarksEntry
 }
 var file_internal_gen_refillpb_refill_proto_depIdxs = []int32{
 	1,  // 0: cqrpc.refill.Parcel.label:type_name -> cqrpc.refill.Label
-	8,  // 1: cqrpc.refill.Parcel.marks:type_name -> cqrpc.refill.Parcel.MarksEntry
+	9,  // 1: cqrpc.refill.Parcel.marks:type_name -> cqrpc.refill.Parcel.MarksEntry
 	1,  // 2: cqrpc.refill.Parcel.sender:type_name -> cqrpc.refill.Label
 	0,  // 3: cqrpc.refill.Parcel.inside:type_name -> cqrpc.refill.Parcel
 	2,  // 4: cqrpc.refill.Parcel.plain:type_name -> cqrpc.refill.Plain
@@ -909,14 +966,15 @@ var file_internal_gen_refillpb_refill_proto_depIdxs = []int32{
 	2,  // 7: cqrpc.refill.Label.plain:type_name -> cqrpc.refill.Plain
 	4,  // 8: cqrpc.refill.Strict.inner:type_name -> cqrpc.refill.Strict
 	1,  // 9: cqrpc.refill.Strict.label:type_name -> cqrpc.refill.Label
-	1,  // 10: cqrpc.refill.Opaque.label:type_name -> cqrpc.refill.Label
-	1,  // 11: cqrpc.refill.Hybrid.label:type_name -> cqrpc.refill.Label
-	0,  // 12: cqrpc.refill.addition:extendee -> cqrpc.refill.Parcel
-	13, // [13:13] is the sub-list for method output_type
-	13, // [13:13] is the sub-list for method input_type
-	13, // [13:13] is the sub-list for extension type_name
-	12, // [12:13] is the sub-list for extension extendee
-	0,  // [0:12] is the sub-list for field type_name
+	4,  // 10: cqrpc.refill.Lax.strict:type_name -> cqrpc.refill.Strict
+	1,  // 11: cqrpc.refill.Opaque.label:type_name -> cqrpc.refill.Label
+	1,  // 12: cqrpc.refill.Hybrid.label:type_name -> cqrpc.refill.Label
+	0,  // 13: cqrpc.refill.addition:extendee -> cqrpc.refill.Parcel
+	14, // [14:14] is the sub-list for method output_type
+	14, // [14:14] is the sub-list for method input_type
+	14, // [14:14] is the sub-list for extension type_name
+	13, // [13:14] is the sub-list for extension extendee
+	0,  // [0:13] is the sub-list for field type_name
 }
 
 func init() { file_internal_gen_refillpb_refill_proto_init() }
@@ -935,7 +993,7 @@ func file_internal_gen_refillpb_refill_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_internal_gen_refillpb_refill_proto_rawDesc), len(file_internal_gen_refillpb_refill_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   9,
+			NumMessages:   10,
 			NumExtensions: 1,
 			NumServices:   0,
 		},
