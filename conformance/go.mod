@@ -7,6 +7,7 @@ require (
 	github.com/cqrpc/cqrpc v0.0.0
 	github.com/cqrpc/cqrpc/codec/compressors v0.0.0
 	github.com/cqrpc/cqrpc/grpccompat v0.0.0
+	github.com/cqrpc/cqrpc/otelcqrpc v0.0.0
 	go.opentelemetry.io/contrib/instrumentation/google.golang.org/grpc/otelgrpc v0.72.0
 	go.opentelemetry.io/otel v1.47.0
 	go.opentelemetry.io/otel/sdk v1.47.0
@@ -38,4 +39,5 @@ replace (
 	github.com/cqrpc/cqrpc => ../
 	github.com/cqrpc/cqrpc/codec/compressors => ../codec/compressors
 	github.com/cqrpc/cqrpc/grpccompat => ../grpccompat
+	github.com/cqrpc/cqrpc/otelcqrpc => ../otelcqrpc
 )
