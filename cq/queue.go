@@ -200,21 +200,46 @@ func (q *Queue) Close(ctx context.Context) error {
 	}
 }
 
-// String describes the queue in one line for logs: its kind, the operations in
-// flight, the events ready, the pollers blocked, and how far shut down it is.
+// Stats is what a queue has at one moment, for gauges: more and more events that are ready
+// mean that its pollers do not keep up.
+type Stats struct {
+	// Pending are operations that began and have not ended, and events in hand, see [Queue.Events].
+	Pending int
+	// Ready are events that nobody has taken; 0 on a queue made by NewCallback, which hands
+	// them on.
+	Ready int
+	// Waiting are pollers that wait for an event.
+	Waiting int
+}
+
+// Stats returns what the queue has now.
+func (q *Queue) Stats() Stats {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.statsLocked()
+}
+
+func (q *Queue) statsLocked() Stats {
+	pending := int(q.pending.Load())
+	if !q.shutdown.Load() {
+		pending-- // the queue's own unit is not an operation
+	}
+	return Stats{Pending: pending, Ready: q.ready.len(), Waiting: len(q.parked)}
+}
+
+// String describes the queue in one line for logs: its kind, how far shut down it is, and
+// its Stats.
 func (q *Queue) String() string {
 	q.mu.Lock()
-	ready, parked, down := q.ready.len(), len(q.parked), q.shutdown.Load()
-	pending := q.pending.Load()
+	now, isDown, isFinished := q.statsLocked(), q.shutdown.Load(), q.pending.Load() == 0
 	q.mu.Unlock()
 	state := "open"
 	switch {
-	case pending == 0:
+	case isFinished:
 		state = "finished"
-	case down:
+	case isDown:
 		state = "shut down"
-	default:
-		pending-- // the queue's own unit is not an operation
 	}
-	return fmt.Sprintf("cq.Queue(%v, %s, pending %d, ready %d, waiters %d)", q.how, state, pending, ready, parked)
+	return fmt.Sprintf("cq.Queue(%v, %s, pending %d, ready %d, waiting %d)",
+		q.how, state, now.Pending, now.Ready, now.Waiting)
 }

@@ -314,14 +314,44 @@ func TestCloseGivesUp(t *testing.T) {
 	})
 }
 
+func TestStats(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		want := func(q *cq.Queue, want cq.Stats) {
+			t.Helper()
+			synctest.Wait()
+			if got := q.Stats(); got != want {
+				t.Errorf("got %+v, want %+v", got, want)
+			}
+		}
+		q := cq.New()
+		want(q, cq.Stats{})
+		post(t, q, 1, 2)
+		q.Begin()
+		want(q, cq.Stats{Pending: 1, Ready: 2})
+		for range q.Events(t.Context()) {
+			want(q, cq.Stats{Pending: 2, Ready: 1}) // one is in hand
+			break
+		}
+		q.Next(t.Context())
+		done := make(chan cq.Event)
+		go func() { done <- q.Next(t.Context()) }()
+		want(q, cq.Stats{Pending: 1, Waiting: 1})
+		q.Shutdown()
+		want(q, cq.Stats{Pending: 1, Waiting: 1})
+		q.Complete(cq.Completion{Tag: 3, OK: true})
+		wantEvent(t, <-done, completed(3))
+		want(q, cq.Stats{})
+	})
+}
+
 func TestString(t *testing.T) {
 	q := cq.New()
 	post(t, q, 1)
 	q.Begin()
 	wants := []string{
-		"cq.Queue(next, open, pending 1, ready 1, waiters 0)",
-		"cq.Queue(next, shut down, pending 1, ready 1, waiters 0)",
-		"cq.Queue(next, finished, pending 0, ready 2, waiters 0)",
+		"cq.Queue(next, open, pending 1, ready 1, waiting 0)",
+		"cq.Queue(next, shut down, pending 1, ready 1, waiting 0)",
+		"cq.Queue(next, finished, pending 0, ready 2, waiting 0)",
 	}
 	steps := []func(){func() {}, q.Shutdown, func() { q.Complete(cq.Completion{}) }}
 	for i, step := range steps {

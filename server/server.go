@@ -150,28 +150,6 @@ func (s *Server) Services() []string {
 	return s.router.serviceNames()
 }
 
-// String is one line for humans: phase, queues, methods, connections, calls of
-// handlers, and what waits.
-func (s *Server) String() string {
-	s.mu.Lock()
-	phase, methods, conns := s.phase, len(s.router.routes), s.open
-	matchers := s.matchersLocked()
-	s.mu.Unlock()
-	state := phase.String()
-	if isClosed(s.drained) {
-		state = "drained"
-	}
-	if isClosed(s.idle) {
-		state = "idle"
-	}
-	requests := 0
-	for _, m := range matchers {
-		requests += m.requests()
-	}
-	return fmt.Sprintf("server.Server(%s, queues %d, methods %d, connections %d, handling %d, requests %d, pending %d)",
-		state, len(*s.queues.Load()), methods, conns, s.handling.Load(), requests, s.pending.calls.Load())
-}
-
 func (s *Server) matchersLocked() []*matcher {
 	return append(s.router.matchers(), s.unregistered.matcher)
 }

@@ -302,27 +302,6 @@ func TestShutdownOfBystanders(t *testing.T) {
 	})
 }
 
-func TestString(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		s, q := queued(t)
-		m := method(t, s, bidi.Name, server.PayloadNone)
-		x := serve(t, s)
-		p := x.dial()
-		ask(t, s, m, q, 1)
-		want := "server.Server(serving, queues 1, methods 1, connections 1, handling 0, requests 1, pending 0)"
-		if got := s.String(); got != want {
-			t.Errorf("got %s; want %s", got, want)
-		}
-		p.Close()
-		if err := s.Close(); err != nil {
-			t.Fatal(err)
-		}
-		if got := s.String(); !strings.HasPrefix(got, "server.Server(idle,") {
-			t.Errorf("got %s", got)
-		}
-	})
-}
-
 // TestRegisterOnShutdown: what is registered is called when the end begins, once, and
 // at once if it has begun; one that blocks holds up nobody.
 func TestRegisterOnShutdown(t *testing.T) {

@@ -54,8 +54,8 @@ func TestTimeoutLeavesNothing(t *testing.T) {
 			want(t, "in time", f, 1, nil)
 		}
 		synctest.Wait()
-		if s := env.Pick().String(); s != "cq.Queue(next, open, pending 0, ready 0, waiters 1)" {
-			t.Error(s)
+		if s := env.Pick().Stats(); s != (cq.Stats{Waiting: 1}) {
+			t.Errorf("%+v", s)
 		}
 		var p future.Promise[int]
 		for range 100 {
