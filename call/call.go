@@ -35,6 +35,8 @@ type Config struct {
 	WaitForReady bool
 	// Settings is what the call shares with others; nil: NewSettings of nothing.
 	Settings *Settings
+	// Account is charged on a server for messages that nobody has taken; nil: nothing is.
+	Account *Account
 	// Room is the Opener's, see [Call.Room].
 	Room any
 
@@ -85,6 +87,14 @@ func (c *Call) shared() *Settings {
 }
 
 func (c *Call) isServer() bool { return c.caller == nil }
+
+// account is who is charged for messages that nobody has taken.
+func (c *Call) account() *Account {
+	if c.request == nil || c.request.account == nil {
+		return &noAccount
+	}
+	return c.request.account
+}
 
 // attemptLocked is what the current stream reports to. Only clients have more
 // than one.

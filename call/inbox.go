@@ -11,32 +11,66 @@ import (
 // assembler only while there are any, or part of one: an idle stream has none.
 // The zero value is ready. Guarded by Call.mu.
 type inbox struct {
-	messages *frame.Assembler // nil: empty
+	messages *holding // nil: empty
 }
 
-var assemblers = sync.Pool{New: func() any { return new(frame.Assembler) }}
+// holding is what is there, and who is charged for it.
+type holding struct {
+	frame.Assembler
+	account *Account
+	size    int // bytes
+	charged int // of those
+}
+
+var holdings = sync.Pool{New: func() any { return new(holding) }}
 
 // push takes one DATA payload, which may be nil; see [frame.Assembler.Push].
-func (i *inbox) push(b *mem.Buffer, limit int) error {
+func (i *inbox) push(b *mem.Buffer, limit int, to *Account) error {
 	if b == nil {
 		return nil
 	}
 	if i.messages == nil {
-		i.messages = assemblers.Get().(*frame.Assembler)
+		i.messages = holdings.Get().(*holding)
+		i.messages.account = to
 	}
+	i.messages.size += b.Len()
 	return i.messages.Push(b, limit)
 }
 
 // pop takes the next whole message.
 func (i *inbox) pop() (m frame.Message, ok bool) {
-	if i.messages == nil {
+	h := i.messages
+	if h == nil {
 		return m, false
 	}
-	m, ok = i.messages.Pop()
-	if i.messages.Empty() {
+	if m, ok = h.Pop(); ok {
+		h.size -= frame.PrefixLen + m.Body.Len()
+		h.settle()
+	}
+	if h.Empty() {
 		i.release()
 	}
 	return m, ok
+}
+
+// charge makes the account be charged for what is there by now, and reports whether that
+// is not too much.
+func (i *inbox) charge() bool {
+	h := i.messages
+	if h == nil || h.size <= max(h.charged, uncounted) {
+		return true
+	}
+	n := h.size - h.charged
+	h.charged = h.size
+	return h.account.charge(int64(n))
+}
+
+// settle gives back what was charged for messages that are taken.
+func (h *holding) settle() {
+	if n := h.charged - h.size; n > 0 {
+		h.charged = h.size
+		h.account.release(int64(n))
+	}
 }
 
 // drop drops everything.
@@ -47,9 +81,11 @@ func (i *inbox) drop() {
 }
 
 func (i *inbox) release() {
-	i.messages.Close()
-	*i.messages = frame.Assembler{}
-	assemblers.Put(i.messages)
+	h := i.messages
+	h.account.release(int64(h.charged))
+	h.Close()
+	*h = holding{}
+	holdings.Put(h)
 	i.messages = nil
 }
 

@@ -48,12 +48,12 @@ func (r *recvSide) settle(n int) int {
 }
 
 // push takes one DATA payload, which may be nil.
-func (r *recvSide) push(b *mem.Buffer, limit int) error {
+func (r *recvSide) push(b *mem.Buffer, limit int, to *Account) error {
 	if r.isShut {
 		b.Free()
 		return nil
 	}
-	return r.inbox.push(b, limit)
+	return r.inbox.push(b, limit, to)
 }
 
 // shut drops everything, now and later.
@@ -202,7 +202,7 @@ func (c *Call) dataLocked(b *mem.Buffer, end bool, a *after, lane *cq.Lane) {
 		return
 	}
 	r.unread += n
-	err := r.push(b, c.shared().MaxRecvMessage)
+	err := r.push(b, c.shared().MaxRecvMessage, c.account())
 	if r.stopped {
 		a.stream, a.consume = c.stream, a.consume+r.unread
 		r.unread = 0
@@ -212,9 +212,17 @@ func (c *Call) dataLocked(b *mem.Buffer, end bool, a *after, lane *cq.Lane) {
 	}
 	c.checkCountLocked(a, lane)
 	c.deliverLocked(a, lane)
-	if err != nil {
+	switch {
+	case err != nil:
 		c.concludeLocked(c.verdictOfMessage(err), a, lane)
+	case !r.inbox.charge():
+		c.concludeLocked(&verdict{how: byAbandon, origin: cqrpc.OriginLocal, status: statusNoRoom}, a, lane)
 	}
+}
+
+// statusNoRoom ends the call that goes beyond a Quota.
+var statusNoRoom = cqrpc.Status{
+	Code: cqrpc.CodeResourceExhausted, Message: "Too many bytes in messages that this server has not read",
 }
 
 // endOfDataLocked handles END_STREAM without trailers: a client's half-close,

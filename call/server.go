@@ -17,6 +17,7 @@ import (
 type request struct {
 	settings   *Settings // by which the headers were judged
 	peer       *Peer
+	account    *Account // is charged for messages that nobody has taken
 	method     string
 	authority  string
 	scheme     string
@@ -29,31 +30,31 @@ type request struct {
 
 // readRequest judges request headers. What it finds is remembered with headers
 // that come again and again.
-func readRequest(h *frame.Headers, set *Settings, p *Peer) (*request, error) {
+func readRequest(h *frame.Headers, cfg *Config, p *Peer) (*request, error) {
 	if h.Err != nil {
 		return nil, refuseBlock(h.Err)
 	}
 	if h.Known == nil {
-		return parseRequest(h, set, p)
+		return parseRequest(h, cfg, p)
 	}
-	if r, ok := h.Known.Note.(*request); ok && r.settings == set && r.peer == p {
+	if r, ok := h.Known.Note.(*request); ok && r.settings == cfg.Settings && r.peer == p {
 		return r, nil
 	}
-	r, err := parseRequest(h, set, p)
+	r, err := parseRequest(h, cfg, p)
 	if err == nil {
 		h.Known.Note = r
 	}
 	return r, err
 }
 
-func parseRequest(h *frame.Headers, set *Settings, p *Peer) (*request, error) {
+func parseRequest(h *frame.Headers, cfg *Config, p *Peer) (*request, error) {
 	var f fields
 	f.parse(h)
 	subtype, err := f.checkRequest()
 	if err != nil {
 		return nil, err
 	}
-	comp, err := f.checkEncoding(set, subtype)
+	comp, err := f.checkEncoding(cfg.Settings, subtype)
 	if err != nil {
 		return nil, err
 	}
@@ -61,7 +62,8 @@ func parseRequest(h *frame.Headers, set *Settings, p *Peer) (*request, error) {
 		return nil, err
 	}
 	r := &request{
-		settings: set, peer: p, method: f.path, authority: f.authority, scheme: f.scheme, subtype: subtype, accept: f.accept,
+		settings: cfg.Settings, peer: p, account: cfg.Account,
+		method: f.path, authority: f.authority, scheme: f.scheme, subtype: subtype, accept: f.accept,
 		md: slices.Clip(f.md), timeout: f.timeout, compressor: comp,
 	}
 	if r.authority == "" {
@@ -72,8 +74,8 @@ func parseRequest(h *frame.Headers, set *Settings, p *Peer) (*request, error) {
 
 // NewServer returns a server call for a request whose headers are h, which are
 // lent. s is its stream, which must report to the call's Receiver before it
-// handles another frame; tell the call by Start. p is kept and must not change. The time until the request's
-// deadline runs from now on.
+// handles another frame; tell the call by Start. p and cfg.Account are the connection's;
+// they are kept, and p must not change. The time until the request's deadline runs from now on.
 //
 // The error, a *[RequestError], says what to answer instead.
 func NewServer(cfg Config, s Stream, h *frame.Headers, p *Peer) (*Call, error) {
@@ -85,7 +87,7 @@ func NewServerIn(c *Call, cfg Config, s Stream, h *frame.Headers, p *Peer) (*Cal
 	if cfg.Settings == nil {
 		cfg.Settings = defaultSettings()
 	}
-	r, err := readRequest(h, cfg.Settings, p)
+	r, err := readRequest(h, &cfg, p)
 	if err != nil {
 		return nil, err
 	}

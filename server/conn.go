@@ -21,6 +21,8 @@ type conn struct {
 	limit  int64      // handlers at once, negative: unlimited
 	peer   call.Peer
 
+	unread call.Account // of server.unread
+
 	// reader only
 	fresh *pieces // of the request that is on its way to OnStream
 
@@ -82,6 +84,7 @@ func (c *conn) newCall(st *transport.Stream, h *frame.Headers, isGeneric, hasOne
 	s := c.server
 	cfg := call.Config{
 		OneMessage: hasOneMessage, Settings: s.settingsFor(contentSubtype(h.Value("content-type")), isGeneric),
+		Account: &c.unread,
 	}
 	k, err := call.NewServerIn(&c.fresh.call, cfg, st, h, &c.peer)
 	c.fresh = nil

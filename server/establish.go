@@ -13,6 +13,7 @@ import (
 // if the server is at its end. ended is told when the connection has ended.
 func (s *Server) admit(nc net.Conn, ended chan error) bool {
 	c := &conn{server: s, ended: ended, limit: int64(s.cfg.transport.MaxConcurrentStreams)}
+	c.unread.Open(s.unread)
 	if !s.addConn(c, nc) {
 		_ = nc.Close()
 		return false

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"runtime/debug"
 	"time"
 
 	"github.com/cqrpc/cqrpc/call"
@@ -32,6 +33,7 @@ type config struct {
 	compressor   string
 	codecs       []codec.Codec
 	pending      PendingLimits
+	maxUnread    int64 // 0: the default
 	maxHandlers  int
 	byHomeQueue  bool
 	logger       *slog.Logger
@@ -45,6 +47,7 @@ const (
 	defaultPendingCalls     = 1000
 	defaultPendingBytes     = 64 << 20
 	defaultPendingAge       = 30 * time.Second
+	defaultMaxUnread        = 1 << 30
 )
 
 // settings are those of calls whose messages k marshals.
@@ -83,6 +86,9 @@ func newConfig(opts []Option) config {
 		c.codecs = []codec.Codec{codec.Proto()}
 	}
 	c.pending = c.pending.resolved()
+	if c.maxUnread == 0 {
+		c.maxUnread = min(defaultMaxUnread, debug.SetMemoryLimit(-1)/2)
+	}
 	return c
 }
 
@@ -154,6 +160,15 @@ func WithCodecs(codecs ...codec.Codec) Option { return option(func(c *config) { 
 // WithPendingLimits bounds the calls that arrived before anyone asked for them.
 // Default: those of PendingLimits.
 func WithPendingLimits(l PendingLimits) Option { return option(func(c *config) { c.pending = l }) }
+
+// WithMaxUnread bounds what messages that have come, whole or in part, and that no handler
+// has taken occupy over all connections, in bytes (C-core's resource quota). The call that
+// goes beyond ends with RESOURCE_EXHAUSTED; a connection may always hold the limit divided
+// by the number of those that hold anything, so that one that fills it does not shut out
+// the others. Without it a single client can have a server keep MaxConcurrentStreams times
+// MaxRecvMessage, 4 GB by default. Default 1 GiB, or half of the process's memory limit
+// (GOMEMLIMIT) if that is less; negative: unlimited. [Stats] tells how much it is.
+func WithMaxUnread(n int64) Option { return option(func(c *config) { c.maxUnread = n }) }
 
 // WithMaxHandlers bounds the calls in the hands of handlers, over all
 // connections; more are refused with REFUSED_STREAM, so that the client knows

@@ -23,6 +23,7 @@ type Server struct {
 	// unregistered is the method of all calls whose method nobody registered.
 	unregistered *Method
 	pending      pendingBudget
+	unread       *call.Quota
 	workers      workers
 	stopping     chan struct{} // closed by the first stop
 	drained      chan struct{} // closed: stopped and no connection is open
@@ -85,6 +86,7 @@ func New(opts ...Option) *Server {
 	s.bytes = s.cfg.settings(codec.Bytes())
 	s.setup = transport.NewSetup(transport.Server, s.cfg.transport)
 	s.pending.limits = s.cfg.pending
+	s.unread = call.NewQuota(s.cfg.maxUnread)
 	s.unregistered = &Method{matcher: newMatcher(s)}
 	s.queues.Store(new([]*cq.Queue))
 	return s

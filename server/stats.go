@@ -20,6 +20,9 @@ type Stats struct {
 	Requests int
 	// Pending are calls of the queue style that wait for a request; see WithPendingLimits.
 	Pending int
+	// Unread is how many bytes messages have that have come, whole or in part, and that
+	// nobody has taken; see WithMaxUnread.
+	Unread int64
 }
 
 // Stats returns what the server has now. It looks at each connection: meant for once a
@@ -28,6 +31,7 @@ func (s *Server) Stats() Stats {
 	s.mu.Lock()
 	now := Stats{
 		Connections: s.open, Handling: int(s.handling.Load()), Pending: int(s.pending.calls.Load()),
+		Unread: s.unread.Used(),
 	}
 	conns := make([]*transport.Conn, 0, len(s.conns))
 	for c := range s.conns {
@@ -59,8 +63,8 @@ func (s *Server) String() string {
 		state = "idle"
 	}
 	now := s.Stats()
-	return fmt.Sprintf(
-		"server.Server(%s, queues %d, methods %d, connections %d, streams %d, handling %d, requests %d, pending %d)",
-		state, len(*s.queues.Load()), methods,
-		now.Connections, now.Streams, now.Handling, now.Requests, now.Pending)
+	return fmt.Sprintf("server.Server(%s, queues %d, methods %d, connections %d, streams %d, handling %d, "+
+		"requests %d, pending %d, unread %d)",
+		state, len(*s.queues.Load()), methods, now.Connections, now.Streams, now.Handling,
+		now.Requests, now.Pending, now.Unread)
 }

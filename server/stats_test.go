@@ -70,7 +70,7 @@ func TestString(t *testing.T) {
 		x := serve(t, s)
 		p := x.dial()
 		ask(t, s, m, q, 1)
-		want := "server.Server(serving, queues 1, methods 1, connections 1, streams 0, handling 0, requests 1, pending 0)"
+		want := "server.Server(serving, queues 1, methods 1, connections 1, streams 0, handling 0, requests 1, pending 0, unread 0)"
 		if got := s.String(); got != want {
 			t.Errorf("got %s; want %s", got, want)
 		}

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"compress/gzip"
 	"testing"
+
+	"github.com/cqrpc/cqrpc/server"
 )
 
 // TestMessages: gRPC messages that claim, or grow to, more than they may.
@@ -38,6 +40,22 @@ func TestMessages(t *testing.T) {
 				_ = a.WriteData(id, false, []byte{0, 0, 0x40, 0, 0, 1})
 			})
 		}},
+		// What has arrived of them is more than there is for all: stream 1 comes last.
+		{name: "messages that are begun on many streams", want: status("8"), heap: 32 << 20,
+			opts: []server.Option{server.WithMaxUnread(4 << 20)}, play: func(x *site, a *attacker) {
+				more := make([]byte, 16384)
+				begin := append([]byte{0, 0, 0x40, 0, 0}, more[5:]...)
+				for id := uint32(1); id < 2*maxStreams; id += 2 {
+					a.request(id, false, count.Name)
+				}
+				for i := range uint32(maxStreams) {
+					id := 2*(maxStreams-i) - 1
+					_ = a.WriteData(id, false, begin)
+					_ = a.WriteData(id, false, more)
+					_ = a.WriteData(id, false, more)
+					alive(x.t, a) // the connection's window is open again
+				}
+			}},
 		{name: "gzip bomb", want: status("8"), play: data(gz, prefixed(1, string(bomb)))},
 		{name: "gzip that is none", want: status("13"), play: data(gz, prefixed(1, "not at all"))},
 		{name: "flag of 2", want: status("13"), play: data(nil, prefixed(2, "x"))},

@@ -50,6 +50,9 @@ func Run(t *testing.T, srv *server.Server, lis net.Listener, wait func()) (drain
 		}
 		served <- server.ErrServerClosed // for the next stop
 		wait()
+		if n := srv.Stats().Unread; n != 0 {
+			t.Errorf("the server has ended and counts %d bytes that nobody has read", n)
+		}
 	}
 	return drain, stop
 }

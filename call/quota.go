@@ -1,0 +1,68 @@
+package call
+
+import "sync/atomic"
+
+// Quota bounds what a server holds of messages that have come, whole or in part, and that
+// nobody has taken yet: what clients can make it keep by sending, over all connections.
+// Flow control bounds each stream, and many streams are many times that.
+//
+// Beyond the limit a connection may still hold its share, the limit divided by the
+// connections that hold anything: one that fills the quota does not shut out the others.
+// So at most twice the limit is held. Calls that have 4 KiB or less are not counted: they
+// come and go. All methods may be called concurrently.
+type Quota struct {
+	limit int64 // bytes; negative: none
+
+	used    atomic.Int64
+	holders atomic.Int64 // accounts with anything
+}
+
+// uncounted is how many bytes of a call no account is charged for: the request of most
+// calls waits for its handler for a moment, and counters that all connections share would
+// be what they wait for next.
+const uncounted = 4 << 10
+
+// NewQuota returns a quota of limit bytes; negative: unlimited, only counted.
+func NewQuota(limit int64) *Quota { return &Quota{limit: limit} }
+
+// Used is how many bytes are held.
+func (q *Quota) Used() int64 { return q.used.Load() }
+
+// Account is what one connection holds of a quota. Its zero value counts nothing.
+type Account struct {
+	quota *Quota // immutable
+	used  atomic.Int64
+}
+
+// noAccount is that of calls which nobody counts.
+var noAccount Account
+
+// Open makes a zero account one of q.
+func (a *Account) Open(q *Quota) { a.quota = q }
+
+// charge counts n bytes more, and reports whether there may be that many. If not, they
+// are counted nevertheless: whoever asks lets go of them.
+func (a *Account) charge(n int64) bool {
+	q := a.quota
+	if q == nil {
+		return true
+	}
+	mine := a.used.Add(n)
+	if mine == n {
+		q.holders.Add(1)
+	}
+	total := q.used.Add(n)
+	return q.limit < 0 || total <= q.limit || mine <= q.limit/max(q.holders.Load(), 1)
+}
+
+// release counts n bytes less.
+func (a *Account) release(n int64) {
+	q := a.quota
+	if q == nil || n == 0 {
+		return
+	}
+	if a.used.Add(-n) == 0 {
+		q.holders.Add(-1)
+	}
+	q.used.Add(-n)
+}

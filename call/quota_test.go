@@ -1,0 +1,130 @@
+package call
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/cqrpc/cqrpc"
+)
+
+// accountsOf returns accounts of connections.
+func accountsOf(q *Quota, n int) []*Account {
+	list := make([]*Account, n)
+	for i := range list {
+		list[i] = new(Account)
+		list[i].Open(q)
+	}
+	return list
+}
+
+func wantUsed(t *testing.T, when string, q *Quota, n int) {
+	t.Helper()
+	if got := q.Used(); got != int64(n) {
+		t.Errorf("%s: %d bytes are held, want %d", when, got, n)
+	}
+}
+
+// large is a message that counts, on the wire.
+var large = wire(strings.Repeat("x", 2*uncounted))
+
+// What is there and nobody has taken is charged: as it comes, until it is taken.
+func TestQuotaCountsWhatIsUnread(t *testing.T) {
+	q := NewQuota(-1)
+	r := newServerRig(t, Config{Account: accountsOf(q, 1)[0]})
+	half := len(large) / 2
+	r.data(large[:uncounted], false)
+	wantUsed(t, "little enough", q, 0)
+	r.data(large[uncounted:]+large[:half], false)
+	wantUsed(t, "one and a half", q, len(large)+half)
+	var b *Buffer
+	r.start("recv", RecvMessage(&b))
+	wantUsed(t, "the first is taken", q, half)
+	r.want("one", "recv")
+	take(b)
+	r.start("recv", RecvMessage(&b))
+	r.data(large[half:]+large[:1], false)
+	wantUsed(t, "the second was waited for", q, 1)
+	r.want("two", "recv")
+	take(b)
+	r.data(large[1:]+large, false)
+	wantUsed(t, "two more", q, 2*len(large))
+	r.c.StopReceiving()
+	wantUsed(t, "nobody wants them", q, 0)
+}
+
+// Whatever ends a call gives back what was charged for it.
+func TestQuotaAtTheEnd(t *testing.T) {
+	for name, end := range map[string]func(r *rig){
+		"cancelled": func(r *rig) { r.c.Cancel() },
+		"closed":    func(r *rig) { r.c.Close() },
+		"reset":     func(r *rig) { r.closed(nil); r.c.Close() },
+		"answered": func(r *rig) {
+			r.start("st", SendStatus(cqrpc.Status{}, nil))
+			r.accept()
+			r.want("answered", "st")
+		},
+		"malformed": func(r *rig) { r.data("\x07", false); r.c.Close() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			q := NewQuota(-1)
+			r := newServerRig(t, Config{Account: accountsOf(q, 1)[0]})
+			r.data(large, false)
+			wantUsed(t, "received", q, len(large))
+			end(r)
+			wantUsed(t, "ended", q, 0)
+		})
+	}
+}
+
+// The call that goes beyond the limit ends, and what it had is free.
+func TestQuotaIsPassed(t *testing.T) {
+	q := NewQuota(int64(len(large)))
+	account := accountsOf(q, 1)[0]
+	account.charge(1) // another call's
+	r := newServerRig(t, Config{Account: account})
+	var b *Buffer
+	r.start("recv", RecvMessage(&b))
+	r.data(large, false)
+	r.want("what is waited for and comes at once passes", "recv")
+	take(b)
+	r.data(large[:uncounted], false)
+	if err := r.c.Err(); err != nil {
+		t.Errorf("a call with little ends with %v", err)
+	}
+	r.data(large[uncounted:], false)
+	if err := r.c.Err(); cqrpc.CodeOf(err) != cqrpc.CodeResourceExhausted {
+		t.Errorf("the call ends with %v", err)
+	}
+	wantUsed(t, "refused", q, 1)
+}
+
+// A connection that holds all does not shut out another.
+func TestQuotaIsShared(t *testing.T) {
+	q := NewQuota(100)
+	accounts := accountsOf(q, 3)
+	greedy, modest := accounts[0], accounts[1]
+	if !greedy.charge(100) || greedy.charge(1) {
+		t.Error("one alone does not get all of it, or more")
+	}
+	greedy.release(1)
+	if !modest.charge(50) || modest.charge(1) {
+		t.Error("one of two does not get half of it, or more")
+	}
+	modest.release(1)
+	if greedy.charge(1) {
+		t.Error("one that has more than its share gets more")
+	}
+	greedy.release(101)
+	if !modest.charge(50) {
+		t.Error("what was given back is not there")
+	}
+	modest.release(100)
+	wantUsed(t, "all given back", q, 0)
+	if n := q.holders.Load(); n != 0 {
+		t.Errorf("%d accounts hold something", n)
+	}
+	accounts[2].release(0)
+	if n := q.holders.Load(); n != 0 {
+		t.Errorf("nothing given back: %d accounts hold something", n)
+	}
+}
