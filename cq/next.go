@@ -3,6 +3,7 @@ package cq
 import (
 	"context"
 	"iter"
+	"slices"
 	"sync"
 	"time"
 )
@@ -35,7 +36,8 @@ func (q *Queue) NextUntil(deadline time.Time) Event {
 // NextN is Next for many events at once: it waits for the first, then takes up
 // to len(dst), at most 32, under one lock, oldest first. It returns how many,
 // at least one with kind OpComplete, and none with any other kind, whose
-// meaning is that of Next. An empty dst is a Misuse.
+// meaning is that of Next. An empty dst is a Misuse. If what makes one of the events
+// panics, such as a codec, the others are ready again.
 func (q *Queue) NextN(ctx context.Context, dst []Event) (int, Kind) {
 	if q.how != byNext || len(dst) == 0 {
 		return 0, Misuse
@@ -46,17 +48,58 @@ func (q *Queue) NextN(ctx context.Context, dst []Event) (int, Kind) {
 		if kind != OpComplete {
 			return 0, kind
 		}
-		kept := 0
-		for i := range batch[:n] {
-			if batch[i].finalizeInto(&dst[kept]) {
-				kept++
-			}
-		}
-		clear(dst[kept:n])
-		if kept > 0 {
+		if kept := q.finalizeAll(dst[:n], batch[:n]); kept > 0 {
 			return kept, OpComplete
 		}
 	}
+}
+
+// finalizeAll makes the events of cs and returns how many there are: some may be
+// swallowed. If a finalizer panics, or ends the goroutine, its event is lost, but no
+// other: they are ready again.
+func (q *Queue) finalizeAll(dst []Event, cs []Completion) (kept int) {
+	done, hasReturned := 0, false
+	defer func() {
+		if !hasReturned {
+			q.putBack(dst[:kept], cs[done:])
+		}
+	}()
+	for done < len(cs) {
+		done++
+		if cs[done-1].finalizeInto(&dst[kept]) {
+			kept++
+		}
+	}
+	hasReturned = true
+	clear(dst[kept:])
+	return kept
+}
+
+// putBack makes ready again what was taken first, in its order: events, and completions
+// that are no events yet.
+func (q *Queue) putBack(events []Event, cs []Completion) {
+	q.mu.Lock()
+	for i := range slices.Backward(cs) {
+		q.ready.pushFront(cs[i])
+	}
+	for _, ev := range slices.Backward(events) {
+		q.ready.pushFront(Completion{Tag: ev.Tag, OK: ev.OK, Finalizer: finalized(ev)})
+	}
+	var served Source
+	if q.wakeForLocked(len(events) + len(cs)) {
+		served = q.service.Recall()
+	}
+	q.mu.Unlock()
+	nudge(served)
+}
+
+// finalized is the finalizer of an event whose finalizer has run.
+type finalized Event
+
+// Finalize implements Finalizer.
+func (f finalized) Finalize(ev *Event) bool {
+	*ev = Event(f)
+	return true
 }
 
 // Events ranges over Next: it yields completed operations until the queue is

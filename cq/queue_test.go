@@ -314,6 +314,43 @@ func TestCloseGivesUp(t *testing.T) {
 	})
 }
 
+// A finalizer that panics, or ends the goroutine, costs its own event and no other.
+func TestNextNLosesNothing(t *testing.T) {
+	for name, crash := range map[string]func(){"panic": func() { panic("codec") }, "Goexit": runtime.Goexit} {
+		t.Run(name, func(t *testing.T) {
+			q := cq.New()
+			reason := errors.New("the reason")
+			complete := func(tag int, f finalize) {
+				q.Begin()
+				q.Complete(cq.Completion{Tag: tag, OK: true, Finalizer: f})
+			}
+			post(t, q, 1)
+			complete(2, func(ev *cq.Event) bool { ev.OK, ev.Err = false, reason; return true })
+			complete(3, func(*cq.Event) bool { return false })
+			complete(4, func(*cq.Event) bool { crash(); return true })
+			complete(5, func(*cq.Event) bool { return true })
+			var dst [10]cq.Event
+			crashed := make(chan struct{})
+			go func() {
+				defer close(crashed)
+				defer func() { _ = recover() }()
+				q.NextN(t.Context(), dst[:])
+			}()
+			<-crashed
+			post(t, q, 6)
+			n, _ := q.NextN(t.Context(), dst[:])
+			want := []cq.Event{
+				completed(1), {Kind: cq.OpComplete, Tag: 2, Err: reason}, completed(5), completed(6),
+			}
+			if !slices.Equal(dst[:n], want) {
+				t.Errorf("got %+v, want %+v", dst[:n], want)
+			}
+			q.Shutdown()
+			wantEvent(t, q.Next(t.Context()), shutdown)
+		})
+	}
+}
+
 func TestStats(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		want := func(q *cq.Queue, want cq.Stats) {

@@ -26,6 +26,16 @@ func (r *ring[T]) push(v T) {
 	r.n++
 }
 
+// pushFront adds v as the oldest entry.
+func (r *ring[T]) pushFront(v T) {
+	if r.n == len(r.slots) {
+		r.grow()
+	}
+	r.head = (r.head - 1) & (len(r.slots) - 1)
+	r.n++
+	*r.at(0) = v
+}
+
 // pop removes the oldest entry; the ring must not be empty.
 func (r *ring[T]) pop() T {
 	p := r.at(0)

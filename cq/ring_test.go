@@ -20,6 +20,9 @@ func TestRingAgainstASlice(t *testing.T) {
 		case k < pushes || got.len() == 0:
 			got.push(i)
 			want = append(want, i)
+		case k == 7 && i%4 == 0:
+			got.pushFront(i)
+			want = slices.Insert(want, 0, i)
 		case k < 8:
 			if v := got.pop(); v != want[0] {
 				t.Fatalf("step %d: pop is %d, want %d", i, v, want[0])
