@@ -68,6 +68,9 @@ var graph = []struct {
 	{"server/reactor", rule{ours: append([]string{"server", "internal/reaction"}, style...)}},
 	{"server/future", rule{ours: append([]string{"server", "cq/future", "internal/half"}, style...)}},
 
+	// a port that is shared: what goes to a server, not what it does
+	{"server/oneport", rule{}},
+
 	// services: ordinary ones, in a style whose calls cost no goroutine
 	{"internal/lasting", rule{ours: []string{"."}}},
 	{"server/health", rule{ours: append(aService, style...), external: protobuf}},

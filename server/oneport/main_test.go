@@ -1,0 +1,9 @@
+package oneport_test
+
+import (
+	"testing"
+
+	"github.com/cqrpc/cqrpc/internal/leak"
+)
+
+func TestMain(m *testing.M) { leak.Main(m) }
