@@ -24,6 +24,7 @@ type callConfig struct {
 
 	own     *call.Settings // Settings, if an option has changed any
 	headers cqrpc.Metadata
+	timeout time.Duration // 0: none
 }
 
 // set returns the settings of this call alone.
@@ -72,6 +73,14 @@ func WithWaitForReady(wait bool) CallOption {
 // does the same; the earlier wins.
 func WithDeadline(t time.Time) CallOption {
 	return callOptionFunc(func(c *callConfig) { c.deadline(t) })
+}
+
+// WithTimeout ends the call with DEADLINE_EXCEEDED when d has passed since it was made.
+// With [WithDefaultCallOptions] it is that of every call which has no other: a later
+// WithTimeout takes its place, d <= 0 being none. A context's deadline, or WithDeadline,
+// may make it shorter, not longer. Default: none.
+func WithTimeout(d time.Duration) CallOption {
+	return callOptionFunc(func(c *callConfig) { c.timeout = max(d, 0) })
 }
 
 // begin lets a call of the sync style begin with its filters. The error says that

@@ -3,6 +3,7 @@ package client
 import (
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/cqrpc/cqrpc/call"
 	"github.com/cqrpc/cqrpc/cq"
@@ -60,10 +61,13 @@ func newStream(conn *transport.Conn, c *call.Call) (*transport.Stream, error) {
 func (ch *Channel) callConfig(method string, opts []CallOption) callConfig {
 	cfg := ch.base
 	cfg.Method = method
-	if len(opts) == 0 {
-		return cfg
+	if len(opts) > 0 {
+		cfg = configured(cfg, opts)
 	}
-	return configured(cfg, opts)
+	if cfg.timeout > 0 {
+		cfg.deadline(time.Now().Add(cfg.timeout))
+	}
+	return cfg
 }
 
 // configured is cfg with options. What an option changes is the result's alone.

@@ -62,6 +62,35 @@ func TestRequestHeaders(t *testing.T) {
 			want: []string{"grpc-timeout", "3S"},
 		},
 		{
+			name: "a timeout from now on",
+			call: []CallOption{WithTimeout(7 * time.Second)},
+			want: []string{"grpc-timeout", "7S"},
+		},
+		{
+			name: "the shorter of two",
+			call: []CallOption{
+				WithTimeout(7 * time.Second), WithDeadline(time.Date(2000, 1, 1, 0, 0, 5, 0, time.UTC)),
+			},
+			want: []string{"grpc-timeout", "3S"},
+		},
+		{
+			name:    "a timeout of every call",
+			options: []Option{WithDefaultCallOptions(WithTimeout(7 * time.Second))},
+			want:    []string{"grpc-timeout", "7S"},
+		},
+		{
+			name:    "a longer one of the call",
+			options: []Option{WithDefaultCallOptions(WithTimeout(7 * time.Second))},
+			call:    []CallOption{WithTimeout(8 * time.Second)},
+			want:    []string{"grpc-timeout", "8S"},
+		},
+		{
+			name:    "none of the call",
+			options: []Option{WithDefaultCallOptions(WithTimeout(7 * time.Second))},
+			call:    []CallOption{WithTimeout(0)},
+			want:    []string{"grpc-timeout", ""},
+		},
+		{
 			name: "compression",
 			call: []CallOption{WithCompressor("gzip")},
 			want: []string{"grpc-encoding", "gzip"},
