@@ -79,7 +79,7 @@ func TestWriterAllocations(t *testing.T) {
 	checkAllocs(t, "small DATA", 0, func() { w.Data(1, prefix, small.Bytes(), small, true); flush() })
 	checkAllocs(t, "large DATA", 0, func() { w.Data(1, prefix, large.Bytes(), large, true); flush() })
 	checkAllocs(t, "control", 0, func() {
-		w.Ping(true, [8]byte{})
+		w.PingAck([8]byte{})
 		w.WindowUpdate(1, 1)
 		w.RSTStream(1, Cancel)
 		w.SettingsAck()

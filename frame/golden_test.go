@@ -72,8 +72,8 @@ var goldenWriters = map[string]func(w *Writer){
 		w.SettingsAck()
 	},
 	"control": func(w *Writer) {
-		w.Ping(false, [8]byte{1, 2, 3, 4, 5, 6, 7, 8})
-		w.Ping(true, [8]byte{1, 2, 3, 4, 5, 6, 7, 8})
+		w.Ping([8]byte{1, 2, 3, 4, 5, 6, 7, 8})
+		w.PingAck([8]byte{1, 2, 3, 4, 5, 6, 7, 8})
 		w.WindowUpdate(0, 65536)
 		w.WindowUpdate(3, 1)
 		w.RSTStream(3, Cancel)

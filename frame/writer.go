@@ -143,11 +143,12 @@ func (w *Writer) Settings(settings ...http2.Setting) {
 func (w *Writer) SettingsAck() { w.begin(0, http2.FrameSettings, http2.FlagSettingsAck, 0) }
 
 // Ping appends PING (RFC 9113 section 6.7).
-func (w *Writer) Ping(ack bool, data [8]byte) {
-	var flags http2.Flags
-	if ack {
-		flags = http2.FlagPingAck
-	}
+func (w *Writer) Ping(data [8]byte) { w.ping(data, 0) }
+
+// PingAck appends the acknowledgement of the PING that had these data.
+func (w *Writer) PingAck(data [8]byte) { w.ping(data, http2.FlagPingAck) }
+
+func (w *Writer) ping(data [8]byte, flags http2.Flags) {
 	w.begin(len(data), http2.FramePing, flags, 0)
 	w.buf = append(w.buf, data[:]...)
 }

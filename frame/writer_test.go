@@ -298,7 +298,7 @@ func TestWriterRelease(t *testing.T) {
 	if w.Len() != 0 || w.buf != nil {
 		t.Errorf("after Release, %d octets in a buffer of %d", w.Len(), cap(w.buf))
 	}
-	w.Ping(false, [8]byte{})
+	w.Ping([8]byte{})
 	if got := mustFlush(t, w); len(got) != headerLen+8 {
 		t.Errorf("after Release, a PING takes %d octets", len(got))
 	}

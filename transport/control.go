@@ -105,13 +105,13 @@ func (k *controlState) encode(w *frame.Writer, grants []grant) {
 		w.SettingsAck()
 	}
 	for _, p := range k.pingAcks {
-		w.Ping(true, p)
+		w.PingAck(p)
 	}
 	if !k.final { // before PING: its answer shows that the peer has seen GOAWAY
 		k.encodeGoAways(w)
 	}
 	for _, p := range k.pings {
-		w.Ping(false, p)
+		w.Ping(p)
 	}
 	for _, g := range grants {
 		w.WindowUpdate(g.id, g.n)

@@ -352,7 +352,7 @@ func TestNudgesDoNotMoveTheEnd(t *testing.T) {
 				}
 				disturb(l.conn.nudge)
 				disturb(func() {
-					l.out.Ping(false, [8]byte{1})
+					l.out.Ping([8]byte{1})
 					_ = l.out.Flush(l.peer)
 				})
 				disturbing.Go(func() { _, _ = io.Copy(io.Discard, l.peer) })

@@ -567,7 +567,7 @@ func stress(l *lender) {
 func (l *lender) writeBurst(n int) (answers int) {
 	for range n {
 		if rand.IntN(3) == 0 {
-			l.out.Ping(false, [8]byte{1})
+			l.out.Ping([8]byte{1})
 		} else {
 			l.writeRequest()
 		}

@@ -87,7 +87,7 @@ func waitRest(t *testing.T) {
 func askPing(t *testing.T, peer net.Conn, r *frame.Reader, n byte, between func()) {
 	t.Helper()
 	w := frame.NewWriter()
-	w.Ping(false, [8]byte{n})
+	w.Ping([8]byte{n})
 	var p strings.Builder
 	if err := w.Flush(&p); err != nil {
 		t.Fatal(err)
