@@ -80,6 +80,6 @@ func (c *Conn) endBatch() {
 	}
 	c.mu.Unlock()
 	if isDue {
-		c.flushInline(false)
+		c.flushInline()
 	}
 }

@@ -279,7 +279,7 @@ func (l *loan) Tend() {
 	}
 	c.mu.Unlock()
 	if isDue {
-		c.flushInline(false)
+		c.flushInline()
 	}
 }
 

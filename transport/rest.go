@@ -71,6 +71,6 @@ func (c *Conn) forget() {
 	c.mu.Unlock()
 	if isFree {
 		c.w.Forget()
-		c.flushInline(false)
+		c.flushInline()
 	}
 }

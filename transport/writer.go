@@ -85,14 +85,14 @@ const maxInlineTurns = 4
 
 // flushInline is the flusher on the reader's goroutine, which may not wait: as
 // soon as the socket is full, or there is a lot to do, another goroutine goes on.
-func (c *Conn) flushInline(yield bool) {
+func (c *Conn) flushInline() {
 	if c.try == nil {
-		go c.flush(nil, yield)
+		go c.flush(nil, false)
 		return
 	}
 	t := turns.Get().(*turn)
 	for range maxInlineTurns {
-		if !c.turnPlan(t, yield) {
+		if !c.turnPlan(t, false) { // no yield: there is more to read
 			turns.Put(t)
 			return
 		}
@@ -103,7 +103,6 @@ func (c *Conn) flushInline(yield bool) {
 			return
 		}
 		c.turnEnd(t, err)
-		yield = false // there is more to read
 	}
 	turns.Put(t)
 	go c.flush(nil, false)
