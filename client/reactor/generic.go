@@ -31,11 +31,6 @@ func withBytes(opts []client.CallOption) []client.CallOption {
 	return append([]client.CallOption{asBytes}, opts...)
 }
 
-// raw passes messages through and says nothing of what they are: the server
-// takes them for protobuf (gRPC over HTTP/2, Content-Type).
-type raw struct{ codec.Codec }
-
-// Name is no content-subtype.
-func (raw) Name() string { return "" }
-
-var asBytes = client.WithCallCodec(raw{codec.Bytes()})
+// asBytes makes a call's messages bytes, of application/grpc without a subtype:
+// the server sees a call like any other.
+var asBytes = client.WithCallCodec(codec.BytesNamed(""))
