@@ -12,12 +12,58 @@
 //	harvester ◄── lane ◄── settle ◄── OnHeaders, OnData, OnSent, OnClosed
 //	  Finalize: decode, return credit, write out-parameters
 //
+// # The life of a call
+//
+// The call as a whole is running, then over; a client's call whose OK has come before its
+// messages were taken is draining in between. Each direction has a state of its own, and so
+// has each slot: it holds the batch whose operation is outstanding (state.go, batch.go).
+//
+//	client   NewClient ─► SendInitialMetadata ─► Opener.Open ─► Bind: a stream ─► … ─► verdict
+//	server   request ─► NewServer ─► BindCompleter ──────────────────────────────► … ─► verdict
+//
+// Whatever ends it, a status, a lost stream, a deadline, Cancel, becomes a verdict, and
+// concludeLocked decides whether that counts: the first one does, but an OK is tentative for a
+// while, see below. Then every operation that is outstanding completes (end.go). A client's call
+// whose stream was refused unprocessed does not end: it gets another stream, and what it has sent
+// is sent again (replay.go).
+//
+// # How a method is made
+//
+// Everything that happens, a batch that starts or an event of the stream, is worked off in three
+// steps, so that no lock is held over what others do:
+//
+//	c.mu.Lock()
+//	c.…Locked(…, &a, lane)   decide: change states, empty slots
+//	c.mu.Unlock()
+//	a.perform(c)             what concerns the stream, the opener, the family, filters (after.go)
+//	lane.Flush()             completions, unless the lane is the transport's, which flushes it later
+//
+// # Credit
+//
+// Bytes that arrive are owed to the peer until the application takes their message: RecvMessage
+// gives them back by Stream.Consume, where it is harvested. While a RecvMessage is outstanding the
+// credit of the message that it waits for is given in advance, all of it once its length is
+// known, so that no window is too small for a message (recv.go).
+//
+// # Where to find what
+//
+//	call, client, server, settings, method    what a call is made of; the call as others see it
+//	op, batch, buffer                         operations, the slots they take, the messages they send
+//	parcel, headers, coding, lists            sends become header lists and framed messages
+//	send, replay                              what waits for the stream; what may be sent again
+//	recv, fields, inbox                       header blocks and messages that arrive
+//	harvest                                   decoding, where the event is taken
+//	state, end, status, errors                phases, verdicts, and their codes
+//	deadline, alarm, watch, parent            what else can end a call
+//	filter, passage, passing                  filters
+//	stream, after, await                      the seams: transport, opener, whoever waits
+//
 // # Concurrency
 //
 // Every method of Call is safe for concurrent use, never blocks and starts no
 // goroutine. Encoding happens in StartBatch on the caller's goroutine, decoding
-// in the goroutine that harvests the event; so are filters, see [Filter], called
-// there, which should not block either. Call.mu is never held while a
+// in the goroutine that harvests the event. Filters are called there, too, see [Filter],
+// and should not block either. Call.mu is never held while a
 // Stream, an Opener, a cq.Completer, a codec or user code is called. What was
 // passed to an operation by pointer is written only while its event is being
 // harvested, and must not be touched before.

@@ -12,11 +12,70 @@
 //	  flusher: spawned when there is    <-----+ acks, credit
 //	  something to send, gone after
 //
-// The reader lends its work to a goroutine that waits for the connection anyway, where that
-// pays: see loan.go. "The reader" is whoever does it.
+// # The life of a stream
 //
-// Concurrency: every exported method may be called from any goroutine and none
-// blocks on the network. Receiver and Handler callbacks run on the reader or the
-// flusher with no lock held; they must not block. Conn.mu is never held over
-// I/O, HPACK or a callback.
+//	client   NewStream ─► Send: opening ─► the flusher gives it an identifier: in the table ─► ended
+//	server   HEADERS: in the table ─► OnStream, Accept ──────────────────────────────────────► ended
+//
+// What a stream has to send waits in its pending (pending.go). The stream itself waits
+// for the flusher in one queue, or in none:
+//
+//	opening   it has no identifier yet: the peer's MAX_CONCURRENT_STREAMS is reached
+//	ready     a frame of it can be planned
+//	stalled   the connection's window is used up
+//	none      it has nothing to send, or its own window is used up: WINDOW_UPDATE brings it back
+//
+// It ends once: when both sides have sent END_STREAM, by RST_STREAM of either, because the
+// peer broke a rule, or with its connection. The Receiver is told by OnClosed, unless its owner
+// has called Reset. Frames that cross the end are judged by how it ended (recent.go).
+//
+// # Who reads, and batches of frames
+//
+// One goroutine at a time reads a connection, and whoever that is owns the fields that are
+// "reader only". Most of the time it is the reader's own goroutine:
+//
+//	await ─► readBatch: what is buffered, frame by frame ─► lane.Flush ─► lend, if it pays ─► endBatch ─┐
+//	  ▲        each frame: Receiver and Handler callbacks                                               │
+//	  └─────────────────────────────────────────────────────────────────────────────────────────────────┘
+//
+// A batch is what one read has brought, at most 64 frames. While it lasts no flusher is started:
+// callbacks, and whoever they wake, only mark what is to be sent, and endBatch writes all of it
+// at once. Completions are collected in the lane and delivered together for the same reason.
+//
+// To lend is to let somebody read who waits for this connection anyway: a poller, a worker, a
+// sync caller. Nobody has to be woken then. Reading is given back when a frame is incomplete, when
+// nothing comes for long, and at the end of the connection (loan.go, docs/decisions/016).
+//
+// # Who writes, and turns
+//
+// One goroutine at a time is the flusher, and owns Conn.w. It works in turns: it plans under
+// Conn.mu what the turn has (plan.go), encodes and writes without the lock, and then tells the
+// Receivers what was accepted (writer.go). The next turn is planned when the last was written, so
+// a full socket holds completions back and not memory.
+//
+// # Windows and credit
+//
+// Receiving, the connection's window is given back as bytes are read. A stream's is given back as
+// the application takes messages, by Consume: it collects as credit and is announced when it is a
+// quarter of the window. Who waits for a message gives the credit for all of it in advance, so that
+// a message larger than the window does not stop. Windows begin small and grow with what the path
+// can carry (bdp.go).
+//
+// # Where to find what
+//
+//	setup, config, conn, handshake, shutdown, timers     a connection from its beginning to its end
+//	stream, state, table, fifo, recent, gone             streams, their states, where they are kept
+//	reader, batch, dispatch                              frames, a batch at a time
+//	headers, data, flow, settings, ping, reset, goaway   what each type of frame does
+//	writer, plan, pending, control                       a turn, and what waits for it
+//	loan, loanworth, busypoll, rest, deadline            who reads, and how the socket is waited for
+//	socket, fd, secure, cipher, security                 sockets that are asked without waiting; TLS
+//	budget, bdp                                          what a peer may cost; how windows grow
+//	receiver                                             what a connection reports to
+//
+// # Concurrency
+//
+// Every exported method may be called from any goroutine and none blocks on the
+// network. Receiver and Handler callbacks run on the reader or the flusher with no
+// lock held; they must not block. Conn.mu is never held over I/O, HPACK or a callback.
 package transport

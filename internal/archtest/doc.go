@@ -11,4 +11,7 @@
 // The full graph is the table in graph_test.go; a new edge is a change of
 // architecture and is made there, on purpose. Tests and nested modules may
 // import what they need.
+//
+// The tests, files and headings that pages of documentation name are there, too
+// (docs_test.go), and the guides to the files of a package have all of them.
 package archtest
