@@ -9,6 +9,7 @@ import (
 	cases "github.com/cqrpc/cqrpc/conformance/internal/interop"
 	"github.com/cqrpc/cqrpc/conformance/internal/testservice"
 	"github.com/cqrpc/cqrpc/internal/parity"
+	"github.com/cqrpc/cqrpc/internal/tattle"
 	"github.com/cqrpc/cqrpc/server"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/interop"
@@ -91,12 +92,12 @@ func TestReferenceCases(t *testing.T) {
 				t.Run(test.name, func(t *testing.T) {
 					t.Parallel()
 					conn := dialReference(t, h, p.Credentials)
-					defer report(t)
+					defer tattle.Report(t)
 					test.run(parity.Within(t), conn)
 				})
 			}
 			t.Run("channel_soak", func(t *testing.T) {
-				defer report(t)
+				defer tattle.Report(t)
 				interop.DoSoakTest(parity.Within(t), referenceSoak(func() (*grpc.ClientConn, func()) {
 					conn := dialReference(t, h, p.Credentials)
 					return conn, func() { _ = conn.Close() }
@@ -115,17 +116,6 @@ func dialReference(t *testing.T, h *parity.Host, c *parity.Credentials) *grpc.Cl
 	}
 	t.Cleanup(func() { _ = conn.Close() })
 	return conn
-}
-
-// report fails t with what a case has found.
-func report(t *testing.T) {
-	switch v := recover().(type) {
-	case nil:
-	case finding:
-		t.Error(string(v))
-	default:
-		panic(v)
-	}
 }
 
 // testServing is a host with TestService in it.

@@ -11,6 +11,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/cqrpc/cqrpc/internal/parity"
+	"github.com/cqrpc/cqrpc/internal/tattle"
 )
 
 // cases are the interop cases as grpc-go wrote them for itself (grpc/grpc,
@@ -44,12 +45,12 @@ func TestInterop(t *testing.T) {
 				conn := from.dial(t, c, address)
 				for _, test := range cases {
 					t.Run(test.name, func(t *testing.T) {
-						defer report(t)
+						defer tattle.Report(t)
 						test.run(parity.Within(t), testpb.NewTestServiceClient(conn))
 					})
 				}
 				t.Run("unimplemented_service", func(t *testing.T) {
-					defer report(t)
+					defer tattle.Report(t)
 					interop.DoUnimplementedService(parity.Within(t), testpb.NewUnimplementedServiceClient(conn))
 				})
 				t.Run("unimplemented_method", func(t *testing.T) {

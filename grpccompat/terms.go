@@ -110,7 +110,7 @@ func (t *terms) authority(cc *ClientConn, name string) {
 	t.add(client.WithCallAuthority(name))
 }
 
-// forced is a codec and its name.
+// force notes a codec, and the name that it goes by.
 func (t *terms) force(k marshaler, name string) { t.codec = foreign{k, strings.ToLower(name)} }
 
 // chooseCodec settles what messages are marshalled with.
