@@ -23,7 +23,7 @@ type after struct {
 	ended    *passage // is to be told
 }
 
-// perform does it. No lock may be held.
+// perform does what is left to be done. No lock may be held.
 func (a *after) perform(c *Call) {
 	if a.stream != nil {
 		a.performStream(c)

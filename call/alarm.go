@@ -6,14 +6,15 @@ import (
 	"time"
 )
 
-// alarm is a timer of package time that ends calls at their deadlines, one after the
-// other. Most end long before, so it is not stopped with each: it rings at the
-// earliest deadline it was ever set to, looks whose alarm it is by then, and goes on to
-// that one's. Thousands of calls a second so set a timer once per time limit.
+// alarm is a timer that ends calls at their deadlines, one call after the other. Most calls end
+// long before, so the timer is not stopped with each: it rings at the earliest deadline that it was
+// set to, looks whose alarm it is by then, and is set to that call's deadline. So thousands of
+// calls a second set a timer once in each time limit.
 //
-// set and ring may meet: set notes the call before it looks when the timer rings, and ring
-// notes that it does no more before it looks for a call, so that one of them sets the timer.
-// If both do, for different calls, ring may have been the last: it looks again.
+// set and ring may run at the same time. set stores the call and then looks when the timer rings;
+// ring stores that the timer does not ring any more and then looks for a call. So one of them at
+// least sets the timer. If both do, for different calls, ring may have been the last: it looks
+// again.
 type alarm struct {
 	timer *time.Timer // immutable
 

@@ -112,9 +112,9 @@ func (c *Call) checkOp(o *Op) (Reason, error) {
 	return "", nil
 }
 
-// reserve applies the rules that do depend on it and takes the kinds, so that
-// nothing can come between them and start. It returns the completer, the call's
-// own if comp is nil.
+// reserve applies the rules that depend on the state of the call, and takes the kinds, so that no
+// other batch can come between this and start. It returns the completer, the call's own if comp is
+// nil.
 func (c *Call) reserve(p *parcel, comp cq.Completer, ops []Op) (cq.Completer, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -207,7 +207,7 @@ type results struct {
 
 var resultsPool = sync.Pool{New: func() any { return new(results) }}
 
-// resultsOf returns them, to be written to.
+// resultsOf returns the results, made if need be, to be written to.
 func (b *batch) resultsOf() *results {
 	if b.results == nil {
 		b.results = resultsPool.Get().(*results)

@@ -78,7 +78,7 @@ type Call struct {
 	end  *verdict // immutable; &undecided while the call runs
 }
 
-// shared returns the settings.
+// shared returns the settings, which the call shares with others.
 func (c *Call) shared() *Settings {
 	if c.caller == nil {
 		return c.request.settings

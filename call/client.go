@@ -88,9 +88,10 @@ func (c *Call) init(cfg *Config) {
 	c.end = &undecided
 }
 
-// Bind answers Open: s is the stream, opened or about to be by the first Send;
-// it reports to the c.Receiver of the time of Open. p is kept and must not change. Metadata that its peer does
-// not accept ends the call instead: a peer may end the connection over it.
+// Bind answers Open: s is the stream, opened or about to be by the first Send. It reports to what
+// c.Receiver returned when Open was called. p is kept and must not change. If the peer does not
+// accept as much metadata as the call has, the call ends instead: a peer may end the connection
+// over it.
 func (c *Call) Bind(s Stream, p *Peer) {
 	var a after
 	limit := s.MaxHeaderList()

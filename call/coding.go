@@ -13,7 +13,7 @@ func (k *coding) sending() codec.Compressor {
 	return k.send
 }
 
-// receiving returns that of messages received.
+// receiving returns the compressor of messages received, nil for none.
 func (k *coding) receiving() codec.Compressor {
 	if k == nil {
 		return nil

@@ -43,8 +43,8 @@ func (c *Call) expire() {
 	c.giveUp(cqrpc.Status{Code: cqrpc.CodeDeadlineExceeded, Message: "Deadline Exceeded"}, nil)
 }
 
-// giveUp is abandon because of time, or of whoever waits. If that was for a connection,
-// it is said, and what stood in the way.
+// giveUp is abandon because time is over, or the caller's context. If the call was still waiting
+// for a connection the status says so, and what stood in the way.
 func (c *Call) giveUp(st cqrpc.Status, cause error) {
 	c.mu.Lock()
 	isWaiting := c.phase == running && c.asked

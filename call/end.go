@@ -16,8 +16,8 @@ const (
 	byStream
 	// byViolation: the peer broke a rule of gRPC; we reset the stream.
 	byViolation
-	// byAbandon: this side gave up: cancel, deadline, a message that cannot be
-	// sent or decoded. As byViolation, and nobody wants what is still unread.
+	// byAbandon: this side gave up: cancel, deadline, a message that cannot be sent or decoded. We
+	// reset the stream, and nobody wants what is still unread.
 	byAbandon
 )
 
@@ -66,9 +66,9 @@ func (c *Call) conclude(v verdict) {
 	lane.Flush()
 }
 
-// concludeLocked is the only way to end a call. The first verdict stays, but
-// for an OK that the application has not been told or could not be told yet:
-// giving up makes it untrue.
+// concludeLocked is the only way to end a call. The first verdict stays, with one exception: an OK
+// that the application has not been told yet is replaced when this side gives up, because then
+// nobody will read all of what it is the OK of.
 func (c *Call) concludeLocked(v *verdict, a *after, lane *cq.Lane) {
 	switch {
 	case c.phase == running:

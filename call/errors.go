@@ -42,9 +42,9 @@ func (r Reason) Error() string { return string(r) }
 // in the program: INTERNAL, with err as its cause. For styles.
 func Misuse(err error) error { return cqrpc.Errorf(cqrpc.CodeInternal, "%w", err) }
 
-// Undecodable is the error of a message that the codec cannot unmarshal into v,
-// because of err. Its message goes to the peer, and quotes of what that has sent
-// no more than fits 512 runes.
+// Undecodable is the error of a message that the codec cannot unmarshal into v, because of err. Its
+// message goes to the peer. Of err, which may quote what the peer has sent, it has 512 runes at
+// most.
 func Undecodable(v any, err error) *cqrpc.Error {
 	return &cqrpc.Error{Status: cqrpc.Status{
 		Code: cqrpc.CodeInternal, Message: fmt.Sprintf("cannot unmarshal message into %T: %.512v", v, err),

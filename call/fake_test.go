@@ -172,7 +172,7 @@ func newRig(t *testing.T, setUp func(*Config, *fakeOpener)) *rig {
 // textSettings are those of calls whose messages are strings.
 func textSettings() *Settings { return NewSettings(Settings{Codec: textCodec{}}) }
 
-// request is the least a server accepts, changed by pairs: an empty value
+// requestFields are the least a server accepts, changed by pairs: an empty value
 // removes the field.
 func requestFields(pairs ...string) []frame.Field {
 	fields := []frame.Field{

@@ -52,9 +52,9 @@ func (cfg *Config) Filter(ctx context.Context, md cqrpc.Metadata) (context.Conte
 	return p.ctx, p.start.Metadata, p.refusal
 }
 
-// FilterBatch is Filter for a batch-level call, whose batches say the metadata
-// that it begins with: the call adds to that. The context, which filters may have made
-// end, is the call's to Watch.
+// FilterBatch is Filter for a batch-level call. Its metadata comes with a batch, and what filters
+// add is sent behind that. The result is the call's to Watch: a context to which filters may have
+// given an end.
 func (cfg *Config) FilterBatch() context.Context {
 	ctx, _, _ := cfg.Filter(context.Background(), nil) // a refusal is how the call has ended
 	if cfg.passage != nil {

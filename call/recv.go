@@ -118,9 +118,9 @@ func (c *Call) popLocked() (frame.Message, bool) {
 	return c.recv.inbox.pop()
 }
 
-// holdsBackLocked: a server's only message waits for the half-close: until then
-// a second one may come, and the first is no request. A call that dies before
-// has none.
+// holdsBackLocked reports whether what has come is kept from the application: the one request of a
+// method that has one waits for the half-close. Until then a second message may come, and then the
+// first is no request (docs/decisions/009). A call that dies before has none.
 func (c *Call) holdsBackLocked() bool {
 	return c.isServer() && c.recv.oneMessage && c.recv.state != recvEnded
 }

@@ -172,9 +172,8 @@ func (c *Call) dispatchLocked(a *after) {
 	s.queued = frame.Outgoing{}
 }
 
-// handOverLocked is dispatchLocked for what earlier batches left behind. Their
-// StartBatch has returned: without handing, the next could overtake on its way
-// to the stream.
+// handOverLocked is dispatchLocked for what earlier batches left behind. Their StartBatch has
+// returned, so another may be on its way to the stream: without handing it could overtake this one.
 func (c *Call) handOverLocked(a *after) {
 	c.dispatchLocked(a)
 	if a.out != (frame.Outgoing{}) && !a.out.End { // nothing follows an end

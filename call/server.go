@@ -72,10 +72,10 @@ func parseRequest(h *frame.Headers, cfg *Config, p *Peer) (*request, error) {
 	return r, nil
 }
 
-// NewServer returns a server call for a request whose headers are h, which are
-// lent. s is its stream, which must report to the call's Receiver before it
-// handles another frame; tell the call by Start. p and cfg.Account are the connection's;
-// they are kept, and p must not change. The time until the request's deadline runs from now on.
+// NewServer returns a server call for a request whose headers are h, which are lent. s is its
+// stream, which must report to the call's Receiver before it handles another frame; Start tells the
+// call that it does. p and cfg.Account are the connection's: they are kept, and p must not change.
+// The time until the request's deadline runs from now on.
 //
 // The error, a *[RequestError], says what to answer instead.
 func NewServer(cfg Config, s Stream, h *frame.Headers, p *Peer) (*Call, error) {

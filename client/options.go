@@ -20,7 +20,7 @@ type optionFunc func(*config)
 
 func (f optionFunc) apply(c *config) { f(c) }
 
-// defaultIdleTimeout is gRPC's (gRFC A8 has none; grpc-go and C-core have 30 min).
+// defaultIdleTimeout is that of grpc-go and C-core.
 const defaultIdleTimeout = 30 * time.Minute
 
 // config is a channel's resolved options.

@@ -30,8 +30,8 @@ func Invoke(ctx context.Context, ch *Channel, method string, req, res any, opts 
 	return new(unaryCall).run(ctx, ch, ch.callConfig(method, opts), req, res)
 }
 
-// unaryCall is what of one Unary others may still know when it has returned: most of
-// what a call leaves to the collector.
+// unaryCall is the memory of one Unary that others may still refer to when it has returned. It is
+// one allocation, and most of what a call leaves to the collector.
 type unaryCall struct {
 	pieces pieces
 	waiter cq.Waiter

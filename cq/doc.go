@@ -13,9 +13,9 @@
 // exactly one Complete, and every Complete becomes exactly one [Event] unless
 // the completion's [Finalizer] swallows it.
 //
-// The counter of a [Queue] starts at one, the unit that [Queue.Shutdown] gives
-// back. A queue is finished when the counter is zero and stays finished, but while an
-// event is in the hands of a loop over [Queue.Events]:
+// The counter of a [Queue] starts at one, the unit that [Queue.Shutdown] gives back. A
+// queue is finished when the counter is zero, and stays finished. Only while an event is
+// in the hands of a loop over [Queue.Events] it accepts operations once more:
 //
 //	          Shutdown                 last Complete           last event taken
 //	open ───────────────► shut down ─────────────────► finished ───────────────► drained

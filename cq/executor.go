@@ -16,12 +16,11 @@ type Executor interface {
 	Execute(batch []Task)
 }
 
-// Inline returns the Executor that runs callbacks at once on the goroutine
-// that completes the operation: the engine's reader when it flushes its lane,
-// or the timer's for an alarm. No hand-over is cheaper and none is more
-// dangerous: a callback that blocks, or waits for anything that arrives on the
-// same connection, stops that connection; and, if it runs on a goroutine that reads while it waits
-// for something else ([Source]), that too.
+// Inline returns the Executor that runs callbacks at once on the goroutine that completes the
+// operation: the engine's reader when it flushes its lane, or the timer's for an alarm. No
+// hand-over is cheaper and none is more dangerous. A callback that blocks, or waits for anything
+// that arrives on the same connection, stops that connection; and where a goroutine reads while it
+// waits for something of its own ([Source]), it stops that, too.
 func Inline() Executor { return inline{} }
 
 type inline struct{}

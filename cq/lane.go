@@ -59,12 +59,12 @@ func (l *Lane) expand() {
 	l.only = laneEntry{}
 }
 
-// Foremost returns the first of all hosts that got something from the last Flush, or nil.
+// Foremost returns the host that was the first to get something from the last Flush, or nil.
 func (l *Lane) Foremost() Host { return l.foremost }
 
-// Host returns whose goroutine the lane's is, one that serves a [Source], or nil. What may as well
-// end on any queue, a server's new call for example, is best ended on that one: its poller
-// need not be woken.
+// Host returns whose goroutine uses the lane, if that is one that serves a [Source]; else nil. What
+// may as well end on any queue, a server's new call for example, is best ended on that one: its
+// poller need not be woken.
 func (l *Lane) Host() Host { return l.host }
 
 // SetHost says whose goroutine the lane's is from now on; nil: nobody's.

@@ -145,8 +145,8 @@ func (q *Queue) harvest(want selector, p patience) Event {
 	}
 }
 
-// event is c's event, which is let go, if it is in hand and there will be none: it is
-// swallowed, or its finalizer has panicked or ended the goroutine.
+// event makes the event of c. If that is in hand and will not be delivered, because its finalizer
+// swallows it, panics or ends the goroutine, it is let go.
 func (q *Queue) event(c *Completion, isInHand bool) (ev Event, keep bool) {
 	if isInHand {
 		defer func() {

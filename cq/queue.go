@@ -114,7 +114,8 @@ func (q *Queue) completeAll(cs []Completion, isOwn bool) {
 // Stored first, ended second: whoever sees the queue finished also sees every
 // completion (C-core cq_end_op).
 //
-// Who serves takes an event if it has read it itself, or if nobody is left who is parked.
+// The goroutine that serves the source takes an event only if it has read it itself, or if no other
+// poller is parked.
 func (q *Queue) endLocked(n int, isOwn bool) (left int64, served Source) {
 	left = q.pending.Add(-int64(n))
 	if left <= 0 {
@@ -158,8 +159,8 @@ func (q *Queue) Shutdown() {
 	q.giveBackUnit()
 }
 
-// giveBackUnit drops a unit that kept the queue from being finished, or has it begin
-// again: its own, or that of an event in hand.
+// giveBackUnit drops a unit that keeps the queue from being finished: its own, which Shutdown gives
+// back, or that of an event in hand.
 func (q *Queue) giveBackUnit() {
 	if q.how == byCallback {
 		if q.pending.Add(-1) == 0 {

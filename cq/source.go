@@ -14,9 +14,9 @@ type Source interface {
 	Serve(h Host, isRecalled *atomic.Bool) bool
 	// Nudge has Serve look at isRecalled, which has just been set. Any goroutine may call it.
 	Nudge()
-	// Tend does what has gathered for the source, if that is much, while who has served
-	// it handles what came of that. A host may call it then, with no lock held, at any
-	// time that nobody serves the source; it must not wait.
+	// Tend does what has gathered for the source since Serve has returned, such as writes, if that
+	// is much: whoever served it may be busy for long with what it has read. A host may call it
+	// whenever nobody serves the source, with no lock held. It must not wait.
 	Tend()
 }
 
@@ -41,7 +41,7 @@ type Service struct {
 	isRecalled atomic.Bool // since it is served; read without the lock
 }
 
-// Offer takes a source, or the same one again; of two it has the first.
+// Offer takes a source, unless there is another one. The same may be offered again.
 func (v *Service) Offer(s Source) bool {
 	if v.source != nil && v.source != s {
 		return false

@@ -28,10 +28,9 @@ func (w *Writer) Flush(dst io.Writer) error {
 	return err
 }
 
-// TryFlush is Flush by write, which writes what can be written at once. It
-// reports whether nothing is left; what is left stays collected, for Flush.
-// Chained payloads have to be copied for that: if there are, and more than most octets in
-// all, nothing is written.
+// TryFlush is Flush by a function that writes what can be written at once. It reports whether
+// nothing is left; what is left stays collected, for Flush. Chained payloads have to be copied for
+// that: if there are any, and more than most octets in all, nothing is written.
 func (w *Writer) TryFlush(write func(p []byte) (n int, err error), most int) (done bool, err error) {
 	switch {
 	case w.Len() == 0:

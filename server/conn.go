@@ -131,10 +131,9 @@ func contentSubtype(contentType string) string {
 	return strings.TrimRight(subtype, " \t")
 }
 
-// reserve counts a call for a handler, unless there are too many: a call that
-// was reset still has its handler, so streams are the wrong thing to count
-// (CVE-2023-44487). To be refused is no crime: handlers that are deaf to deadlines
-// bring an honest client there.
+// reserve counts a call for a handler, unless there are too many: a call that was reset still has
+// its handler, so streams are the wrong thing to count (CVE-2023-44487). To be refused is no fault:
+// an honest client gets there, too, if handlers do not look at deadlines.
 func (c *conn) reserve() bool {
 	s := c.server
 	n := c.handling.Add(1)

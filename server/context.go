@@ -60,7 +60,7 @@ type contextMore struct {
 	funcs   []*func()     // of AfterFunc
 }
 
-// moreLocked returns it, to be written to.
+// moreLocked returns more, made if need be, to be written to.
 func (c *Context) moreLocked() *contextMore {
 	if c.more == nil {
 		c.more = new(contextMore)
@@ -68,7 +68,7 @@ func (c *Context) moreLocked() *contextMore {
 	return c.more
 }
 
-// seeLocked returns it, to be read.
+// seeLocked returns more, or noMore, to be read.
 func (c *Context) seeLocked() *contextMore {
 	if c.more == nil {
 		return &noMore
@@ -141,7 +141,7 @@ func (c *Context) AfterFunc(f func()) (stop func() bool) {
 	return func() bool { return c.stop(entry) }
 }
 
-// follow reports false if the context has ended.
+// follow lists a function of AfterFunc. It reports false if the context has ended.
 func (c *Context) follow(entry *func()) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()

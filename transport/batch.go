@@ -11,9 +11,9 @@ const (
 	// delivered, when more are already buffered.
 	maxBatch = 64
 
-	// enoughAsked is how many frames of DATA end a batch where messages are answered:
-	// the answers are written with the batch that brought the messages, and until then
-	// the peer has nothing to do.
+	// enoughAsked is how many frames of DATA end a batch early, where messages are answered:
+	// answers are written at the end of the batch that brought the messages, and until then the
+	// peer has nothing to do.
 	enoughAsked = 24
 )
 
@@ -50,7 +50,7 @@ func (c *Conn) beginBatch() {
 	c.batching = true
 	t := now()
 	c.touch(t)                                   // first: a request that wakes the keepalive is itself a sign of life
-	c.abuse.elders.tick(t, c.streams.lastPeerID) // which nobody else changes
+	c.abuse.elders.tick(t, c.streams.lastPeerID) // without the lock: only the reader changes it
 	c.setInBatch()
 }
 
@@ -60,8 +60,8 @@ func (c *Conn) setInBatch() {
 	c.mu.Unlock()
 }
 
-// endBatch writes what a batch has brought about, for which it waits a turn of the
-// scheduler.
+// endBatch writes what a batch has brought about. Before that it yields once to the scheduler, so
+// that those who were woken can add their answers (docs/decisions/011).
 func (c *Conn) endBatch() {
 	c.mu.Lock()
 	if c.try != nil && !c.enoughLocked(min(int(c.asked), enoughToWrite)) {

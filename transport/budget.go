@@ -12,9 +12,10 @@ import (
 // Each is a token bucket; an empty one ends the connection with GOAWAY
 // ENHANCE_YOUR_CALM. Zero fields take the defaults named.
 //
-// What they count comes in waves where many streams end at once, such as all calls
-// that wait for one answer: a connection that has had more than 1000 streams open at a
-// time is granted as many times the PeerResets, OwnResets, UnsentResets and late frames.
+// What they count comes in waves where many streams end at once, such as all calls that wait for
+// one answer. So PeerResets, OwnResets, UnsentResets and late frames grow with the connection: one
+// that has had 5000 streams open at a time is granted five times as many. Up to 1000 streams change
+// nothing.
 type Budgets struct {
 	// PeerResets: RST_STREAM received before anything was answered, within a quarter to
 	// half a second of the request (CVE-2023-44487 rapid reset). Default 1000, refilled
@@ -23,8 +24,8 @@ type Budgets struct {
 	// OwnResets: RST_STREAM that the peer makes us send (CVE-2025-8671); not for streams
 	// beyond MaxConcurrentStreams, which are Glitches. Default 1000, refilled by 33/s.
 	//
-	// A request that the handler does not accept is free, but to a peer that has just used
-	// up some of the one or the other: there may be no room because of those resets.
+	// A request that the handler does not accept costs nothing, unless the peer has just used up
+	// some of PeerResets or OwnResets: it may be because of those resets that there is no room.
 	OwnResets Budget
 	// Settings: SETTINGS received (CVE-2019-9515). Default 100, refilled by 10/s.
 	Settings Budget
@@ -72,7 +73,7 @@ func (b Budget) or(burst int, perSecond float64) Budget {
 // usualStreams is for how many streams at a time the budgets are meant.
 const usualStreams = 1000
 
-// crowd is how many times more streams than usual the connection has had open at once.
+// crowd is how many times usualStreams the connection has had open at once, 1 at the least.
 func (c *Conn) crowd() float64 { return max(1, float64(c.streams.most.Load())/usualStreams) }
 
 // times is a budget for n times as many streams.
@@ -157,9 +158,9 @@ func unsentError(n int, what string, limit int) error {
 	}
 }
 
-// declined accounts a request that the handler has not accepted. That is no fault of
-// the peer, unless there is no room because of streams that it has reset, or made us
-// reset, for whose handlers that is too soon.
+// declined accounts a request that the handler has not accepted. That is no fault of the peer,
+// unless it has just reset streams, or made us reset some: their handlers still run, and may be why
+// there is no room.
 func (c *Conn) declined() error {
 	const what = "requests beside those that were reset"
 	a, b, n := &c.abuse, &c.cfg.Budgets, c.crowd()

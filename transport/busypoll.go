@@ -19,9 +19,10 @@ const (
 	minPause, maxPause   = 16, 256
 )
 
-// busyPoll is when the reader asks its socket again and again for a while before
-// it waits: where peer and process take turns, a call at a time, the next frame
-// comes sooner than a thread is woken (docs/decisions/014).
+// busyPoll decides when the reader polls: asks its socket again and again for a while before it
+// waits. Where the two ends take turns, a call at a time, the next frame comes sooner than a thread
+// is woken (docs/decisions/014). A poll ends soon, within busyPollPays; or late, when something
+// comes but to wait would have cost no more; or in vain.
 //
 //	       soon: trust+1, at most 8     late: nothing, but the 64th in a row: trust 0
 //	             ┌─────┐                ┌─────┐
@@ -31,13 +32,13 @@ const (
 //	           trust 4 │                                     ▼
 //	                   └──────── waits without, the next 16 to 256 times
 //
-// A processor is not spent on it if there is other work that we know of: only who
-// has read twice in a row of all readers in the process polls, and stops when
-// another one reads; and only after a few messages, not in the middle of many.
+// A processor is not spent on it while other work is known. So a reader polls only if the last two
+// reads of all readers in the process were its own, and stops when another one reads; and only
+// after a few messages, not in the middle of many.
 type busyPoll struct {
 	last  *atomic.Uint64 // lastToRead
 	name  uint64         // of this reader, there
-	most  time.Duration  // of one poll; 0: there are none
+	most  time.Duration  // how long a poll may last; 0: there are none
 	trust int8
 	late  int8  // how many in a row were
 	pause int16 // how many times are left to wait without a poll

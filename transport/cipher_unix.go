@@ -12,12 +12,11 @@ import (
 	"github.com/cqrpc/cqrpc/frame"
 )
 
-// cipherSocket is the kernel socket below a TLS connection that was made here: what
-// its *tls.Conn reads and writes. With it a [secureSocket] waits without room, and
-// writes without waiting.
+// cipherSocket is the kernel socket below a TLS connection that was made here: what its *tls.Conn
+// reads and writes. It lets a [secureSocket] wait without a buffer, and write without waiting.
 //
-//	socket ──► ahead ──Read───► *tls.Conn   noWait: what was fetched, and no more
-//	socket ◄── late ◄───Write── *tls.Conn   isCollecting: written when there is all
+//	socket ──► ahead ──Read───► *tls.Conn   noWait: it gets what was fetched, and no more
+//	socket ◄── late ◄───Write── *tls.Conn   isCollecting: it is kept until all is there
 type cipherSocket struct {
 	rawSocket
 
@@ -61,8 +60,8 @@ func (s *cipherSocket) Read(p []byte) (int, error) {
 	return s.rawSocket.Read(p)
 }
 
-// fetch reads for the *tls.Conn what has come. It waits for it, without room and
-// without outer's.
+// fetch reads what has come, for the *tls.Conn to take later. While it waits it holds no buffer,
+// neither one of its own nor outer's.
 func (s *cipherSocket) fetch(outer frame.Room) (int, error) {
 	s.ahead.outer = outer
 	n, err := s.rawSocket.ReadInto(&s.ahead)
@@ -73,14 +72,14 @@ func (s *cipherSocket) fetch(outer frame.Room) (int, error) {
 	return n, err
 }
 
-// mostLateByReading is how much a peer can have its *tls.Conn leave to be written by what
-// it sends, as answers to changes of keys, and take none of it.
+// mostLateByReading bounds what a peer can make us write by what it sends, such as answers to its
+// changes of keys, while it takes none of it.
 const mostLateByReading = 1 << 20
 
 var errTakesNothing = errors.New("tls: the peer asks for answers and does not take them")
 
-// Write is for the *tls.Conn, also while it is read: if a key is to be changed, or it fails. Then
-// it does not wait.
+// Write is for the *tls.Conn. That may write also while it is read, to change a key or to say that
+// it has failed; then Write does not wait.
 func (s *cipherSocket) Write(p []byte) (int, error) {
 	isReading := s.noWait.Load()
 	s.mu.Lock()
@@ -128,8 +127,8 @@ func (s *cipherSocket) collect(isCollecting bool) {
 	s.mu.Unlock()
 }
 
-// tryDrain writes what can be written at once, and reports whether that was all. It does not
-// take the turn of who waits in drain, as RawConn.Write would.
+// tryDrain writes what can be written at once, and reports whether that was all. It does not wait
+// behind a drain, as RawConn.Write would.
 func (s *cipherSocket) tryDrain() (isAll bool, err error) {
 	err = s.ended(s.raw.Control(s.tryPush))
 	return s.isEmpty(), err

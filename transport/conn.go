@@ -72,7 +72,7 @@ type Conn struct {
 	deadline readDeadline
 	loan     atomic.Pointer[loan] // written by the reader; nil: there was none
 	poll     *busyPoll            // nil: there was nothing to answer yet
-	batching bool                 // as inBatch
+	batching bool                 // inBatch, for who need not lock to know
 	answered bool                 // several streams had answers when the last batch ended
 	isBulk   bool                 // who reads is in a large frame, and can be interrupted
 	asked    int32                // frames of DATA in the batch, to which answers may come

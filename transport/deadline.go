@@ -23,8 +23,8 @@ func (t instant) time() time.Time         { return processBegan.Add(time.Duratio
 //   - endBy bounds what is read of a connection at its end,
 //   - readBy bounds the handshake and header blocks,
 //   - armRest is when the reader rests,
-//   - nudge is for who waits in the socket and is wanted elsewhere; it may come late, and
-//     be taken for that of a rest, which is then early.
+//   - nudge wakes a goroutine that waits in the socket and is wanted elsewhere. One that comes
+//     late may be taken for the deadline of a rest, which then begins early.
 type readDeadline struct {
 	end   atomic.Int64 // an instant; zero: not at the end
 	until instant      // reader only: of readBy; zero: none
@@ -57,7 +57,7 @@ func (c *Conn) armRest() {
 	c.setReadDeadline(now() + instant(c.cfg.restAfter))
 }
 
-// setReadDeadline sets a deadline, none if it is zero, which does not outlast the end.
+// setReadDeadline sets a deadline, or none if t is zero. That of the end stays, if it has been set.
 func (c *Conn) setReadDeadline(t instant) {
 	if t == 0 {
 		_ = c.nc.SetReadDeadline(time.Time{})

@@ -57,8 +57,8 @@ func (c *Conn) takeConn(n int64) error {
 	return nil
 }
 
-// takeStream accounts the same frame against its stream's window, and makes use
-// of the room for credit that had none.
+// takeStream accounts the same frame against its stream's window. That is smaller then, so credit
+// which would have made it larger than the limit may be announced now.
 func (s *Stream) takeStream(n int64) *frame.StreamError {
 	left := int64(s.recvWindow.Add(-int32(n)))
 	if left < 0 {

@@ -11,8 +11,8 @@ import (
 	"github.com/cqrpc/cqrpc/frame"
 )
 
-// loanState says who reads a connection: its reader, or a goroutine that waits for
-// something of it anyway, to which the reader has lent that (docs/decisions/016).
+// loanState says who reads a connection: its reader, or a goroutine that waits for something of it
+// anyway, to which the reader has lent the reading (docs/decisions/016).
 //
 //	              lend                     Serve
 //	kept ───────────────────► lent ───────────────────► served
@@ -55,7 +55,7 @@ type loan struct {
 	// atomic
 	state      atomic.Uint32 // a loanState
 	waits      atomic.Bool   // who serves waits for the socket, or is about to
-	left       atomic.Int64  // when who serves went to do what it has read, see now
+	left       atomic.Int64  // an instant: when who serves went to handle what it had read
 	isOverseen atomic.Bool   // the timer is armed
 	gathered   atomic.Int32  // how often a flusher was asked for since one is due; written under Conn.mu
 
@@ -90,8 +90,9 @@ func newLoan(c *Conn) *loan {
 	return l
 }
 
-// lend lets the host read for whom the batch has something, and returns how that has ended;
-// at once if there is no host, or it would not pay.
+// lend offers the reading to the host that the batch has something for. It returns when reading is
+// the reader's again, with how the loan has ended; or at once if there is no host, or a loan would
+// not pay.
 func (c *Conn) lend() (end loanEnd) {
 	host := c.lane.Foremost()
 	if host == nil || c.poll == nil || !c.poll.isAlone || !c.r.IsEmpty() || c.isEnding() {
@@ -121,8 +122,9 @@ func (c *Conn) lend() (end loanEnd) {
 	return end
 }
 
-// isCrowded reports whether a batch is for several goroutines of a host, of which none would
-// do the work of the others: then the reader had better wait for all of them.
+// isCrowded reports whether a batch is for several goroutines of a host. None of them would do the
+// work of the others, unless they poll a queue, so the reader had better keep the reading, and wait
+// for all of them in endBatch.
 func (c *Conn) isCrowded(host cq.Host) bool {
 	if _, isQueue := host.(*cq.Queue); isQueue {
 		return false
@@ -130,8 +132,8 @@ func (c *Conn) isCrowded(host cq.Host) bool {
 	return c.asked > 1 || host == cq.Waiters() && c.NumStreams() > 1
 }
 
-// vacate lets nobody read until somebody comes to serve, and lets what is sent meanwhile
-// wait for it.
+// vacate makes the loan lent: nobody reads until somebody comes to serve, and what is sent
+// meanwhile waits for whoever that is to write it.
 func (l *loan) vacate() {
 	c := l.conn
 	if !c.batching {
@@ -151,8 +153,8 @@ func (l *loan) vacate() {
 	}
 }
 
-// oversee gives reading back to the reader if nobody has come for a while. It is run by
-// the timer, which is armed no more while somebody reads.
+// oversee gives reading back to the reader if nobody has come for a while. The timer runs it; while
+// somebody reads the timer is not armed again.
 func (l *loan) oversee() {
 	if !l.is(lent) {
 		l.isOverseen.Store(false)
@@ -211,7 +213,7 @@ func (l *loan) Serve(h cq.Host, isRecalled *atomic.Bool) bool {
 // errAbandoned is why a connection ends whose reading has stopped in the middle.
 var errAbandoned = errors.New("a callback on the goroutine that reads has panicked, or ended it")
 
-// serve is Serve until the loan is over, or who serves it goes for a while.
+// serve is Serve until the loan is over, or the goroutine that serves is called away for a while.
 func (l *loan) serve(h cq.Host, isRecalled *atomic.Bool) (end loanEnd, isOver bool) {
 	c := l.conn
 	c.lane.SetHost(h)
@@ -261,9 +263,9 @@ func (l *loan) Nudge() {
 	}
 }
 
-// enoughGathered is how many streams with something to send are worth a write before who
-// has read the batch is done with it: meanwhile the peer has nothing to do. Fewer are
-// written together, for most batches are small.
+// enoughGathered is how many streams with something to send are worth a write before the goroutine
+// that has read the batch is done with it: the peer has nothing to do meanwhile. Fewer wait and are
+// written together, because most batches are small.
 const enoughGathered = 16
 
 // Tend implements cq.Source: it writes, as who serves would when it comes back.
@@ -298,14 +300,14 @@ func (l *loan) interrupt() {
 	}
 }
 
-// isRecalled reports whether who reads is not the reader, and wanted elsewhere.
+// isRecalled reports whether a host's goroutine reads, and is wanted elsewhere.
 func (c *Conn) isRecalled() bool {
 	l := c.loan.Load()
 	return l != nil && l.is(served) && (l.isRecalled.Load() || c.isEnding())
 }
 
-// beginWait announces that who reads is about to wait for the socket. It reports false
-// if that is not the reader, and wanted elsewhere.
+// beginWait announces a wait for the socket. It reports false if the caller is a host's goroutine
+// that is wanted elsewhere: then it must not wait.
 func (c *Conn) beginWait() bool {
 	l := c.loan.Load()
 	if l == nil || !l.is(served) {
@@ -315,7 +317,7 @@ func (c *Conn) beginWait() bool {
 	return !c.isRecalled()
 }
 
-// endWait is the end of what beginWait has announced, if it has.
+// endWait ends the wait that beginWait has announced, if it has announced one.
 func (c *Conn) endWait() {
 	if l := c.loan.Load(); l != nil && l.waits.Load() {
 		l.waits.Store(false)

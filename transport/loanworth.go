@@ -9,20 +9,21 @@ const (
 	slowLost    = 2 // it was away for long
 	calledLost  = 1 // it was recalled before anything came
 
-	// maxAway and maxAwayEach are how long who serves is away that is worth waiting for:
-	// longer, and the time for each message. Others could read meanwhile.
+	// maxAway, and maxAwayEach for each message, is how long the goroutine that serves may be away
+	// with what it has read. Where it takes longer others could have read meanwhile, and loans do
+	// not pay.
 	maxAway     = 50 * time.Microsecond
 	maxAwayEach = 5 * time.Microsecond
 
 	maxLoanPause = 1024
 
-	// manyGains is how often a loan has to have paid before pauses are short again. A handler that
-	// is slow once in a while costs everybody else on its connection a millisecond.
+	// manyGains is how often loans have to pay before pauses are short again: a handler that is
+	// slow only once in a while costs everybody else on its connection a millisecond each time.
 	manyGains = 512
 )
 
-// loanWorth is what the reader knows of whether loans pay. A pause in which there are none, of
-// so many batches, follows where trust ends.
+// loanWorth is what the reader has learnt about whether loans pay. Where trust ends a pause
+// follows: so many batches without a loan.
 type loanWorth struct {
 	trust int8  // 0 to fullTrust
 	good  int16 // gains since a pause, up to manyGains

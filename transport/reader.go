@@ -39,7 +39,8 @@ func (c *Conn) readOn(err error) {
 	c.leave()
 }
 
-// restart lets another goroutine, with a small stack, be the reader: this one rests.
+// restart lets a new goroutine, with a small stack, be the reader from now on: that is how a reader
+// rests, see restState.
 func (c *Conn) restart() {
 	c.forget()
 	go c.readOn(nil)

@@ -9,12 +9,12 @@ import (
 // to twice as long.
 const restAfter = time.Second
 
-// restState is when the reader rests: it goes on waiting on a new goroutine. That
-// of before has a stack that the calls it has served have made large, and stacks
-// shrink, if at all, to twice what is used several times over.
+// restState is when the reader rests: it goes on waiting on a new goroutine. The old one has a
+// stack that the calls it has served have made large, and that the runtime takes back late, in
+// part, or not at all.
 //
-// It finds out by a read deadline, for that costs no memory and, as it is not set
-// anew before it has passed, next to no time.
+// It finds out by a read deadline, which costs no memory. That is not moved by each read but set
+// again when it has passed, so it costs next to no time.
 type restState struct {
 	armed atomic.Bool // the read deadline is that of a rest
 
@@ -57,8 +57,9 @@ func (c *Conn) await() waitEnd {
 	}
 }
 
-// forget gives up what a connection knows by heart and can learn again. It is the
-// flusher for that, unless there is one.
+// forget drops what a connection has learnt and can learn again: header blocks that repeat, both
+// ways, and whether polls and loans pay. What the writer has learnt is the flusher's, so it becomes
+// that for a moment, unless somebody is.
 func (c *Conn) forget() {
 	c.r.Forget()
 	c.poll = nil

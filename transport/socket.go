@@ -28,10 +28,10 @@ type lateSocket interface {
 	drain() error
 }
 
-// facets returns what else nc can do than what every net.Conn can: as the
-// reader's source wait without a buffer, and write without waiting. try is nil if
-// it cannot: who made a *tls.Conn on something else has a record encrypted before it is
-// known whether it can be sent.
+// facets returns what nc can do beyond net.Conn: in is the reader's source, which may be able to
+// wait without a buffer, and try writes without waiting. try is nil if nc cannot do that. A
+// *tls.Conn that was not made by ClientTLS or ServerTLS cannot: it encrypts a record before it is
+// known whether the socket takes it.
 func facets(nc net.Conn) (in io.Reader, try trySocket) {
 	switch s := nc.(type) {
 	case trySocket:

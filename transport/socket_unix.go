@@ -11,8 +11,8 @@ import (
 	"github.com/cqrpc/cqrpc/frame"
 )
 
-// rawSocket is a kernel socket as its file descriptor: it is read and written
-// when something can be, and only that waits. One goroutine at a time reads, and
+// rawSocket is a kernel socket, used by its file descriptor: a read or write takes what is there
+// and never blocks, and RawConn waits until the socket is ready. One goroutine at a time reads, and
 // one writes.
 type rawSocket struct {
 	net.Conn
@@ -66,8 +66,8 @@ func (s *rawSocket) open(nc net.Conn, c syscall.Conn) bool {
 // collection may have to wait for it.
 const maxTransfer = 64 << 10
 
-// Read is that of the connection: the deadline of a rest may pass also where the
-// reader does not wait for a frame to begin. In a large frame it may be interrupted.
+// Read reads inside a frame. The deadline of a rest may pass here, too, which is no reason to stop.
+// In a large frame it may be interrupted, see [frame.ErrInterrupted].
 func (s *rawSocket) Read(p []byte) (int, error) {
 	for {
 		s.in = rawRead{p: p[:min(len(p), maxTransfer)]}
@@ -104,8 +104,8 @@ func (s *rawSocket) attach(c *Conn) { s.conn = c }
 
 func (s *rawSocket) isExcused(err error) bool { return s.conn != nil && s.conn.isExcused(err) }
 
-// ReadInto implements frame.PatientReader. Like Read it obeys deadlines; those that are
-// no reason to stop reading are when it stops waiting.
+// ReadInto implements frame.PatientReader: it waits for a frame to begin. A deadline that is no
+// reason to stop reading, see isExcused, only ends the wait.
 func (s *rawSocket) ReadInto(room frame.Room) (int, error) {
 	s.in = rawRead{room: room}
 	err := s.raw.Read(s.read)
@@ -150,8 +150,8 @@ func (s *rawSocket) readOnce(fd uintptr) (done bool) {
 // isBulk reports whether a Read may be interrupted.
 func (s *rawSocket) isBulk() bool { return s.conn != nil && s.conn.isBulk }
 
-// space is where to read to. To take room may need more stack than a reader that
-// rests has.
+// space is where to read to. A reader that rests reads into first: to take room may need more stack
+// than it has, so got does that when something has come.
 func (s *rawSocket) space() []byte {
 	switch {
 	case s.in.room == nil:

@@ -80,7 +80,7 @@ func (p *pump) sent(err error) {
 	p.run()
 }
 
-// run sends until a message has to wait: the first, which is kept back, has not.
+// run sends until a message has to wait. The first has not: it is kept back.
 func (p *pump) run() {
 	for p.send() {
 		continue
