@@ -156,7 +156,7 @@ func (s stormy) dial(ctx context.Context, _, _ string) (net.Conn, error) {
 }
 
 // TestLedger runs clients and a server, both by batches, through fair and foul
-// weather, and then closes the books (ccore section 12).
+// weather, and then closes the books: see package ledger.
 func TestLedger(t *testing.T) {
 	for seed := range uint64(18) {
 		t.Run(strconv.FormatUint(seed, 10), func(t *testing.T) {

@@ -83,7 +83,7 @@ func TestDeadline(t *testing.T) {
 }
 
 // Messages that arrived before a status that is not OK are yielded, then the
-// error; grpc-rs drops them (ccore 11.15).
+// error; grpc-rs drops them.
 func TestMessagesBeforeAnError(t *testing.T) {
 	play(t, func(s *scene) {
 		st := clientfuture.ServerStream(s.Context(), s.stub, serverStream, wrapperspb.String("abcdef"))

@@ -107,7 +107,7 @@ func TestResponseStreamServerCancel(t *testing.T) {
 }
 
 // Messages that arrived before a status other than OK are read (unlike C++, where
-// the status may overtake them: ccore 2.6.4).
+// the status may overtake them).
 func TestNoMessageIsLostBeforeAnError(t *testing.T) {
 	play(t, func(s *scene) {
 		w := newTalker(s, client.WithMetadata(cqrpc.Pairs("code", "9")))

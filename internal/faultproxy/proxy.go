@@ -85,13 +85,6 @@ func (p *Proxy) Passed(n int) (up, down int64) {
 	return p.links[n].up.passed.Load(), p.links[n].down.passed.Load()
 }
 
-// Connections returns how many were accepted.
-func (p *Proxy) Connections() int {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return len(p.links)
-}
-
 // Cut breaks all connections that are open.
 func (p *Proxy) Cut() {
 	p.mu.Lock()

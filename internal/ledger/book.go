@@ -25,7 +25,7 @@ type Entry struct {
 	// immutable
 	book *Book
 	who  string
-	ops  [6]call.OpKind
+	ops  []call.OpKind
 	done chan cq.Completion // capacity 2: what comes twice must not block
 
 	// atomic
@@ -34,12 +34,11 @@ type Entry struct {
 
 var _ cq.Completer = (*Entry)(nil)
 
-// Start starts a batch of k, of six operations at most. Who gets no error must
-// Wait.
+// Start starts a batch of k. Who gets no error must Wait.
 func (b *Book) Start(k *call.Call, who string, ops ...call.Op) (*Entry, error) {
 	e := &Entry{book: b, who: who, done: make(chan cq.Completion, 2)}
 	for i := range ops {
-		e.ops[i] = ops[i].Kind()
+		e.ops = append(e.ops, ops[i].Kind())
 	}
 	b.enter(e)
 	if err := k.StartBatchOn(e, ops, e); err != nil {
@@ -120,16 +119,7 @@ func (e *Entry) Wait() cq.Event {
 }
 
 // String is one line for humans: whose batch, and of which operations.
-func (e *Entry) String() string { return fmt.Sprintf("%s %v", e.who, e.kinds()) }
-
-func (e *Entry) kinds() (list []call.OpKind) {
-	for _, k := range e.ops {
-		if k != 0 {
-			list = append(list, k)
-		}
-	}
-	return list
-}
+func (e *Entry) String() string { return fmt.Sprintf("%s %v", e.who, e.ops) }
 
 // Wrong returns what has come twice, or not as it was started, so far.
 func (b *Book) Wrong() error {

@@ -20,9 +20,6 @@ type Caller struct {
 
 var _ parity.Caller = Caller{}
 
-// NewCaller makes the client of a channel, which Close closes.
-func NewCaller(ch *client.Channel, b *Book) Caller { return Caller{ch, b} }
-
 // CallerKind makes Callers with the book.
 func CallerKind(b *Book) parity.CallerKind {
 	return parity.CallerKind{Name: "ledger", Dial: func(d parity.Dialing) (parity.Caller, error) {

@@ -1,5 +1,5 @@
 // Package ledger keeps the books of batches: each that was accepted must come
-// back, exactly once, and each that was rejected never (ccore section 12).
+// back, exactly once, and each that was rejected never (CONTRIBUTING.md, invariant 4).
 //
 //	Start ──► Entry, which is the batch's Completer ──► Begin, Complete ──► Wait
 //	                          │
