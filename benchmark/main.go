@@ -2,7 +2,7 @@
 // on this machine:
 //
 //	go run ./benchmark             # everything: about half an hour
-//	go run ./benchmark -quick      # a look, in less than a minute
+//	go run ./benchmark -quick      # a look, in a minute or two
 //
 // It builds cmd/bench-server and cmd/bench-client and runs a pair of processes
 // for each row and contender, on loopback, the contenders in turn within each
@@ -48,22 +48,27 @@ func main() {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := run(ctx, p, *rows, *with, *from, *out, *readme); err != nil {
+	err := p.choose(*rows, *with)
+	if err == nil {
+		err = p.report(ctx, *from, *out, *readme)
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "benchmark:", err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, p plan, onlyRows, onlyWith, from, out, readme string) error {
-	rowPattern, err := regexp.Compile(onlyRows)
+// choose adds to the plan the rows and the contenders whose names match.
+func (p *plan) choose(rows, contenders string) error {
+	rowPattern, err := regexp.Compile(rows)
 	if err != nil {
 		return err
 	}
-	withPattern, err := regexp.Compile(onlyWith)
+	withPattern, err := regexp.Compile(contenders)
 	if err != nil {
 		return err
 	}
-	for _, r := range allRows(p) {
+	for _, r := range allRows(*p) {
 		if rowPattern.MatchString(r.name) && p.wants(r) {
 			p.rows = append(p.rows, r)
 		}
@@ -73,6 +78,12 @@ func run(ctx context.Context, p plan, onlyRows, onlyWith, from, out, readme stri
 			p.contenders = append(p.contenders, c)
 		}
 	}
+	return nil
+}
+
+// report measures what the plan has, or takes what was measured from a file, and writes it
+// to a directory and into a README.
+func (p plan) report(ctx context.Context, from, out, readme string) error {
 	res, err := p.results(ctx, from)
 	if err != nil {
 		return err
