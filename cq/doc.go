@@ -25,11 +25,24 @@
 // [Source] of the completions meanwhile, such as reading a connection: it is a
 // [Host] that sources offer themselves to.
 //
-// Concurrency: all methods of Queue, Alarm and Pool may be called by any
-// goroutine at any time; a [Waiter] is begun and completed by any goroutine and
-// waited on by one; a [Lane] belongs to one goroutine. Queue.mu guards pointer
-// moves only: finalizers, callbacks and contexts run with no lock held.
-// The package starts no goroutine but the workers of a [Pool] and those of
-// [Poll], and keeps no timer but those of armed alarms and of pollers blocked
-// in NextUntil or PluckUntil.
+// # Where to find what
+//
+//	event, errors                   tags, events, completions; the interface Completer
+//	queue, ring                     a Queue, what is begun and ended on it
+//	next, pluck, poller, patience   taking events, and waiting for them
+//	callback, executor              a queue that runs its tags; Inline and Pool
+//	poll                            loops over queues, and tags that are state machines
+//	post, alarm                     events of the application's own: at once, and at a time
+//	lane                            completions on their way, delivered together
+//	waiter, discard                 completers that are no queues
+//	source                          who waits may do the work of what it waits for
+//
+// # Concurrency
+//
+// All methods of Queue, Alarm and Pool may be called by any goroutine at any time; a
+// [Waiter] is begun and completed by any goroutine and waited on by one; a [Lane] belongs
+// to one goroutine. Queue.mu guards pointer moves only: finalizers, callbacks and contexts
+// run with no lock held. The package starts no goroutine but the workers of a [Pool] and
+// those of [Poll], and keeps no timer but those of armed alarms and of pollers blocked in
+// NextUntil or PluckUntil.
 package cq

@@ -26,6 +26,18 @@
 //	HPACK table           4,096 octets each way unless settings say otherwise
 //	message               the limit given to Assembler.Push
 //
+// # Where to find what
+//
+//	reader, source, preface       bytes come in: frames, one at a time, and the buffer they are cut from
+//	frame, control                what a frame is; the small ones
+//	block, header, pseudo, memo   header blocks: HPACK, the rules for fields, blocks that repeat
+//	message, assembler            messages: their prefix, and how they are cut from DATA
+//	writer, flush, piece          bytes go out: frames are collected, and written in one go
+//	encode, encodings             fields to HPACK: what is worth a place in the table; lists that repeat
+//	outgoing                      what the packages above pass to each other: header lists, messages, counts
+//	binary, percent, timeout      the codings of gRPC's fields
+//	errors                        what ends a stream or a connection
+//
 // # Concurrency
 //
 // A Reader, a Writer and an Assembler each belong to one goroutine at a time.

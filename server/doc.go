@@ -15,6 +15,18 @@
 //	methods and         calls come                  calls in progress end   no connection  no handler
 //	queues are added                                nothing new is taken    shutdown tags  queues are shut down
 //
+// # Where to find what
+//
+//	server, options, stats, errors                      a Server: what is registered, what can be set, what there is at the moment
+//	accept, establish, conn                             listeners and connections; where a request is routed, and what is counted
+//	router, refusal                                     methods by their names; answers to what is no call
+//	handler, untyped, rpc, messages, response, stream   the sync style, from the call of a handler to its status
+//	workers                                             the goroutines that run handlers
+//	context, incoming, scope                            the Context of a call, in every style and for filters
+//	request, arrival, matcher, lineup, pending          the queue style: calls and requests for them find each other
+//	style                                               the seam for all other styles
+//	shutdown                                            the end, with patience or without
+//
 // # Concurrency
 //
 // Every method of Server is safe for concurrent use; methods and queues can be
