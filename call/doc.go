@@ -51,7 +51,7 @@
 //	op, batch, buffer                         operations, the slots they take, the messages they send
 //	parcel, headers, coding, lists            sends become header lists and framed messages
 //	send, replay                              what waits for the stream; what may be sent again
-//	recv, fields, inbox                       header blocks and messages that arrive
+//	recv, fields, inbox, quota                header blocks and messages that arrive; how much may wait
 //	harvest                                   decoding, where the event is taken
 //	state, end, status, errors                phases, verdicts, and their codes
 //	deadline, alarm, watch, parent            what else can end a call
