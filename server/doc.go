@@ -17,8 +17,8 @@
 //
 // # Where to find what
 //
-//	server, options, stats, errors                      a Server: what is registered, what can be set, what there is at the moment
-//	accept, establish, conn                             listeners and connections; where a request is routed, and what is counted
+//	server, options, stats, errors                      a Server: its methods, its settings, what there is now
+//	accept, establish, conn                             listeners, connections, what is counted for each
 //	router, refusal                                     methods by their names; answers to what is no call
 //	handler, untyped, rpc, messages, response, stream   the sync style, from the call of a handler to its status
 //	workers                                             the goroutines that run handlers
