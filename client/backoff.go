@@ -1,6 +1,7 @@
 package client
 
 import (
+	"context"
 	"math"
 	"time"
 )
@@ -52,4 +53,34 @@ func (b Backoff) delay(failures int, random float64) time.Duration {
 	}
 	d := min(float64(b.Initial)*math.Pow(b.Multiplier, float64(failures-1)), float64(b.Max))
 	return time.Duration(d * (1 + b.Jitter*(2*random-1)))
+}
+
+// pause waits for d, or until hurry says that it has been long enough, and reports
+// whether to go on: ctx has not ended.
+func pause(ctx context.Context, d time.Duration, hurry <-chan struct{}) bool {
+	select {
+	case <-hurry: // meant for an earlier pause
+	default:
+	}
+	if d <= 0 {
+		return ctx.Err() == nil
+	}
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-hurry:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// cutShort ends a pause. hurry has a capacity of 1.
+func cutShort(hurry chan<- struct{}) {
+	select {
+	case hurry <- struct{}{}:
+	default:
+	}
 }

@@ -1,18 +1,13 @@
 package client
 
-import (
-	"github.com/cqrpc/cqrpc/call"
-	"github.com/cqrpc/cqrpc/transport"
-)
+import "github.com/cqrpc/cqrpc/transport"
 
-// These are the seams at which a channel will grow: several connections, a policy
-// that chooses, per-method configuration from the service. Each has one
-// implementation so far, and Channel knows none of them.
+// These are the seams at which a channel grows: several connections, a policy
+// that chooses, per-method configuration from the service. Channel knows no
+// implementation of them.
 
 // balancer makes and keeps a channel's connections. It tells the channel its
-// state, and what picks among the connections, by updates. Names are resolved
-// at every round of attempts; a resolver that watches them would feed its
-// addresses to a balancer.
+// state, and what picks among the connections, by updates.
 //
 // The only one keeps one connection: subchannel. Methods do not block and may
 // be called concurrently.
@@ -29,6 +24,10 @@ type balancer interface {
 	close(cause error)
 }
 
+func newBalancer(t target, cfg *config, watcher func(update)) balancer {
+	return newSubchannel(t, cfg, newPingPace(cfg.transport.Keepalive.Time), watcher)
+}
+
 // update is what a balancer tells its channel. Updates may overtake each other
 // on their way; one with a lower seq than seen before is out of date.
 type update struct {
@@ -37,31 +36,3 @@ type update struct {
 	pick  picker // Ready only
 	err   error  // TransientFailure, Idle: why
 }
-
-// picker chooses the connection for a call; it is immutable, and replaced when
-// there is another choice.
-type picker interface {
-	// pick returns a connection of the balancer's, and who is at its other end.
-	pick(pickInfo) (*transport.Conn, *call.Peer)
-	// streams is how many streams are open on all of them.
-	streams() int
-	// String is one line for humans.
-	String() string
-}
-
-// pickInfo is what the choice may depend on.
-type pickInfo struct{ method, authority string }
-
-// onlyOne picks the only connection.
-type onlyOne struct {
-	conn *transport.Conn
-	peer *call.Peer
-}
-
-func newOnlyOne(conn *transport.Conn) onlyOne {
-	return onlyOne{conn, &call.Peer{Addr: conn.RemoteAddr(), LocalAddr: conn.LocalAddr(), TLS: conn.TLS()}}
-}
-
-func (p onlyOne) pick(pickInfo) (*transport.Conn, *call.Peer) { return p.conn, p.peer }
-func (p onlyOne) streams() int                                { return p.conn.NumStreams() }
-func (p onlyOne) String() string                              { return p.conn.String() }

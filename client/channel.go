@@ -11,6 +11,7 @@ import (
 	"github.com/cqrpc/cqrpc"
 	"github.com/cqrpc/cqrpc/call"
 	"github.com/cqrpc/cqrpc/cq"
+	"github.com/cqrpc/cqrpc/transport"
 )
 
 // ErrChannelClosed is why calls fail on a channel after Close.
@@ -80,7 +81,7 @@ func NewChannel(target string, opts ...Option) (*Channel, error) {
 	ch.waiting.init()
 	ch.base = configured(
 		callConfig{Config: call.Config{Authority: ch.authority, Settings: ch.settings}}, ch.cfg.defaults)
-	ch.balancer = newSubchannel(t, &ch.cfg, ch.onUpdate)
+	ch.balancer = newBalancer(t, &ch.cfg, ch.onUpdate)
 	return ch, nil
 }
 
@@ -139,7 +140,7 @@ func unavailable(cause error) (cqrpc.Status, error) {
 	return cqrpc.Status{Code: cqrpc.CodeUnavailable, Message: cause.Error()}, cause
 }
 
-// onUpdate follows the subchannel. It runs on its goroutines.
+// onUpdate follows the balancer. It runs on its goroutines.
 func (ch *Channel) onUpdate(u update) {
 	ch.mu.Lock()
 	if u.seq <= ch.seq || ch.state == Shutdown {
@@ -197,16 +198,19 @@ func (ch *Channel) pick(w waiting) (picker, error) {
 	return nil, nil
 }
 
-// drop stops using a picker whose connection refuses streams. The balancer may
-// have released that already, with the update that says so still on its way.
-func (ch *Channel) drop(p picker) {
+// drop stops using conn, which p has picked and which refuses streams. The balancer may
+// have released it already, with the update that says so still on its way.
+func (ch *Channel) drop(p picker, conn *transport.Conn) {
 	ch.mu.Lock()
 	if ch.picker != p {
 		ch.mu.Unlock()
 		return
 	}
-	ch.picker = nil
-	told := ch.moveLocked(Idle)
+	ch.picker = p.without(conn)
+	var told watched
+	if ch.picker == nil {
+		told = ch.moveLocked(Idle)
+	}
 	ch.mu.Unlock()
 	told.tell()
 }

@@ -30,7 +30,7 @@ func (o *opener) Open(c *call.Call) {
 			c.Bind(s, peer)
 			return
 		}
-		ch.drop(picker)
+		ch.drop(picker, conn)
 		ch.balancer.release(conn, err) // it will report so itself, a little later
 	}
 }

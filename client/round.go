@@ -84,21 +84,30 @@ func (r *round) startNext(ctx context.Context) bool {
 
 // failure is why no address was connected.
 func (r *round) failure() error {
-	if len(r.errs) == 1 {
-		return r.errs[0]
-	}
+	addresses := make([]string, len(r.attempts))
 	for i, a := range r.attempts {
-		r.errs[i] = naming(a.address, a.address, r.errs[i])
+		addresses[i] = a.address
 	}
-	t := &r.attempts[0].sub.target
+	return r.attempts[0].sub.target.failure(addresses, r.errs)
+}
+
+// failure is one error of many: errs[i] is why addresses[i] of t was not connected.
+func (t *target) failure(addresses []string, errs []error) error {
+	if len(errs) == 1 {
+		return errs[0]
+	}
+	named := make(failures, len(errs))
+	for i, err := range errs {
+		named[i] = naming(addresses[i], addresses[i], err)
+	}
 	name := t.address
 	if len(t.others) > 0 {
 		name = t.text
 	}
-	return fmt.Errorf("none of the %d addresses of %s: %w", len(r.errs), name, failures(r.errs))
+	return fmt.Errorf("none of the %d addresses of %s: %w", len(errs), name, named)
 }
 
-// failures are errors of one round, on one line.
+// failures are errors of several addresses, on one line.
 type failures []error
 
 // maxToldFailures bounds the text: a name may have any number of addresses.

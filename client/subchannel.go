@@ -13,12 +13,14 @@ import (
 )
 
 // subchannel makes and keeps one connection to a target, at the first of its
-// addresses that can be connected, with back-off. It knows nothing of calls. By
-// itself it is the balancer of a channel with one connection.
+// addresses that can be connected, with back-off. It finds the addresses anew for
+// every round. It knows nothing of calls. By itself it is the balancer of a channel
+// with one connection.
 type subchannel struct {
 	// immutable
 	target  target
 	cfg     *config
+	pace    *pingPace
 	watcher func(update)  // called with no lock held
 	hurry   chan struct{} // capacity 1: cuts a back-off short
 
@@ -29,25 +31,14 @@ type subchannel struct {
 	failures  int                // rounds in a row that brought no lasting connection
 	wasYoung  bool               // the last connection was lost within Backoff.Initial
 	started   time.Time          // of the latest round
-	keepalive time.Duration      // grown when a server asks for fewer pings
+	keepalive time.Duration      // of the latest round's connection
 	seq       uint64             // of the latest update
 	closed    bool
 }
 
-func newSubchannel(t target, cfg *config, watcher func(update)) *subchannel {
-	s := &subchannel{
-		target: t, cfg: cfg, watcher: watcher,
-		hurry: make(chan struct{}, 1), keepalive: cfg.transport.Keepalive.Time,
-	}
-	if s.keepalive > 0 {
-		s.keepalive = max(s.keepalive, minKeepalive)
-	}
-	return s
+func newSubchannel(t target, cfg *config, pace *pingPace, watcher func(update)) *subchannel {
+	return &subchannel{target: t, cfg: cfg, pace: pace, watcher: watcher, hurry: make(chan struct{}, 1)}
 }
-
-// minKeepalive is the least time between a client's keepalive PINGs (gRFC A8).
-// Doubling a lesser value would change nothing.
-const minKeepalive = 10 * time.Second
 
 // updateLocked numbers an update; the caller passes it on after unlocking.
 func (s *subchannel) updateLocked(u update) update {
@@ -77,16 +68,13 @@ func (s *subchannel) resetBackoff() {
 	s.mu.Lock()
 	s.failures = 0
 	s.mu.Unlock()
-	select {
-	case s.hurry <- struct{}{}:
-	default:
-	}
+	cutShort(s.hurry)
 }
 
 // run makes rounds until one succeeds or ctx ends. It lives only while there is
 // no connection, as do the goroutines of its attempts.
 func (s *subchannel) run(ctx context.Context) {
-	for s.sleep(ctx) {
+	for pause(ctx, s.untilNext(), s.hurry) {
 		err := s.try(ctx)
 		if err == nil || ctx.Err() != nil {
 			return
@@ -96,28 +84,6 @@ func (s *subchannel) run(ctx context.Context) {
 		u := s.updateLocked(update{state: TransientFailure, err: err})
 		s.mu.Unlock()
 		s.watcher(u)
-	}
-}
-
-// sleep waits for the back-off and reports whether to go on.
-func (s *subchannel) sleep(ctx context.Context) bool {
-	select {
-	case <-s.hurry: // meant for an earlier back-off
-	default:
-	}
-	d := s.untilNext()
-	if d <= 0 {
-		return ctx.Err() == nil
-	}
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return true
-	case <-s.hurry:
-		return true
-	case <-ctx.Done():
-		return false
 	}
 }
 
@@ -136,6 +102,7 @@ func (s *subchannel) try(ctx context.Context) error {
 	s.started = time.Now()
 	s.failures++
 	tc := s.cfg.transport
+	s.keepalive = s.pace.get()
 	tc.Keepalive.Time = s.keepalive
 	timeout := max(s.cfg.backoff.MinConnectTimeout, s.cfg.backoff.delay(s.failures, 0.5))
 	s.mu.Unlock()
@@ -156,7 +123,7 @@ func (s *subchannel) try(ctx context.Context) error {
 	return nil
 }
 
-// resolve finds the addresses anew for every round: they may have changed.
+// resolve finds the addresses: they may have changed since the last round.
 func (s *subchannel) resolve(ctx context.Context, timeout time.Duration) ([]string, error) {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
@@ -214,7 +181,7 @@ func (s *subchannel) release(conn *transport.Conn, cause error) {
 		s.failures, s.wasYoung = 0, isYoung
 	}
 	if isTooManyPings(cause) {
-		s.keepalive *= 2 // gRFC A8: ping later connections half as often
+		s.pace.slowDown(s.keepalive)
 	}
 	u := update{state: Idle, err: cause}
 	if s.failures > 0 && !errors.Is(cause, errIdle) {
@@ -247,6 +214,13 @@ func (s *subchannel) idle() {
 
 // close ends the connection and all attempts.
 func (s *subchannel) close(cause error) {
+	if conn := s.end(); conn != nil {
+		conn.CloseWith(cause)
+	}
+}
+
+// end ends all attempts, for good, and returns the connection, if there is one.
+func (s *subchannel) end() *transport.Conn {
 	s.mu.Lock()
 	s.closed = true
 	conn, giveUp := s.conn, s.giveUp
@@ -255,7 +229,5 @@ func (s *subchannel) close(cause error) {
 	if giveUp != nil {
 		giveUp()
 	}
-	if conn != nil {
-		conn.CloseWith(cause)
-	}
+	return conn
 }

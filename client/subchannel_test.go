@@ -63,7 +63,7 @@ func TestCallThatWaitsWhenTheConnectionGoes(t *testing.T) {
 	play(t, func(s *scene) {
 		s.connected()
 		conn := s.current()
-		s.ch.drop(s.picker())
+		s.ch.drop(s.picker(), conn)
 		r := s.unary(s.Context(), "a")
 		s.wantWaiting("the subchannel thinks it is connected", 1)
 		s.wantDials("the subchannel thinks it is connected", 0)
