@@ -7,7 +7,8 @@ import (
 )
 
 // Backoff says how long to wait between connection attempts, each at all addresses of a
-// name (gRPC connection-backoff.md). Zero fields take the defaults.
+// name, or with RoundRobin at one, and between vain attempts to resolve it (gRPC
+// connection-backoff.md). Zero fields take the defaults.
 type Backoff struct {
 	// Initial is the delay after the first failure. The second connection in a row that
 	// is lost within Initial of its attempt is one, too. Default 1 s.

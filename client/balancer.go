@@ -9,8 +9,8 @@ import "github.com/cqrpc/cqrpc/transport"
 // balancer makes and keeps a channel's connections. It tells the channel its
 // state, and what picks among the connections, by updates.
 //
-// The only one keeps one connection: subchannel. Methods do not block and may
-// be called concurrently.
+// A subchannel is one, of one connection; a rotation has several. Methods do not
+// block and may be called concurrently.
 type balancer interface {
 	// connect asks for connections where there are none.
 	connect()
@@ -25,7 +25,11 @@ type balancer interface {
 }
 
 func newBalancer(t target, cfg *config, watcher func(update)) balancer {
-	return newSubchannel(t, cfg, newPingPace(cfg.transport.Keepalive.Time), watcher)
+	pace := newPingPace(cfg.transport.Keepalive.Time)
+	if cfg.balancing == PickFirst && cfg.connections == 1 {
+		return newSubchannel(t, cfg, pace, watcher)
+	}
+	return newRotation(t, cfg, pace, watcher)
 }
 
 // update is what a balancer tells its channel. Updates may overtake each other

@@ -3,6 +3,7 @@ package client
 import (
 	"context"
 	"net"
+	"sync/atomic"
 	"testing"
 
 	"github.com/cqrpc/cqrpc"
@@ -63,6 +64,29 @@ func BenchmarkUnaryParallel(b *testing.B) {
 				b.Error(err)
 				return
 			}
+		}
+	})
+}
+
+// BenchmarkUnaryTurns is BenchmarkUnary on several connections.
+func BenchmarkUnaryTurns(b *testing.B) {
+	ch := echoChannel(b, WithConnections(4))
+	req := make([]byte, 128)
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := Unary(b.Context(), ch, unaryMethod, &req); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// BenchmarkPick is the choice of one connection among many, by all processors at once.
+func BenchmarkPick(b *testing.B) {
+	var p picker = &inTurn{make([]onlyOne, 10), new(atomic.Uint64)}
+	b.ReportAllocs()
+	b.RunParallel(func(pb *testing.PB) {
+		for pb.Next() {
+			p.pick(pickInfo{method: unaryMethod.Name})
 		}
 	})
 }

@@ -55,6 +55,7 @@ type Channel struct {
 // turn, until one is ready: the next one when the latest fails, at whatever stage, or has taken
 // 250 ms (gRFC A61). Only when all have failed is the channel in TransientFailure and the
 // back-off begins, with an error that tells of each. passthrough leaves names to the dialer.
+// WithBalancing connects to all addresses instead.
 func NewChannel(target string, opts ...Option) (*Channel, error) {
 	t, err := parseTarget(target)
 	if err != nil {
@@ -67,6 +68,8 @@ func NewChannel(target string, opts ...Option) (*Channel, error) {
 		return nil, fmt.Errorf("channel to %q: WithInsecure and WithTLS exclude each other", target)
 	case !ch.cfg.insecure && ch.cfg.secure == nil:
 		return nil, fmt.Errorf("channel to %q: one of WithInsecure and WithTLS must be given", target)
+	case !ch.cfg.balancing.isKnown():
+		return nil, fmt.Errorf("channel to %q: there is no %v", target, ch.cfg.balancing)
 	case ch.cfg.secure != nil:
 		scheme = "https"
 	}
@@ -113,7 +116,7 @@ func (ch *Channel) connectLocked() watched {
 // ResetBackoff makes the next connection attempt without further delay.
 func (ch *Channel) ResetBackoff() { ch.balancer.resetBackoff() }
 
-// Close ends the channel and its connection. Calls in progress and calls that
+// Close ends the channel and its connections. Calls in progress and calls that
 // wait fail. Idempotent.
 func (ch *Channel) Close() error {
 	ch.mu.Lock()
@@ -158,7 +161,9 @@ func (ch *Channel) onUpdate(u update) {
 	case next == Ready:
 		ch.err = nil
 		ready = ch.waiting.takeAll()
-		ch.armIdleLocked()
+		if ch.state != Ready { // else it is armed
+			ch.armIdleLocked()
+		}
 	case next == TransientFailure:
 		ch.err = u.err
 		failed = ch.waiting.takeFailFast()
@@ -245,7 +250,7 @@ func (ch *Channel) checkIdle(seen uint64) {
 	ch.mu.Unlock()
 }
 
-// Ping measures one HTTP/2 round trip on the channel's connection. Without one
+// Ping measures one HTTP/2 round trip on a connection of the channel's. Without one
 // it fails at once: it does not connect. At most 16 may be outstanding.
 func (ch *Channel) Ping(ctx context.Context) (time.Duration, error) {
 	type answer struct {

@@ -12,6 +12,16 @@
 //	        v                           |
 //	   subchannel ---- dial ----> transport.Conn
 //
+// That is a channel with one connection, to the first address of its target that
+// works. With [WithBalancing] or [WithConnections] it has several:
+//
+//	Channel          ^ READY: these connections, in turn
+//	      | connect  |
+//	      v          |
+//	 rotation <---- lookup: the target's addresses
+//	   |   |   |
+//	 subchannels, each of one address
+//
 // What goes out on many streams is encoded once with [call.Encode] and sent with
 // SendBuffer, which every style has, by that name or a similar one.
 //

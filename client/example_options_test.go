@@ -6,8 +6,11 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/http/httptest"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/cqrpc/cqrpc"
@@ -65,6 +68,31 @@ func ExampleWithMetadata() {
 	// Output:
 	// Hello gopher <nil> true 3
 	// true UNAUTHENTICATED: no token
+}
+
+// A name with three addresses, here written out, and calls on each of them in turn.
+func ExampleWithBalancing() {
+	var addresses []string
+	for _, name := range []string{"north", "south", "west"} {
+		address, stop := serve(func(context.Context, *pb.HelloRequest) (*pb.HelloReply, error) {
+			return &pb.HelloReply{Message: name}, nil
+		})
+		defer stop()
+		addresses = append(addresses, address)
+	}
+	ch, err := client.NewChannel("ipv4:"+strings.Join(addresses, ","), client.WithInsecure(),
+		client.WithBalancing(client.RoundRobin))
+	must(err)
+	defer ch.Close()
+
+	answers := make(map[string]int)
+	for len(answers) < 3 { // calls do not wait for all to be connected
+		reply, err := client.Unary(context.Background(), ch, sayHello, &pb.HelloRequest{})
+		must(err)
+		answers[reply.GetMessage()]++
+	}
+	fmt.Println(slices.Sorted(maps.Keys(answers)))
+	// Output: [north south west]
 }
 
 // Client and server in one process without a socket, as tests like to have them.

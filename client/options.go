@@ -35,6 +35,8 @@ type config struct {
 	keepalive   *transport.Keepalive // wins over transport.Keepalive
 	backoff     Backoff
 	idleTimeout time.Duration
+	balancing   Balancing
+	connections int // at least 1; to each address with RoundRobin
 	compressors *codec.Compressors
 	codec       codec.Codec
 	logger      *slog.Logger
@@ -71,6 +73,7 @@ func newConfig(opts []Option) config {
 	if cfg.idleTimeout == 0 {
 		cfg.idleTimeout = defaultIdleTimeout
 	}
+	cfg.connections = max(cfg.connections, 1)
 	return cfg
 }
 
@@ -144,11 +147,34 @@ func WithKeepalive(k transport.Keepalive) Option {
 // gRPC connection-backoff.md, see Backoff.
 func WithBackoff(b Backoff) Option { return optionFunc(func(c *config) { c.backoff = b }) }
 
-// WithIdleTimeout closes the connection after so long without a call. Default
+// WithIdleTimeout closes the channel's connections after so long without a call. Default
 // and zero: 30 min; negative: never.
 func WithIdleTimeout(d time.Duration) Option {
 	return optionFunc(func(c *config) { c.idleTimeout = d })
 }
+
+// WithBalancing says which addresses of the target's name are connected to, and which
+// connection a call takes. Default: PickFirst.
+//
+// With RoundRobin the channel is Ready if it has a connection, Connecting while none is
+// ready and one is being made for the first time or after a loss, else TransientFailure, with
+// an error that tells of each address (gRPC load-balancing.md). A lost connection is made anew
+// at once, or after the back-off, which each address has for itself. Then, and when an address
+// fails, the name is resolved again, not more often than every 30 s: new addresses are
+// connected to, connections to those that are gone are drained, so that calls on them go on.
+// If the name can no longer be resolved its addresses stay as they were. The first call takes
+// an address by chance, the next ones follow in the resolver's order.
+//
+// Where the dialer resolves, with WithDialer and for passthrough targets, there is but one
+// address.
+func WithBalancing(b Balancing) Option { return optionFunc(func(c *config) { c.balancing = b }) }
+
+// WithConnections has the channel make n connections, with RoundRobin to each address, on
+// which calls take turns: for servers that take few streams on one, where calls beyond those
+// wait, and for more than the one reader of a connection can do. They are made at the same
+// time and kept: one that is lost is made anew though no call needs it. Default, and what
+// less means: 1. There is no limit.
+func WithConnections(n int) Option { return optionFunc(func(c *config) { c.connections = n }) }
 
 // WithCompressors sets the message encodings accepted and available for
 // sending. Default: identity and gzip.

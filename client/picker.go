@@ -1,6 +1,10 @@
 package client
 
 import (
+	"fmt"
+	"slices"
+	"sync/atomic"
+
 	"github.com/cqrpc/cqrpc/call"
 	"github.com/cqrpc/cqrpc/transport"
 )
@@ -41,3 +45,31 @@ func (p onlyOne) without(conn *transport.Conn) picker {
 	}
 	return p
 }
+
+// inTurn picks one connection after the other.
+type inTurn struct {
+	conns []onlyOne      // at least one
+	turn  *atomic.Uint64 // goes on when the picker is replaced, so that none is preferred
+}
+
+func (p *inTurn) pick(info pickInfo) (*transport.Conn, *call.Peer) {
+	return p.conns[p.turn.Add(1)%uint64(len(p.conns))].pick(info)
+}
+
+func (p *inTurn) without(conn *transport.Conn) picker {
+	rest := slices.DeleteFunc(slices.Clone(p.conns), func(c onlyOne) bool { return c.conn == conn })
+	if len(rest) == 0 {
+		return nil
+	}
+	return &inTurn{rest, p.turn}
+}
+
+func (p *inTurn) streams() int {
+	n := 0
+	for _, c := range p.conns {
+		n += c.streams()
+	}
+	return n
+}
+
+func (p *inTurn) String() string { return fmt.Sprintf("%d connections%v", len(p.conns), p.conns) }

@@ -28,11 +28,13 @@ import (
 type town struct {
 	mu sync.Mutex
 	// guarded by mu
-	names []string                    // the addresses of mem.test; nil: there is no such name
-	at    map[string]func(c net.Conn) // by address; nil: it refuses
-	tried []string                    // in order: address@when
-	open  int                         // connections that the client has not closed
-	born  time.Time
+	names   []string                    // the addresses of mem.test; nil: there is no such name
+	at      map[string]func(c net.Conn) // by address; nil: it refuses
+	tried   []string                    // in order: address@when
+	lookups []time.Duration             // of mem.test, since born
+	isSlow  bool                        // names are not answered
+	open    int                         // connections that the client has not closed
+	born    time.Time
 }
 
 func newTown(names ...string) *town {
@@ -53,9 +55,23 @@ func (w *town) move(names ...string) {
 	w.names = names
 }
 
-func (w *town) resolve(_ context.Context, host string) ([]netip.Addr, error) {
+// stall has nobody answer who asks for names.
+func (w *town) stall() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	w.isSlow = true
+}
+
+func (w *town) resolve(ctx context.Context, host string) ([]netip.Addr, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.lookups = append(w.lookups, time.Since(w.born))
+	if w.isSlow {
+		w.mu.Unlock()
+		<-ctx.Done()
+		w.mu.Lock()
+		return nil, ctx.Err()
+	}
 	if host != "mem.test" || w.names == nil {
 		return nil, &net.DNSError{Err: "no such host", Name: host, IsNotFound: true}
 	}

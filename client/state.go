@@ -2,7 +2,8 @@ package client
 
 import "fmt"
 
-// State is the connectivity of a channel (gRPC connectivity-semantics-and-api.md).
+// State is the connectivity of a channel (gRPC connectivity-semantics-and-api.md). With
+// one connection:
 //
 //	Idle --call or Connect--> Connecting --SETTINGS received--> Ready
 //	  ^                         |    ^                            |
@@ -13,6 +14,10 @@ import "fmt"
 //	         (twice in a row at once: TransientFailure)
 //
 //	any --Close--> Shutdown
+//
+// With several, see WithBalancing and WithConnections, it is Ready if any of them is, else
+// Connecting if any address is tried for the first time or after a loss, else
+// TransientFailure, and Idle only before the first call and after the idle timeout.
 type State uint8
 
 const (
@@ -20,7 +25,7 @@ const (
 	Idle State = iota
 	// Connecting: the first round of attempts is being made; calls wait.
 	Connecting
-	// Ready: connected.
+	// Ready: connected, once at least.
 	Ready
 	// TransientFailure: the last round failed, at every address. Another follows
 	// after a back-off; meanwhile calls fail unless they wait for ready.

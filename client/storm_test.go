@@ -3,12 +3,15 @@ package client
 import (
 	"context"
 	"errors"
+	"math/rand/v2"
 	"net"
+	"net/netip"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/cqrpc/cqrpc"
+	"github.com/cqrpc/cqrpc/codec"
 	"github.com/cqrpc/cqrpc/internal/leak"
 	"github.com/cqrpc/cqrpc/internal/memconn"
 	"github.com/cqrpc/cqrpc/transport"
@@ -57,16 +60,47 @@ func (u *unsteady) disturb(end func(*transport.Conn)) {
 	}
 }
 
+// dial is for names and addresses of any kind: the same server is everywhere.
+func (u *unsteady) dial(ctx context.Context, _, _ string) (net.Conn, error) {
+	return u.listener.Dial(ctx)
+}
+
+// someAddresses are others each time.
+func someAddresses(context.Context, string) ([]netip.Addr, error) {
+	if rand.N(4) == 0 {
+		return nil, errors.New("no such name for the moment")
+	}
+	some := make([]netip.Addr, 1+rand.N(3))
+	for i := range some {
+		some[i] = netip.AddrFrom4([4]byte{192, 0, 2, byte(rand.N(4))})
+	}
+	return some, nil
+}
+
 // Calls wait, are sent, drained, cut and repeated, on many goroutines at once.
 // Each ends, with its answer or with UNAVAILABLE.
 func TestCallsOverAnUnsteadyNetwork(t *testing.T) {
+	for name, opts := range map[string][]Option{
+		"one connection":  nil,
+		"three":           {WithConnections(3)},
+		"to each address": {WithBalancing(RoundRobin)},
+		"two to each":     {WithBalancing(RoundRobin), WithConnections(2)},
+	} {
+		t.Run(name, func(t *testing.T) { weather(t, opts...) })
+	}
+}
+
+func weather(t *testing.T, opts ...Option) {
 	leak.Check(t)
 	leak.Buffers(t)
 	u := newUnsteady(t)
-	dial := func(ctx context.Context, _, _ string) (net.Conn, error) { return u.listener.Dial(ctx) }
-	ch := echoChannel(t, WithDialer(dial), WithBackoff(Backoff{
-		Initial: time.Microsecond, Max: time.Millisecond, Jitter: -1,
-	}))
+	ch, err := NewChannel("mem.test:50051", append(opts, WithInsecure(), WithCodec(codec.Bytes()),
+		WithBackoff(Backoff{Initial: time.Microsecond, Max: time.Millisecond, Jitter: -1}),
+		optionFunc(func(c *config) { c.dial, c.resolve = u.dial, someAddresses }))...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { ch.Close() })
 	const callers, rounds = 16, 100
 	var calling sync.WaitGroup
 	for range callers {
@@ -87,13 +121,15 @@ func TestCallsOverAnUnsteadyNetwork(t *testing.T) {
 	}()
 	for i := 0; ; i++ {
 		_, _ = ch.Ping(t.Context()) // a round trip of peace, if there is a connection
-		switch i % 3 {
+		switch i % 4 {
 		case 0:
 			u.disturb((*transport.Conn).Drain)
 		case 1:
 			u.disturb((*transport.Conn).Close)
 		case 2:
 			ch.ResetBackoff()
+		case 3:
+			ch.balancer.idle()
 		}
 		select {
 		case <-ended:
@@ -107,10 +143,9 @@ func TestCallsOverAnUnsteadyNetwork(t *testing.T) {
 func TestCloseRacesWithCalls(t *testing.T) {
 	leak.Check(t)
 	leak.Buffers(t)
-	for range 50 {
+	for i := range 50 {
 		u := newUnsteady(t)
-		dial := func(ctx context.Context, _, _ string) (net.Conn, error) { return u.listener.Dial(ctx) }
-		ch := echoChannel(t, WithDialer(dial))
+		ch := echoChannel(t, WithDialer(u.dial), WithConnections(1+i%2))
 		var calling sync.WaitGroup
 		for range 8 {
 			calling.Go(func() {

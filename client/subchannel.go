@@ -219,6 +219,13 @@ func (s *subchannel) close(cause error) {
 	}
 }
 
+// retire is close, but calls in progress go on.
+func (s *subchannel) retire() {
+	if conn := s.end(); conn != nil {
+		conn.Drain()
+	}
+}
+
 // end ends all attempts, for good, and returns the connection, if there is one.
 func (s *subchannel) end() *transport.Conn {
 	s.mu.Lock()

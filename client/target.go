@@ -18,6 +18,11 @@ type target struct {
 	authority string
 }
 
+// only is t with one of its addresses for all.
+func (t *target) only(address string) target {
+	return target{text: t.text, network: t.network, address: address, authority: t.authority}
+}
+
 // parseTarget understands "host:port", "dns:///host:port", "passthrough:///addr",
 // "ipv4:addr:port,…", "ipv6:[addr]:port,…", "unix:path", "unix:///path" and
 // "unix-abstract:name".

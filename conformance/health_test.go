@@ -115,12 +115,15 @@ func (d theirDoctor) watch(ctx context.Context, service string) (func() (int32, 
 	}, err
 }
 
+var check = call.Method[ourpb.HealthCheckRequest, ourpb.HealthCheckResponse]{
+	Name: healthpb.Health_Check_FullMethodName,
+}
+
 // ourDoctor is our client with our messages.
 type ourDoctor struct{ ch *client.Channel }
 
 func (d ourDoctor) check(ctx context.Context, service string) (int32, error) {
-	m := call.Method[ourpb.HealthCheckRequest, ourpb.HealthCheckResponse]{Name: healthpb.Health_Check_FullMethodName}
-	res, err := client.Unary(ctx, d.ch, m, &ourpb.HealthCheckRequest{Service: service})
+	res, err := client.Unary(ctx, d.ch, check, &ourpb.HealthCheckRequest{Service: service})
 	return int32(res.GetStatus()), err
 }
 

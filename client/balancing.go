@@ -1,0 +1,28 @@
+package client
+
+import "fmt"
+
+// Balancing says which of a name's addresses a channel connects to and which
+// connection a call takes (gRPC load-balancing.md).
+type Balancing uint8
+
+const (
+	// PickFirst connects to the first of the addresses that gets as far as HTTP/2. All
+	// calls go there until that connection is lost.
+	PickFirst Balancing = iota
+	// RoundRobin connects to all addresses and has calls take turns on the connections
+	// that are ready.
+	RoundRobin
+)
+
+var balancingNames = [...]string{"pick_first", "round_robin"}
+
+// String is the policy's name in service configurations.
+func (b Balancing) String() string {
+	if b.isKnown() {
+		return balancingNames[b]
+	}
+	return fmt.Sprintf("Balancing(%d)", uint8(b))
+}
+
+func (b Balancing) isKnown() bool { return int(b) < len(balancingNames) }

@@ -1,0 +1,311 @@
+package client
+
+import (
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"github.com/cqrpc/cqrpc/transport"
+)
+
+// rotation keeps several connections, on which calls take turns: to each address of its
+// target with round_robin (gRPC load-balancing.md), else to the target as a whole.
+//
+//	lookup --addresses--> rotation
+//	                       |  |  |
+//	                    members, each with a
+//	                 subchannel to one address
+//
+// While it is awake a connection that is lost is made anew at once, or after the
+// back-off of its subchannel.
+type rotation struct {
+	// immutable
+	target  target
+	cfg     *config
+	pace    *pingPace
+	watcher func(update)   // called with no lock held
+	turn    *atomic.Uint64 // of all its pickers
+
+	mu sync.Mutex
+	// guarded by mu
+	state    rotationState
+	lookup   *lookup   // round_robin and awake, else nil
+	members  []*member // awake only; the first of each address, the second of each, …
+	obstacle error     // the latest lookup's, if it found nothing
+	seq      uint64    // of the latest update
+}
+
+// rotationState says whether there are members.
+//
+//	asleep --connect--> awake --idle--> asleep      any --close--> ended
+type rotationState uint8
+
+const (
+	asleep rotationState = iota
+	awake
+	ended
+)
+
+// to reports whether it has changed the state.
+func (s *rotationState) to(next rotationState) bool {
+	if *s == ended || *s == next {
+		return false
+	}
+	*s = next
+	return true
+}
+
+// member is one place in a rotation.
+type member struct {
+	// immutable
+	address string
+	sub     *subchannel
+
+	// guarded by rotation.mu
+	latest update // of sub; Connecting where that is Idle, and before there is one
+	isGone bool
+}
+
+func newRotation(t target, cfg *config, pace *pingPace, watcher func(update)) *rotation {
+	r := &rotation{target: t, cfg: cfg, pace: pace, watcher: watcher, turn: new(atomic.Uint64)}
+	r.turn.Store(uint64(rand.Uint32())) // clients that start together shall not all begin with the same server
+	return r
+}
+
+// connect wakes the rotation up.
+func (r *rotation) connect() {
+	r.mu.Lock()
+	if !r.state.to(awake) {
+		r.mu.Unlock()
+		return
+	}
+	if r.cfg.balancing == RoundRobin {
+		r.lookup = newLookup(r.target, r.cfg)
+		r.mu.Unlock()
+		r.ask()
+		return
+	}
+	fresh, _ := r.settleLocked([]target{r.target})
+	r.mu.Unlock()
+	for _, m := range fresh {
+		m.sub.connect()
+	}
+}
+
+// ask has the addresses looked up: at first, and when they may have changed. Where
+// there is no lookup each subchannel does so for itself.
+func (r *rotation) ask() {
+	r.mu.Lock()
+	l := r.lookup
+	r.mu.Unlock()
+	if l != nil {
+		l.ask(func(addresses []string, err error) bool { return r.onLookup(l, addresses, err) })
+	}
+}
+
+// onLookup changes to the addresses that l has found. It reports false if there are none to
+// go on with. If only the latest are not known those before them must do.
+func (r *rotation) onLookup(l *lookup, addresses []string, err error) bool {
+	targets := make([]target, len(addresses))
+	for i, address := range addresses {
+		targets[i] = r.target.only(address)
+	}
+	r.mu.Lock()
+	if r.lookup != l {
+		r.mu.Unlock()
+		return true
+	}
+	var fresh, gone []*member
+	if r.obstacle = err; err == nil {
+		fresh, gone = r.settleLocked(targets)
+	}
+	u := r.aggregateLocked()
+	r.mu.Unlock()
+
+	r.watcher(u)
+	for _, m := range fresh {
+		m.sub.connect()
+	}
+	for _, m := range gone {
+		m.sub.retire()
+	}
+	return err == nil
+}
+
+// settleLocked makes the members those of targets. It returns who is to connect and who is
+// to leave.
+func (r *rotation) settleLocked(targets []target) (fresh, gone []*member) {
+	var members []*member
+	for i := range r.cfg.connections {
+		for _, t := range targets {
+			m := r.memberLocked(t.address, i)
+			if m == nil {
+				m = r.newMember(t)
+				fresh = append(fresh, m)
+			}
+			members = append(members, m)
+		}
+	}
+	for _, m := range r.members {
+		if m.isGone = !slices.Contains(members, m); m.isGone {
+			gone = append(gone, m)
+		}
+	}
+	r.members = members
+	return fresh, gone
+}
+
+// memberLocked is the i-th member with an address, or nil.
+func (r *rotation) memberLocked(address string, i int) *member {
+	for _, m := range r.members {
+		if m.address == address {
+			if i == 0 {
+				return m
+			}
+			i--
+		}
+	}
+	return nil
+}
+
+func (r *rotation) newMember(t target) *member {
+	m := &member{address: t.address, latest: update{state: Connecting}}
+	m.sub = newSubchannel(t, r.cfg, r.pace, func(u update) { r.onUpdate(m, u) })
+	return m
+}
+
+// onUpdate follows a subchannel. It runs on its goroutines.
+func (r *rotation) onUpdate(m *member, u update) {
+	r.mu.Lock()
+	if m.isGone || u.seq <= m.latest.seq {
+		r.mu.Unlock()
+		return
+	}
+	isLost := u.state == Idle
+	if isLost {
+		u.state = Connecting
+	}
+	m.latest = u
+	all := r.aggregateLocked()
+	r.mu.Unlock()
+
+	r.watcher(all)
+	if isLost {
+		m.sub.connect()
+	}
+	if u.state != Ready {
+		r.ask()
+	}
+}
+
+// aggregateLocked is the state of the whole: READY if any member is, else CONNECTING if
+// any is, else TRANSIENT_FAILURE (gRPC load-balancing.md, round_robin). A member stays in
+// TRANSIENT_FAILURE until it is READY, as subchannels do.
+func (r *rotation) aggregateLocked() update {
+	r.seq++
+	u := update{seq: r.seq, state: TransientFailure}
+	if len(r.members) == 0 && r.obstacle == nil {
+		u.state = Connecting // the first lookup
+	}
+	var ready []onlyOne
+	for _, m := range r.members {
+		switch m.latest.state {
+		case Ready:
+			ready = append(ready, m.latest.pick.(onlyOne))
+		case Connecting:
+			u.state = Connecting
+		}
+	}
+	switch {
+	case len(ready) > 0:
+		u.state, u.pick = Ready, &inTurn{ready, r.turn}
+	case u.state == TransientFailure:
+		u.err = r.failureLocked()
+	}
+	return u
+}
+
+// failureLocked tells of each address. Its connections fail alike: the first is enough.
+func (r *rotation) failureLocked() error {
+	if len(r.members) == 0 {
+		return r.obstacle
+	}
+	first := r.members[:len(r.members)/r.cfg.connections]
+	addresses, errs := make([]string, len(first)), make([]error, len(first))
+	for i, m := range first {
+		addresses[i], errs[i] = m.address, m.latest.err
+	}
+	return r.target.failure(addresses, errs)
+}
+
+// resetBackoff lets all that waits start now.
+func (r *rotation) resetBackoff() {
+	r.mu.Lock()
+	l, members := r.lookup, slices.Clone(r.members)
+	r.mu.Unlock()
+	if l != nil {
+		l.resetBackoff()
+	}
+	for _, m := range members {
+		m.sub.resetBackoff()
+	}
+}
+
+// release passes the connection on to the subchannel whose it is.
+func (r *rotation) release(conn *transport.Conn, cause error) {
+	r.mu.Lock()
+	var sub *subchannel
+	for _, m := range r.members {
+		if m.latest.pick != nil && m.latest.pick.without(conn) == nil {
+			sub = m.sub
+		}
+	}
+	r.mu.Unlock()
+	if sub != nil {
+		sub.release(conn, cause)
+	}
+}
+
+// idle drains all connections and ends all attempts; the next connect begins anew.
+func (r *rotation) idle() {
+	gone, u := r.leave(asleep)
+	if u.seq == 0 {
+		return
+	}
+	r.watcher(u)
+	for _, m := range gone {
+		m.sub.retire()
+	}
+}
+
+// close ends all connections and attempts.
+func (r *rotation) close(cause error) {
+	gone, _ := r.leave(ended)
+	for _, m := range gone {
+		m.sub.close(cause)
+	}
+}
+
+// leave ends what there is while awake: lookups, and the members, for the caller to end. It
+// also returns what is to be told, if anything has ended.
+func (r *rotation) leave(next rotationState) (gone []*member, u update) {
+	r.mu.Lock()
+	if !r.state.to(next) {
+		r.mu.Unlock()
+		return nil, u
+	}
+	l := r.lookup
+	gone = r.members
+	for _, m := range gone {
+		m.isGone = true
+	}
+	r.lookup, r.members, r.obstacle = nil, nil, nil
+	r.seq++
+	u = update{seq: r.seq, state: Idle, err: errIdle}
+	r.mu.Unlock()
+	if l != nil {
+		l.stop()
+	}
+	return gone, u
+}
