@@ -29,6 +29,7 @@ func (a *attempt) run(ctx context.Context) (*connHandler, error) {
 	}
 	h := &connHandler{sub: a.sub, made: make(chan struct{}), result: make(chan error, 1)}
 	h.conn = transport.New(transport.Client, nc, a.transport, h)
+	a.sub.conns.add(h.conn)
 	close(h.made)
 	select {
 	case err := <-h.result:

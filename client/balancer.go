@@ -20,16 +20,23 @@ type balancer interface {
 	release(conn *transport.Conn, cause error)
 	// idle gives up all connections until the next connect.
 	idle()
-	// close ends everything; calls in progress fail with cause.
-	close(cause error)
+	// close makes no more connections. Those that there are are the channel's to close.
+	close()
 }
 
-func newBalancer(t target, cfg *config, watcher func(update)) balancer {
-	pace := newPingPace(cfg.transport.Keepalive.Time)
+// commons are what the subchannels of a channel have in common.
+type commons struct {
+	cfg   *config
+	pace  *pingPace
+	conns *connSet
+}
+
+func newBalancer(t target, cfg *config, conns *connSet, watcher func(update)) balancer {
+	all := commons{cfg, newPingPace(cfg.transport.Keepalive.Time), conns}
 	if cfg.balancing == PickFirst && cfg.connections == 1 {
-		return newSubchannel(t, cfg, pace, watcher)
+		return newSubchannel(t, all, watcher)
 	}
-	return newRotation(t, cfg, pace, watcher)
+	return newRotation(t, all, watcher)
 }
 
 // update is what a balancer tells its channel. Updates may overtake each other

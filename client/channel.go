@@ -28,6 +28,7 @@ type Channel struct {
 	authority string
 	settings  *call.Settings // what its calls have in common
 	balancer  balancer
+	conns     connSet
 	base      callConfig // of calls without options
 
 	mu sync.Mutex
@@ -84,7 +85,7 @@ func NewChannel(target string, opts ...Option) (*Channel, error) {
 	ch.waiting.init()
 	ch.base = configured(
 		callConfig{Config: call.Config{Authority: ch.authority, Settings: ch.settings}}, ch.cfg.defaults)
-	ch.balancer = newBalancer(t, &ch.cfg, ch.onUpdate)
+	ch.balancer = newBalancer(t, &ch.cfg, &ch.conns, ch.onUpdate)
 	return ch, nil
 }
 
@@ -132,7 +133,8 @@ func (ch *Channel) Close() error {
 	}
 	ch.mu.Unlock()
 	told.tell()
-	ch.balancer.close(ErrChannelClosed)
+	ch.balancer.close()
+	ch.conns.close(ErrChannelClosed)
 	for _, c := range waiting {
 		c.Fail(unavailable(ErrChannelClosed))
 	}

@@ -41,6 +41,7 @@ func (h *connHandler) OnClosed(err error) {
 	default:
 	}
 	h.leave(err)
+	h.sub.conns.remove(h.conn)
 }
 
 // leave gives the connection back. It may come before the connection has been adopted:

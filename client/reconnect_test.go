@@ -38,6 +38,19 @@ func TestGoAwayMovesLaterCalls(t *testing.T) {
 	})
 }
 
+// Close ends also calls on connections that take no more of them.
+func TestCloseEndsCallsAfterGoAway(t *testing.T) {
+	play(t, func(s *scene) {
+		p := s.connected()
+		r := s.unary(s.Context(), "1")
+		wantCall(p, "sent", 1, unaryMethod.Name, "1")
+		p.WriteGoAway(1, http2.ErrCodeNo, "restarting")
+		s.wantState("drained", Idle)
+		s.ch.Close()
+		s.wantFailed("closed", r, cqrpc.CodeUnavailable, "channel is closed")
+	})
+}
+
 // A stream above GOAWAY's last identifier was not processed: the call is
 // repeated elsewhere, without being asked (RFC 9113 section 8.7).
 func TestGoAwayRepeatsUnprocessedCalls(t *testing.T) {

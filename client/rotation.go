@@ -21,9 +21,9 @@ import (
 // back-off of its subchannel.
 type rotation struct {
 	// immutable
+	commons
+
 	target  target
-	cfg     *config
-	pace    *pingPace
 	watcher func(update)   // called with no lock held
 	turn    *atomic.Uint64 // of all its pickers
 
@@ -67,8 +67,8 @@ type member struct {
 	isGone bool
 }
 
-func newRotation(t target, cfg *config, pace *pingPace, watcher func(update)) *rotation {
-	r := &rotation{target: t, cfg: cfg, pace: pace, watcher: watcher, turn: new(atomic.Uint64)}
+func newRotation(t target, all commons, watcher func(update)) *rotation {
+	r := &rotation{commons: all, target: t, watcher: watcher, turn: new(atomic.Uint64)}
 	r.turn.Store(uint64(rand.Uint32())) // clients that start together shall not all begin with the same server
 	return r
 }
@@ -171,7 +171,7 @@ func (r *rotation) memberLocked(address string, i int) *member {
 
 func (r *rotation) newMember(t target) *member {
 	m := &member{address: t.address, latest: update{state: Connecting}}
-	m.sub = newSubchannel(t, r.cfg, r.pace, func(u update) { r.onUpdate(m, u) })
+	m.sub = newSubchannel(t, r.commons, func(u update) { r.onUpdate(m, u) })
 	return m
 }
 
@@ -279,11 +279,11 @@ func (r *rotation) idle() {
 	}
 }
 
-// close ends all connections and attempts.
-func (r *rotation) close(cause error) {
+// close ends all attempts.
+func (r *rotation) close() {
 	gone, _ := r.leave(ended)
 	for _, m := range gone {
-		m.sub.close(cause)
+		m.sub.close()
 	}
 }
 

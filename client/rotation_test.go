@@ -455,11 +455,34 @@ func TestRoundRobinCloseFailsCalls(t *testing.T) {
 	w.play(t, func(s *scene) {
 		s.ready()
 		streams := s.bidiStreams(3)
+		w.move(three[1:]...) // the first address is gone, the second connection is drained
+		s.ch.balancer.(*rotation).members[1].sub.conn.Drain()
+		s.advance(lookupInterval)
 		s.ch.Close()
 		for _, stream := range streams {
 			_, err := stream.Recv()
 			s.wantError("closed", err, cqrpc.CodeUnavailable, "channel is closed")
 			stream.Close()
+		}
+	}, WithBalancing(RoundRobin))
+}
+
+// A connection that has ended is not remembered.
+func TestConnectionsAreForgotten(t *testing.T) {
+	w := newTown(three...)
+	houses := w.build(three...)
+	w.play(t, func(s *scene) {
+		for range 5 {
+			s.ready()
+			for _, h := range houses {
+				h.disturb((*transport.Conn).Close)
+			}
+			s.advance(time.Minute)
+		}
+		s.ch.conns.mu.Lock()
+		defer s.ch.conns.mu.Unlock()
+		if n := len(s.ch.conns.conns); n != 3 {
+			s.Errorf("%d connections are remembered; want 3", n)
 		}
 	}, WithBalancing(RoundRobin))
 }

@@ -18,9 +18,9 @@ import (
 // with one connection.
 type subchannel struct {
 	// immutable
+	commons
+
 	target  target
-	cfg     *config
-	pace    *pingPace
 	watcher func(update)  // called with no lock held
 	hurry   chan struct{} // capacity 1: cuts a back-off short
 
@@ -36,8 +36,8 @@ type subchannel struct {
 	closed    bool
 }
 
-func newSubchannel(t target, cfg *config, pace *pingPace, watcher func(update)) *subchannel {
-	return &subchannel{target: t, cfg: cfg, pace: pace, watcher: watcher, hurry: make(chan struct{}, 1)}
+func newSubchannel(t target, all commons, watcher func(update)) *subchannel {
+	return &subchannel{commons: all, target: t, watcher: watcher, hurry: make(chan struct{}, 1)}
 }
 
 // updateLocked numbers an update; the caller passes it on after unlocking.
@@ -212,14 +212,10 @@ func (s *subchannel) idle() {
 	}
 }
 
-// close ends the connection and all attempts.
-func (s *subchannel) close(cause error) {
-	if conn := s.end(); conn != nil {
-		conn.CloseWith(cause)
-	}
-}
+// close ends all attempts.
+func (s *subchannel) close() { s.end() }
 
-// retire is close, but calls in progress go on.
+// retire drains the connection and ends all attempts.
 func (s *subchannel) retire() {
 	if conn := s.end(); conn != nil {
 		conn.Drain()
