@@ -28,6 +28,7 @@ func (s *nullStream) Send(o frame.Outgoing) {
 }
 
 func (s *nullStream) MaxHeaderList() uint32 { return math.MaxUint32 }
+func (s *nullStream) Obstacle() error       { return nil }
 func (s *nullStream) Source() cq.Source     { return nil }
 func (s *nullStream) Consume(int)           {}
 func (s *nullStream) Reset(frame.ErrCode)   {}

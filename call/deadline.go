@@ -44,21 +44,38 @@ func (c *Call) expire() {
 }
 
 // giveUp is abandon because time is over, or the caller's context. If the call was still waiting
-// for a connection the status says so, and what stood in the way.
+// for a connection, or for a stream of one, the status says so, and what stood in the way.
 func (c *Call) giveUp(st cqrpc.Status, cause error) {
-	c.mu.Lock()
-	isWaiting := c.phase == running && c.asked
-	c.mu.Unlock()
-	if !isWaiting {
-		c.abandon(st, cause)
-		return
+	what, obstacle := c.obstacle()
+	if what != "" {
+		st.Message += " while waiting for " + what
 	}
-	st.Message += " while waiting for a connection"
-	if err := c.caller.opener.Obstacle(); err != nil {
-		st.Message += ": " + err.Error()
-		cause = errors.Join(cause, err)
+	if obstacle != nil {
+		st.Message += ": " + obstacle.Error()
+		cause = errors.Join(cause, obstacle)
 	}
 	c.abandon(st, cause)
+}
+
+// obstacle is what a request waits for that has not been sent, "" for nothing, and what
+// stands in the way, if that is known.
+func (c *Call) obstacle() (what string, err error) {
+	c.mu.Lock()
+	isAsking, stream := c.phase == running && c.asked, Stream(nil)
+	if c.phase == running && !c.isServer() && !c.send.sent.Headers {
+		stream = c.stream
+	}
+	c.mu.Unlock()
+	switch {
+	case isAsking:
+		return "a connection", c.caller.opener.Obstacle()
+	case stream == nil:
+		return "", nil
+	}
+	if err = stream.Obstacle(); err != nil {
+		what = "a stream"
+	}
+	return what, err
 }
 
 // hasExpired reports whether the deadline has passed, whatever the timer did.

@@ -35,6 +35,7 @@ type fakeStream struct {
 	limit    uint32
 }
 
+func (s *fakeStream) Obstacle() error   { return nil }
 func (s *fakeStream) Source() cq.Source { return nil }
 
 func (s *fakeStream) MaxHeaderList() uint32 {

@@ -32,6 +32,9 @@ type Stream interface {
 	// have arrived, and more than the stream lets the peer send at once. Once the
 	// call has called Reset, what is outstanding is the stream's to return.
 	Consume(n int)
+	// Obstacle says why headers that were given to Send are not sent, nil if they are or
+	// nothing is known. It is asked of a call whose time is over.
+	Obstacle() error
 	// Source is what to serve in place of waiting for the call; nil: nothing.
 	Source() cq.Source
 	// Reset ends the stream from this side; no OnClosed follows.

@@ -134,6 +134,19 @@ func TestLostConnectionFailsCalls(t *testing.T) {
 	})
 }
 
+// The server's reason is in the error of a call that it has cut off.
+func TestGoAwaySaysWhyTheConnectionWasLost(t *testing.T) {
+	play(t, func(s *scene) {
+		p := s.connected()
+		r := s.unary(s.Context(), "a")
+		wantCall(p, "sent", 1, unaryMethod.Name, "a")
+		p.WriteGoAway(1, http2.ErrCodeNo, "max_age")
+		s.wantPending("it may go on", r)
+		p.Close()
+		s.wantFailed("the grace is over", r, cqrpc.CodeUnavailable, "closed by the peer after GOAWAY NO_ERROR", "max_age")
+	})
+}
+
 func TestRefusalAfterHeadersIsNotRepeated(t *testing.T) {
 	play(t, func(s *scene) {
 		p := s.connected()

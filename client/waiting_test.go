@@ -241,9 +241,10 @@ func TestMaxConcurrentStreams(t *testing.T) {
 		wantCall(p, "one at a time", 1, unaryMethod.Name, "1")
 		p.WantIdle("the others wait")
 		cancel()
-		s.wantFailed("cancelled while it waited", second, cqrpc.CodeCanceled)
+		const why = " while waiting for a stream: connection to server: all streams that the server allows are in use: 1"
+		s.wantFailed("cancelled while it waited", second, cqrpc.CodeCanceled, why)
 		s.advance(time.Second)
-		s.wantFailed("timed out while it waited", third, cqrpc.CodeDeadlineExceeded)
+		s.wantFailed("timed out while it waited", third, cqrpc.CodeDeadlineExceeded, why)
 		answer(p, 1, "one")
 		s.wantOK("answered", first, "one")
 		wantCall(p, "its turn", 3, unaryMethod.Name, "4")

@@ -27,6 +27,7 @@ type nowhere struct{}
 
 func (nowhere) Send(frame.Outgoing)   {}
 func (nowhere) MaxHeaderList() uint32 { return math.MaxUint32 }
+func (nowhere) Obstacle() error       { return nil }
 func (nowhere) Source() cq.Source     { return nil }
 func (nowhere) Consume(int)           {}
 func (nowhere) Reset(frame.ErrCode)   {}

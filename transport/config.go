@@ -57,10 +57,10 @@ type Config struct {
 	Keepalive   Keepalive
 	Enforcement Enforcement // server only
 
-	// MaxIdle closes a server connection that had no stream for so long.
-	// MaxAge drains it when it is so old (plus or minus 10 %, so that clients do
-	// not come back in step), MaxAgeGrace later it is closed hard.
-	// Default of all three: never.
+	// MaxIdle drains a server connection that had no stream for so long, MaxAge one that
+	// is so old: both plus or minus 10 %, so that clients do not come back in step. The
+	// first GOAWAY says which, "max_idle" or "max_age". MaxAgeGrace after MaxAge it is
+	// closed hard. Default of all three: never.
 	MaxIdle, MaxAge, MaxAgeGrace time.Duration
 
 	// HandshakeTimeout bounds preface and first SETTINGS. Default 20 s; negative: none.

@@ -44,7 +44,7 @@ type Conn struct {
 	mu sync.Mutex
 	// guarded by mu
 	state    connState
-	cause    error // why it is closing; nil for a local or drained close
+	cause    error // why it is closing; before, the peer's GOAWAY, nil: none
 	writeErr error // why nothing can be written any more
 	flusher  flusherState
 	inBatch  bool  // the reader is at work: it will flush

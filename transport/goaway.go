@@ -60,7 +60,17 @@ func (g *goawayState) refuses(id uint32) bool { return g.stage == goawayFixed &&
 // progress continue; the connection closes with the last of them. A client
 // just opens no more: its streams that wait to be opened are closed as Unsent,
 // by another goroutine. Idempotent.
-func (c *Conn) Drain() {
+func (c *Conn) Drain() { c.drain("graceful shutdown") }
+
+// What the first GOAWAY of a server says that Drain was not called for, in the words of
+// C-core and grpc-go.
+const (
+	maxIdleReached = "max_idle"
+	maxAgeReached  = "max_age"
+)
+
+// drain is Drain with the reason that the first GOAWAY of a server gives.
+func (c *Conn) drain(reason string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.state >= closing || c.goaway.stage != goawayNone {
@@ -79,7 +89,7 @@ func (c *Conn) Drain() {
 	}
 	c.goaway.stage.to(goawayAnnounced)
 	c.control.goAways = append(c.control.goAways,
-		goAwayFrame{lastID: maxStreamID, code: frame.NoError, debug: "graceful shutdown"})
+		goAwayFrame{lastID: maxStreamID, code: frame.NoError, debug: reason})
 	c.pings.addLocked(&c.control, ping{kind: pingDrain})
 	c.timers.drain = c.afterLocked(c.cfg.DrainTimeout, c.fixGoAwayLocked)
 	c.kickLocked()
@@ -108,7 +118,9 @@ func (c *Conn) drainedLocked() {
 // onGoAway stops new streams here. Those above the last identifier were not
 // processed and may be retried elsewhere; the rest goes on.
 func (c *Conn) onGoAway(f *frame.Frame) error {
-	cause := c.blame(&GoAwayError{Code: f.ErrCode, LastID: f.LastStreamID, Debug: string(f.Debug)})
+	said := &GoAwayError{Code: f.ErrCode, LastID: f.LastStreamID, Debug: string(f.Debug)}
+	cause := c.blame(said)
+	c.noteGoAway(said)
 	if c.side == Server { // a client opens no pushed streams; what it asked for is still served
 		c.cfg.Logger.Debug("http2: client is leaving", "cause", cause)
 		return c.glitch("GOAWAY frames")
@@ -140,6 +152,20 @@ func (c *Conn) onGoAway(f *frame.Frame) error {
 		return nil
 	}
 	return c.glitch("GOAWAY frames")
+}
+
+// noteGoAway keeps the peer's reason for the end of the connection. The second step of a
+// graceful end adds nothing to it, nor does the last GOAWAY.
+func (c *Conn) noteGoAway(said *GoAwayError) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.state >= closing {
+		return
+	}
+	if before, ok := errors.AsType[*GoAwayError](c.cause); ok && said.Code == frame.NoError && said.Debug == "" {
+		said = &GoAwayError{Code: before.Code, LastID: said.LastID, Debug: before.Debug}
+	}
+	c.cause = said
 }
 
 // takeUnprocessedLocked ends the streams that a GOAWAY says were not processed.

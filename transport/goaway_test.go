@@ -21,6 +21,15 @@ func (s *scene) wantGoAwayLast(why string, last uint32) {
 	}
 }
 
+// wantDrain wants the first GOAWAY of a graceful end, and its reason.
+func (s *scene) wantDrain(why, reason string) {
+	s.Helper()
+	f := s.peer.WantGoAway(why, http2.ErrCodeNo)
+	if f.LastStreamID != 1<<31-1 || string(f.Payload) != reason {
+		s.Fatalf("%s: last stream %d, %q; want %d, %q", why, f.LastStreamID, f.Payload, 1<<31-1, reason)
+	}
+}
+
 func (p *probe) respond() {
 	p.stream.Send(frame.Outgoing{Headers: responseHeaders(), Trailers: statusOK()})
 }
@@ -43,7 +52,7 @@ func TestServerDrain(t *testing.T) {
 		before := s.endedRequest(1)
 		s.conn.Drain()
 		s.conn.Drain()
-		s.wantGoAwayLast("first step: stop, but what is under way is served", 1<<31-1)
+		s.wantDrain("first step: stop, but what is under way is served", "graceful shutdown")
 		ping := s.peer.WantPing("its answer shows that GOAWAY was seen, so it follows GOAWAY")
 		between := s.endedRequest(3)
 		s.peer.WritePing(true, [8]byte(ping.Payload))
@@ -192,6 +201,44 @@ func TestClientGoAwayThenClosed(t *testing.T) {
 			t.Error("OnClosed(nil), but a stream was cut off")
 		}
 	})
+}
+
+// TestLostAfterGoAway: a server that ends a connection has said why before; the streams
+// that were to go on are told.
+func TestLostAfterGoAway(t *testing.T) {
+	aged := func(p *h2peer.Peer) { p.WriteGoAway(1<<31-1, http2.ErrCodeNo, "max_age") }
+	for name, test := range map[string]struct {
+		goodbye func(p *h2peer.Peer)
+		want    GoAwayError
+	}{
+		"at once": {func(p *h2peer.Peer) { p.WriteGoAway(1, http2.ErrCodeEnhanceYourCalm, "too_many_pings") },
+			GoAwayError{frame.EnhanceYourCalm, 1, "too_many_pings"}},
+		"without a word": {func(p *h2peer.Peer) { p.WriteGoAway(1, http2.ErrCodeNo, "") }, GoAwayError{LastID: 1}},
+		"when the grace is over": {func(p *h2peer.Peer) {
+			aged(p)
+			p.WriteGoAway(1, http2.ErrCodeNo, "")
+			p.WriteGoAway(1, http2.ErrCodeNo, "")
+		}, GoAwayError{frame.NoError, 1, "max_age"}},
+		"because of a fault": {func(p *h2peer.Peer) {
+			aged(p)
+			p.WriteGoAway(1, http2.ErrCodeProtocol, "")
+		}, GoAwayError{frame.ProtocolError, 1, ""}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			greeted(t, Client, Config{}, func(s *scene) {
+				call := s.open(frame.Outgoing{End: true})
+				s.peer.WantHeaders("a request", 1, true)
+				test.goodbye(s.peer)
+				call.wantOpen("it was accepted")
+				s.peer.Close()
+				err := call.wantClosed("cut off", frame.ConnLost, 0)
+				var said *GoAwayError
+				if !errors.Is(err, ErrPeerClosed) || !errors.As(err, &said) || *said != test.want {
+					t.Errorf("got %v; want %v in it", err, &test.want)
+				}
+			})
+		})
+	}
 }
 
 func TestClientDrain(t *testing.T) {

@@ -241,18 +241,26 @@ func TestEnforcement(t *testing.T) {
 }
 
 func TestMaxIdle(t *testing.T) {
-	cfg := Config{MaxIdle: 10 * time.Minute, Jitter: func() float64 { return 0.5 }}
+	for name, jitter := range map[string]float64{"early": 0, "in between": 0.5, "late": 1} {
+		t.Run(name, func(t *testing.T) { testMaxIdle(t, jitter) })
+	}
+}
+
+func testMaxIdle(t *testing.T, jitter float64) {
+	cfg := Config{MaxIdle: 10 * time.Minute, Jitter: func() float64 { return jitter }}
+	limit := time.Duration(9+2*jitter) * time.Minute
 	greeted(t, Server, cfg, func(s *scene) {
-		s.peer.Advance(9 * time.Minute)
+		s.peer.Advance(limit - 1)
+		s.peer.WantIdle("new, and not idle for long enough")
 		call := s.endedRequest(1)
 		s.peer.Advance(time.Hour)
 		s.peer.WantIdle("a stream is open")
 		call.respond()
 		s.wantResponse("served", 1)
-		s.peer.Advance(10*time.Minute - 1)
+		s.peer.Advance(limit - 1)
 		s.peer.WantIdle("not idle for long enough")
 		s.peer.Advance(1)
-		s.wantGoAwayLast("idle", 1<<31-1)
+		s.wantDrain("idle", "max_idle")
 		f := s.peer.WantPing("drained, not cut")
 		call = s.endedRequest(3)
 		s.peer.WritePing(true, [8]byte(f.Payload))
@@ -272,7 +280,7 @@ func TestMaxAge(t *testing.T) {
 				s.peer.Advance(time.Duration(90+20*jitter)*time.Second - 1)
 				s.peer.WantIdle("plus or minus 10 %")
 				s.peer.Advance(1)
-				s.wantGoAwayLast("old", 1<<31-1)
+				s.wantDrain("old", "max_age")
 				f := s.peer.WantPing("second step")
 				s.peer.WritePing(true, [8]byte(f.Payload))
 				s.wantGoAwayLast("second step", 1)

@@ -89,7 +89,18 @@ func (c *Conn) fail(err error, lane *cq.Lane) {
 		c.shut(&shutdown{code: ce.Code, debug: ce.Reason, cause: c.blame(err)}, lane)
 		return
 	}
-	c.shut(&shutdown{cause: c.blame(err), mute: true, local: c.isDone(err)}, lane)
+	c.shut(&shutdown{cause: c.blame(c.afterGoAway(err)), mute: true, local: c.isDone(err)}, lane)
+}
+
+// afterGoAway adds to err, with which the socket died, the reason that the peer gave before.
+func (c *Conn) afterGoAway(err error) error {
+	c.mu.Lock()
+	said, ok := errors.AsType[*GoAwayError](c.cause)
+	c.mu.Unlock()
+	if !ok {
+		return err
+	}
+	return fmt.Errorf("%w after %w", err, said)
 }
 
 // isDone reports that the peer closed a connection which was draining and had

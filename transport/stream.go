@@ -53,6 +53,18 @@ func (s *Stream) Conn() *Conn { return s.conn }
 // hold lists to it.
 func (s *Stream) MaxHeaderList() uint32 { return s.conn.peerHeaderList.Load() }
 
+// Obstacle says why a client stream with something to send has not been opened: the
+// server allows no more. Nil: it has been, or is about to be.
+func (s *Stream) Obstacle() error {
+	c := s.conn
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if s.queue != &c.streams.opening || uint32(len(c.streams.table)) < c.peer.maxConcurrent {
+		return nil
+	}
+	return c.blame(fmt.Errorf("all streams that the server allows are in use: %d", c.peer.maxConcurrent))
+}
+
 // Source is the connection, if a goroutine that waits for something of it may read it
 // now; else nil.
 func (s *Stream) Source() cq.Source {

@@ -141,7 +141,7 @@ func (c *Conn) armIdleLocked() {
 	case t.idle == nil:
 		t.idle = c.afterLocked(c.jittered(c.cfg.MaxIdle), func() {
 			if len(c.streams.table) == 0 {
-				c.laterLocked(c.Drain)
+				c.laterLocked(func() { c.drain(maxIdleReached) })
 			}
 		})
 	default:
@@ -151,7 +151,7 @@ func (c *Conn) armIdleLocked() {
 
 // agedLocked drains a connection that reached MaxAge and bounds the drain by MaxAgeGrace.
 func (c *Conn) agedLocked() {
-	c.laterLocked(c.Drain)
+	c.laterLocked(func() { c.drain(maxAgeReached) })
 	if c.cfg.MaxAgeGrace > 0 {
 		c.timers.age = c.afterLocked(c.cfg.MaxAgeGrace, func() { c.laterLocked(c.Close) })
 	}
