@@ -67,6 +67,17 @@ func TestBufferHintWithoutStream(t *testing.T) {
 	r.want("all was framed", "first")
 }
 
+// Nor is one buffered on a stream whose headers are not framed: a second message would keep
+// the call from being repeated, of which no server has seen anything.
+func TestBufferHintBeforeTheHeaders(t *testing.T) {
+	r := newRig(t, nil)
+	r.start("headers", SendInitialMetadata(nil))
+	r.start("first", hinted(1))
+	r.want("the stream has both, and has framed nothing")
+	r.c.Receiver().OnSent(frame.Sent{Headers: true}, &r.lane)
+	r.want("the headers are framed, and the message fits", "headers", "first")
+}
+
 // A hinted message fails with its call if it was not buffered yet.
 func TestBufferHintOfACallThatDies(t *testing.T) {
 	r := newServerRig(t, Config{})

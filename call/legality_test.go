@@ -2,6 +2,7 @@ package call
 
 import (
 	"errors"
+	"fmt"
 	"testing"
 
 	"github.com/cqrpc/cqrpc"
@@ -90,6 +91,32 @@ func TestIllegalBatches(t *testing.T) {
 			}
 			r.want("a rejected batch has no event")
 		})
+	}
+}
+
+// Every flag of C-core's table is accepted, on both sides, and a send completes with it as
+// it does without; what the flags change has tests of its own.
+func TestLegalFlags(t *testing.T) {
+	legal := map[OpKind][]Flags{
+		SendInitialMetadataOp: {WaitForReady, WaitForReadySet, WaitForReady | WaitForReadySet, WriteThrough},
+		SendMessageOp:         {BufferHint, NoCompress, WriteThrough, BufferHint | NoCompress | WriteThrough},
+	}
+	for kind, flags := range legal {
+		for _, f := range flags {
+			for _, server := range []bool{false, true} {
+				r := newSideRig(t, server)
+				ops := []Op{SendInitialMetadata(nil), SendValue("a")}
+				for i := range ops {
+					if ops[i].Kind() == kind {
+						ops[i] = ops[i].With(f)
+					}
+				}
+				r.start("sent", ops...)
+				r.accept()
+				r.want(fmt.Sprintf("%v with flags %#x, server %v", kind, f, server), "sent")
+				r.c.Cancel()
+			}
+		}
 	}
 }
 

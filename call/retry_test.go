@@ -173,6 +173,18 @@ func TestFail(t *testing.T) {
 	}
 }
 
+// Without a stream there is no OK, whatever the opener says.
+func TestFailWithoutAReason(t *testing.T) {
+	r := newRig(t, func(_ *Config, o *fakeOpener) { o.manual = true })
+	var st cqrpc.Status
+	r.start("st", SendInitialMetadata(nil), RecvStatus(&st, nil))
+	r.c.Fail(cqrpc.Status{}, nil)
+	r.want("no stream", "st")
+	if st.Code != cqrpc.CodeUnknown || st.Message == "" {
+		t.Errorf("status %v", st)
+	}
+}
+
 func TestWaitForReady(t *testing.T) {
 	for _, tt := range []struct {
 		byDefault bool

@@ -115,6 +115,20 @@ func TestStopReceiving(t *testing.T) {
 			t.Errorf("status %v", st)
 		}
 	})
+	t.Run("the one message that nobody wants is not missing", func(t *testing.T) {
+		r := newRig(t, func(cfg *Config, _ *fakeOpener) { cfg.OneMessage = true })
+		var st cqrpc.Status
+		r.start("status", SendInitialMetadata(nil), SendClose(), RecvStatus(&st, nil))
+		r.accept()
+		r.c.StopReceiving()
+		r.response()
+		r.data(wire("one"), false)
+		r.trailers("grpc-status", "0")
+		r.want("nobody reads it", "status")
+		if st.Code != cqrpc.CodeOK {
+			t.Errorf("status %v", st)
+		}
+	})
 	t.Run("who waits for a message gets it", func(t *testing.T) {
 		r := newRig(t, nil)
 		r.start("begin", SendInitialMetadata(nil))

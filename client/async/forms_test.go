@@ -100,6 +100,9 @@ func TestOptionsThatTell(t *testing.T) {
 		if header.Get("h") != "1" || trailer.Get("t") != "2" || peer.Addr == nil || ctx.Metadata().Get("k") != "v" {
 			s.Errorf("header %v, trailer %v, peer %v, request %v", header, trailer, peer, ctx.Metadata())
 		}
+		if st.Code != cqrpc.CodeOK {
+			s.Errorf("without a response to take the status is %v", st)
+		}
 	})
 }
 
