@@ -129,7 +129,7 @@ func (s *Server) Register(handlers ...Handler) error {
 }
 
 // RegisterMethod adds a method whose calls are asked for with
-// RequestRegisteredCall. The errors are those of Register.
+// RequestRegisteredCall, whatever their :authority. The errors are those of Register.
 func (s *Server) RegisterMethod(name string, payload PayloadHandling) (*Method, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

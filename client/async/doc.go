@@ -65,7 +65,7 @@
 //	set_wait_for_ready                           client.WithWaitForReady
 //	set_authority                                client.WithCallAuthority
 //	set_compression_algorithm                    client.WithCompressor
-//	set_credentials                              none: a token goes into client.WithMetadata
+//	set_credentials                              none: a token goes into client.WithMetadata, or comes of a call.Filter
 //	FromServerContext                            the server's context, or client.WithParent(ctx.Call(), mask)
 //	TryCancel                                    the context's cancel, or the object's TryCancel
 //	GetServerInitialMetadata, …TrailingMetadata  the object's Header, Trailer

@@ -122,5 +122,6 @@
 //	IsCancelled                                      the same, at any time, without AsyncNotifyWhenDone
 //	AsyncNotifyWhenDone, TryCancel                   the same
 //	set_compression_algorithm                        SetCompressor
+//	set_compression_level                            none: SetCompressor names the algorithm
 //	ExperimentalGetAuthority                         Authority
 package async
