@@ -229,6 +229,22 @@ func TestAPatienceThatEndsLateRecallsNobody(t *testing.T) {
 	})
 }
 
+// The end of the queue is preferred to that of the patience, if both have come.
+func TestTheEndOfTheQueueIsPreferredToThatOfThePatience(t *testing.T) {
+	inEachHarvest(t, func(t *testing.T, s *spring, q *cq.Queue, next harvest) {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		s.during = func() bool {
+			time.Sleep(time.Hour) // fake clock
+			q.Shutdown()
+			return false
+		}
+		if ev := next(ctx); ev.Kind != cq.Shutdown {
+			t.Errorf("got %+v; want SHUTDOWN", ev)
+		}
+	})
+}
+
 // A source that is not the poller's any more is forgotten, unless it was offered anew
 // before the poller could say so.
 func TestASourceIsForgotten(t *testing.T) {
