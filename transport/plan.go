@@ -80,6 +80,8 @@ func (t *turn) reset() {
 
 func (t *turn) full() bool { return t.bytes >= maxTurnBytes || len(t.steps) >= maxTurnSteps }
 
+func (t *turn) halfFull() bool { return t.bytes >= maxTurnBytes/2 || len(t.steps) >= maxTurnSteps/2 }
+
 func (t *turn) empty() bool {
 	return len(t.steps) == 0 && len(t.grants) == 0 && t.control.empty()
 }
@@ -125,9 +127,10 @@ func (c *Conn) planGrantsLocked(t *turn) {
 }
 
 // planOpeningsLocked opens waiting client streams while the peer's
-// MAX_CONCURRENT_STREAMS allows. Identifiers are given here, in wire order.
+// MAX_CONCURRENT_STREAMS allows. Identifiers are given here, in wire order. Half of a
+// turn is for streams that are open: a thousand callers have new ones for every turn.
 func (c *Conn) planOpeningsLocked(t *turn) {
-	for !t.full() && c.canOpenLocked() {
+	for !t.full() && c.canOpenLocked() && (c.out.ready.head == nil || !t.halfFull()) {
 		s := c.streams.opening.pop()
 		c.streams.waiting--
 		s.id = c.streams.nextID

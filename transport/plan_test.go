@@ -292,6 +292,31 @@ func TestPlanTurnLimits(t *testing.T) {
 	}
 }
 
+// TestPlanOpenStreamsGoOn: whatever streams are to be opened, those that are open have
+// their part of a turn.
+func TestPlanOpenStreamsGoOn(t *testing.T) {
+	for name, o := range map[string]func() frame.Outgoing{
+		"small requests": func() frame.Outgoing { return frame.Outgoing{Headers: requestHeaders(), End: true} },
+		"large requests": func() frame.Outgoing { return with(sized(16379), requestHeaders(), nil, true) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := newPlanner(t, Client)
+			p.c.out.window = 1 << 30
+			p.c.peer.initialWindow = 1 << 30
+			p.queue(with(sized(maxTurnBytes*4), requestHeaders(), nil, true))
+			p.turn()
+			for range 3 {
+				for range maxTurnSteps {
+					p.queue(o())
+				}
+				if turn := p.turn(); strings.Count(turn, "D1:16384") < 7 {
+					t.Fatalf("stream 1 has less than a half of the turn: %s", turn)
+				}
+			}
+		})
+	}
+}
+
 func TestPlanMaxFrame(t *testing.T) {
 	p := newPlanner(t, Client)
 	p.c.peer.maxFrame = 1 << 20
