@@ -154,10 +154,20 @@ func TestAttemptThatOutlastsItsBackoffIsFollowedAtOnce(t *testing.T) {
 func TestLateAttemptsGetMoreTime(t *testing.T) {
 	b := Backoff{Jitter: -1, Initial: 30 * time.Second, Multiplier: 2}
 	play(t, func(s *scene) {
-		s.onDial(hang)
+		began, givenUp := time.Now(), make(chan time.Duration, 2)
+		s.onDial(func(ctx context.Context) error {
+			err := hang(ctx)
+			givenUp <- time.Since(began)
+			return err
+		})
 		s.ch.Connect()
 		s.advance(100 * time.Second)
 		s.wantDials("30 s, then 60 s", 0, 30*time.Second, 90*time.Second)
+		for _, want := range []time.Duration{30 * time.Second, 90 * time.Second} {
+			if got := <-givenUp; got != want {
+				s.Errorf("an attempt ended after %v; want %v", got, want)
+			}
+		}
 	}, WithBackoff(b))
 }
 

@@ -71,6 +71,25 @@ func TestShutdownFinishesPendingCalls(t *testing.T) {
 	})
 }
 
+// TestShutdownRefusesRequests: what comes for the queue style when the end has begun is
+// refused as unprocessed, so that the client may ask another server.
+func TestShutdownRefusesRequests(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s, q := queued(t)
+		method(t, s, bidi.Name, server.PayloadNone)
+		method(t, s, unary.Name, server.PayloadOnly)
+		p := serve(t, s).dial()
+		if err := s.ShutdownAndNotify(q, "down"); err != nil {
+			t.Fatal(err)
+		}
+		p.WantGoAway("what is on its way is still taken", http2.ErrCodeNo)
+		p.Request(1, bidi.Name)
+		p.WantRST("and refused", 1, http2.ErrCodeRefusedStream)
+		p.Request(3, unary.Name)
+		p.WantRST("without waiting for the message", 3, http2.ErrCodeRefusedStream)
+	})
+}
+
 // TestGracefulShutdown: what is in progress ends well, then the tag comes
 // (core: graceful_server_shutdown).
 func TestGracefulShutdown(t *testing.T) {
