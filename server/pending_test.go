@@ -6,6 +6,8 @@ import (
 
 	"golang.org/x/net/http2"
 
+	"github.com/cqrpc/cqrpc/internal/h2peer"
+	"github.com/cqrpc/cqrpc/internal/memconn"
 	"github.com/cqrpc/cqrpc/server"
 )
 
@@ -147,6 +149,29 @@ func TestPendingWithoutLimits(t *testing.T) {
 			ask(t, s, m, q, i)
 			wantTag(t, q, i, true)
 		}
+	})
+}
+
+// TestDeadCallIsNotGivenOutBeforeItsStatus: a call whose status cannot be written, because
+// its client does not read, is over all the same.
+func TestDeadCallIsNotGivenOutBeforeItsStatus(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s, q := queued(t)
+		m := method(t, s, bidi.Name, server.PayloadNone)
+		x := serve(t, s)
+		client, end := memconn.Pipe()
+		go func() { _ = s.ServeConn(end) }()
+		p := h2peer.New(t, client, h2peer.Client)
+		p.Greet()
+		end.SetWriteLimit(1)
+		client.Stall()
+		p.Request(1, bidi.Name, "grpc-timeout", "1S")
+		p.Advance(2 * time.Second)
+		ask(t, s, m, q, "request")
+		wantNoTag(t, q)
+		x.dial().Request(1, bidi.Name)
+		wantTag(t, q, "request", true)
+		client.Close()
 	})
 }
 
