@@ -6,6 +6,7 @@ import (
 
 	"github.com/cqrpc/cqrpc"
 	"github.com/cqrpc/cqrpc/codec"
+	"github.com/cqrpc/cqrpc/cq"
 	"github.com/cqrpc/cqrpc/frame"
 )
 
@@ -399,6 +400,28 @@ func TestUndecodableMessage(t *testing.T) {
 		r.want("the call is over", "st")
 		if st.Code != cqrpc.CodeInternal || !r.stream().isReset() {
 			t.Errorf("status %v, reset %v", st, r.stream().isReset())
+		}
+	})
+	t.Run("after the status was harvested", func(t *testing.T) {
+		r := newRig(t, nil)
+		var st cqrpc.Status
+		var v string
+		slow := cq.New()
+		r.start("st", SendInitialMetadata(nil), SendClose(), RecvStatus(&st, nil))
+		if err := r.c.StartBatchOn(slow, []Op{RecvValue(&v, nil)}, "recv"); err != nil {
+			t.Fatal(err)
+		}
+		r.accept()
+		r.response()
+		r.data(wire("bad"), false)
+		r.trailers("grpc-status", "0")
+		r.want("the message was taken", "st")
+		ev := slow.NextUntil(past)
+		if ev.OK || cqrpc.CodeOf(ev.Err) != cqrpc.CodeInternal {
+			t.Errorf("event %+v", ev)
+		}
+		if err := r.c.Err(); st.Code != cqrpc.CodeOK || err != nil {
+			t.Errorf("the status was %v, and is %v", st, err)
 		}
 	})
 	t.Run("server", func(t *testing.T) {

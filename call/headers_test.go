@@ -34,6 +34,22 @@ func golden(t *testing.T, why string, got []frame.Field, want string) {
 	}
 }
 
+// A field's value neither begins nor ends with a space (RFC 9113 section 8.2.1); binary
+// ones are encoded.
+func TestSpacesAroundValues(t *testing.T) {
+	r := newRig(t, nil)
+	r.start("init", SendInitialMetadata(cqrpc.Metadata{
+		{Key: "a", Value: "  two words "}, {Key: "b", Value: " "}, {Key: "c-bin", Value: " "},
+	}))
+	for name, want := range map[string]string{"a": "two words", "b": "", "c-bin": "IA"} {
+		if got := fieldValue(r.stream().headers, name); got != want {
+			t.Errorf("%s: got %q, want %q", name, got, want)
+		}
+	}
+	r.c.Cancel()
+	r.want("cancelled", "!init")
+}
+
 func TestRequestHeaders(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, func(cfg *Config, _ *fakeOpener) {
@@ -133,6 +149,8 @@ func TestSendCompression(t *testing.T) {
 		{"accepted", "identity, gzip", SendValue(long), "gzip", true},
 		{"not listed by the client", "identity,br", SendValue(long), "<none>", false},
 		{"nothing listed", "", SendValue(long), "<none>", false},
+		{"listed as the last that is looked at", strings.Repeat(",", maxAccepted-1) + "gzip", SendValue(long), "gzip", true},
+		{"listed behind it", strings.Repeat(",", maxAccepted) + "gzip", SendValue(long), "<none>", false},
 		{"not wanted", "gzip", SendValue(long).With(NoCompress), "gzip", false},
 		{"does not shrink", "gzip", SendValue("x"), "gzip", false},
 		{"empty", "gzip", SendValue(""), "gzip", false},
