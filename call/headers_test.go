@@ -284,9 +284,11 @@ func TestRefusedRequests(t *testing.T) {
 }
 
 func TestHostStandsInForAuthority(t *testing.T) {
-	r := newServerRig(t, Config{}, requestFields(":authority", "", "host", "h")...)
-	if r.c.Authority() != "h" {
-		t.Errorf("authority %q", r.c.Authority())
+	for authority, want := range map[string]string{"": "h", "a": "a"} {
+		r := newServerRig(t, Config{}, requestFields(":authority", authority, "host", "h")...)
+		if r.c.Authority() != want || r.c.RequestMetadata().Get("host") != "h" {
+			t.Errorf("of %q: authority %q, metadata %v", authority, r.c.Authority(), r.c.RequestMetadata())
+		}
 	}
 }
 
