@@ -236,21 +236,24 @@ func (ch *Channel) armIdleLocked() {
 
 func (ch *Channel) checkIdle(seen uint64) {
 	ch.mu.Lock()
-	p := ch.picker
+	p, isUsed, isAwake := ch.picker, ch.waiting.len() > 0, ch.isAwakeLocked()
 	ch.mu.Unlock()
-	if p == nil {
+	if !isAwake {
 		return
 	}
-	if ch.calls.Load() == seen && p.streams() == 0 {
+	if !isUsed && ch.calls.Load() == seen && (p == nil || p.streams() == 0) {
 		ch.balancer.idle()
 		return
 	}
 	ch.mu.Lock()
-	if ch.picker != nil {
+	if ch.isAwakeLocked() {
 		ch.armIdleLocked()
 	}
 	ch.mu.Unlock()
 }
+
+// isAwakeLocked reports whether there is a connection, or one is wanted.
+func (ch *Channel) isAwakeLocked() bool { return ch.state != Idle && ch.state != Shutdown }
 
 // Ping measures one HTTP/2 round trip on a connection of the channel's. Without one
 // it fails at once: it does not connect. At most 16 may be outstanding.

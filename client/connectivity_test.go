@@ -391,6 +391,43 @@ func TestIdleTimeout(t *testing.T) {
 	}, WithIdleTimeout(time.Minute))
 }
 
+// Who does not call does not dial for ever either, where it fails or where it hangs; a
+// call that waits is in use.
+func TestIdleTimeoutWithoutConnection(t *testing.T) {
+	fails := func(context.Context) error { return errors.New("nobody is there") }
+	hangs := func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }
+	for name, dial := range map[string]func(context.Context) error{"fails": fails, "hangs": hangs} {
+		t.Run(name, func(t *testing.T) {
+			play(t, func(s *scene) {
+				s.onDial(dial)
+				ctx, cancel := context.WithCancel(s.Context())
+				r := s.unary(ctx, "a", WithWaitForReady(true))
+				s.advance(time.Hour)
+				s.wantPending("it waits", r)
+				if got := s.ch.State(); got == Idle {
+					s.Errorf("a call waits: %v", got)
+				}
+				cancel()
+				s.wantFailed("cancelled", r, cqrpc.CodeCanceled)
+				s.advance(2*time.Minute + time.Second)
+				s.wantState("nobody called for long", Idle)
+				tried := len(s.attempts())
+				s.advance(time.Hour)
+				if n := len(s.attempts()); n != tried {
+					s.Errorf("idle is idle: dialled %d times", n-tried)
+				}
+
+				s.onDial(nil)
+				r = s.unary(s.Context(), "c", WithWaitForReady(true))
+				p := s.server("a call ends idleness")
+				wantCall(p, "sent", 1, unaryMethod.Name, "c")
+				answer(p, 1, "d")
+				s.wantOK("answered", r, "d")
+			}, WithIdleTimeout(time.Minute))
+		})
+	}
+}
+
 // A connection that nobody needed is no failed one, however short it lived.
 func TestIdlenessIsNoFailure(t *testing.T) {
 	play(t, func(s *scene) {

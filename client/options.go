@@ -147,8 +147,8 @@ func WithKeepalive(k transport.Keepalive) Option {
 // gRPC connection-backoff.md, see Backoff.
 func WithBackoff(b Backoff) Option { return optionFunc(func(c *config) { c.backoff = b }) }
 
-// WithIdleTimeout closes the channel's connections after so long without a call. Default
-// and zero: 30 min; negative: never.
+// WithIdleTimeout closes the channel's connections after so long without a call, or stops
+// trying to make them. Default and zero: 30 min; negative: never.
 func WithIdleTimeout(d time.Duration) Option {
 	return optionFunc(func(c *config) { c.idleTimeout = d })
 }

@@ -50,6 +50,9 @@ func (ch *Channel) moveLocked(next State) watched {
 	if ch.state == Shutdown && next != Shutdown {
 		panic(fmt.Sprintf("BUG: client: channel %v -> %v", ch.state, next))
 	}
+	if ch.state == Idle && next != Shutdown {
+		ch.armIdleLocked()
+	}
 	ch.state = next
 	return ch.watch.takeLocked(next)
 }

@@ -26,15 +26,19 @@ type subchannel struct {
 
 	mu sync.Mutex
 	// guarded by mu
-	giveUp    context.CancelFunc // ends the round or back-off in progress, nil if none
-	conn      *transport.Conn    // ready, and not yet lost or drained
-	failures  int                // rounds in a row that brought no lasting connection
-	wasYoung  bool               // the last connection was lost within Backoff.Initial
-	started   time.Time          // of the latest round
-	keepalive time.Duration      // of the latest round's connection
-	seq       uint64             // of the latest update
+	dialing   *dialing        // nil if nothing is in progress
+	conn      *transport.Conn // ready, and not yet lost or drained
+	failures  int             // rounds in a row that brought no lasting connection
+	wasYoung  bool            // the last connection was lost within Backoff.Initial
+	started   time.Time       // of the latest round
+	keepalive time.Duration   // of the latest round's connection
+	seq       uint64          // of the latest update
 	closed    bool
 }
+
+// dialing is rounds, and the back-off between them, that a subchannel waits for. One that
+// is not the subchannel's any more brings nothing.
+type dialing struct{ giveUp context.CancelFunc }
 
 func newSubchannel(t target, all commons, watcher func(update)) *subchannel {
 	return &subchannel{commons: all, target: t, watcher: watcher, hurry: make(chan struct{}, 1)}
@@ -52,14 +56,15 @@ func (s *subchannel) updateLocked(u update) update {
 func (s *subchannel) connect() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.closed || s.giveUp != nil || s.conn != nil {
+	if s.closed || s.dialing != nil || s.conn != nil {
 		return
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	s.giveUp = cancel
+	d := &dialing{giveUp: cancel}
+	s.dialing = d
 	go func() {
 		defer cancel()
-		s.run(ctx)
+		s.run(ctx, d)
 	}()
 }
 
@@ -71,20 +76,29 @@ func (s *subchannel) resetBackoff() {
 	cutShort(s.hurry)
 }
 
-// run makes rounds until one succeeds or ctx ends. It lives only while there is
+// run makes rounds until one succeeds or d is given up. It lives only while there is
 // no connection, as do the goroutines of its attempts.
-func (s *subchannel) run(ctx context.Context) {
+func (s *subchannel) run(ctx context.Context, d *dialing) {
 	for pause(ctx, s.untilNext(), s.hurry) {
-		err := s.try(ctx)
-		if err == nil || ctx.Err() != nil {
+		err := s.try(ctx, d)
+		if err == nil || !s.fail(d, err) {
 			return
 		}
-		s.cfg.logger.Warn("channel: connection attempt failed", "target", s.target.text, "error", err)
-		s.mu.Lock()
-		u := s.updateLocked(update{state: TransientFailure, err: err})
-		s.mu.Unlock()
-		s.watcher(u)
 	}
+}
+
+// fail tells that a round has failed. It reports whether there shall be another.
+func (s *subchannel) fail(d *dialing, err error) bool {
+	s.mu.Lock()
+	if s.dialing != d {
+		s.mu.Unlock()
+		return false
+	}
+	u := s.updateLocked(update{state: TransientFailure, err: err})
+	s.mu.Unlock()
+	s.cfg.logger.Warn("channel: connection attempt failed", "target", s.target.text, "error", err)
+	s.watcher(u)
+	return true
 }
 
 // untilNext is how long the back-off still lasts, measured from the start of
@@ -97,7 +111,7 @@ func (s *subchannel) untilNext() time.Duration {
 
 // try makes one round of attempts, at every address of the target as long as all fail. On
 // success a connection has been adopted.
-func (s *subchannel) try(ctx context.Context) error {
+func (s *subchannel) try(ctx context.Context, d *dialing) error {
 	s.mu.Lock()
 	s.started = time.Now()
 	s.failures++
@@ -119,7 +133,7 @@ func (s *subchannel) try(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.adopt(h)
+	s.adopt(d, h)
 	return nil
 }
 
@@ -144,15 +158,15 @@ func (s *subchannel) serverName() string {
 }
 
 // adopt takes over a connection that is ready, or was a moment ago.
-func (s *subchannel) adopt(h *connHandler) {
+func (s *subchannel) adopt(d *dialing, h *connHandler) {
 	conn := h.conn
 	s.mu.Lock()
-	if s.closed {
+	if s.dialing != d {
 		s.mu.Unlock()
 		conn.Close()
 		return
 	}
-	s.conn, s.giveUp = conn, nil
+	s.conn, s.dialing = conn, nil
 	u := s.updateLocked(update{state: Ready, pick: newOnlyOne(conn)})
 	s.mu.Unlock()
 	s.cfg.logger.Info("channel: connected", "target", s.target.text, "peer", conn.RemoteAddr())
@@ -201,15 +215,23 @@ func isTooManyPings(err error) bool {
 	return errors.As(err, &g) && g.Code == frame.EnhanceYourCalm && g.Debug == "too_many_pings"
 }
 
-// idle drains the connection; the next call makes a new one.
+// idle drains the connection, or ends the attempts to make one; the next call makes it.
 func (s *subchannel) idle() {
 	s.mu.Lock()
-	conn := s.conn
-	s.mu.Unlock()
-	if conn != nil {
-		s.release(conn, errIdle)
-		conn.Drain()
+	conn, d := s.conn, s.dialing
+	if conn != nil || d == nil {
+		s.mu.Unlock()
+		if conn != nil {
+			s.release(conn, errIdle)
+			conn.Drain()
+		}
+		return
 	}
+	s.dialing = nil
+	u := s.updateLocked(update{state: Idle, err: errIdle})
+	s.mu.Unlock()
+	d.giveUp()
+	s.watcher(u)
 }
 
 // close ends all attempts.
@@ -226,11 +248,11 @@ func (s *subchannel) retire() {
 func (s *subchannel) end() *transport.Conn {
 	s.mu.Lock()
 	s.closed = true
-	conn, giveUp := s.conn, s.giveUp
-	s.conn, s.giveUp = nil, nil
+	conn, d := s.conn, s.dialing
+	s.conn, s.dialing = nil, nil
 	s.mu.Unlock()
-	if giveUp != nil {
-		giveUp()
+	if d != nil {
+		d.giveUp()
 	}
 	return conn
 }

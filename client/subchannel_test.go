@@ -3,6 +3,7 @@ package client
 import (
 	"bytes"
 	"errors"
+	"io"
 	"log/slog"
 	"sync"
 	"syscall"
@@ -91,18 +92,22 @@ func TestUpdatesOutOfOrder(t *testing.T) {
 	})
 }
 
-// The attempt that is being adopted while the channel closes is closed too.
-func TestAdoptAfterClose(t *testing.T) {
+// The attempt that is being adopted while it is given up, because the channel closes or
+// is idle, is closed too.
+func TestAdoptAfterGivingUp(t *testing.T) {
 	play(t, func(s *scene) {
 		s.ch.Connect()
 		nc := s.accept("Connect connects")
 		s.sub().mu.Lock()
-		s.sub().closed = true // Close, before it cancels the attempt
+		s.sub().dialing = nil // before it is cancelled
 		s.sub().mu.Unlock()
 		if err := http2.NewFramer(nc, nil).WriteSettings(); err != nil {
 			s.Fatal(err)
 		}
 		s.wantState("not adopted", Connecting)
+		if _, err := io.Copy(io.Discard, nc); err != nil {
+			s.Errorf("the client hangs up: %v", err)
+		}
 	})
 }
 
