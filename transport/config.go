@@ -74,7 +74,8 @@ type Config struct {
 	DrainTimeout time.Duration
 	// LingerTimeout is how long input is read and dropped after the last GOAWAY,
 	// so that the peer reads it before a TCP reset. Default 1 s. What is no socket and
-	// has no CloseWrite, such as net.Pipe, is closed at once.
+	// has no CloseWrite, such as net.Pipe, is closed at once; what has no deadlines, such
+	// as a connection through SSH, a second later than others.
 	LingerTimeout time.Duration
 
 	// BusyPoll is how long the reader asks its socket again before it waits, where

@@ -183,7 +183,10 @@ func (c *Conn) leaveLocked() bool {
 
 func (c *Conn) finish() {
 	_ = c.nc.Close()
-	if c.goaway.local { // nobody else is left to change it, or cause
+	if c.timers.drain != nil { // nobody else is left to change it, or what follows
+		c.timers.drain.Stop()
+	}
+	if c.goaway.local {
 		c.handler.OnClosed(nil)
 		return
 	}

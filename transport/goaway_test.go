@@ -2,7 +2,9 @@ package transport
 
 import (
 	"errors"
+	"io"
 	"net"
+	"os"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -11,6 +13,8 @@ import (
 
 	"github.com/cqrpc/cqrpc/frame"
 	"github.com/cqrpc/cqrpc/internal/h2peer"
+	"github.com/cqrpc/cqrpc/internal/leak"
+	"github.com/cqrpc/cqrpc/internal/memconn"
 )
 
 // wantGoAwayLast wants GOAWAY NO_ERROR with that last stream.
@@ -455,6 +459,63 @@ func TestPipesAreClosedAtOnce(t *testing.T) {
 				t.Errorf("%s closes: OnClosed(%v), OnClosed(%v)", side, errClient, errServer)
 			}
 		})
+	}
+}
+
+// noDeadlines is a connection without, as those through SSH are.
+type noDeadlines struct{ net.Conn }
+
+func (noDeadlines) SetDeadline(time.Time) error      { return os.ErrNoDeadline }
+func (noDeadlines) SetReadDeadline(time.Time) error  { return os.ErrNoDeadline }
+func (noDeadlines) SetWriteDeadline(time.Time) error { return os.ErrNoDeadline }
+func (c noDeadlines) CloseWrite() error              { return c.Conn.(*memconn.Conn).CloseWrite() }
+
+// sealed is such a connection below TLS, which says that it is closed before it is.
+type sealed struct{ noDeadlines }
+
+func (c sealed) NetConn() net.Conn { return c.Conn }
+
+func (c sealed) Close() error {
+	_, _ = c.Write([]byte("alert"))
+	return c.Conn.Close()
+}
+
+// TestEndWithoutDeadlines: a connection that cannot be told when to stop waiting ends all
+// the same.
+func TestEndWithoutDeadlines(t *testing.T) {
+	for name, end := range map[string]func(c *Conn, near, far *memconn.Conn){
+		"the peer says nothing": func(c *Conn, _, _ *memconn.Conn) { c.Close() },
+		"the peer takes nothing": func(c *Conn, near, far *memconn.Conn) {
+			near.SetWriteLimit(1)
+			far.Stall()
+			c.Close()
+		},
+		"nothing can be written": func(c *Conn, near, _ *memconn.Conn) {
+			near.FailWrite(io.ErrClosedPipe)
+			c.Ping(func(time.Duration, error) {})
+		},
+	} {
+		for _, isSealed := range []bool{false, true} {
+			synctest.Test(t, func(t *testing.T) {
+				leak.Check(t)
+				near, far := memconn.Pipe()
+				defer far.Close()
+				var nc net.Conn = noDeadlines{near}
+				if isSealed {
+					nc = sealed{noDeadlines{near}}
+				}
+				h := newTestHandler()
+				c := New(Client, nc, Config{}, h)
+				synctest.Wait()
+				end(c, near, far)
+				select {
+				case <-h.closed:
+				case <-time.After(time.Minute): // fake clock
+					t.Errorf("%s, sealed %v: not closed", name, isSealed)
+					_ = near.Close()
+				}
+			})
+		}
 	}
 }
 

@@ -51,6 +51,7 @@ func (c *Conn) shut(s *shutdown, lane *cq.Lane) {
 	pings := c.pings.takeLocked()
 	if !s.mute {
 		c.control.finalGoAway(goAwayFrame{lastID: c.goaway.accepted, code: s.code, debug: s.debug})
+		c.cutLaterLocked()
 		c.kickLocked()
 	}
 	c.mu.Unlock()

@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"net"
 	"sync/atomic"
 	"time"
 
@@ -17,7 +18,7 @@ type timerState struct {
 	started   bool
 	idle      *time.Timer  // MaxIdle
 	age       *time.Timer  // MaxAge, then MaxAgeGrace
-	drain     *time.Timer  // DrainTimeout
+	drain     *time.Timer  // DrainTimeout; in the end see cutLaterLocked
 	lastRead  atomic.Int64 // instant of the last batch read
 }
 
@@ -52,6 +53,27 @@ func (t *timerState) stopLocked() {
 			timer.Stop()
 		}
 	}
+}
+
+// cutGrace is how much later than its LingerTimeout a connection is cut.
+const cutGrace = time.Second
+
+// cutLaterLocked bounds the end of the connection where nothing else does: not every
+// net.Conn has deadlines, those through SSH for example have none.
+func (c *Conn) cutLaterLocked() {
+	if c.timers.drain != nil {
+		c.timers.drain.Stop()
+	}
+	c.timers.drain = time.AfterFunc(c.cfg.LingerTimeout+cutGrace, c.cut)
+}
+
+// cut closes the socket. That of TLS would first say so, and wait for who writes.
+func (c *Conn) cut() {
+	nc := c.nc
+	if over, ok := nc.(interface{ NetConn() net.Conn }); ok {
+		nc = over.NetConn()
+	}
+	_ = nc.Close()
 }
 
 // touch notes that the peer is alive.

@@ -193,6 +193,7 @@ func (c *Conn) writeFailed(err error, lane *cq.Lane) {
 		c.state.to(draining)
 	}
 	gone := c.takeOpeningLocked(nil)
+	c.cutLaterLocked()
 	c.mu.Unlock()
 
 	c.endBy()
