@@ -19,8 +19,11 @@ type holding struct {
 	frame.Assembler
 	account *Account
 	size    int // bytes
-	charged int // of those
+	charged int // of what it occupies
 }
+
+// occupies returns the bytes that are there, and those that have memory before they come.
+func (h *holding) occupies() int { return h.size + h.Reserved() }
 
 var holdings = sync.Pool{New: func() any { return new(holding) }}
 
@@ -57,18 +60,22 @@ func (i *inbox) pop() (m frame.Message, ok bool) {
 // is not too much.
 func (i *inbox) charge() bool {
 	h := i.messages
-	if h == nil || h.size <= max(h.charged, uncounted) {
+	if h == nil {
 		return true
 	}
-	n := h.size - h.charged
-	h.charged = h.size
-	return h.account.charge(int64(n))
+	n := h.occupies()
+	if n <= max(h.charged, uncounted) {
+		return true
+	}
+	more := n - h.charged
+	h.charged = n
+	return h.account.charge(int64(more))
 }
 
 // settle gives back what was charged for messages that are taken.
 func (h *holding) settle() {
-	if n := h.charged - h.size; n > 0 {
-		h.charged = h.size
+	if n := h.charged - h.occupies(); n > 0 {
+		h.charged -= n
 		h.account.release(int64(n))
 	}
 }

@@ -3,7 +3,8 @@ package call
 import "sync/atomic"
 
 // Quota bounds what a server holds of messages that have come, whole or in part, and that
-// nobody has taken yet: what clients can make it keep by sending, over all connections.
+// nobody has taken yet: what clients can make it keep by sending, over all connections. That
+// includes memory for the rest of a message, which is there once an eighth of it has come.
 // Flow control bounds each stream, and many streams are many times that.
 //
 // Beyond the limit a connection may still hold its share, the limit divided by the

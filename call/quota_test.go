@@ -52,6 +52,31 @@ func TestQuotaCountsWhatIsUnread(t *testing.T) {
 	wantUsed(t, "nobody wants them", q, 0)
 }
 
+// Memory that a message is given at its word is charged before the message has come.
+func TestQuotaCountsWhatIsReserved(t *testing.T) {
+	q := NewQuota(-1)
+	r := newServerRig(t, Config{Account: accountsOf(q, 1)[0]})
+	whole := wire(strings.Repeat("x", 64*uncounted))
+	at := 0
+	send := func(n int) {
+		r.data(whole[at:at+n], false)
+		at += n
+	}
+	send(2 * uncounted)
+	wantUsed(t, "too little to be believed", q, at)
+	send(len(whole) / 4)
+	wantUsed(t, "a good part", q, len(whole))
+	send(len(whole) / 4)
+	wantUsed(t, "more of it", q, len(whole))
+	send(len(whole) - at)
+	wantUsed(t, "all of it", q, len(whole))
+	var b *Buffer
+	r.start("recv", RecvMessage(&b))
+	wantUsed(t, "taken", q, 0)
+	r.want("taken", "recv")
+	take(b)
+}
+
 // Whatever ends a call gives back what was charged for it.
 func TestQuotaAtTheEnd(t *testing.T) {
 	for name, end := range map[string]func(r *rig){

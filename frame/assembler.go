@@ -291,6 +291,15 @@ func (a *Assembler) Partial() (got, want int) {
 	return a.part.Len(), max(a.want, PrefixLen)
 }
 
+// Reserved returns how many octets of the incomplete message have memory before they have
+// arrived.
+func (a *Assembler) Reserved() int {
+	if a.part == nil || a.part.Cap() < a.want {
+		return 0
+	}
+	return max(a.want-a.part.Len(), 0) // want is 0 until it is known
+}
+
 // Close frees all that was pushed and not popped. It may be called again.
 func (a *Assembler) Close() {
 	a.closed, a.err = true, nil

@@ -288,6 +288,34 @@ func TestAssemblerHoldsAMultiple(t *testing.T) {
 	}
 }
 
+// Room that a message has been given at its word is known.
+func TestAssemblerReserved(t *testing.T) {
+	trackBuffers(t)
+	var a Assembler
+	m := message(false, strings.Repeat("x", 64<<10))
+	at := 0
+	for _, step := range []struct {
+		why  string
+		n    int
+		want int
+	}{
+		{"the prefix is cut", 3, 0},
+		{"less than an eighth has come", 4 << 10, 0},
+		{"more has come", 16 << 10, len(m) - 3 - 20<<10},
+		{"most has come", 40 << 10, len(m) - 3 - 60<<10},
+		{"all has come", len(m) - 3 - 60<<10, 0},
+	} {
+		if err := a.Push(mem.Copy([]byte(m[at:at+step.n])), -1); err != nil {
+			t.Fatal(err)
+		}
+		at += step.n
+		if got := a.Reserved(); got != step.want {
+			t.Errorf("%s: %d octets are reserved, want %d", step.why, got, step.want)
+		}
+	}
+	a.Close()
+}
+
 // What joins the waiting messages is not seen by the views of those taken.
 func TestAssemblerJoinSparesViews(t *testing.T) {
 	trackBuffers(t)

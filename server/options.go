@@ -162,7 +162,8 @@ func WithCodecs(codecs ...codec.Codec) Option { return option(func(c *config) { 
 func WithPendingLimits(l PendingLimits) Option { return option(func(c *config) { c.pending = l }) }
 
 // WithMaxUnread bounds what messages that have come, whole or in part, and that no handler
-// has taken occupy over all connections, in bytes (C-core's resource quota). The call that
+// has taken occupy over all connections, in bytes (C-core's resource quota), with the memory
+// that is there for the rest of a message once an eighth of it has come. The call that
 // goes beyond ends with RESOURCE_EXHAUSTED; a connection may always hold the limit divided
 // by the number of those that hold anything, so that one that fills it does not shut out
 // the others. Without it a single client can have a server keep MaxConcurrentStreams times

@@ -20,7 +20,7 @@ type Stats struct {
 	Requests int
 	// Pending are calls of the queue style that wait for a request; see WithPendingLimits.
 	Pending int
-	// Unread is how many bytes messages have that have come, whole or in part, and that
+	// Unread is how many bytes messages occupy that have come, whole or in part, and that
 	// nobody has taken; see WithMaxUnread.
 	Unread int64
 }
