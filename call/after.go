@@ -1,6 +1,8 @@
 package call
 
 import (
+	"time"
+
 	"github.com/cqrpc/cqrpc"
 	"github.com/cqrpc/cqrpc/frame"
 )
@@ -16,6 +18,8 @@ type after struct {
 	code     frame.ErrCode
 	consume  int
 	open     bool
+	rest     bool
+	pause    time.Duration // how long to
 	forget   bool
 	unwatch  func() bool
 	parent   *Call
@@ -34,6 +38,9 @@ func (a *after) perform(c *Call) {
 	switch {
 	case a.open:
 		c.caller.opener.Open(c)
+	case a.rest:
+		c.caller.opener.Rest(c)
+		c.rest(a.pause)
 	case a.forget:
 		c.caller.opener.Forget(c)
 	}

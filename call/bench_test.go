@@ -37,6 +37,7 @@ type nullOpener struct{ s *nullStream }
 
 func (o *nullOpener) Open(c *Call)    { c.Bind(o.s, &Peer{}) }
 func (o *nullOpener) Forget(*Call)    {}
+func (o *nullOpener) Rest(*Call)      {}
 func (o *nullOpener) Obstacle() error { return nil }
 
 var responseHeaders = frame.Headers{Fields: []frame.Field{

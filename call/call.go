@@ -31,6 +31,9 @@ type Config struct {
 	// an OK without any (gRPC statuscodes.md, cardinality violations). A server
 	// therefore receives the message when the client has half-closed.
 	OneMessage bool
+	// Retry, if not nil, has a client's call sent again when it fails; a policy that is
+	// not valid ends it with INTERNAL. It must not change.
+	Retry *RetryPolicy
 	// WaitForReady is the default for SendInitialMetadata without WaitForReadySet.
 	WaitForReady bool
 	// Settings is what the call shares with others; nil: NewSettings of nothing.
@@ -67,7 +70,7 @@ type Call struct {
 	used  opSet // ever started; bars onceOps
 
 	phase        phase
-	asked        bool // Open awaits its answer
+	open         openState
 	opened       bool // a stream was bound
 	closed       bool // Close was called
 	waitForReady bool

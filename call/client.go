@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/cqrpc/cqrpc"
+	"github.com/cqrpc/cqrpc/cq"
 	"github.com/cqrpc/cqrpc/frame"
 )
 
@@ -67,6 +68,9 @@ func (cc *ClientCall) Init(cfg Config, o Opener) *Call {
 		}
 		c.setCodingLocked(comp, nil)
 	}
+	if cfg.Retry != nil {
+		c.setRetry(cfg.Retry)
+	}
 	if cfg.Parent != nil {
 		c.inherit(cfg.Parent, cfg.Propagate)
 	}
@@ -94,21 +98,25 @@ func (c *Call) init(cfg *Config) {
 // over it.
 func (c *Call) Bind(s Stream, p *Peer) {
 	var a after
+	var lane cq.Lane
 	limit := s.MaxHeaderList()
 	c.mu.Lock()
-	if c.phase != running || !c.asked {
+	if c.phase != running || c.open != asking {
 		c.mu.Unlock()
 		s.Reset(frame.Cancel) // Forget and the answer crossed
 		return
 	}
-	c.asked = false
 	c.stampTimeoutLocked()
 	if n := c.send.queued.Headers.Size(); uint64(n) > uint64(limit) {
+		c.open.to(noStream)
+		c.concludeLocked(&verdict{how: byAbandon, status: tooMuchMetadata(n, limit), origin: cqrpc.OriginLocal}, &a, &lane)
 		c.mu.Unlock()
 		s.Reset(frame.Cancel)
-		c.conclude(verdict{how: byStream, status: tooMuchMetadata(n, limit), origin: cqrpc.OriginLocal})
+		a.perform(c)
+		lane.Flush()
 		return
 	}
+	c.open.to(bound)
 	c.opened = true
 	c.stream, c.caller.peer = s, p
 	c.handOverLocked(&a)
@@ -116,16 +124,25 @@ func (c *Call) Bind(s Stream, p *Peer) {
 	a.perform(c)
 }
 
-// Fail answers Open: there is no stream, and st says why. Sends that wait fail
-// and the call ends with st.
+// Fail answers Open, or Rest: there is no stream, and st says why. Sends that wait fail
+// and the call ends with st, unless Open was asked and the call's policy has it asked again.
 func (c *Call) Fail(st cqrpc.Status, cause error) {
 	if st.Code == cqrpc.CodeOK {
 		st = cqrpc.Status{Code: cqrpc.CodeUnknown, Message: "no stream, and no reason given"}
 	}
+	v := verdict{how: byStream, status: st, origin: cqrpc.OriginTransport, cause: cause}
+	var lane cq.Lane
+	var a after
 	c.mu.Lock()
-	c.asked = false
+	if c.open == resting || !c.retriesLocked(&v, &a) {
+		if c.open == asking || c.open == resting {
+			c.open.to(noStream)
+		}
+		c.concludeLocked(&v, &a, &lane)
+	}
 	c.mu.Unlock()
-	c.conclude(verdict{how: byStream, status: st, origin: cqrpc.OriginTransport, cause: cause})
+	a.perform(c)
+	lane.Flush()
 }
 
 // stampTimeoutLocked writes what is left of the deadline into the headers that

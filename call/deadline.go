@@ -44,7 +44,8 @@ func (c *Call) expire() {
 }
 
 // giveUp is abandon because time is over, or the caller's context. If the call was still waiting
-// for a connection, or for a stream of one, the status says so, and what stood in the way.
+// for a connection, for a stream of one, or to be sent again, the status says so, and what stood
+// in the way.
 func (c *Call) giveUp(st cqrpc.Status, cause error) {
 	what, obstacle := c.obstacle()
 	if what != "" {
@@ -61,14 +62,22 @@ func (c *Call) giveUp(st cqrpc.Status, cause error) {
 // stands in the way, if that is known.
 func (c *Call) obstacle() (what string, err error) {
 	c.mu.Lock()
-	isAsking, stream := c.phase == running && c.asked, Stream(nil)
-	if c.phase == running && !c.isServer() && !c.send.sent.Headers {
+	open, stream, failure := noStream, Stream(nil), (*verdict)(nil)
+	if c.phase == running {
+		open = c.open
+	}
+	switch {
+	case open == bound && !c.send.sent.Headers:
 		stream = c.stream
+	case open == resting:
+		failure = c.caller.replay.retry.failure
 	}
 	c.mu.Unlock()
 	switch {
-	case isAsking:
+	case open == asking:
 		return "a connection", c.caller.opener.Obstacle()
+	case open == resting:
+		return "another attempt", failure.err()
 	case stream == nil:
 		return "", nil
 	}

@@ -25,7 +25,8 @@
 // concludeLocked decides whether that counts: the first one does, but an OK is tentative for a
 // while, see below. Then every operation that is outstanding completes (end.go). A client's call
 // whose stream was refused unprocessed does not end: it gets another stream, and what it has sent
-// is sent again (replay.go).
+// is sent again (replay.go). So does, after a pause in which it rests, one that has failed and whose
+// policy has another attempt for it (retry.go).
 //
 // # How a method is made
 //
@@ -51,6 +52,7 @@
 //	op, batch, buffer                         operations, the slots they take, the messages they send
 //	parcel, headers, coding, lists            sends become header lists and framed messages
 //	send, replay                              what waits for the stream; what may be sent again
+//	retry, throttle                           who says so: a call's policy, a channel's tokens
 //	recv, fields, inbox, quota                header blocks and messages that arrive; how much may wait
 //	harvest                                   decoding, where the event is taken
 //	state, end, status, errors                phases, verdicts, and their codes

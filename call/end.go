@@ -96,6 +96,7 @@ func (c *Call) overLocked(a *after, lane *cq.Lane) {
 	if c.caller != nil {
 		a.unwatch, c.caller.watch = c.caller.watch.stop, watching{}
 		c.caller.replay.commit()
+		c.forgetLocked(a)
 	}
 	if c.end.how.isOurs() {
 		c.resetLocked(a)
@@ -118,7 +119,6 @@ func (c *Call) overLocked(a *after, lane *cq.Lane) {
 func (c *Call) resetLocked(a *after) {
 	switch {
 	case c.stream == nil:
-		a.forget, c.asked = c.asked, false
 		return
 	case c.isServer() && c.send.state <= sendOpen && (c.end.isRefusal || !c.isSendingLocked()):
 		a.trailers, a.bare = &c.end.status, c.send.state == sendIdle

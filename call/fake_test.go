@@ -116,6 +116,7 @@ type fakeOpener struct {
 	views   []*Attempt
 	opened  int
 	forgot  int
+	rested  int
 }
 
 func (o *fakeOpener) Open(c *Call) {
@@ -138,6 +139,12 @@ func (o *fakeOpener) bind(c *Call) {
 }
 
 func (o *fakeOpener) Obstacle() error { return nil }
+
+func (o *fakeOpener) Rest(*Call) {
+	o.mu.Lock()
+	o.rested++
+	o.mu.Unlock()
+}
 
 func (o *fakeOpener) Forget(*Call) {
 	o.mu.Lock()
@@ -314,9 +321,10 @@ func (r *rig) headers(end bool, pairs ...string) {
 	for i := 0; i < len(pairs); i += 2 {
 		h.Fields = append(h.Fields, frame.Field{Name: pairs[i], Value: pairs[i+1]})
 	}
-	r.c.Receiver().OnHeaders(h, &r.lane)
-	if end && r.server == nil && !r.stream().isReset() {
-		r.closed(nil)
+	s, view := r.stream(), r.c.Receiver()
+	view.OnHeaders(h, &r.lane)
+	if end && r.server == nil && !s.isReset() {
+		r.close(s, view, nil)
 	}
 }
 
@@ -339,12 +347,13 @@ func (r *rig) data(payload string, end bool) {
 }
 
 // closed is the stream's end, with what it had accepted before.
-func (r *rig) closed(err *frame.CloseError) {
-	s := r.stream()
+func (r *rig) closed(err *frame.CloseError) { r.close(r.stream(), r.c.Receiver(), err) }
+
+func (r *rig) close(s *fakeStream, view *Attempt, err *frame.CloseError) {
 	s.mu.Lock()
 	sent := s.sent
 	s.mu.Unlock()
-	r.c.Receiver().OnClosed(err, sent, &r.lane)
+	view.OnClosed(err, sent, &r.lane)
 }
 
 // prefix is that of a message of n bytes.

@@ -56,6 +56,8 @@ func (o *slowOpener) Open(c *Call) {
 
 func (o *slowOpener) Obstacle() error { return nil }
 
+func (o *slowOpener) Rest(*Call) {}
+
 func (o *slowOpener) Forget(*Call) {}
 
 func newSlowRig(t *testing.T) (*rig, *slowOpener) {

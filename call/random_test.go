@@ -71,9 +71,16 @@ func runProgram(t *testing.T, code []byte) {
 func (p *program) newCall() *rig {
 	r := &rig{t: p.t, q: cq.New()}
 	if p.next()%2 == 0 {
-		r.opener = &fakeOpener{manual: p.next()%4 == 0}
-		r.c = NewClient(Config{Completer: r.q, Method: "/s/m", Settings: textSettings(), Deadline: time.Now().Add(time.Hour)},
-			r.opener)
+		n := p.next()
+		r.opener = &fakeOpener{manual: n%4 == 0}
+		cfg := Config{Completer: r.q, Method: "/s/m", Settings: textSettings(), Deadline: time.Now().Add(time.Hour)}
+		if n >= 128 {
+			cfg.Retry = &RetryPolicy{ // step wakes the call
+				MaxAttempts: 4, InitialBackoff: time.Hour, MaxBackoff: time.Hour, BackoffMultiplier: 1,
+				Codes: []cqrpc.Code{cqrpc.CodePermissionDenied, cqrpc.CodeUnavailable}, Buffer: 3 * (messageRoom + 20),
+			}
+		}
+		r.c = NewClient(cfg, r.opener)
 		return r
 	}
 	r.server = &fakeStream{}
@@ -118,7 +125,8 @@ func (p *program) step() {
 	case 13:
 		p.r.c.expire()
 	case 14:
-		if o := p.r.opener; o != nil && p.r.c.asked {
+		p.r.c.wake()
+		if o := p.r.opener; o != nil && p.r.c.open == asking {
 			if p.next()%4 == 0 {
 				p.r.c.Fail(cqrpc.Status{Code: cqrpc.CodeUnavailable}, nil)
 			} else {
@@ -136,7 +144,7 @@ func (p *program) start(set opSet) {
 	var ops []Op
 	for k := range numOpKinds {
 		if set.has(k) {
-			ops = append(ops, b.op(k))
+			ops = append(ops, b.op(k, len(p.tags)))
 		}
 	}
 	b.set = set
@@ -148,12 +156,12 @@ func (p *program) start(set opSet) {
 	}
 }
 
-func (b *randomBatch) op(k OpKind) Op {
+func (b *randomBatch) op(k OpKind, n int) Op {
 	switch k {
 	case SendInitialMetadataOp:
 		return SendInitialMetadata(nil)
 	case SendMessageOp:
-		return SendValue("sent")
+		return SendValue(fmt.Sprintf("sent %4d", n))
 	case SendCloseOp:
 		return SendClose()
 	case SendStatusOp:
@@ -328,12 +336,30 @@ func (p *program) end() {
 			p.t.Errorf("stream: %s", bug)
 		}
 	}
+	p.checkSent()
 	if s := p.lastStream(); s != nil {
 		// What is missing of a message that was waited for may be returned already.
 		if ahead := s.consumed - p.received; ahead > len(p.partial) || ahead < 0 && !s.isReset() {
 			p.t.Errorf("consumed %d of %d bytes, %d are missing, reset %v",
 				s.consumed, p.received, len(p.partial), s.isReset())
 		}
+	}
+}
+
+// checkSent wants every stream to have been given the same messages in the same order, from
+// the first one on.
+func (p *program) checkSent() {
+	var longest []string
+	for _, s := range p.clientStreams() {
+		if n := min(len(longest), len(s.messages)); !slices.Equal(longest[:n], s.messages[:n]) {
+			p.t.Errorf("one stream was given %q, another %q", longest, s.messages)
+		}
+		if len(s.messages) > len(longest) {
+			longest = s.messages
+		}
+	}
+	if !slices.IsSorted(longest) || len(slices.Compact(slices.Clone(longest))) < len(longest) {
+		p.t.Errorf("a stream was given %q", longest)
 	}
 }
 

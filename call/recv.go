@@ -246,7 +246,7 @@ func (c *Call) cutMessage() string {
 
 // violationLocked ends the call because the peer broke the protocol.
 func (c *Call) violationLocked(what string, a *after, lane *cq.Lane) {
-	c.concludeLocked(&verdict{how: byViolation, origin: cqrpc.OriginLocal, status: cqrpc.Status{
+	c.failedLocked(&verdict{how: byViolation, origin: cqrpc.OriginLocal, status: cqrpc.Status{
 		Code: cqrpc.CodeInternal, Message: what,
 	}}, a, lane)
 }
@@ -272,7 +272,7 @@ func (c *Call) onHeaders(t *Attempt, h *frame.Headers, lane *cq.Lane) {
 	switch {
 	case t != c.attemptLocked() || c.phase != running || c.recv.state.isOver():
 	case h.Err != nil:
-		c.concludeLocked(verdictOfBlock(h.Err), &a, lane)
+		c.failedLocked(verdictOfBlock(h.Err), &a, lane)
 	case c.isServer():
 		c.requestTrailersLocked(h.End, &a, lane)
 	default:
@@ -304,7 +304,7 @@ func (c *Call) responseLocked(f *fields, end bool, a *after, lane *cq.Lane) {
 	default:
 		comp, v, ok := f.checkResponse(c.shared().Compressors)
 		if !ok {
-			c.concludeLocked(&v, a, lane)
+			c.failedLocked(&v, a, lane)
 			return
 		}
 		r.state.to(recvMessages)
@@ -325,6 +325,11 @@ func (c *Call) trailersLocked(f *fields, a *after, lane *cq.Lane) {
 	}
 	if v.status.Code == cqrpc.CodeOK && r.oneMessage && !r.taken && !r.inbox.ready() && !r.stopped {
 		v.status, v.origin = cardinality("OK without the message that the method has"), cqrpc.OriginLocal
+	}
+	if v.status.Code == cqrpc.CodeOK {
+		c.shared().tokens.succeed()
+	} else if c.retriesLocked(&v, a) {
+		return
 	}
 	c.settleLocked(RecvInitialMetadataOp, true, lane)
 	if r.inbox.mid() {
@@ -353,8 +358,9 @@ func (c *Call) streamClosedLocked(e *frame.CloseError, sent frame.Sent, a *after
 	case c.phase != running:
 		c.failSendsLocked(^opSet(0), true, lane)
 	case e != nil && c.recv.state == recvHeaders && c.caller.replay.allows(e):
-		c.retryLocked(a)
+		c.repeatLocked()
+		c.askLocked(a)
 	default:
-		c.concludeLocked(c.verdictOfClose(e), a, lane)
+		c.failedLocked(c.verdictOfClose(e), a, lane)
 	}
 }

@@ -5,27 +5,57 @@ import (
 	"github.com/cqrpc/cqrpc/internal/mem"
 )
 
-// replay is what a client call keeps of its first sends while they may have to
-// be repeated on another stream: until the server answers, or a second message
-// is sent (gRPC retry design, Transparent Retries).
+// replay is what a client call keeps of what it has sent while that may have to be
+// repeated on another stream: until the server answers, or more is sent than is kept. That is
+// one message (gRPC retry design, Transparent Retries), or what a policy says.
 type replay struct {
 	headers   *frame.HeaderList
-	message   *mem.Buffer
+	message   *mem.Buffer // the first; those of retry follow
 	prefix    [frame.PrefixLen]byte
-	isTimed   bool // grpc-timeout is the first field of headers' own
-	committed bool // nothing is kept any more
-	refused   bool // the one retry after a refusal by the server was used up
+	isTimed   bool      // grpc-timeout is the first field of headers' own
+	committed bool      // nothing is kept any more
+	refused   bool      // the one retry after a refusal by the server was used up
+	retry     *retrying // nil without a policy
 }
 
-// keep holds on to what is about to be sent.
-func (r *replay) keep(o *frame.Outgoing) {
+// keep holds on to what is about to be sent, whose message, if it has one, is the n-th of
+// the call.
+func (r *replay) keep(o *frame.Outgoing, n uint64) {
 	switch {
-	case r.committed || o.Message == nil || o.Message == r.message:
+	case r.committed || o.Message == nil || n <= r.count(): // or a repetition
 	case r.message == nil:
 		r.message, r.prefix = o.Message.Ref(), o.Prefix
+	case r.isOpen():
+		r.retry.messages = append(r.retry.messages, packed{o.Message.Ref(), o.Prefix})
 	default:
 		r.commit()
 	}
+}
+
+// count is how many messages are kept.
+func (r *replay) count() uint64 {
+	switch {
+	case r.message == nil:
+		return 0
+	case r.retry == nil:
+		return 1
+	}
+	return 1 + uint64(len(r.retry.messages))
+}
+
+// copies are the messages that are kept, to be sent again.
+func (r *replay) copies() []packed {
+	if r.message == nil {
+		return nil
+	}
+	all := []packed{{r.message, r.prefix}}
+	if r.retry != nil {
+		all = append(all, r.retry.messages...)
+	}
+	for _, m := range all {
+		m.body.Ref()
+	}
+	return all
 }
 
 // commit gives up repeating.
@@ -35,7 +65,13 @@ func (r *replay) commit() {
 	}
 	r.headers.Free()
 	r.message.Free()
-	*r = replay{committed: true}
+	if r.retry != nil {
+		for _, m := range r.retry.messages {
+			m.body.Free()
+		}
+		r.retry.messages = nil
+	}
+	*r = replay{committed: true, retry: r.retry}
 }
 
 // renew makes headers writable again: the old stream may still be reading it.
@@ -43,6 +79,7 @@ func (r *replay) renew() *frame.HeaderList {
 	l := r.headers.Clone()
 	r.headers.Free()
 	r.headers = l
+	r.retry.count(l)
 	return l
 }
 
@@ -62,23 +99,43 @@ func (r *replay) allows(e *frame.CloseError) bool {
 	return true
 }
 
-// retryLocked begins another attempt. Sends that completed stay completed.
-func (c *Call) retryLocked(a *after) {
+// repeatLocked prepares another attempt: what was sent is queued again, before what is left
+// to be sent. Sends that completed stay completed.
+func (c *Call) repeatLocked() {
+	s, r := &c.send, &c.caller.replay
 	c.caller.attempt = &Attempt{call: c}
 	c.stream = nil
-	s := &c.send
-	s.sent = frame.Sent{}
-	s.repeating = c.caller.replay.message != nil
-	o, rest := frame.Outgoing{Headers: c.caller.replay.renew().Ref()}, s.queued // rest: see handing
-	if !s.repeating {
-		o.Message, o.Prefix = rest.Message, rest.Prefix
-	} else {
-		o.Message, o.Prefix = c.caller.replay.message.Ref(), c.caller.replay.prefix
-		if rest.Message != nil {
-			s.held = &rest
+	all := r.copies()
+	s.repeating = len(all) > 0
+	left := s.takeUnsent()
+	n := s.issued - uint64(len(left))
+	for _, m := range left {
+		if n++; n <= r.count() {
+			m.body.Free() // it was being repeated
+		} else {
+			all = append(all, m)
 		}
 	}
-	o.End = s.state == sendClosed && (s.held == nil || !s.held.End)
-	s.queued = o
-	c.asked, a.open = true, true
+	s.sent = frame.Sent{}
+	s.queued = frame.Outgoing{Headers: r.renew().Ref(), End: s.state == sendClosed}
+	if len(all) > 0 {
+		s.backlog = &backlog{messages: all, end: s.queued.End}
+		s.queued.End = false
+		s.advance()
+	}
+}
+
+// askLocked asks for a stream.
+func (c *Call) askLocked(a *after) {
+	c.open.to(asking)
+	a.open = true
+}
+
+// forgetLocked ends the search for a stream.
+func (c *Call) forgetLocked(a *after) {
+	if c.open == asking || c.open == resting {
+		c.open.to(noStream)
+		a.forget = true
+	}
+	c.caller.replay.retry.stop()
 }

@@ -4,6 +4,7 @@ import (
 	"github.com/cqrpc/cqrpc"
 	"github.com/cqrpc/cqrpc/cq"
 	"github.com/cqrpc/cqrpc/frame"
+	"github.com/cqrpc/cqrpc/internal/mem"
 )
 
 // sendSide is the state of this side's half. Guarded by Call.mu.
@@ -14,13 +15,26 @@ type sendSide struct {
 	sent   frame.Sent     // what the current stream has reported
 	state  sendState
 	hinted bool // the outstanding message completes when it is buffered
-	// repeating: the first message goes out on another stream, although its
-	// operation has completed.
+	// repeating: messages go out on another stream, although their operations have
+	// completed.
 	repeating bool
 	// handing counts the goroutines that have taken sends of earlier batches and
 	// not called Stream.Send yet. Meanwhile what is accepted stays queued.
 	handing int32
-	held    *frame.Outgoing // while repeating: the second message, and the end after it; nil nearly always
+	backlog *backlog // while repeating: what waits for its turn; nil nearly always
+}
+
+// packed is a message ready to be sent.
+type packed struct {
+	body   *mem.Buffer
+	prefix [frame.PrefixLen]byte
+}
+
+// backlog is the messages that go out when the one before has been sent, and the end after
+// them. It has at least one.
+type backlog struct {
+	messages []packed
+	end      bool
 }
 
 // writeBuffer is how many bytes of messages may wait to be framed while those
@@ -35,10 +49,18 @@ const messageRoom = 128
 // isBuffered reports whether the stream has all messages, and what is not
 // framed of them fits the write buffer.
 func (s *sendSide) isBuffered() bool {
-	if s.queued.Message != nil || s.held != nil || s.handing > 0 {
+	if s.queued.Message != nil || s.backlog != nil || s.handing > 0 {
 		return false
 	}
 	return s.bytes-s.sent.Bytes+messageRoom*(s.issued-s.sent.Messages) <= writeBuffer
+}
+
+// turn is the number of the message that is queued, or was given to the stream last.
+func (s *sendSide) turn() uint64 {
+	if s.backlog == nil {
+		return s.issued
+	}
+	return s.issued - uint64(len(s.backlog.messages))
 }
 
 // isBufferedLocked reports whether a message with BufferHint is as good as sent. A
@@ -50,19 +72,22 @@ func (c *Call) isBufferedLocked() bool {
 
 // accept queues a message.
 func (s *sendSide) accept(o *frame.Outgoing) {
-	if s.repeating && s.sent.Messages == 0 {
-		s.held = &frame.Outgoing{Message: o.Message, Prefix: o.Prefix}
-	} else {
+	switch m := (packed{o.Message, o.Prefix}); {
+	case !s.repeating:
 		s.queued.Message, s.queued.Prefix = o.Message, o.Prefix
+	case s.backlog == nil:
+		s.backlog = &backlog{messages: []packed{m}}
+	default:
+		s.backlog.messages = append(s.backlog.messages, m)
 	}
 	s.issued++
 	s.bytes += uint64(frame.PrefixLen + o.Message.Len())
 }
 
-// acceptEnd queues the end of this half, behind what is held.
+// acceptEnd queues the end of this half, behind the backlog.
 func (s *sendSide) acceptEnd(o *frame.Outgoing) {
-	if s.held != nil {
-		s.held.End = true
+	if s.backlog != nil {
+		s.backlog.end = true
 	} else {
 		s.queued.End, s.queued.Trailers = true, o.Trailers
 	}
@@ -77,9 +102,34 @@ func (s *sendSide) drop() {
 	s.queued.Message.Free()
 	s.queued.Trailers.Free()
 	s.queued = frame.Outgoing{}
-	if s.held != nil {
-		s.held.Message.Free()
-		s.held = nil
+	if s.backlog != nil {
+		for _, m := range s.backlog.messages {
+			m.body.Free()
+		}
+		s.backlog = nil
+	}
+}
+
+// takeUnsent empties the queue and the backlog, and returns the messages there were, the
+// last that were accepted.
+func (s *sendSide) takeUnsent() (left []packed) {
+	if s.queued.Message != nil {
+		left = append(left, packed{s.queued.Message, s.queued.Prefix})
+	}
+	if s.backlog != nil {
+		left = append(left, s.backlog.messages...)
+	}
+	s.queued.Headers.Free()
+	s.queued, s.backlog = frame.Outgoing{}, nil
+	return left
+}
+
+// advance queues the first message of the backlog, and the end if it is the last.
+func (s *sendSide) advance() {
+	b := s.backlog
+	s.queued.Message, s.queued.Prefix = b.messages[0].body, b.messages[0].prefix
+	if b.messages = b.messages[1:]; len(b.messages) == 0 {
+		s.queued.End, s.backlog = b.end, nil
 	}
 }
 
@@ -119,6 +169,9 @@ func (c *Call) sendLocked(p *parcel, a *after, lane *cq.Lane) {
 		c.settleLocked(SendMessageOp, false, lane)
 	default:
 		s.accept(&p.out)
+		if c.caller != nil {
+			c.caller.replay.retry.charge(s)
+		}
 		if p.passing != nil {
 			p.passing.passage.sent.add(p.passing.size)
 		}
@@ -148,7 +201,7 @@ func (c *Call) startLocked(p *parcel) {
 // endSendingLocked notes that the end of this half is on its way out.
 func (c *Call) endSendingLocked(p *parcel) {
 	s := &c.send
-	isEnding := s.queued.End || s.held != nil && s.held.End
+	isEnding := s.queued.End || s.backlog != nil && s.backlog.end
 	if p.bare || isEnding && s.state == sendOpen {
 		s.state.to(sendClosed)
 	}
@@ -161,12 +214,12 @@ func (c *Call) dispatchLocked(a *after) {
 	case s.state == sendIdle || s.handing > 0:
 		return
 	case c.stream == nil:
-		if !c.asked {
-			c.asked, a.open = true, true
+		if c.open == noStream {
+			c.askLocked(a)
 		}
 		return
 	case !c.isServer():
-		c.caller.replay.keep(&s.queued)
+		c.caller.replay.keep(&s.queued, s.turn())
 	}
 	a.stream, a.out = c.stream, s.queued
 	s.queued = frame.Outgoing{}
@@ -231,12 +284,13 @@ func (c *Call) sentLocked(sent frame.Sent, a *after, lane *cq.Lane) {
 	if s.sent.Headers {
 		c.settleLocked(SendInitialMetadataOp, true, lane)
 	}
+	s.repeating = s.repeating && s.sent.Messages < s.issued
 	switch {
 	case s.sent.Messages >= s.issued || s.hinted && c.isBufferedLocked():
 		s.hinted = false
 		c.settleLocked(SendMessageOp, true, lane)
-	case s.held != nil && s.sent.Messages > 0:
-		s.queued, s.held = *s.held, nil
+	case s.backlog != nil && s.sent.Messages >= s.turn():
+		s.advance()
 		c.handOverLocked(a)
 	}
 	if !s.sent.End {

@@ -31,6 +31,9 @@ type Settings struct {
 	Compressor string
 	// Logger gets what goes wrong and no event tells; nil: nobody does.
 	Logger *slog.Logger
+	// RetryThrottling is for all calls with the same Settings, and those made of them; it
+	// must be valid. Clients only.
+	RetryThrottling RetryThrottling
 	// Filters are what the calls pass through, the outermost first. Panicked gets
 	// what they panic with, and the stack; default a line in Logger, or in
 	// [slog.Default] without one.
@@ -39,6 +42,7 @@ type Settings struct {
 
 	lists  *sharedLists
 	alarms *alarms
+	tokens *tokens // nil: none
 }
 
 // RecvLimit is what MaxRecvMessage n means, in bytes; negative: unlimited.
@@ -73,7 +77,7 @@ func NewSettings(s Settings) *Settings {
 	if s.Panicked == nil {
 		s.Panicked = LogPanics(s.Logger)
 	}
-	s.lists, s.alarms = new(sharedLists), new(alarms)
+	s.lists, s.alarms, s.tokens = new(sharedLists), new(alarms), newTokens(s.RetryThrottling)
 	return &s
 }
 

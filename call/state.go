@@ -28,6 +28,41 @@ func (p *phase) to(next phase) {
 	*p = next
 }
 
+// openState is how a client's call comes to its stream.
+//
+//	noStream ──INIT──► asking ──Bind──► bound
+//	   ▲ ▲               ▲ │ ▲            │ the attempt was unprocessed
+//	   │ └─ Fail, end ───┼─┤ └────────────┤
+//	   │        back-off │ │ Fail         │ it failed, and the policy has another
+//	   └─────── end ── resting ◄──────────┘
+//
+// Fail ends a call that rests.
+type openState uint8
+
+const (
+	noStream openState = iota // none was asked for, or none will be any more
+	asking                    // Open awaits its answer
+	bound
+	resting // a call that failed waits before it is sent again
+)
+
+var openStateNames = [...]string{"none", "asking", "bound", "resting"}
+
+func (s openState) String() string { return openStateNames[s] }
+
+// openSteps is the drawing: where each state may lead.
+var openSteps = [...]uint8{
+	noStream: 1 << asking, asking: 1<<noStream | 1<<bound | 1<<resting, bound: 1<<asking | 1<<resting,
+	resting: 1<<asking | 1<<noStream,
+}
+
+func (s *openState) to(next openState) {
+	if openSteps[*s]&(1<<next) == 0 {
+		panic(fmt.Sprintf("BUG: call: stream %v -> %v", *s, next))
+	}
+	*s = next
+}
+
 // sendState is this side's half of the stream.
 //
 //	sendIdle ──INIT──► sendOpen ──CLOSE, STATUS──► sendClosed

@@ -44,12 +44,15 @@ type Stream interface {
 // Opener finds a stream for a client call: a channel.
 type Opener interface {
 	// Open is asked once per attempt, on the goroutine that started
-	// SendInitialMetadata or found the previous attempt unprocessed, with no
-	// lock held; it must not block. The answer, at once or later and from any
-	// goroutine, is exactly one c.Bind or c.Fail.
+	// SendInitialMetadata, found the previous attempt unprocessed or has waited for the
+	// back-off, with no lock held; it must not block. The answer, at once or later and from
+	// any goroutine, is exactly one c.Bind or c.Fail.
 	Open(c *Call)
-	// Forget says that the call ended before Open was answered. An answer that
-	// is already on its way is harmless.
+	// Rest says that an attempt has failed and Open will be asked for another, or Forget be
+	// told, after a back-off. Until then c.Fail ends the call: a channel that closes calls it.
+	Rest(c *Call)
+	// Forget says that the call ended before Open was answered, or while it rested. An
+	// answer that is already on its way is harmless.
 	Forget(c *Call)
 	// Obstacle says why Open is not answered yet, nil if nothing is known. It is asked
 	// of a call whose time is over, with no lock held.
@@ -61,6 +64,9 @@ type Opener interface {
 type Attempt struct {
 	call *Call
 }
+
+// IsFirst reports whether the call had no attempt before.
+func (t *Attempt) IsFirst() bool { return t == &t.call.first }
 
 // OnHeaders takes one header block: informational, initial or trailing. It is
 // lent for the duration of the call.

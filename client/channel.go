@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -38,6 +40,7 @@ type Channel struct {
 	err     error  // TransientFailure: the last connect error
 	seq     uint64 // of the latest update
 	waiting waitList
+	resting map[*call.Call]struct{} // that failed and will be sent again; nil: there never was one
 	watch   watchList
 	methods map[methodKey]*RegisteredMethod
 	idle    *time.Timer
@@ -74,10 +77,13 @@ func NewChannel(target string, opts ...Option) (*Channel, error) {
 	case ch.cfg.secure != nil:
 		scheme = "https"
 	}
+	if err := ch.cfg.checkRetries(); err != nil {
+		return nil, fmt.Errorf("channel to %q: %w", target, err)
+	}
 	ch.settings = call.NewSettings(call.Settings{
 		Scheme: scheme, UserAgent: ch.cfg.userAgent,
 		Codec: ch.cfg.codec, Compressors: ch.cfg.compressors, Logger: ch.cfg.logger,
-		Filters: ch.cfg.filters, Panicked: ch.cfg.panicked,
+		Filters: ch.cfg.filters, Panicked: ch.cfg.panicked, RetryThrottling: ch.cfg.throttling,
 	})
 	if ch.cfg.authority != "" {
 		ch.authority = ch.cfg.authority
@@ -126,7 +132,8 @@ func (ch *Channel) Close() error {
 		return nil
 	}
 	ch.picker, ch.err = nil, ErrChannelClosed
-	waiting := ch.waiting.takeAll()
+	waiting := append(ch.waiting.takeAll(), slices.Collect(maps.Keys(ch.resting))...)
+	clear(ch.resting)
 	told := ch.moveLocked(Shutdown)
 	if ch.idle != nil {
 		ch.idle.Stop()
@@ -189,6 +196,7 @@ func (ch *Channel) onUpdate(u update) {
 // then the call waits.
 func (ch *Channel) pick(w waiting) (picker, error) {
 	ch.mu.Lock()
+	delete(ch.resting, w.call)
 	if ch.picker != nil {
 		defer ch.mu.Unlock()
 		return ch.picker, nil

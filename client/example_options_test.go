@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/cqrpc/cqrpc"
+	"github.com/cqrpc/cqrpc/call"
 	"github.com/cqrpc/cqrpc/client"
 	pb "github.com/cqrpc/cqrpc/examples/helloworld/greeterpb"
 	"github.com/cqrpc/cqrpc/server"
@@ -140,4 +141,40 @@ func ExampleWithTLS() {
 	// Output:
 	// Hello gopher OK false
 	//  UNAVAILABLE true
+}
+
+// Calls that a busy server refuses are sent again, as those of all styles are: here the first
+// two attempts are in vain. The server asks for the second one after 5 ms.
+func ExampleWithRetry() {
+	address, stop := serve(func(ctx context.Context, req *pb.HelloRequest) (*pb.HelloReply, error) {
+		in, _ := server.Incoming(ctx)
+		attempt := in.Metadata.Get("grpc-previous-rpc-attempts")
+		switch attempt {
+		case "":
+			must(server.SetTrailer(ctx, cqrpc.Pairs("grpc-retry-pushback-ms", "5")))
+			return nil, cqrpc.Errorf(cqrpc.CodeUnavailable, "busy")
+		case "1":
+			return nil, cqrpc.Errorf(cqrpc.CodeUnavailable, "still busy")
+		}
+		return &pb.HelloReply{Message: "Hello " + req.GetName() + ", after " + attempt}, nil
+	})
+	defer stop()
+	ch, err := client.NewChannel(address, client.WithInsecure(),
+		client.WithRetry(call.RetryPolicy{
+			MaxAttempts: 4, InitialBackoff: 10 * time.Millisecond, MaxBackoff: time.Second, BackoffMultiplier: 2,
+			Codes: []cqrpc.Code{cqrpc.CodeUnavailable},
+		}, "/helloworld.Greeter/"), // all methods of the service
+		client.WithRetryThrottling(call.RetryThrottling{MaxTokens: 10, TokenRatio: 0.1}))
+	must(err)
+	defer ch.Close()
+
+	reply, err := client.Unary(context.Background(), ch, sayHello, &pb.HelloRequest{Name: "gopher"})
+	fmt.Println(reply.GetMessage(), err)
+
+	_, err = client.Unary(context.Background(), ch, sayHello, &pb.HelloRequest{Name: "gopher"},
+		client.WithCallRetry(call.RetryPolicy{})) // not this one
+	fmt.Println(err)
+	// Output:
+	// Hello gopher, after 2 <nil>
+	// UNAVAILABLE: busy
 }

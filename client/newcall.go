@@ -37,7 +37,6 @@ func (ch *Channel) newCall(cfg *callConfig) *call.Call {
 type pieces struct {
 	call   call.ClientCall
 	stream transport.Stream
-	isUsed bool // the stream; of the goroutine that answers Open
 }
 
 func (ch *Channel) newCallIn(p *pieces, cfg call.Config) *call.Call {
@@ -49,11 +48,11 @@ func (ch *Channel) newCallIn(p *pieces, cfg call.Config) *call.Call {
 // newStream makes a stream of conn for the current attempt of a call.
 func newStream(conn *transport.Conn, c *call.Call) (*transport.Stream, error) {
 	p, ok := c.Room().(*pieces)
-	if !ok || p.isUsed {
-		return conn.NewStream(c.Receiver())
+	attempt := c.Receiver()
+	if !ok || !attempt.IsFirst() {
+		return conn.NewStream(attempt)
 	}
-	err := conn.InitStream(&p.stream, c.Receiver())
-	p.isUsed = err == nil
+	err := conn.InitStream(&p.stream, attempt)
 	return &p.stream, err
 }
 
@@ -61,6 +60,9 @@ func newStream(conn *transport.Conn, c *call.Call) (*transport.Stream, error) {
 func (ch *Channel) callConfig(method string, opts []CallOption) callConfig {
 	cfg := ch.base
 	cfg.Method = method
+	if ch.cfg.retries != nil {
+		cfg.Retry = ch.cfg.retries.of(method, cfg.Retry)
+	}
 	if len(opts) > 0 {
 		cfg = configured(cfg, opts)
 	}

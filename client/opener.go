@@ -42,9 +42,29 @@ func (o *opener) Obstacle() error {
 	return o.err
 }
 
-// Forget drops a call that ended while it waited.
+// Rest notes a call that waits to be sent again, for Close.
+func (o *opener) Rest(c *call.Call) {
+	o.mu.Lock()
+	isShut := o.state == Shutdown
+	if !isShut {
+		if o.resting == nil {
+			o.resting = make(map[*call.Call]struct{})
+		}
+		o.resting[c] = struct{}{}
+	}
+	o.mu.Unlock()
+	switch {
+	case isShut:
+		c.Fail(unavailable(ErrChannelClosed))
+	case c.Finished(): // its Forget may have come before it was listed
+		o.Forget(c)
+	}
+}
+
+// Forget drops a call that ended while it waited, for a connection or to be sent again.
 func (o *opener) Forget(c *call.Call) {
 	o.mu.Lock()
 	o.waiting.remove(c)
+	delete(o.resting, c)
 	o.mu.Unlock()
 }

@@ -41,6 +41,8 @@ type config struct {
 	codec       codec.Codec
 	logger      *slog.Logger
 	defaults    []CallOption
+	retries     retries // nil: none
+	throttling  call.RetryThrottling
 	filters     []call.Filter
 	panicked    func(method string, v any, stack []byte) // of a filter
 }

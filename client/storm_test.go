@@ -11,7 +11,10 @@ import (
 	"time"
 
 	"github.com/cqrpc/cqrpc"
+	"github.com/cqrpc/cqrpc/call"
 	"github.com/cqrpc/cqrpc/codec"
+	"github.com/cqrpc/cqrpc/cq"
+	"github.com/cqrpc/cqrpc/frame"
 	"github.com/cqrpc/cqrpc/internal/leak"
 	"github.com/cqrpc/cqrpc/internal/memconn"
 	"github.com/cqrpc/cqrpc/transport"
@@ -27,7 +30,7 @@ type unsteady struct {
 	conns []*transport.Conn // guarded by mu
 }
 
-func newUnsteady(tb testing.TB) *unsteady {
+func newUnsteady(tb testing.TB, h transport.Handler) *unsteady {
 	u := &unsteady{listener: memconn.Listen()}
 	u.served.Go(func() {
 		for {
@@ -35,7 +38,7 @@ func newUnsteady(tb testing.TB) *unsteady {
 			if err != nil {
 				return
 			}
-			conn := transport.New(transport.Server, nc, transport.Config{}, echoHandler{})
+			conn := transport.New(transport.Server, nc, transport.Config{}, h)
 			u.mu.Lock()
 			u.conns = append(u.conns, conn)
 			u.mu.Unlock()
@@ -47,6 +50,30 @@ func newUnsteady(tb testing.TB) *unsteady {
 		u.disturb((*transport.Conn).Close)
 	})
 	return u
+}
+
+// persistently has calls repeated that are refused.
+func persistently() Option {
+	return WithRetry(call.RetryPolicy{
+		MaxAttempts: 5, InitialBackoff: time.Microsecond, MaxBackoff: time.Millisecond, BackoffMultiplier: 2,
+		Codes: []cqrpc.Code{cqrpc.CodeUnavailable},
+	})
+}
+
+// fickleHandler is echoHandler, but for first attempts of calls.
+type fickleHandler struct{ echoHandler }
+
+func (f fickleHandler) OnStream(s *transport.Stream, h *frame.Headers, lane *cq.Lane) {
+	if h.Value("grpc-previous-rpc-attempts") != "" {
+		f.echoHandler.OnStream(s, h, lane)
+		return
+	}
+	s.Accept(&echo{stream: s, done: true})
+	l := frame.NewHeaderList()
+	l.Add(":status", "200")
+	l.Add("content-type", "application/grpc")
+	l.Add("grpc-status", "14")
+	s.Send(frame.Outgoing{Trailers: l, End: true})
 }
 
 // disturb ends every connection, one way or another.
@@ -86,14 +113,17 @@ func TestCallsOverAnUnsteadyNetwork(t *testing.T) {
 		"to each address": {WithBalancing(RoundRobin)},
 		"two to each":     {WithBalancing(RoundRobin), WithConnections(2)},
 	} {
-		t.Run(name, func(t *testing.T) { weather(t, opts...) })
+		t.Run(name, func(t *testing.T) { weather(t, echoHandler{}, opts...) })
+		t.Run(name+", calls refused at first", func(t *testing.T) {
+			weather(t, fickleHandler{}, append(opts, persistently())...)
+		})
 	}
 }
 
-func weather(t *testing.T, opts ...Option) {
+func weather(t *testing.T, h transport.Handler, opts ...Option) {
 	leak.Check(t)
 	leak.Buffers(t)
-	u := newUnsteady(t)
+	u := newUnsteady(t, h)
 	ch, err := NewChannel("mem.test:50051", append(opts, WithInsecure(), WithCodec(codec.Bytes()),
 		WithBackoff(Backoff{Initial: time.Microsecond, Max: time.Millisecond, Jitter: -1}),
 		optionFunc(func(c *config) { c.dial, c.resolve = u.dial, someAddresses }))...)
@@ -141,11 +171,16 @@ func weather(t *testing.T, opts ...Option) {
 
 // Close meets calls in every stage of their start.
 func TestCloseRacesWithCalls(t *testing.T) {
+	t.Run("answered", func(t *testing.T) { closeAmongCalls(t, echoHandler{}) })
+	t.Run("refused at first", func(t *testing.T) { closeAmongCalls(t, fickleHandler{}, persistently()) })
+}
+
+func closeAmongCalls(t *testing.T, h transport.Handler, opts ...Option) {
 	leak.Check(t)
 	leak.Buffers(t)
 	for i := range 50 {
-		u := newUnsteady(t)
-		ch := echoChannel(t, WithDialer(u.dial), WithConnections(1+i%2))
+		u := newUnsteady(t, h)
+		ch := echoChannel(t, append(opts, WithDialer(u.dial), WithConnections(1+i%2))...)
 		var calling sync.WaitGroup
 		for range 8 {
 			calling.Go(func() {

@@ -39,6 +39,7 @@ func (c *client) Open(k *call.Call) {
 
 // Forget implements call.Opener.
 func (c *client) Forget(*call.Call) {}
+func (c *client) Rest(*call.Call)   {}
 func (c *client) Obstacle() error   { return nil }
 
 // unary makes one unary call.

@@ -1,0 +1,239 @@
+package call
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/cqrpc/cqrpc"
+	"github.com/cqrpc/cqrpc/cq"
+	"github.com/cqrpc/cqrpc/frame"
+)
+
+// RetryPolicy says which failed calls are sent again, how often and when (gRFC A6,
+// retryPolicy of a service config). All fields but Buffer must be set.
+//
+// An attempt has failed by its status, whether the server has sent that or it stands for a
+// stream or connection that was lost, or could not be had. It is repeated as long as nothing of
+// a response has come: with the response's headers the call is committed, for these are the
+// application's. So servers send failures that may be repeated before any headers, as
+// Trailers-Only. The call's deadline holds for all attempts and the time between; what the
+// application is told, trailing metadata included, is of the last one.
+//
+// Servers may say how long to wait by the trailing metadata grpc-retry-pushback-ms, or by a
+// negative value that there is to be no other attempt. They are told how many attempts there
+// were before by grpc-previous-rpc-attempts, from the second on.
+//
+// Attempts that the server provably did not act on are repeated beside, at once and without
+// being counted, as those of calls without a policy.
+type RetryPolicy struct {
+	// MaxAttempts is how often a call is sent, the first time included: 2 to 5; more is
+	// taken for 5.
+	MaxAttempts int
+	// InitialBackoff is the time before the second attempt, MaxBackoff bounds it before all.
+	// Both are more than zero, and taken 20 % longer or shorter at random.
+	InitialBackoff, MaxBackoff time.Duration
+	// BackoffMultiplier is applied for each further attempt; more than zero.
+	BackoffMultiplier float64
+	// Codes are the statuses of attempts that may be repeated, at least one and none of them
+	// OK. The server may have acted on such an attempt, also where it is UNAVAILABLE: a method
+	// with a policy is one that may be called twice.
+	Codes []cqrpc.Code
+	// Buffer bounds the messages that a call keeps to send them again, in bytes, where each
+	// counts 128 beside its own. A call that sends more has no other attempt. Default and
+	// zero: 256 KiB; negative: unlimited.
+	Buffer int
+}
+
+const (
+	// maxAttempts is the most that a policy is heard for (gRFC A6, Limits on Retries and
+	// Hedges).
+	maxAttempts = 5
+	// defaultRetryBuffer is grpc.per_rpc_retry_buffer_size's default, in bytes.
+	defaultRetryBuffer = 256 << 10
+	// retryJitter is the part of a back-off by which it is longer or shorter, at most.
+	retryJitter = 0.2
+)
+
+// Validate reports what is wrong with p (gRFC A6, Validation of retryPolicy).
+func (p *RetryPolicy) Validate() error {
+	switch {
+	case p.MaxAttempts < 2:
+		return fmt.Errorf("retry policy: MaxAttempts is %d; want at least 2", p.MaxAttempts)
+	case p.InitialBackoff <= 0:
+		return fmt.Errorf("retry policy: InitialBackoff is %v; want more than 0", p.InitialBackoff)
+	case p.MaxBackoff <= 0:
+		return fmt.Errorf("retry policy: MaxBackoff is %v; want more than 0", p.MaxBackoff)
+	case !(p.BackoffMultiplier > 0): // nor not a number
+		return fmt.Errorf("retry policy: BackoffMultiplier is %v; want more than 0", p.BackoffMultiplier)
+	case len(p.Codes) == 0:
+		return fmt.Errorf("retry policy: no Codes")
+	}
+	for _, code := range p.Codes {
+		if code == cqrpc.CodeOK || code > cqrpc.CodeUnauthenticated {
+			return fmt.Errorf("retry policy: a call cannot fail with %v", code)
+		}
+	}
+	return nil
+}
+
+// delay is how long to wait before the n-th attempt after the first, or after one of which
+// the server has set the time. random is in [0,1).
+func (p *RetryPolicy) delay(n int, random float64) time.Duration {
+	d := min(float64(p.InitialBackoff)*math.Pow(p.BackoffMultiplier, float64(n-1)), float64(p.MaxBackoff))
+	return time.Duration(min(d*(1+retryJitter*(2*random-1)), math.MaxInt64/2))
+}
+
+func (p *RetryPolicy) buffer() uint64 {
+	switch {
+	case p.Buffer == 0:
+		return defaultRetryBuffer
+	case p.Buffer < 0:
+		return math.MaxUint64
+	}
+	return uint64(p.Buffer)
+}
+
+// retrying is what a client call with a policy has beside. Guarded by Call.mu.
+type retrying struct {
+	policy   *RetryPolicy // immutable
+	messages []packed     // kept to be sent again, behind the first
+	previous int          // attempts that were repeated by the policy
+	backoffs int          // of those, since the server has set the time
+	spent    bool         // there is no other attempt: too much was sent
+	failure  *verdict     // of the latest
+	timer    *time.Timer  // nil until the call rests
+}
+
+// setRetry gives a new call its policy.
+func (c *Call) setRetry(p *RetryPolicy) {
+	if err := p.Validate(); err != nil {
+		c.abandon(cqrpc.Status{Code: cqrpc.CodeInternal, Message: err.Error()}, err)
+		return
+	}
+	c.caller.replay.retry = &retrying{policy: p}
+}
+
+// charge notes that a message was accepted, of which there may now be too many to keep.
+func (r *retrying) charge(s *sendSide) {
+	if r != nil && s.bytes+messageRoom*s.issued > r.policy.buffer() {
+		r.spent = true
+	}
+}
+
+// failedLocked ends an attempt, with its call unless that has another one.
+func (c *Call) failedLocked(v *verdict, a *after, lane *cq.Lane) {
+	if !c.retriesLocked(v, a) {
+		c.concludeLocked(v, a, lane)
+	}
+}
+
+// retriesLocked reports whether the policy of a client's call has another attempt after one
+// that has failed with v, and lets the call rest before it. An attempt is to be judged once.
+func (c *Call) retriesLocked(v *verdict, a *after) bool {
+	if c.caller == nil || c.caller.replay.retry == nil || c.phase != running {
+		return false
+	}
+	pause, ok := c.caller.replay.next(v, c.shared().tokens)
+	if !ok {
+		return false
+	}
+	if v.how == byViolation {
+		a.stream, a.reset, a.code = c.stream, true, resetCode(v.status.Code)
+	}
+	c.repeatLocked()
+	c.open.to(resting)
+	a.rest, a.pause = true, pause
+	return true
+}
+
+// next is how long to wait for the next attempt after one that has failed with v, and
+// whether there is to be one. Failures count whether or not (gRFC A6, Throttling).
+func (r *replay) next(v *verdict, t *tokens) (pause time.Duration, ok bool) {
+	y := r.retry
+	pause, isSet, isRefused := pushback(v.trailing)
+	isRetryable := slices.Contains(y.policy.Codes, v.status.Code)
+	if !isRetryable && !isRefused || !t.fail() {
+		return 0, false
+	}
+	if !isRetryable || isRefused || !r.isOpen() || y.previous+1 >= min(y.policy.MaxAttempts, maxAttempts) {
+		return 0, false
+	}
+	y.previous++
+	y.failure = v.keep()
+	if isSet {
+		y.backoffs = 0
+		return pause, true
+	}
+	y.backoffs++
+	return y.policy.delay(y.backoffs, rand.Float64()), true
+}
+
+// isOpen reports whether the policy may have another attempt.
+func (r *replay) isOpen() bool {
+	return r.retry != nil && !r.retry.spent && !r.committed && r.headers != nil
+}
+
+// pushback reads grpc-retry-pushback-ms off the trailing metadata: how long the server wants
+// the call to wait, if it says so, or that it refuses another attempt (gRFC A6, Pushback).
+func pushback(md cqrpc.Metadata) (d time.Duration, isSet, isRefused bool) {
+	values := md.Values("grpc-retry-pushback-ms")
+	if len(values) == 0 {
+		return 0, false, false
+	}
+	ms, err := strconv.ParseUint(values[0], 10, 31)
+	if err != nil || len(values) > 1 {
+		return 0, false, true
+	}
+	return time.Duration(ms) * time.Millisecond, true, false
+}
+
+// rest sets the timer of a call that rests, unless that has ended.
+func (c *Call) rest(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.open != resting {
+		return
+	}
+	r := c.caller.replay.retry
+	if r.timer == nil {
+		r.timer = time.AfterFunc(d, c.wake)
+	} else {
+		r.timer.Reset(d)
+	}
+}
+
+// wake begins the next attempt. It is run by the timer.
+func (c *Call) wake() {
+	var a after
+	c.mu.Lock()
+	if c.open == resting {
+		c.askLocked(&a)
+	}
+	c.mu.Unlock()
+	a.perform(c)
+}
+
+// stop is for calls that end.
+func (r *retrying) stop() {
+	if r != nil && r.timer != nil {
+		r.timer.Stop()
+	}
+}
+
+// previousAttempts tells a server which attempt it has.
+const previousAttempts = "grpc-previous-rpc-attempts"
+
+// count writes into headers, which are this attempt's, how many there were before.
+func (r *retrying) count(l *frame.HeaderList) {
+	if r == nil || r.previous == 0 {
+		return
+	}
+	if last := len(l.Fields) - 1; l.Fields[last].Name == previousAttempts {
+		l.Fields = l.Fields[:last]
+	}
+	l.Add(previousAttempts, strconv.Itoa(r.previous))
+}
