@@ -2,10 +2,13 @@ package conformance
 
 import (
 	"context"
+	"fmt"
 	"io"
+	"strconv"
 	"strings"
 
 	"github.com/cqrpc/cqrpc"
+	"github.com/cqrpc/cqrpc/call"
 	"github.com/cqrpc/cqrpc/internal/parity"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/backoff"
@@ -33,7 +36,11 @@ func newGRPCGo(d parity.Dialing, more ...grpc.DialOption) (*grpc.ClientConn, err
 			Backoff:           backoff.Config{BaseDelay: parity.Quickly, MaxDelay: parity.Quickly},
 			MinConnectTimeout: parity.Patience,
 		}),
-		grpc.WithDisableRetry(), // the pairing is about one attempt
+	}
+	if d.Retry != nil {
+		opts = append(opts, grpc.WithDefaultServiceConfig(retryConfig(d.Retry)))
+	} else {
+		opts = append(opts, grpc.WithDisableRetry()) // the pairing is about one attempt
 	}
 	if d.Credentials == nil {
 		opts = append(opts, grpc.WithTransportCredentials(insecure.NewCredentials()))
@@ -50,6 +57,17 @@ func newGRPCGo(d parity.Dialing, more ...grpc.DialOption) (*grpc.ClientConn, err
 		opts = append(opts, grpc.WithAuthority(d.Authority))
 	}
 	return grpc.NewClient("passthrough:///"+d.Address, append(opts, more...)...)
+}
+
+// retryConfig is a service config with a policy for all calls.
+func retryConfig(p *call.RetryPolicy) string {
+	codes := make([]string, len(p.Codes))
+	for i, code := range p.Codes {
+		codes[i] = strconv.Quote(code.String())
+	}
+	return fmt.Sprintf(`{"methodConfig": [{"name": [{}], "retryPolicy": {"maxAttempts": %d, "initialBackoff": "%.9fs",
+		"maxBackoff": "%.9fs", "backoffMultiplier": %g, "retryableStatusCodes": [%s]}}]}`,
+		p.MaxAttempts, p.InitialBackoff.Seconds(), p.MaxBackoff.Seconds(), p.BackoffMultiplier, strings.Join(codes, ","))
 }
 
 // grpcgoCall is a call with its options translated.

@@ -10,7 +10,7 @@ import (
 // The reference at either end.
 var (
 	grpcgoClient = parity.CallerKind{Name: "grpc-go", Dial: dialGRPCGo, Lacks: []parity.Feature{
-		parity.Cardinality, parity.Encoding, parity.CallerFilter,
+		parity.Cardinality, parity.Encoding, parity.CallerFilter, parity.Pause,
 	}}
 	grpcgoServer = parity.HostKind{Name: "grpc-go", Serve: serveGRPCGo, Lacks: []parity.Feature{
 		parity.TryCancel, parity.Cardinality, parity.Encoding, parity.HostFilter,

@@ -51,7 +51,11 @@ func callPeer(t *testing.T, p *stranger, from parity.CallerKind) {
 	defer h.stop()
 	c := rawCaller{peer: p, wire: new(parity.Wire)}
 	var err error
-	c.Caller, err = from.Dial(parity.Dialing{Address: h.address, Options: rawOptions(
+	policy := &call.RetryPolicy{
+		MaxAttempts: 3, InitialBackoff: time.Millisecond, MaxBackoff: time.Millisecond, BackoffMultiplier: 1,
+		Codes: []cqrpc.Code{cqrpc.CodeUnavailable},
+	}
+	c.Caller, err = from.Dial(parity.Dialing{Address: h.address, Retry: policy, Options: rawOptions(
 		func(ctx context.Context, network, address string) (net.Conn, error) {
 			nc, err := new(net.Dialer).DialContext(ctx, network, address)
 			if err != nil {
@@ -75,6 +79,7 @@ func callPeer(t *testing.T, p *stranger, from parity.CallerKind) {
 		{"deadline", rawCaller.deadline},
 		{"cancel", rawCaller.cancel},
 		{"gzip", rawCaller.gzip},
+		{"retry", rawCaller.retry},
 	} {
 		t.Run(test.name, func(t *testing.T) { test.run(c, t) })
 	}
@@ -216,6 +221,44 @@ func (c rawCaller) cancel(t *testing.T) {
 	parity.Want(t, "WaitEnded", err)
 	if string(res) != "yes" {
 		t.Error("server has not seen a Hang end")
+	}
+}
+
+// retry makes calls of which the server refuses two attempts, or three, which is one too many.
+func (c rawCaller) retry(t *testing.T) {
+	busy := func(attempts string) parity.Options { return parity.Options{Metadata: cqrpc.Pairs("x-busy", attempts)} }
+	res, err := c.call(parity.Within(t), "Unary", []byte("a"), busy("2"))
+	parity.Want(t, "Unary", err)
+	if string(res) != "a" {
+		t.Errorf("response %q", res)
+	}
+	_, err = c.call(parity.Within(t), "Unary", []byte("a"), busy("3"))
+	parity.WantStatus(t, "Unary", err, cqrpc.CodeUnavailable, "busy")
+
+	o := busy("2")
+	o.Method = raw("Bidi")
+	s, err := c.BidiStream(parity.Within(t), o)
+	parity.Want(t, "BidiStream", err)
+	for i := range 10 {
+		rally(t, s, parity.Noise(i*1000, uint64(i)))
+	}
+	parity.Want(t, "CloseSend", s.CloseSend())
+	_, err = s.Recv()
+	parity.WantEnd(t, "after CloseSend", err)
+
+	o.Method = raw("ClientStream")
+	in, err := c.ClientStream(parity.Within(t), o)
+	parity.Want(t, "ClientStream", err)
+	var all []byte
+	for i := range 10 {
+		req := parity.Noise(i*1000, uint64(i))
+		all = append(all, req...)
+		parity.Want(t, "Send", in.Send(req))
+	}
+	res, err = in.CloseAndRecv()
+	parity.Want(t, "CloseAndRecv", err)
+	if !bytes.Equal(res, all) {
+		t.Errorf("response of %d bytes, want the %d of the requests", len(res), len(all))
 	}
 }
 

@@ -27,7 +27,8 @@ import (
 //	WaitEnded     answers when a Hang has been cancelled; the peers' only
 //
 // The first four echo metadata x-echo and x-echo-bin, initial and trailing, or
-// fail with the code in x-fail and the message in x-fail-message-bin.
+// fail with the code in x-fail and the message in x-fail-message-bin. The peers' fail
+// with UNAVAILABLE, before anything else, while grpc-previous-rpc-attempts is less than x-busy.
 func raw(name string) string { return "/conformance.Raw/" + name }
 
 type rawMessage = parity.Message

@@ -16,10 +16,12 @@ ended = threading.Event()  # a Hang has been cancelled
 
 def begin(context):
     """Echo metadata, or fail as it says."""
+    asked = dict(context.invocation_metadata())
+    if int(asked.get("grpc-previous-rpc-attempts", 0)) < int(asked.get("x-busy", 0)):
+        context.abort(grpc.StatusCode.UNAVAILABLE, "busy")
     md = [(k, v) for k, v in context.invocation_metadata() if k.startswith("x-echo")]
     context.send_initial_metadata(md)
     context.set_trailing_metadata(md)
-    asked = dict(context.invocation_metadata())
     if "x-fail" in asked:
         code = next(c for c in grpc.StatusCode if c.value[0] == int(asked["x-fail"]))
         context.abort(code, asked["x-fail-message-bin"].decode("utf-8"))

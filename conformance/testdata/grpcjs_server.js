@@ -35,6 +35,8 @@ const hasEnded = new Promise((resolve) => { ended = resolve; });
 
 // begin echoes metadata and returns the trailing, or the status to fail with.
 function begin(call) {
+  const [busy, previous] = ['x-busy', 'grpc-previous-rpc-attempts'].map((key) => Number(call.metadata.get(key)[0] || 0));
+  if (previous < busy) return { failure: { code: grpc.status.UNAVAILABLE, details: 'busy' } };
   const header = new grpc.Metadata();
   const trailer = new grpc.Metadata();
   for (const key of ['x-echo', 'x-echo-bin']) {

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/cqrpc/cqrpc"
+	"github.com/cqrpc/cqrpc/call"
 	"github.com/cqrpc/cqrpc/client"
 )
 
@@ -64,11 +65,12 @@ func (o Options) named(m method) method {
 // Dialing says how to connect.
 type Dialing struct {
 	Address     string
-	Credentials *Credentials    // nil: plaintext
-	Window      int             // receive window of streams and, at least, of the connection, fixed; 0: as it comes
-	UserAgent   string          // product, "": none
-	Authority   string          // "": the address
-	Options     []client.Option // besides, for callers of this library
+	Credentials *Credentials      // nil: plaintext
+	Window      int               // receive window of streams and, at least, of the connection, fixed; 0: as it comes
+	UserAgent   string            // product, "": none
+	Authority   string            // "": the address
+	Retry       *call.RetryPolicy // of all calls; nil: none
+	Options     []client.Option   // besides, for callers of this library
 }
 
 // CallerKind makes clients of one style.
@@ -88,6 +90,8 @@ const (
 	Cardinality Feature = "cardinality"
 	// Encoding is a message that is encoded once for many streams: BufferSender.
 	Encoding Feature = "encoding"
+	// Pause is CANCELLED for who cancels between two attempts. grpc-go may tell of the first.
+	Pause Feature = "cancel between attempts"
 	// HostFilter and CallerFilter are filters, at servers and at clients of this library.
 	HostFilter   Feature = "filters of servers"
 	CallerFilter Feature = "filters of clients"

@@ -27,6 +27,9 @@ func NewChannel(d Dialing) (*client.Channel, error) {
 	if d.Authority != "" {
 		opts = append(opts, client.WithAuthority(d.Authority))
 	}
+	if d.Retry != nil {
+		opts = append(opts, client.WithRetry(*d.Retry))
+	}
 	return client.NewChannel(d.Address, append(opts, d.Options...)...)
 }
 

@@ -128,6 +128,18 @@ var leftOut = []struct {
 	{names: "transport.status_conversion", tests: "call/TestResetCodes"},
 
 	// What this library has in another form.
+	{names: "retry_cancellation retry_cancel_after_first_attempt_starts retry_cancel_with_multiple_send_batches retry_unref_*",
+		tests: "call/TestEndDuringRetry client/TestCancelDuringRetryBackoff"},
+	{names: "retry_exceeds_buffer_size_*", tests: "call/TestRetryBuffer"},
+	{names: "retry_non_retriable_status_*", tests: "call/TestNoRetryOf"},
+	{names: "retry_recv_message_replay retry_send_initial_metadata_refs", tests: "call/TestRetryPolicy call/TestRetryDuringReplay"},
+	{names: "retry_streaming_succeeds_before_replay_finished", tests: "call/TestCommitDuringReplay"},
+	{names: "retry_recv_trailing_metadata_error retry_send_op_fails", tests: "call/TestRetryOf"},
+	{names: "retry_server_pushback_delay", tests: "call/TestRetryPushback"},
+	{names: "retry_throttled", tests: "call/TestRetryThrottling client/TestRetryThrottling"},
+	{names: "retry_lb_fail", tests: "client/TestRetryWithoutConnection"},
+	{names: "retry_lb_drop", why: "no balancer drops calls"},
+	{names: "retry_per_attempt_recv_timeout*", why: "gRFC A6 has no time limit for an attempt"},
 	{names: "retry_transparent_*", tests: "client/TestGoAwayRepeatsUnprocessedCalls client/TestUnsentCallIsRepeatedWithoutLimit"},
 	{names: "inproc_callback", tests: "client/reactor/TestBidiStream", why: "memconn is the transport inside a process"},
 	{names: "message_allocator_end2end_test context_allocator_end2end_test",
@@ -147,8 +159,6 @@ var leftOut = []struct {
 	{names: "session_reuse tls_key_export crl spiffe", why: "crypto/tls does these, by the tls.Config of the application"},
 
 	// What this library does not have.
-	{names: "retry retry_[a-su-z]* retry_t[a-qs-z]*", tests: "call/TestRetryLimits",
-		why: "there is no retry policy, only transparent retries"},
 	{names: "delegating_channel_test", why: "a filter sees calls, and does not make others in their place"},
 	{names: "grpc_authz sdk_authz authz", why: "authorisation is the application's"},
 	{names: "client_lb_end2end_test", tests: "client/TestRoundRobinTakesTurns client/TestRoundRobinAggregatesStates",

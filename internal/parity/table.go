@@ -209,6 +209,17 @@ var Scenarios = []Scenario{
 	{Name: "wait_for_ready_may_be_cancelled", run: waitNoLonger},
 	{Name: "closed_channel_ends_its_calls", run: closedChannel},
 
+	// retry.go
+	{Name: "policy_repeats_calls_of_every_shape", run: retried, Of: "" +
+		"retry, retry_streaming, retry_send_recv_batch"},
+	{Name: "policy_ends_after_its_attempts", run: tooManyAttempts, Of: "retry_too_many_attempts"},
+	{Name: "policy_does_not_repeat_every_failure", run: notRetried, Of: "" +
+		"retry_non_retriable_status, retry_disabled, retry_server_pushback_disabled, retry_recv_initial_metadata"},
+	{Name: "policy_does_not_repeat_what_was_answered", run: committed, Of: "" +
+		"retry_recv_message, retry_streaming_after_commit"},
+	{Name: "policy_may_be_cancelled_between_attempts", Needs: Pause, run: cancelBetweenAttempts, Of: "" +
+		"retry_cancel_during_delay"},
+
 	// malformed.go
 	{Name: "request_that_does_not_parse", About: HostEnd, run: malformedRequest},
 	{Name: "request_too_many_or_too_few", About: HostEnd, Needs: Cardinality, run: requestCardinality, Of: "" +
