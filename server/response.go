@@ -11,28 +11,23 @@ import (
 func (r *rpc) respond(res any) {
 	r.free()
 	var ops [3]call.Op
-	batch := r.ctx.BeginResponse(ops[:0])
-	batch = append(batch, call.SendValue(res), call.SendStatus(cqrpc.Status{}, r.ctx.Trailer()))
+	message := call.SendValue(res)
+	batch, hasBegun := r.ctx.EndResponse(ops[:0], &message, cqrpc.Status{})
 	err := r.call.StartBatchOn((*parting)(r), batch, nil)
 	if err == nil {
 		return
 	}
-	if len(batch) == 3 {
+	if hasBegun {
 		r.ctx.RevertBegin()
 	}
 	r.finish(cqrpc.Status{Code: cqrpc.CodeInternal, Message: fmt.Sprintf("cannot marshal response %T: %v", res, err)})
 }
 
-// finish ends the call with a status. Without initial metadata of the
-// application, and if nothing was sent, that is the whole response.
+// finish ends the call with a status.
 func (r *rpc) finish(st cqrpc.Status) {
 	r.free()
 	var ops [2]call.Op
-	batch := ops[:0]
-	if r.ctx.HasHeader() {
-		batch = r.ctx.BeginResponse(batch)
-	}
-	batch = append(batch, call.SendStatus(st, r.ctx.Trailer()))
+	batch, _ := r.ctx.EndResponse(ops[:0], nil, st)
 	if err := r.call.StartBatchOn((*parting)(r), batch, nil); err != nil {
 		// A codec that panicked has left the response half begun.
 		r.call.CancelWithStatus(st.Code, st.Message)

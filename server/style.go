@@ -49,6 +49,10 @@ func NewHandler(name string, shape call.Shape, accept func(Accepted)) Handler {
 // ended with its status, and no handler runs.
 func (a Accepted) Admit(c *Context) *cqrpc.Error { return c.admit(a.conn.server) }
 
+// IsFiltered reports whether the server has filters, which may keep the call's context
+// for longer than the application has it.
+func (a Accepted) IsFiltered() bool { return len(a.conn.server.cfg.filters) > 0 }
+
 // Release counts the call as served, exactly once: what of the application still
 // runs for it is about to end. A client that has read the status may open its
 // next stream at once, so release a call before its status goes out: only then
@@ -84,13 +88,14 @@ func (c *Context) Bind(k *call.Call, ended cq.Completer) {
 	}
 	c.mu.Lock()
 	c.call, c.ended = k, ended
-	isWanted := ended != nil || c.more != nil && (c.more.done != nil || len(c.more.funcs) > 0)
+	c.isWatched = ended != nil || c.more != nil && (c.more.done != nil || len(c.more.funcs) > 0)
+	isWatched := c.isWatched
 	c.mu.Unlock()
 	if isMoving {
 		s.move(c)
 	}
-	if isWanted {
-		c.watch()
+	if isWatched {
+		k.OnEnd((*closing)(c))
 	}
 }
 
@@ -98,6 +103,10 @@ func (c *Context) Bind(k *call.Call, ended cq.Completer) {
 func (c *Context) BeginResponse(ops []call.Op) []call.Op {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	return c.beginLocked(ops)
+}
+
+func (c *Context) beginLocked(ops []call.Op) []call.Op {
 	if c.begun {
 		return ops
 	}
@@ -105,7 +114,28 @@ func (c *Context) BeginResponse(ops []call.Op) []call.Op {
 	return append(ops, call.SendInitialMetadata(c.seeLocked().header))
 }
 
-// RevertBegin takes back BeginResponse: the style's batch was rejected.
+// EndResponse makes the batch of a style that ends a response, in ops, which is empty: message,
+// if it is not nil, and st with the trailing metadata. Before them goes the initial metadata if
+// it is not out, hasBegun saying so; not before a status alone if the application has set none:
+// that status is the whole response (gRPC over HTTP/2, Trailers-Only).
+func (c *Context) EndResponse(
+	ops []call.Op, message *call.Op, st cqrpc.Status,
+) (batch []call.Op, hasBegun bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	more := c.seeLocked()
+	if message != nil || len(more.header) > 0 {
+		ops = c.beginLocked(ops)
+		hasBegun = len(ops) > 0
+	}
+	if message != nil {
+		ops = append(ops, *message)
+	}
+	return append(ops, call.SendStatus(st, more.trailer)), hasBegun
+}
+
+// RevertBegin takes back that BeginResponse or EndResponse has begun: the style's batch was
+// rejected.
 func (c *Context) RevertBegin() {
 	c.mu.Lock()
 	c.begun = false

@@ -80,14 +80,13 @@ func (g *guest) run(serve func(*guest) ([]byte, error)) {
 	res, err := serve(g)
 	g.accepted.Release()
 	st := cqrpc.StatusOf(err)
-	var ops []call.Op
-	if hasResponse := g.hasOne && err == nil; hasResponse || g.server.HasHeader() {
-		ops = g.server.BeginResponse(ops)
-		if hasResponse {
-			ops = append(ops, call.SendValue(&parity.Message{Value: res}))
-		}
+	var response *call.Op
+	if g.hasOne && err == nil {
+		op := call.SendValue(&parity.Message{Value: res})
+		response = &op
 	}
-	if e, err := g.start(append(ops, call.SendStatus(st, g.server.Trailer()))...); err == nil {
+	ops, _ := g.server.EndResponse(nil, response, st)
+	if e, err := g.start(ops...); err == nil {
 		e.Wait()
 	} else {
 		g.accepted.Call.CancelWithStatus(cqrpc.CodeInternal, err.Error())

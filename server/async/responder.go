@@ -179,27 +179,19 @@ func (r *responder) respond(op call.Op, st cqrpc.Status, tag cq.Tag) error {
 		return err
 	}
 	var buf [3]call.Op
-	ops := r.ctx.BeginResponse(buf[:0])
-	hasHeader := len(ops) > 0
-	ops = append(ops, op, call.SendStatus(st, r.ctx.Trailer()))
+	ops, hasHeader := r.ctx.EndResponse(buf[:0], &op, st)
 	return r.end(ops, hasHeader, before, tag)
 }
 
-// finish ends the call with a status. If nothing was sent before and there is
-// no initial metadata to send, that is the whole response (gRPC over HTTP/2,
-// Trailers-Only).
+// finish ends the call with a status.
 func (r *responder) finish(st cqrpc.Status, tag cq.Tag) error {
 	before, err := r.take(false, done)
 	if err != nil {
 		return err
 	}
 	var buf [2]call.Op
-	ops := buf[:0]
-	if r.ctx.HasHeader() {
-		ops = r.ctx.BeginResponse(ops)
-	}
-	hasHeader := len(ops) > 0
-	return r.end(append(ops, call.SendStatus(st, r.ctx.Trailer())), hasHeader, before, tag)
+	ops, hasHeader := r.ctx.EndResponse(buf[:0], nil, st)
+	return r.end(ops, hasHeader, before, tag)
 }
 
 func (r *responder) end(ops []call.Op, hasHeader bool, before writing, tag cq.Tag) error {

@@ -234,5 +234,7 @@ func (v *writing) Complete(c cq.Completion) {
 
 func (v *parting) Complete(c cq.Completion) {
 	c.Harvest()
+	r := v.rpc
 	v.box.End(reaction.Final)
+	r.leave()
 }

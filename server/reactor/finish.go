@@ -32,10 +32,10 @@ func (b *base) finish(m any, flags call.Flags, status *cqrpc.Status) {
 	if m == nil && st.Code == cqrpc.CodeOK {
 		m = b.rpc.method.response()
 	}
-	err := b.rpc.sendStatus((*parting)(b), m, flags, st)
+	err := b.rpc.respond((*parting)(b), m, flags, st)
 	if err != nil && m != nil {
 		st = cqrpc.Status{Code: cqrpc.CodeInternal, Message: fmt.Sprintf("cannot marshal response %T: %v", m, err)}
-		err = b.rpc.sendStatus((*parting)(b), nil, 0, st)
+		err = b.rpc.sendStatus((*parting)(b), nil, st)
 	}
 	if err != nil { // metadata that slipped through
 		b.end(err.Error())
@@ -43,19 +43,19 @@ func (b *base) finish(m any, flags call.Flags, status *cqrpc.Status) {
 	isStarted, hasReturned = err == nil, true
 }
 
-// sendStatus starts the batch that ends the response. Without initial metadata
-// of the application, and if nothing was sent, a status is the whole response.
-func (r *rpc) sendStatus(to cq.Completer, m any, flags call.Flags, st cqrpc.Status) error {
+// respond ends the response with m and a status.
+func (r *rpc) respond(to cq.Completer, m any, flags call.Flags, st cqrpc.Status) error {
+	if m == nil {
+		return r.sendStatus(to, nil, st)
+	}
+	message := call.SendValue(m).With(flags)
+	return r.sendStatus(to, &message, st)
+}
+
+// sendStatus starts the batch that ends the response, with message if it is not nil.
+func (r *rpc) sendStatus(to cq.Completer, message *call.Op, st cqrpc.Status) error {
 	var ops [3]call.Op
-	batch := ops[:0]
-	if m != nil || r.ctx.HasHeader() {
-		batch = r.ctx.BeginResponse(batch)
-	}
-	hasBegun := len(batch) > 0
-	if m != nil {
-		batch = append(batch, call.SendValue(m).With(flags))
-	}
-	batch = append(batch, call.SendStatus(st, r.ctx.Trailer()))
+	batch, hasBegun := r.ctx.EndResponse(ops[:0], message, st)
 	err := r.accepted.Call.StartBatchOn(to, batch, nil)
 	if err != nil && hasBegun {
 		r.ctx.RevertBegin()
@@ -66,7 +66,7 @@ func (r *rpc) sendStatus(to cq.Completer, m any, flags call.Flags, st cqrpc.Stat
 // reply ends a call that has no reactor.
 func (r *rpc) reply(st cqrpc.Status) {
 	r.release()
-	if err := r.sendStatus(cq.Discard, nil, 0, st); err != nil {
+	if err := r.sendStatus(cq.Discard, nil, st); err != nil {
 		r.accepted.Call.CancelWithStatus(st.Code, st.Message)
 	}
 }

@@ -1,6 +1,8 @@
 package reactor
 
 import (
+	"sync"
+
 	"github.com/cqrpc/cqrpc/call"
 	"github.com/cqrpc/cqrpc/internal/reaction"
 	"github.com/cqrpc/cqrpc/server"
@@ -8,13 +10,14 @@ import (
 
 // Unary serves m with f, which fills the response and returns the reactor whose
 // Finish sends it; nil ends the call with UNIMPLEMENTED. The request has been
-// received before. Both messages stay valid as long as they are referred to.
+// received before. Both messages stay valid as long as they are referred to, unless
+// the method is [Reusing].
 func Unary[Req, Res any](
 	m call.Method[Req, Res], f func(*Context, *Req, *Res) UnaryReactor, opts ...Option,
 ) server.Handler {
 	h := newMethod(f, opts)
 	return server.NewHandler(m.Name, call.Unary, func(a server.Accepted) {
-		c := &unaryCall[Req, Res]{method: h}
+		c := takeUnary(h)
 		c.accept(a, c)
 	})
 }
@@ -65,11 +68,18 @@ func Generic(f func(*Context) BidiReactor[[]byte, []byte], opts ...Option) serve
 
 // method is what the calls of a method share.
 type method[F any] struct {
-	loop    *reaction.Loop
-	handler F
+	// immutable
+	loop      *reaction.Loop
+	isReusing bool
+	handler   F
+
+	spares sync.Pool // calls whose memory is free, if isReusing
 }
 
-func newMethod[F any](f F, opts []Option) *method[F] { return &method[F]{newLoop(opts), f} }
+func newMethod[F any](f F, opts []Option) *method[F] {
+	c := newConfig(opts)
+	return &method[F]{loop: reaction.NewLoop(c.executor), isReusing: c.isReusing, handler: f}
+}
 
 // unaryCall is one call of a handler of Unary, and likewise below.
 type unaryCall[Req, Res any] struct {
@@ -79,6 +89,25 @@ type unaryCall[Req, Res any] struct {
 	req     Req
 	res     Res
 	reactor DefaultReactor
+}
+
+// takeUnary returns a call that is zero but for its method and what is in its request.
+func takeUnary[Req, Res any](m *method[func(*Context, *Req, *Res) UnaryReactor]) *unaryCall[Req, Res] {
+	if !m.isReusing {
+		return &unaryCall[Req, Res]{method: m}
+	}
+	c, ok := m.spares.Get().(*unaryCall[Req, Res])
+	if !ok {
+		c = &unaryCall[Req, Res]{method: m}
+	}
+	c.tenure.begin()
+	return c
+}
+
+func (c *unaryCall[Req, Res]) recycle() {
+	var none Res
+	c.rpc, c.arrived, c.res, c.reactor = rpc{}, arrival{}, none, DefaultReactor{}
+	c.method.spares.Put(c)
 }
 
 func (c *unaryCall[Req, Res]) home() *reaction.Loop   { return c.method.loop }
@@ -107,6 +136,7 @@ func (c *serverStreamCall[Req, Res]) arrival() *arrival    { return &c.arrived }
 func (c *serverStreamCall[Req, Res]) request() any         { return &c.req }
 func (*serverStreamCall[Req, Res]) response() any          { return nil }
 func (*serverStreamCall[Req, Res]) spare() *DefaultReactor { return nil }
+func (*serverStreamCall[Req, Res]) recycle()               {}
 
 func (c *serverStreamCall[Req, Res]) serve() (*base, Reactions) {
 	r := c.method.handler(&c.ctx, &c.req)
@@ -127,6 +157,7 @@ func (*clientStreamCall[Req, Res]) arrival() *arrival      { return nil }
 func (*clientStreamCall[Req, Res]) request() any           { return nil }
 func (c *clientStreamCall[Req, Res]) response() any        { return &c.res }
 func (*clientStreamCall[Req, Res]) spare() *DefaultReactor { return nil }
+func (*clientStreamCall[Req, Res]) recycle()               {}
 
 func (c *clientStreamCall[Req, Res]) serve() (*base, Reactions) {
 	r := c.method.handler(&c.ctx, &c.res)
@@ -146,6 +177,7 @@ func (*bidiStreamCall[Req, Res]) arrival() *arrival      { return nil }
 func (*bidiStreamCall[Req, Res]) request() any           { return nil }
 func (*bidiStreamCall[Req, Res]) response() any          { return nil }
 func (*bidiStreamCall[Req, Res]) spare() *DefaultReactor { return nil }
+func (*bidiStreamCall[Req, Res]) recycle()               {}
 
 func (c *bidiStreamCall[Req, Res]) serve() (*base, Reactions) {
 	r := c.method.handler(&c.ctx)

@@ -1,9 +1,6 @@
 package reactor
 
-import (
-	"github.com/cqrpc/cqrpc/cq"
-	"github.com/cqrpc/cqrpc/internal/reaction"
-)
+import "github.com/cqrpc/cqrpc/cq"
 
 // maxWorkers bounds the goroutines of a method's own executor. They exist
 // while reactions run; only handlers and reactions that block come near it.
@@ -12,7 +9,10 @@ const maxWorkers = 1024
 // Option configures the handler of a method.
 type Option interface{ apply(*config) }
 
-type config struct{ executor cq.Executor }
+type config struct {
+	executor  cq.Executor
+	isReusing bool
+}
 
 type optionFunc func(*config)
 
@@ -36,7 +36,20 @@ func WithExecutor(e cq.Executor) Option { return optionFunc(func(c *config) { c.
 // connection with it.
 func Inline() Option { return WithExecutor(cq.Inline()) }
 
-func newLoop(opts []Option) *reaction.Loop {
+// Reusing lets the calls of a unary method use the memory of earlier ones: a call whose
+// handler finishes its [DefaultReactor] before it returns gives its context, its request and
+// its response to another call once it is over. A handler must use nothing of these once it
+// has finished the call, nor what is in the request, nor a context derived from the call's;
+// what shall stay is to be copied. (C++ destroys all of this when a call is over; its message
+// allocators serve the same purpose.) Other calls are as without it: those whose reactor is the
+// application's or is finished later, and all calls of a server with filters, which may
+// keep a context.
+//
+// The codec receives into the request of before: with [codec.ProtoReusing] nothing
+// is allocated for it. Default: each call has its own.
+func Reusing() Option { return optionFunc(func(c *config) { c.isReusing = true }) }
+
+func newConfig(opts []Option) *config {
 	var c config
 	for _, o := range opts {
 		o.apply(&c)
@@ -44,5 +57,5 @@ func newLoop(opts []Option) *reaction.Loop {
 	if c.executor == nil {
 		c.executor = cq.NewPool(maxWorkers)
 	}
-	return reaction.NewLoop(c.executor)
+	return &c
 }

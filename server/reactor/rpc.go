@@ -23,12 +23,14 @@ type rpc struct {
 	method   exchange
 	ctx      Context
 
-	base *base // of the reactor; written before fate says so
+	base    *base // of the reactor; written before fate says so
+	isBrief bool  // opening's: the handler has finished the call, and asked for nothing else
 
 	// atomic
 	fate       atomic.Uint32
 	isReleased atomic.Bool
 	isDone     atomic.Bool
+	tenure     tenure
 }
 
 // arrival is the one request of a method that has one: arriving's, then opening's.
@@ -65,6 +67,8 @@ type exchange interface {
 	serve() (*base, Reactions)
 	// spare is the default reactor, nil if it is no use.
 	spare() *DefaultReactor
+	// recycle gives the call's memory to another one; that of streams to nobody.
+	recycle()
 }
 
 // accept takes a call on its way in. It runs on the connection's goroutine.
@@ -126,6 +130,7 @@ func (v *closing) Complete(c cq.Completion) {
 	if !v.fate.CompareAndSwap(uint32(alone), uint32(next)) {
 		v.base.closed(next)
 	}
+	(*rpc)(v).leave()
 }
 
 // closed says how the call has ended.
@@ -145,6 +150,9 @@ func (v *opening) Run(cq.Event) {
 	r := (*rpc)(v)
 	if r.open() {
 		r.base.box.Run(cq.Event{})
+		if r.isShort() {
+			r.leave()
+		}
 	}
 }
 
@@ -239,11 +247,12 @@ func (b *base) open() {
 			b.box.Yield()
 		}
 	}()
-	for {
+	for isFirst := true; ; isFirst = false {
 		e, ok := b.box.Take()
 		if !ok {
 			break
 		}
+		b.rpc.isBrief = isFirst && e.Kinds == reaction.Of(reaction.Final)
 		b.start(&e)
 	}
 	isOpen = true

@@ -94,11 +94,13 @@ func (j *journal) want(why string, lines ...string) {
 }
 
 // play runs script in a bubble of its own for reactions on the default executor
-// and for reactions inline. In the end there must be no goroutine, no buffer and
+// and for reactions inline, and in memory that is used again. In the end there must be no goroutine, no buffer and
 // no call that is still served.
 func play(t *testing.T, script func(s *stage), opts ...server.Option) {
 	t.Helper()
-	for name, how := range map[string][]reactor.Option{"pool": nil, "inline": {reactor.Inline()}} {
+	for name, how := range map[string][]reactor.Option{
+		"pool": nil, "inline": {reactor.Inline()}, "reusing": {reactor.Inline(), reactor.Reusing()},
+	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				leak.Check(t)

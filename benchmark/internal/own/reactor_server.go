@@ -18,8 +18,12 @@ func NewReactorServer(set service.Setting) (service.Server, error) {
 		pool := cq.NewPool(1024)
 		on, h.drain = reactor.WithExecutor(pool), pool.Close
 	}
+	unary := []reactor.Option{on}
+	if set.Reuse {
+		unary = append(unary, reactor.Reusing())
+	}
 	return h, h.Register(
-		reactor.Unary(service.Unary, reactUnary, on),
+		reactor.Unary(service.Unary, reactUnary, unary...),
 		reactor.BidiStream(service.PingPong, reactPingPong, on),
 		reactor.ServerStream(service.Down, reactDown, on),
 		reactor.ClientStream(service.Up, reactUp, on),
