@@ -89,6 +89,7 @@ type queuePingPong struct {
 	stream  *async.ReaderWriter[pb.SimpleRequest, pb.SimpleResponse]
 	waitFor int
 	failed  bool
+	keeper
 }
 
 func (c *queueConn) PingPong(t *load.Turn) load.Slot {
@@ -114,7 +115,7 @@ func (p *queuePingPong) Proceed(ok bool) {
 		return
 	}
 	err := service.Check(&p.res, p.client.setup.Size)
-	p.res.Payload = nil // an idle stream holds none
+	p.res.Payload = p.keep(p.res.Payload)
 	if p.failed {
 		err = errEnded
 	}

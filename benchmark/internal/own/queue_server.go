@@ -104,6 +104,7 @@ type queuePingPongCall struct {
 	stream async.ReaderWriter[pb.SimpleRequest, pb.SimpleResponse]
 	req    pb.SimpleRequest
 	step   step
+	keeper
 }
 
 func (at queuePlace) requestPingPong() {
@@ -120,10 +121,12 @@ func (p *queuePingPongCall) Proceed(ok bool) {
 		must(p.stream.Finish(cqrpc.Status{}, p))
 	case p.step == reading:
 		p.step = writing
-		var res pb.SimpleResponse
-		service.Answer(&res, &p.req)
-		p.req.Payload = nil // an idle stream holds none
-		must(p.stream.Write(&res, p))
+		res := responses.Get().(*pb.SimpleResponse)
+		service.Answer(res, &p.req)
+		p.req.Payload = p.keep(p.req.Payload)
+		must(p.stream.Write(res, p)) // which has marshalled it
+		res.Payload = nil
+		responses.Put(res)
 	default:
 		if p.step == requested {
 			p.requestPingPong()

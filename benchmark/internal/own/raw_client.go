@@ -98,10 +98,13 @@ func (s *rawStream) outcome(ok bool) error {
 }
 
 // rawPingPong is a stream on which a message bounces.
-type rawPingPong struct{ rawStream }
+type rawPingPong struct {
+	rawStream
+	keeper
+}
 
 func (c *rawConn) PingPong(t *load.Turn) load.Slot {
-	p := &rawPingPong{rawStream{rawConn: c, turn: t, req: service.Request(c.client.setup.Size)}}
+	p := &rawPingPong{rawStream: rawStream{rawConn: c, turn: t, req: service.Request(c.client.setup.Size)}}
 	c.client.hold(p)
 	return p
 }
@@ -122,7 +125,7 @@ func (p *rawPingPong) Proceed(ok bool) {
 	err := p.outcome(ok)
 	if err == nil {
 		err = service.Check(&p.res, p.client.setup.Size)
-		p.res.Payload = nil // an idle stream holds none
+		p.res.Payload = p.keep(p.res.Payload)
 	}
 	if p.turn.Done(err) {
 		p.Start()

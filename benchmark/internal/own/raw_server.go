@@ -46,7 +46,7 @@ func NewRawServer(set service.Setting) (service.Server, error) {
 		}
 		for range prepost {
 			(&rawUnaryCall{server: r, queue: q}).request()
-			(&rawPingPongCall{rawCall{server: r, queue: q}}).request()
+			(&rawPingPongCall{rawCall: rawCall{server: r, queue: q}}).request()
 		}
 		(&rawDownCall{rawCall: rawCall{server: r, queue: q}}).request()
 		(&rawUpCall{rawCall: rawCall{server: r, queue: q}}).request()
@@ -124,7 +124,10 @@ func (c *rawCall) gone(ok bool) bool {
 }
 
 // rawPingPongCall sends back what it receives.
-type rawPingPongCall struct{ rawCall }
+type rawPingPongCall struct {
+	rawCall
+	keeper
+}
 
 func (p *rawPingPongCall) request() { p.server.request(p.server.pingPong, &p.slot, p.queue, p) }
 
@@ -137,7 +140,7 @@ func (p *rawPingPongCall) Proceed(ok bool) {
 		must(p.slot.Call.StartBatch(ops[:], p))
 	case p.gone(ok):
 	case p.step == requested:
-		(&rawPingPongCall{rawCall{server: p.server, queue: p.queue}}).request()
+		(&rawPingPongCall{rawCall: rawCall{server: p.server, queue: p.queue}}).request()
 		p.step = reading
 		ops := [...]call.Op{call.SendInitialMetadata(nil), call.RecvNext(&p.req)}
 		must(p.slot.Call.StartBatch(ops[:], p))
@@ -147,11 +150,13 @@ func (p *rawPingPongCall) Proceed(ok bool) {
 		must(p.slot.Call.StartBatch(ops[:], p))
 	default:
 		p.step = writing
-		var res pb.SimpleResponse
-		service.Answer(&res, &p.req)
-		p.req.Payload = nil // an idle stream holds none
-		ops := [...]call.Op{call.SendValue(&res)}
-		must(p.slot.Call.StartBatch(ops[:], p))
+		res := responses.Get().(*pb.SimpleResponse)
+		service.Answer(res, &p.req)
+		p.req.Payload = p.keep(p.req.Payload)
+		ops := [...]call.Op{call.SendValue(res)}
+		must(p.slot.Call.StartBatch(ops[:], p)) // which has marshalled it
+		res.Payload = nil
+		responses.Put(res)
 	}
 }
 

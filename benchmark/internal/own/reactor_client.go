@@ -96,6 +96,7 @@ type reactorPingPong struct {
 	reactorStream
 	waitFor int
 	failed  bool
+	keeper
 }
 
 func (c *reactorConn) PingPong(t *load.Turn) load.Slot {
@@ -131,7 +132,7 @@ func (p *reactorPingPong) half(ok bool) {
 		return
 	}
 	err := service.Check(&p.res, p.client.setup.Size)
-	p.res.Payload = nil // an idle stream holds none
+	p.res.Payload = p.keep(p.res.Payload)
 	if p.failed {
 		err = errEnded
 	}

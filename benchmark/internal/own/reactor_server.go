@@ -1,8 +1,6 @@
 package own
 
 import (
-	"sync"
-
 	"github.com/cqrpc/cqrpc"
 	pb "github.com/cqrpc/cqrpc/benchmark/internal/message"
 	"github.com/cqrpc/cqrpc/benchmark/internal/service"
@@ -41,9 +39,8 @@ type reactorPingPongCall struct {
 	reactor.BidiBase[pb.SimpleRequest, pb.SimpleResponse]
 	req pb.SimpleRequest
 	res *pb.SimpleResponse // while it goes out
+	keeper
 }
-
-var responses = sync.Pool{New: func() any { return new(pb.SimpleResponse) }}
 
 func reactPingPong(*reactor.Context) reactor.BidiReactor[pb.SimpleRequest, pb.SimpleResponse] {
 	p := new(reactorPingPongCall)
@@ -64,9 +61,9 @@ func (p *reactorPingPongCall) OnReadDone(ok bool) {
 
 // OnWriteDone implements reactor.BidiReactor.
 func (p *reactorPingPongCall) OnWriteDone(ok bool) {
-	p.req.Payload, p.res.Payload = nil, nil // an idle stream holds none
+	p.res.Payload = nil
 	responses.Put(p.res)
-	p.res = nil
+	p.req.Payload, p.res = p.keep(p.req.Payload), nil
 	if ok {
 		p.StartRead(&p.req)
 	}
