@@ -211,10 +211,10 @@ func allContenders() []contender {
 		return contender{name: name, ends: goEnds, args: []string{"-impl", impl}, server: server}
 	}
 	return []contender{
-		style(raw, "raw"), style(queue, "queue"), style(reactor, "reactor"), style(inline, "reactor", "-inline"),
+		style(raw, "raw"), style(queue, "queue"), style(reactor, "reactor", "-inline=false"), style(inline, "reactor"),
 		style(future, "future"), style(sync, "sync"),
-		style(queueAlloc, "queue", noReuse), style(inlineAlloc, "reactor", "-inline", noReuse),
-		vt(style("", "queue"), queueVT), vt(style("", "reactor", "-inline"), inlineVT),
+		style(queueAlloc, "queue", noReuse), style(inlineAlloc, "reactor", noReuse),
+		vt(style("", "queue"), queueVT), vt(style("", "reactor"), inlineVT),
 		peer(grpcGo, "grpc-go"),
 		peer("grpc-go workers", "grpc-go", "-workers", strconv.Itoa(runtime.NumCPU())), // NumStreamWorkers
 		peer(connectGo, "connect-go"),

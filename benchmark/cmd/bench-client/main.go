@@ -40,7 +40,7 @@ func main() {
 	flag.DurationVar(&p.Warmup, "warmup", 500*time.Millisecond, "how long to run before measuring")
 	flag.DurationVar(&p.Duration, "d", 3*time.Second, "how long to measure; how long idle-conns settle first")
 	flag.IntVar(&setup.Queues, "queues", 0, "completion queues; 0: as many as connections, at most as processors")
-	flag.BoolVar(&setup.Inline, "inline", false, "reactor: react on the engine's goroutine")
+	flag.BoolVar(&setup.Inline, "inline", true, "reactor: react on the engine's goroutine, not in a pool")
 	flag.BoolVar(&setup.Reuse, "reuse", true, "raw, queue, reactor: receive into the messages of before")
 	flag.DurationVar(&p.Deadline, "deadline", 0, "deadline of a unary call; 0: none")
 	flag.BoolVar(&p.TLS, "tls", false, "encrypt, and trust any server: cqrpc and grpc-go")
