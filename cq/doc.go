@@ -29,7 +29,8 @@
 //
 //	event, errors                   tags, events, completions; the interface Completer
 //	queue, ring                     a Queue, what is begun and ended on it
-//	next, pluck, poller, patience   taking events, and waiting for them
+//	next, events, pluck             taking events
+//	poller, patience                waiting for them
 //	callback, executor              a queue that runs its tags; Inline and Pool
 //	poll                            loops over queues, and tags that are state machines
 //	post, alarm                     events of the application's own: at once, and at a time

@@ -54,12 +54,16 @@ func (r *record) check() {
 	}
 }
 
-// consume harvests until the queue is drained, in one of three ways.
+// consume harvests until the queue is drained, in one of four ways.
 func consume(q *cq.Queue, how int, f func(cq.Event)) {
 	ctx := context.Background()
-	switch how % 3 {
+	switch how % 4 {
 	case 0:
 		for ev := range q.Events(ctx) {
+			f(ev)
+		}
+	case 3:
+		for ev := range q.EventsN(ctx, 5) {
 			f(ev)
 		}
 	case 1:

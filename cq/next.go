@@ -2,7 +2,6 @@ package cq
 
 import (
 	"context"
-	"iter"
 	"slices"
 	"sync"
 	"time"
@@ -102,39 +101,13 @@ func (f finalized) Finalize(ev *Event) bool {
 	return true
 }
 
-// Events ranges over Next: it yields completed operations until the queue is
-// drained, ctx ends or the loop is left, and starts again where it was left.
-// What the body begins for an event is accepted, even for the last one after
-// Shutdown. On a queue not made by New it yields the one Misuse event.
-func (q *Queue) Events(ctx context.Context) iter.Seq[Event] {
-	return func(yield func(Event) bool) {
-		if q.how != byNext {
-			yield(misuse(ErrWrongKind))
-			return
-		}
-		for q.handle(ctx, yield) {
-			continue
-		}
-	}
-}
-
-// handle yields one event, which is in hand meanwhile, and reports whether to go on.
-func (q *Queue) handle(ctx context.Context, yield func(Event) bool) bool {
-	ev := q.harvest(selector{holds: true}, patience{ctx: ctx})
-	if ev.Kind != OpComplete {
-		return false
-	}
-	defer q.giveBackUnit() // if the body panics, too
-	return yield(ev)
-}
-
 // harvest takes completions until one is not swallowed by its finalizer.
 func (q *Queue) harvest(want selector, p patience) Event {
 	var c [1]Completion
 	for {
 		switch _, kind := q.take(c[:], want, p); kind {
 		case OpComplete:
-			if ev, keep := q.event(&c[0], want.holds); keep {
+			if ev, keep := c[0].event(); keep {
 				return ev
 			}
 		case Timeout:
@@ -143,19 +116,6 @@ func (q *Queue) harvest(want selector, p patience) Event {
 			return Event{Kind: kind}
 		}
 	}
-}
-
-// event makes the event of c. If that is in hand and will not be delivered, because its finalizer
-// swallows it, panics or ends the goroutine, it is let go.
-func (q *Queue) event(c *Completion, isInHand bool) (ev Event, keep bool) {
-	if isInHand {
-		defer func() {
-			if !keep {
-				q.giveBackUnit()
-			}
-		}()
-	}
-	return c.event()
 }
 
 // take moves completions to dst, waiting for the first as long as p allows.

@@ -9,14 +9,19 @@ import (
 // Poll starts n goroutines for each queue, made by New, that call f with every
 // event until the queue is drained; n < 1 means 1. The returned function waits
 // for all of them; Shutdown of the queues is the caller's. N queues with one
-// poller each keep the work of a call on one goroutine; one queue with N
-// pollers lets no event wait behind a slow one. A panic of f ends the process.
+// poller each keep the work of a call on one goroutine, which takes up to 32 events
+// at a time ([Queue.EventsN]); one queue with N pollers lets no event wait behind a slow
+// one. A panic of f ends the process.
 func Poll(queues []*Queue, n int, f func(Event)) (wait func()) {
+	batch := 1
+	if n <= 1 { // what a poller holds nobody else would take
+		batch = maxHarvest
+	}
 	var pollers sync.WaitGroup
 	for _, q := range queues {
 		for range max(n, 1) {
 			pollers.Go(func() {
-				for ev := range q.Events(context.Background()) {
+				for ev := range q.EventsN(context.Background(), batch) {
 					f(ev)
 				}
 			})

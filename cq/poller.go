@@ -29,7 +29,7 @@ const unparked = -1
 type selector struct {
 	byTag bool
 	tag   Tag  // comparable if byTag
-	holds bool // the event is in hand until giveBackUnit
+	holds bool // the event is in hand until giveBack
 }
 
 // anyTag selects every completion.

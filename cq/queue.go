@@ -156,19 +156,19 @@ func (q *Queue) Shutdown() {
 	if len(cancelled) > 0 {
 		q.completeAll(cancelled, false)
 	}
-	q.giveBackUnit()
+	q.giveBack(1)
 }
 
-// giveBackUnit drops a unit that keeps the queue from being finished: its own, which Shutdown gives
-// back, or that of an event in hand.
-func (q *Queue) giveBackUnit() {
+// giveBack drops n units that keep the queue from being finished: its own, which Shutdown gives
+// back, or those of events in hand.
+func (q *Queue) giveBack(n int) {
 	if q.how == byCallback {
-		if q.pending.Add(-1) == 0 {
+		if q.pending.Add(-int64(n)) == 0 {
 			q.endDispatch()
 		}
 		return
 	}
-	if q.pending.Add(-1) > 0 {
+	if q.pending.Add(-int64(n)) > 0 {
 		return
 	}
 	q.mu.Lock()

@@ -58,7 +58,7 @@ func (s *Station) poll() {
 			s.env.pollers.Go(s.poll)
 		}
 	}()
-	for ev := range s.queue.Events(context.Background()) {
+	for ev := range s.queue.EventsN(context.Background(), 32) {
 		s.step(ev)
 	}
 	isDrained = true
