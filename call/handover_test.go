@@ -182,3 +182,34 @@ func TestMessageThatLostAgainstTheEnd(t *testing.T) {
 		}
 	}
 }
+
+// A message with BufferHint whose batch receives, too, is not buffered while it is on its way to the
+// stream: what is received may complete the batch, and then the next message comes.
+func TestNothingOvertakesAMessageOnItsWay(t *testing.T) {
+	r := newRig(t, nil)
+	r.start("init", SendInitialMetadata(nil))
+	slow := newSlowStream()
+	entered := slow.entered
+	slow.entered = nil // not yet
+	r.opener.mu.Lock()
+	r.opener.manual = true
+	r.opener.mu.Unlock()
+	r.closed(&frame.CloseError{Kind: frame.ResetByPeer, Code: frame.RefusedStream, Unprocessed: true})
+	r.c.Bind(slow, &Peer{})
+	r.c.Receiver().OnSent(slow.accept(), &r.lane)
+	r.response()
+	r.want("the headers are out", "init")
+	slow.entered = entered
+	var answer string
+	started := make(chan struct{})
+	go func() {
+		defer close(started)
+		r.start("both", SendValue("1").With(BufferHint), RecvNext(&answer))
+	}()
+	<-entered
+	r.data(wire("answer"), false)
+	r.want("the message is on its way")
+	close(slow.release)
+	<-started
+	r.want("the stream has the message", "both")
+}
