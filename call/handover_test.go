@@ -28,6 +28,15 @@ func (s *slowStream) Send(o frame.Outgoing) {
 	s.fakeStream.Send(o)
 }
 
+// moveTo has the call repeated on s, because its stream is refused.
+func (r *rig) moveTo(s *slowStream) {
+	r.opener.mu.Lock()
+	r.opener.manual = true
+	r.opener.mu.Unlock()
+	r.closed(&frame.CloseError{Kind: frame.ResetByPeer, Code: frame.RefusedStream, Unprocessed: true})
+	r.c.Bind(s, &Peer{})
+}
+
 // slowOpener binds on another goroutine, as a connection does that has just
 // become ready, and answers Open when that goroutine is inside Send.
 type slowOpener struct {
@@ -136,11 +145,7 @@ func TestEndDoesNotOvertakeWhatWasHeld(t *testing.T) {
 	r.want("framed", "first")
 	slow := newSlowStream()
 	slow.entered = nil // not yet
-	r.opener.mu.Lock()
-	r.opener.manual = true
-	r.opener.mu.Unlock()
-	r.closed(&frame.CloseError{Kind: frame.ResetByPeer, Code: frame.RefusedStream, Unprocessed: true})
-	r.c.Bind(slow, &Peer{})
+	r.moveTo(slow)
 	r.start("second", SendValue("2"))
 	if got, want := slow.messages, []string{wire("1")}; !slices.Equal(got, want) {
 		t.Fatalf("the new stream was given %q, want %q", got, want)
@@ -191,11 +196,7 @@ func TestNothingOvertakesAMessageOnItsWay(t *testing.T) {
 	slow := newSlowStream()
 	entered := slow.entered
 	slow.entered = nil // not yet
-	r.opener.mu.Lock()
-	r.opener.manual = true
-	r.opener.mu.Unlock()
-	r.closed(&frame.CloseError{Kind: frame.ResetByPeer, Code: frame.RefusedStream, Unprocessed: true})
-	r.c.Bind(slow, &Peer{})
+	r.moveTo(slow)
 	r.c.Receiver().OnSent(slow.accept(), &r.lane)
 	r.response()
 	r.want("the headers are out", "init")
