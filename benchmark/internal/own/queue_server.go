@@ -124,7 +124,7 @@ func (p *queuePingPongCall) Proceed(ok bool) {
 		res := responses.Get().(*pb.SimpleResponse)
 		service.Answer(res, &p.req)
 		p.req.Payload = p.keep(p.req.Payload)
-		must(p.stream.Write(res, p)) // which has marshalled it
+		must(p.stream.Write(res, p, call.BufferHint)) // which has marshalled it
 		res.Payload = nil
 		responses.Put(res)
 	default:

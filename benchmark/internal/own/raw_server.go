@@ -144,16 +144,11 @@ func (p *rawPingPongCall) Proceed(ok bool) {
 		p.step = reading
 		ops := [...]call.Op{call.SendInitialMetadata(nil), call.RecvNext(&p.req)}
 		must(p.slot.Call.StartBatch(ops[:], p))
-	case p.step == writing:
-		p.step = reading
-		ops := [...]call.Op{call.RecvNext(&p.req)}
-		must(p.slot.Call.StartBatch(ops[:], p))
 	default:
-		p.step = writing
 		res := responses.Get().(*pb.SimpleResponse)
 		service.Answer(res, &p.req)
 		p.req.Payload = p.keep(p.req.Payload)
-		ops := [...]call.Op{call.SendValue(res)}
+		ops := [...]call.Op{call.SendValue(res).With(call.BufferHint), call.RecvNext(&p.req)}
 		must(p.slot.Call.StartBatch(ops[:], p)) // which has marshalled it
 		res.Payload = nil
 		responses.Put(res)

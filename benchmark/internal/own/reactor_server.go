@@ -56,7 +56,7 @@ func (p *reactorPingPongCall) OnReadDone(ok bool) {
 	}
 	p.res = responses.Get().(*pb.SimpleResponse)
 	service.Answer(p.res, &p.req)
-	p.StartWrite(p.res)
+	p.StartWrite(p.res, call.BufferHint)
 }
 
 // OnWriteDone implements reactor.BidiReactor.
