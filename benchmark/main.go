@@ -10,6 +10,15 @@
 // one run mean anything. The report goes to standard output and to
 // benchmark/results, see docs/performance.md. Some rows have programs of their
 // own: cmd/fanout, internal/size.
+//
+// # Where to find what
+//
+//	main, trial                     the command line; measuring, round by round
+//	process                         the programs that are measured, built and run
+//	row, special, neutral, beside   kinds of work: under load, and others
+//	static, cpp                     contenders that are not Go
+//	report, table, chart            what was measured, as pages
+//	mark, growth                    what we want it to be
 package main
 
 import (

@@ -22,10 +22,29 @@
 //	   |   |   |
 //	 subchannels, each of one address
 //
+// # Where to find what
+//
+//	channel, options, target, balancing               a Channel and its settings
+//	state, watch                                      connectivity states, and waiting for them
+//	newcall, callopts, opener, waiting                a call is made; it gets a stream, or waits for one
+//	retry                                             which calls are repeated
+//	unary                                             the sync style: calls that are one batch
+//	stream, serverstream, clientstream, bidistream    the sync style: streams
+//	style, report                                     the seam for all other styles; what options report
+//	balancer, picker                                  the seams between a channel and its connections
+//	subchannel, round, attempt, connhandler           one connection: made, kept, lost, and made again
+//	rotation, lookup, addresses                       several connections; a name's addresses
+//	backoff, pingpace                                 how long to wait: for the next attempt, for the next PING
+//	connset                                           every connection until its end
+//
+// # One message to many streams
+//
 // What goes out on many streams is encoded once with [call.Encode] and sent with
 // SendBuffer, which every style has, by that name or a similar one.
 //
-// Concurrency: a Channel is safe for concurrent use by any number of
+// # Concurrency
+//
+// A Channel is safe for concurrent use by any number of
 // goroutines; one is enough for a target. Stream objects say for themselves
 // which of their methods may run concurrently.
 package client

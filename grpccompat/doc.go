@@ -48,6 +48,18 @@
 // Stats handlers are told of calls, not of connections, and know sizes before compression
 // only: see [WithStatsHandler] and [StatsHandler].
 //
-// Concurrency: a ClientConn and a Registrar may be used by any number of goroutines; for
+// # Where to find what
+//
+//	conn, clientoptions, clientstream, terms, wishes   a ClientConn, its calls, and what call options want
+//	credentials, peer                                  what a call tells of its caller; who is at the other end
+//	registrar, serveroptions, serverstream             a Registrar, and the calls of its services
+//	incoming, transportstream                          the context of a handler, as grpc-go's functions expect it
+//	chain                                              interceptors
+//	observers, clientreport, serverreport              stats handlers
+//	codec, metadata, status                            one type of grpc-go's into one of ours, and back
+//
+// # Concurrency
+//
+// A ClientConn and a Registrar may be used by any number of goroutines; for
 // streams the rules of grpc.ClientStream and grpc.ServerStream hold.
 package grpccompat

@@ -36,10 +36,13 @@
 // options nor on other files. Two services, or two methods of a service, that
 // have the same name in Go are an error.
 //
-// # The files of this command
+// # Where to find what
 //
-// One file for each style (sync.go, queue.go, reactor.go, future.go) is the text
-// it generates, with $Words in it. A word is a name of the service or method at
-// hand (service.go, method.go) or one of our packages (imports.go): mentioning it
-// imports it.
+//	main, options                  the plugin and its parameters
+//	file, comment                  a generated file; the comments in it
+//	sync, queue, reactor, future   the text that each style generates, with $Words in it
+//	service, method, imports       what a word stands for: names of the service or method at hand, our packages
+//	names                          which names are taken
+//
+// To mention a package by its word imports it.
 package main

@@ -9,6 +9,13 @@
 //	go run ./examples/routeguide -connect 127.0.0.1:50051         only travels
 //
 // Any gRPC client and server of the route guide can be the other side.
+//
+// # Where to find what
+//
+//	sync, queue, reactor, future   a client and a server in each style: start here
+//	main, style, host              the command line, and what it starts
+//	guide, features, distance      what the servers know
+//	traveller, route, screen       what the clients want, and how they show it
 package main
 
 import (

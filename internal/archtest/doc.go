@@ -13,5 +13,6 @@
 // import what they need.
 //
 // The tests, files and headings that pages of documentation name are there, too
-// (docs_test.go), and the guides to the files of a package have all of them.
+// (docs_test.go). A package of more than a dozen files has a guide to them in its
+// comment, and a guide has all of them.
 package archtest

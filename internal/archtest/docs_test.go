@@ -2,6 +2,7 @@ package archtest
 
 import (
 	"fmt"
+	"go/ast"
 	"os"
 	"path"
 	"path/filepath"
@@ -157,6 +158,10 @@ func TestMistakesOfDocsAreSeen(t *testing.T) {
 // of names without .go and suffixes of platforms, comma-separated, two spaces, a text.
 const guide = "# Where to find what"
 
+// manyFiles is how many files, those of all platforms counted as one, a reader finds without
+// a guide.
+const manyFiles = 12
+
 // guided returns the names in the guide of a package comment, nil without one.
 func guided(doc string) []string {
 	_, rest, ok := strings.Cut(doc, guide+"\n\n")
@@ -177,34 +182,71 @@ func guided(doc string) []string {
 func TestGuidesHaveEveryFile(t *testing.T) {
 	stems := make(map[string][]string) // by directory
 	docs := make(map[string]string)
-	for _, s := range library(t) {
-		switch stem, _, _ := strings.Cut(strings.TrimSuffix(path.Base(s.path), ".go"), "_"); {
-		case s.isTest():
-		case stem == "doc":
-			docs[s.dir()] = s.syntax.Doc.Text()
-		case !slices.Contains(stems[s.dir()], stem):
+	for _, s := range allModules(t) {
+		if s.isTest() || ast.IsGenerated(s.syntax) {
+			continue
+		}
+		docs[s.dir()] += s.syntax.Doc.Text()
+		stem, _, _ := strings.Cut(strings.TrimSuffix(path.Base(s.path), ".go"), "_")
+		if stem != "doc" && !slices.Contains(stems[s.dir()], stem) {
 			stems[s.dir()] = append(stems[s.dir()], stem)
 		}
 	}
 	guides := 0
 	for dir, doc := range docs {
 		names := guided(doc)
-		if names == nil {
-			continue
+		if names != nil {
+			guides++
 		}
-		guides++
-		for _, stem := range stems[dir] {
-			if !slices.Contains(names, stem) {
-				t.Errorf("%s/doc.go: the guide has no %s.go", dir, stem)
-			}
-		}
-		for _, name := range names {
-			if !slices.Contains(stems[dir], name) {
-				t.Errorf("%s/doc.go: the guide has %s.go, which there is not", dir, name)
-			}
+		for _, m := range mistakesOfGuide(names, stems[dir]) {
+			t.Errorf("%s: %s", dir, m)
 		}
 	}
 	if guides < 2 { // transport and call
 		t.Errorf("%d guides were found", guides)
+	}
+}
+
+// mistakesOfGuide lists what is wrong with the guide to a package's files, nil if it has none.
+func mistakesOfGuide(names, stems []string) []string {
+	if names == nil {
+		if len(stems) > manyFiles {
+			return []string{fmt.Sprintf("%d files, and no guide to them (%s) in the package comment", len(stems), guide)}
+		}
+		return nil
+	}
+	var found []string
+	for _, stem := range stems {
+		if !slices.Contains(names, stem) {
+			found = append(found, "the guide has no "+stem+".go")
+		}
+	}
+	for i, name := range names {
+		switch {
+		case !slices.Contains(stems, name):
+			found = append(found, "the guide has "+name+".go, which there is not")
+		case slices.Contains(names[:i], name):
+			found = append(found, "the guide has "+name+".go twice")
+		}
+	}
+	return found
+}
+
+func TestMistakesOfGuidesAreSeen(t *testing.T) {
+	for _, row := range []struct {
+		names, stems []string
+		want         int
+	}{
+		{nil, []string{"a", "b"}, 0},
+		{nil, strings.Split("abcdefghijkl", ""), 0},
+		{nil, strings.Split("abcdefghijklm", ""), 1},
+		{[]string{"a", "b"}, []string{"b", "a"}, 0},
+		{[]string{"a"}, []string{"a", "b"}, 1},
+		{[]string{"a", "b"}, []string{"a"}, 1},
+		{[]string{"a", "a"}, []string{"a"}, 1},
+	} {
+		if got := mistakesOfGuide(row.names, row.stems); len(got) != row.want {
+			t.Errorf("guide %q to files %q: mistakes %q, want %d", row.names, row.stems, got, row.want)
+		}
 	}
 }

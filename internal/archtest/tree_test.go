@@ -8,6 +8,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -75,16 +76,21 @@ func files(t *testing.T) []string {
 // library parses the Go files of the library: all but those of nested modules.
 func library(t *testing.T) []source {
 	t.Helper()
-	all := files(t)
 	var nested []string
-	for _, name := range all {
+	for _, name := range files(t) {
 		if path.Base(name) == "go.mod" && name != "go.mod" {
 			nested = append(nested, path.Dir(name)+"/")
 		}
 	}
+	return slices.DeleteFunc(allModules(t), func(s source) bool { return hasAnyPrefix(s.path, nested) })
+}
+
+// allModules parses the Go files of the library and of all nested modules.
+func allModules(t *testing.T) []source {
+	t.Helper()
 	var sources []source
-	for _, name := range all {
-		if path.Ext(name) == ".go" && !hasAnyPrefix(name, nested) {
+	for _, name := range files(t) {
+		if path.Ext(name) == ".go" {
 			sources = append(sources, parse(t, name))
 		}
 	}

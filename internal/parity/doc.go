@@ -21,7 +21,24 @@
 // the table. catalogue_test.go says which test of gRPC's own suites each
 // scenario re-expresses.
 //
-// Concurrency: the functions of a Service are called concurrently, once per
+// # Where to find what
+//
+//	scenario, table, pairing                        a scenario, all of them, and what one is run with
+//	caller, host, style                             a client, a server, and the styles that have both
+//	service, wish, route                            the service, what a request asks of it, its methods on the wire
+//	want                                            what scenarios assert
+//	batch, sync, queue, reactor, future             the adapters, one style each
+//	context, mount, server, channel, unfinished     what adapters share
+//	mixed                                           a server of all styles at once
+//	credentials, doorway                            TLS; an address whose server comes and goes
+//	encoded, malformed, filter                      scenarios, and what only they need
+//	shape, metadata, status, size, compression      scenarios
+//	cancel, servercancel, deadline, retry           scenarios
+//	flow, concurrency, connection                   scenarios
+//
+// # Concurrency
+//
+// The functions of a Service are called concurrently, once per
 // call. A Service must not be changed while it is served. One goroutine may send
 // on a stream while another receives.
 package parity
