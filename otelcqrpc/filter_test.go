@@ -202,6 +202,25 @@ func TestPublicEndpoint(t *testing.T) {
 	}
 }
 
+// Where nobody has sent a trace there is none to link to.
+func TestPublicEndpointWithoutTrace(t *testing.T) {
+	sc := inSync(t, parity.Echo(), otelcqrpc.WithPublicEndpoint())
+	bare, err := parity.Callers[indexOf("sync")].Dial(parity.Dialing{Address: sc.host.Address})
+	parity.Want(t, "Dial", err)
+	defer bare.Close()
+	for _, md := range []cqrpc.Metadata{nil, cqrpc.Pairs("traceparent", "00-0-0-01")} {
+		_, err = bare.Unary(parity.Within(t), nil, parity.Options{Metadata: md})
+		parity.Want(t, "Unary", err)
+		span := sc.server.spans.next(t, oteltrace.SpanKindServer)
+		if span.Parent().IsValid() || !span.SpanContext().TraceID().IsValid() {
+			t.Errorf("after %v: the span %v has the parent %v", md, span.SpanContext(), span.Parent())
+		}
+		if l := span.Links(); len(l) != 0 {
+			t.Errorf("after %v: the links are %v", md, l)
+		}
+	}
+}
+
 // Names that a peer invents are none of ours.
 func TestKnownMethods(t *testing.T) {
 	known := otelcqrpc.WithKnownMethods(func(method string) bool { return method != "/"+unary })
