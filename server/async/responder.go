@@ -76,26 +76,53 @@ func (r *responder) bind(ctx *Context, k *call.Call) {
 	r.mu.Unlock()
 }
 
-// take checks that an operation is possible now that moves writing on to next,
-// which may be where it is, and returns where it was.
-func (r *responder) take(isWrite bool, next writing) (before writing, err error) {
+// check says why no operation is possible now, nil if one that sends no response is.
+func (r *responder) check() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	before = r.writing
+	return r.checkLocked()
+}
+
+func (r *responder) checkLocked() error {
 	switch {
 	case r.binding != bound:
-		return before, ErrNotBound
-	case before == done:
-		return before, ErrFinished
-	case isWrite && before == lastOut:
+		return ErrNotBound
+	case r.writing == done:
+		return ErrFinished
+	}
+	return nil
+}
+
+// beginWrite checks that a response can be sent now, moves writing on to next, which may be
+// where it is, and returns where it was.
+func (r *responder) beginWrite(next writing) (before writing, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	before, err = r.writing, r.checkLocked()
+	switch {
+	case err != nil:
+		return before, err
+	case before == lastOut:
 		return before, ErrWritesDone
-	case next > before:
+	case next != before:
 		r.writing.to(next)
 	}
 	return before, nil
 }
 
-// takeBack undoes take, unless writing has moved on since.
+// beginFinish checks that the status can be sent now, which is possible after the last
+// response, too, and returns where writing was.
+func (r *responder) beginFinish() (before writing, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	before, err = r.writing, r.checkLocked()
+	if err == nil {
+		r.writing.to(done)
+	}
+	return before, err
+}
+
+// takeBack undoes beginWrite or beginFinish, unless writing has moved on since.
 func (r *responder) takeBack(next, before writing) {
 	r.mu.Lock()
 	if r.writing == next && next != before {
@@ -108,7 +135,7 @@ func (r *responder) takeBack(next, before writing) {
 // when it is out, false if the call died. It is optional and comes before Write
 // and Finish, which else take it along. server.ErrHeaderSent if it is out.
 func (r *responder) SendInitialMetadata(tag cq.Tag) error {
-	if _, err := r.take(false, going); err != nil {
+	if err := r.check(); err != nil {
 		return err
 	}
 	var buf [1]call.Op
@@ -132,7 +159,7 @@ func (r *responder) read(req any, isNil bool, tag cq.Tag) error {
 	if isNil {
 		return errNoTarget
 	}
-	if _, err := r.take(false, going); err != nil {
+	if err := r.check(); err != nil {
 		return err
 	}
 	ops := [1]call.Op{call.RecvNext(req)}
@@ -144,7 +171,7 @@ func message(res any, flags []call.Flags) call.Op { return call.SendValue(res).W
 
 // write sends one response; next is lastOut for the last.
 func (r *responder) write(op call.Op, next writing, tag cq.Tag) error {
-	before, err := r.take(true, next)
+	before, err := r.beginWrite(next)
 	if err != nil {
 		return err
 	}
@@ -174,7 +201,7 @@ func (r *responder) writeBuffer(b *call.Buffer, tag cq.Tag, flags []call.Flags) 
 
 // respond ends the call with a response and a status, in one batch.
 func (r *responder) respond(op call.Op, st cqrpc.Status, tag cq.Tag) error {
-	before, err := r.take(true, done)
+	before, err := r.beginWrite(done)
 	if err != nil {
 		return err
 	}
@@ -185,7 +212,7 @@ func (r *responder) respond(op call.Op, st cqrpc.Status, tag cq.Tag) error {
 
 // finish ends the call with a status.
 func (r *responder) finish(st cqrpc.Status, tag cq.Tag) error {
-	before, err := r.take(false, done)
+	before, err := r.beginFinish()
 	if err != nil {
 		return err
 	}
