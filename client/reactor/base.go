@@ -76,7 +76,11 @@ func (b *base) startRead(to any, isNil bool) {
 func (b *base) startWrite(name string, op *reaction.Op) {
 	if b.begin(name, op) {
 		defer b.box.Leave() // also if a codec panics
-		b.write(op.Value, op.Flags, op.Bars != 0, false)
+		var with company
+		if op.Bars != 0 {
+			with = halfClose
+		}
+		b.write(op.Value, op.Flags, with)
 	}
 }
 
@@ -116,10 +120,17 @@ func (b *base) read(to any) {
 	}
 }
 
-// write starts a write that has begun, with the headers before it if the call
-// starts with it. A message that cannot be marshalled ends the call; so does a
-// codec that panics, and the panic goes on.
-func (b *base) write(m any, flags call.Flags, isLast, isFirst bool) {
+// company is the set of what goes out in one batch with a write: none with most.
+type company uint8
+
+const (
+	headers   company = 1 << iota // of a call that starts with the write
+	halfClose                     // after the last write
+)
+
+// write starts a write that has begun. A message that cannot be marshalled ends the
+// call; so does a codec that panics, and the panic goes on.
+func (b *base) write(m any, flags call.Flags, with company) {
 	fault := errPanicked
 	defer func() {
 		if fault != nil {
@@ -130,10 +141,10 @@ func (b *base) write(m any, flags call.Flags, isLast, isFirst bool) {
 	}()
 	var ops [3]call.Op
 	batch := append(ops[:0], reaction.Message(m, flags))
-	if isLast {
+	if with&halfClose != 0 {
 		batch = append(batch, call.SendClose())
 	}
-	if isFirst {
+	if with&headers != 0 {
 		batch = append(batch, call.SendInitialMetadata(b.prepared.Metadata))
 	}
 	fault = b.prepared.Call.StartBatchOn((*writing)(b), batch, nil)

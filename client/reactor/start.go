@@ -63,13 +63,13 @@ func (b *base) StartCall() {
 		return
 	}
 	early, isQueued := b.box.Take()
-	defer b.admit(early, isQueued, true) // also if a codec panics on the request
+	defer b.admit(early, isQueued, headers) // also if a codec panics on the request
 	b.open(early.Kinds.Has(reaction.Write))
 }
 
-// admit starts what was queued, and what was meanwhile, until nothing is. Then
-// the reactions may run.
-func (b *base) admit(e reaction.Early, isQueued, isFirst bool) {
+// admit starts what was queued, a write of it with what the call began without, and what was
+// queued meanwhile, until nothing is. Then the reactions may run.
+func (b *base) admit(e reaction.Early, isQueued bool, with company) {
 	if !isQueued {
 		b.request = nil
 		b.box.Yield()
@@ -77,13 +77,13 @@ func (b *base) admit(e reaction.Early, isQueued, isFirst bool) {
 	}
 	defer func() { // also if a codec panics on the first write
 		next, isQueued := b.box.Take()
-		b.admit(next, isQueued, false)
+		b.admit(next, isQueued, 0)
 	}()
-	b.release(&e, isFirst)
+	b.release(&e, with)
 }
 
 // release starts what was queued, in C-core's order.
-func (b *base) release(e *reaction.Early, isFirst bool) {
+func (b *base) release(e *reaction.Early, with company) {
 	if e.Kinds.Has(reaction.Read) {
 		b.read(e.In)
 	}
@@ -91,7 +91,10 @@ func (b *base) release(e *reaction.Early, isFirst bool) {
 		defer b.writesDone() // after the write, even if a codec panics on that
 	}
 	if e.Kinds.Has(reaction.Write) {
-		b.write(e.Out, e.Flags, e.IsLast, isFirst)
+		if e.IsLast {
+			with |= halfClose
+		}
+		b.write(e.Out, e.Flags, with)
 	}
 }
 
