@@ -23,9 +23,9 @@ type lookup struct {
 
 	mu sync.Mutex
 	// guarded by mu
-	giveUp    context.CancelFunc // ends the lookup or wait in progress, nil if none
-	failures  int                // in a row
-	started   time.Time          // the latest; zero: never
+	search    *effort   // lookups, and the waits between them; nil: none
+	failures  int       // in a row
+	started   time.Time // the latest; zero: never
 	isStopped bool
 }
 
@@ -39,15 +39,10 @@ func newLookup(t target, cfg *config) *lookup {
 func (l *lookup) ask(tell func(addresses []string, err error) (isEnough bool)) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.giveUp != nil || l.isStopped {
+	if l.search != nil || l.isStopped {
 		return
 	}
-	ctx, cancel := context.WithCancel(context.Background())
-	l.giveUp = cancel
-	go func() {
-		defer cancel()
-		l.run(ctx, tell)
-	}()
+	l.search = newEffort(func(ctx context.Context, _ *effort) { l.run(ctx, tell) })
 }
 
 // resetBackoff lets what waits look up now.
@@ -61,11 +56,11 @@ func (l *lookup) resetBackoff() {
 // stop ends what is in progress, for good.
 func (l *lookup) stop() {
 	l.mu.Lock()
-	giveUp := l.giveUp
+	search := l.search
 	l.isStopped = true
 	l.mu.Unlock()
-	if giveUp != nil {
-		giveUp()
+	if search != nil {
+		search.giveUp()
 	}
 }
 
@@ -78,7 +73,7 @@ func (l *lookup) run(ctx context.Context, tell func([]string, error) bool) {
 		}
 		if tell(addresses, err) {
 			l.mu.Lock()
-			l.giveUp = nil
+			l.search = nil
 			l.mu.Unlock()
 			return
 		}

@@ -26,7 +26,7 @@ type subchannel struct {
 
 	mu sync.Mutex
 	// guarded by mu
-	dialing   *dialing        // nil if nothing is in progress
+	dialing   *effort         // rounds, and the back-off between them; nil: none
 	conn      *transport.Conn // ready, and not yet lost or drained
 	failures  int             // rounds in a row that brought no lasting connection
 	wasYoung  bool            // the last connection was lost within Backoff.Initial
@@ -35,10 +35,6 @@ type subchannel struct {
 	seq       uint64          // of the latest update
 	closed    bool
 }
-
-// dialing is rounds, and the back-off between them, that a subchannel waits for. One that
-// is not the subchannel's any more brings nothing.
-type dialing struct{ giveUp context.CancelFunc }
 
 func newSubchannel(t target, all commons, watcher func(update)) *subchannel {
 	return &subchannel{commons: all, target: t, watcher: watcher, hurry: make(chan struct{}, 1)}
@@ -59,13 +55,7 @@ func (s *subchannel) connect() {
 	if s.closed || s.dialing != nil || s.conn != nil {
 		return
 	}
-	ctx, cancel := context.WithCancel(context.Background())
-	d := &dialing{giveUp: cancel}
-	s.dialing = d
-	go func() {
-		defer cancel()
-		s.run(ctx, d)
-	}()
+	s.dialing = newEffort(s.run)
 }
 
 // resetBackoff lets a waiting round start now.
@@ -78,7 +68,7 @@ func (s *subchannel) resetBackoff() {
 
 // run makes rounds until one succeeds or d is given up. It lives only while there is
 // no connection, as do the goroutines of its attempts.
-func (s *subchannel) run(ctx context.Context, d *dialing) {
+func (s *subchannel) run(ctx context.Context, d *effort) {
 	for pause(ctx, s.untilNext(), s.hurry) {
 		err := s.try(ctx, d)
 		if err == nil || !s.fail(d, err) {
@@ -88,7 +78,7 @@ func (s *subchannel) run(ctx context.Context, d *dialing) {
 }
 
 // fail tells that a round has failed. It reports whether there shall be another.
-func (s *subchannel) fail(d *dialing, err error) bool {
+func (s *subchannel) fail(d *effort, err error) bool {
 	s.mu.Lock()
 	if s.dialing != d {
 		s.mu.Unlock()
@@ -111,7 +101,7 @@ func (s *subchannel) untilNext() time.Duration {
 
 // try makes one round of attempts, at every address of the target as long as all fail. On
 // success a connection has been adopted.
-func (s *subchannel) try(ctx context.Context, d *dialing) error {
+func (s *subchannel) try(ctx context.Context, d *effort) error {
 	s.mu.Lock()
 	s.started = time.Now()
 	s.failures++
@@ -158,7 +148,7 @@ func (s *subchannel) serverName() string {
 }
 
 // adopt takes over a connection that is ready, or was a moment ago.
-func (s *subchannel) adopt(d *dialing, h *connHandler) {
+func (s *subchannel) adopt(d *effort, h *connHandler) {
 	conn := h.conn
 	s.mu.Lock()
 	if s.dialing != d {
