@@ -10,7 +10,8 @@ import (
 
 // Budgets bound the work a peer can cause without asking for anything useful.
 // Each is a token bucket; an empty one ends the connection with GOAWAY
-// ENHANCE_YOUR_CALM. Zero fields take the defaults named.
+// ENHANCE_YOUR_CALM. Zero fields take the defaults named; a negative Burst or number
+// is no limit.
 //
 // What they count comes in waves where many streams end at once, such as all calls that wait for
 // one answer. So PeerResets, OwnResets, UnsentResets and late frames grow with the connection: one
@@ -45,7 +46,7 @@ type Budgets struct {
 
 // Budget is a token bucket: Burst events at once, then PerSecond.
 type Budget struct {
-	Burst     int     // events
+	Burst     int     // events; negative: any number
 	PerSecond float64 // events; 0 with a Burst: never refilled
 }
 
@@ -138,8 +139,11 @@ func (c *Conn) peerReset(isFree bool, answered uint64) error {
 // peer sends and does not read (CVE-2019-9512, CVE-2019-9514, CVE-2019-9515).
 func (c *Conn) unsentBudgetLocked() error {
 	b, k := &c.cfg.Budgets, &c.control
-	if n := k.settingsAcks + len(k.pingAcks); n > b.UnsentAcks {
+	if n := k.settingsAcks + len(k.pingAcks); b.UnsentAcks >= 0 && n > b.UnsentAcks {
 		return unsentError(n, "acknowledgements", b.UnsentAcks)
+	}
+	if b.UnsentResets < 0 {
+		return nil
 	}
 	n, limit := len(k.resets)+len(k.credits), b.UnsentResets+max(c.cfg.MaxConcurrentStreams, 0)
 	if n <= limit {
@@ -230,6 +234,9 @@ func (b *bucket) isFull(limit Budget) bool {
 
 // spend takes one token, or says what was overdone.
 func (b *bucket) spend(limit Budget, what string) error {
+	if limit.Burst < 0 {
+		return nil
+	}
 	b.refill(limit)
 	b.spent++
 	if b.spent <= float64(limit.Burst) {

@@ -22,6 +22,7 @@ func TestBucket(t *testing.T) {
 		{"burst, then nothing", Budget{2, 0}, []spend{{0, true}, {0, true}, {0, false}, {time.Hour, false}}},
 		{"refill", Budget{1, 1}, []spend{{0, true}, {time.Second, true}, {time.Second / 2, false}}},
 		{"refill stops at full", Budget{2, 10}, []spend{{time.Hour, true}, {time.Hour, true}, {0, true}, {0, false}}},
+		{"no limit", Budget{-1, 0}, []spend{{0, true}, {0, true}, {0, true}}},
 		{"nothing allowed", Budget{0, 1}, []spend{{0, false}}},
 		{"a steady rate below the refill", Budget{1, 2}, []spend{{time.Second, true}, {time.Second, true},
 			{time.Second, true}}},
@@ -59,6 +60,31 @@ func TestBudgetDefaults(t *testing.T) {
 	}
 	if own := (Budgets{Settings: Budget{Burst: 5}}).resolved(); own.Settings != (Budget{5, 0}) {
 		t.Errorf("a budget without refill became %+v", own.Settings)
+	}
+}
+
+// What a peer does not read is bounded unless the application wants it otherwise.
+func TestUnsentBudget(t *testing.T) {
+	for _, tc := range []struct {
+		name         string
+		budgets      Budgets
+		acks, resets int
+		ok           bool
+	}{
+		{"within", Budgets{UnsentAcks: 2, UnsentResets: 2}, 2, 2, true},
+		{"acknowledgements", Budgets{UnsentAcks: 2, UnsentResets: 2}, 3, 0, false},
+		{"resets", Budgets{UnsentAcks: 2, UnsentResets: 2}, 0, 3, false},
+		{"no limit of acknowledgements", Budgets{UnsentAcks: -1, UnsentResets: 2}, 3, 2, true},
+		{"nor of resets", Budgets{UnsentAcks: 2, UnsentResets: -1}, 2, 3, true},
+		{"resets all the same", Budgets{UnsentAcks: -1, UnsentResets: 2}, 3, 3, false},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			c := &Conn{cfg: &Config{Budgets: tc.budgets}}
+			c.control.settingsAcks, c.control.resets = tc.acks, make([]resetFrame, tc.resets)
+			if err := c.unsentBudgetLocked(); (err == nil) != tc.ok {
+				t.Error(err)
+			}
+		})
 	}
 }
 

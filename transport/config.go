@@ -25,8 +25,9 @@ func (s Side) String() string {
 	return "client"
 }
 
-// Config is the settings of one connection. In every field zero means the
-// default and a negative value means unlimited or off, as its comment says.
+// Config is the settings of one connection. In every field zero means the default. A
+// negative value means unlimited or off where the comment says so; any other value out
+// of a field's range is taken for the nearest one in it.
 type Config struct {
 	// MaxConcurrentStreams is advertised by a server and enforced with
 	// REFUSED_STREAM. Default 1000; negative: unlimited.
@@ -70,10 +71,10 @@ type Config struct {
 	// ends with ENHANCE_YOUR_CALM. Default 20 s; negative: none.
 	HeaderTimeout time.Duration
 	// DrainTimeout is how long a graceful drain waits for the acknowledgement
-	// that separates its two GOAWAYs. Default 20 s.
+	// that separates its two GOAWAYs. Default 20 s; negative: not at all.
 	DrainTimeout time.Duration
 	// LingerTimeout is how long input is read and dropped after the last GOAWAY,
-	// so that the peer reads it before a TCP reset. Default 1 s. What is no socket and
+	// so that the peer reads it before a TCP reset. Default 1 s; negative: not at all. What is no socket and
 	// has no CloseWrite, such as net.Pipe, is closed at once; what has no deadlines, such
 	// as a connection through SSH, a second later than others.
 	LingerTimeout time.Duration
@@ -113,7 +114,7 @@ type Keepalive struct {
 
 // Enforcement says how often a client may ping a server (gRFC A8).
 type Enforcement struct {
-	// MinTime between PINGs without data from us in between. Default 5 min.
+	// MinTime between PINGs without data from us in between. Default 5 min; negative: none.
 	MinTime time.Duration
 	// PermitWithoutStreams accepts that rate without open streams too; otherwise 2 h. Default false.
 	PermitWithoutStreams bool

@@ -183,7 +183,7 @@ func (c *Conn) leaveLocked() bool {
 
 func (c *Conn) finish() {
 	_ = c.nc.Close()
-	if c.timers.drain != nil { // nobody else is left to change it, or what follows
+	if c.timers.drain != nil { // without mu: no goroutine is left that changes what is read here
 		c.timers.drain.Stop()
 	}
 	if c.goaway.local {

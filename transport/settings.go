@@ -38,9 +38,7 @@ func (c *Conn) onSettings(f *frame.Frame) error {
 	}
 	c.mu.Lock()
 	first := !c.peer.received
-	if first {
-		c.peer.received = true
-	}
+	c.peer.received = true
 	if err := c.applyLocked(f.Settings); err != nil {
 		c.mu.Unlock()
 		return err

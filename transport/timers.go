@@ -34,7 +34,8 @@ func (c *Conn) afterLocked(d time.Duration, f func()) *time.Timer {
 }
 
 // laterLocked runs f without mu, soon. For the few decisions that are taken
-// under mu and must be carried out without it.
+// under mu and must be carried out without it. The connection does not close before f has
+// returned, unless it is closed.
 func (c *Conn) laterLocked(f func()) {
 	if c.state == closed {
 		go f()
@@ -67,7 +68,8 @@ func (c *Conn) cutLaterLocked() {
 	c.timers.drain = time.AfterFunc(c.cfg.LingerTimeout+cutGrace, c.cut)
 }
 
-// cut closes the socket. That of TLS would first say so, and wait for who writes.
+// cut closes the socket itself, also below TLS: Close of a *tls.Conn would first send an
+// alert, and wait for whoever writes.
 func (c *Conn) cut() {
 	nc := c.nc
 	if over, ok := nc.(interface{ NetConn() net.Conn }); ok {
