@@ -279,19 +279,20 @@ func (c *Call) CancelWithStatus(code cqrpc.Code, msg string) {
 	c.abandon(cqrpc.Status{Code: code, Message: msg}, nil)
 }
 
-// OnEnd has to.Complete called, once and without Begin, when the call is over,
-// as RecvClose would: OK says that it was not cancelled. For styles; a later
-// call of OnEnd takes the place of one before that has not been told.
-func (c *Call) OnEnd(to cq.Completer) {
+// OnEnd tells watcher when the call is over, or at once if it is: Complete is called
+// once, without Begin, and OK says that the call was not cancelled, as RecvClose
+// does. There is one watcher: a second call of OnEnd replaces one that has not been
+// told. For styles.
+func (c *Call) OnEnd(watcher cq.Completer) {
 	c.mu.Lock()
 	isOver := c.phase == over
 	if !isOver {
-		c.watcher = to
+		c.watcher = watcher
 	}
 	end := c.end
 	c.mu.Unlock()
 	if isOver {
-		to.Complete(cq.Completion{OK: end.how == byStatus})
+		watcher.Complete(cq.Completion{OK: end.how == byStatus})
 	}
 }
 

@@ -3,6 +3,7 @@ package call_test
 import (
 	"context"
 	"fmt"
+	"io"
 	"net"
 
 	"github.com/cqrpc/cqrpc"
@@ -20,8 +21,11 @@ func mirror() (ch *client.Channel, stop func()) {
 	err := s.Register(server.Generic(func(_ context.Context, stream *server.RawStream) error {
 		for {
 			b, err := stream.Recv()
-			if err != nil {
+			if err == io.EOF {
 				return nil
+			}
+			if err != nil {
+				return err
 			}
 			if err := stream.Send(b); err != nil {
 				return err

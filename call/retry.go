@@ -27,8 +27,8 @@ import (
 // negative value that there is to be no other attempt. They are told how many attempts there
 // were before by grpc-previous-rpc-attempts, from the second on.
 //
-// Attempts that the server provably did not act on are repeated beside, at once and without
-// being counted, as those of calls without a policy.
+// An attempt that the server provably did not act on is repeated at once and does not count,
+// just as that of a call without a policy.
 type RetryPolicy struct {
 	// MaxAttempts is how often a call is sent, the first time included: 2 to 5; more is
 	// taken for 5.

@@ -23,8 +23,10 @@ func BidiStream[Req, Res any](
 }
 
 // Send sends one message; req may be reused when it returns. It waits while
-// more than 64 KiB are buffered because the server does not take them. io.EOF
-// means that the call has ended, and Recv says how, or that CloseSend was before it.
+// more than 64 KiB are buffered because the server does not take them. The error is
+// io.EOF if the call has ended, and then Recv says how, or if CloseSend was called
+// before. A message that cannot be marshalled, and a Send while another goroutine is in
+// one, are INTERNAL errors of this Send; the call goes on.
 func (s *BidiStreamCall[Req, Res]) Send(req *Req) error { return s.sendValue(req, 0) }
 
 // SendWith is Send with flags, NoCompress above all.
@@ -37,7 +39,7 @@ func (s *BidiStreamCall[Req, Res]) SendBuffer(b *call.Buffer, flags ...call.Flag
 	return s.sendBuffer(b, flags)
 }
 
-// CloseSend ends the requests. The responses go on. Again it does nothing.
+// CloseSend ends the requests. The responses go on. A second one does nothing.
 func (s *BidiStreamCall[Req, Res]) CloseSend() error { return s.closeSend() }
 
 // Recv waits for the next message. It returns io.EOF after the last one if the

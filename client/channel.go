@@ -263,8 +263,9 @@ func (ch *Channel) checkIdle(seen uint64) {
 // isAwakeLocked reports whether there is a connection, or one is wanted.
 func (ch *Channel) isAwakeLocked() bool { return ch.state != Idle && ch.state != Shutdown }
 
-// Ping measures one HTTP/2 round trip on a connection of the channel's. Without one
-// it fails at once: it does not connect. At most 16 may be outstanding.
+// Ping measures one HTTP/2 round trip on a connection of the channel's. It fails at once
+// if there is none, for it does not connect, and if 16 pings of that connection are
+// unanswered; it fails with ctx's error if ctx ends first, and when the connection ends.
 func (ch *Channel) Ping(ctx context.Context) (time.Duration, error) {
 	type answer struct {
 		rtt time.Duration
@@ -283,8 +284,8 @@ func (ch *Channel) Ping(ctx context.Context) (time.Duration, error) {
 }
 
 // PingTo is Ping for a queue: tag comes back with OK=true when the answer
-// arrives, false if there is no connection or it ended (C-core
-// grpc_channel_ping). It fails with cq.ErrShutdown if q is shut down.
+// arrives, false where Ping fails (C-core grpc_channel_ping). The error is
+// cq.ErrShutdown if q is shut down.
 func (ch *Channel) PingTo(q cq.Completer, tag cq.Tag) error {
 	if !q.Begin() {
 		return cq.ErrShutdown

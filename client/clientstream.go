@@ -22,8 +22,10 @@ func ClientStream[Req, Res any](
 }
 
 // Send sends one message; req may be reused when it returns. It waits while
-// more than 64 KiB are buffered because the server does not take them. io.EOF
-// means that the call has ended, and CloseAndRecv says how, or was before it.
+// more than 64 KiB are buffered because the server does not take them. The error is
+// io.EOF if the call has ended, and then CloseAndRecv says how, or if CloseAndRecv was
+// called before. A message that cannot be marshalled, and a Send while another goroutine
+// is in one, are INTERNAL errors of this Send; the call goes on.
 func (s *ClientStreamCall[Req, Res]) Send(req *Req) error { return s.sendValue(req, 0) }
 
 // SendWith is Send with flags, NoCompress above all.
@@ -38,7 +40,7 @@ func (s *ClientStreamCall[Req, Res]) SendBuffer(b *call.Buffer, flags ...call.Fl
 	return s.sendBuffer(b, flags)
 }
 
-// CloseAndRecv ends the requests and waits for the response. Again it returns
+// CloseAndRecv ends the requests and waits for the response. A second one returns
 // io.EOF, or the call's error.
 func (s *ClientStreamCall[Req, Res]) CloseAndRecv() (*Res, error) {
 	if err := s.closeSend(); err != nil {

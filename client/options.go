@@ -174,8 +174,8 @@ func WithBalancing(b Balancing) Option { return optionFunc(func(c *config) { c.b
 // WithConnections has the channel make n connections, with RoundRobin to each address, on
 // which calls take turns: for servers that take few streams on one, where calls beyond those
 // wait, and for more than the one reader of a connection can do. They are made at the same
-// time and kept: one that is lost is made anew though no call needs it. Default, and what
-// less means: 1. There is no limit.
+// time and kept: one that is lost is made anew though no call needs it. Default 1,
+// as n < 1; there is no upper limit.
 func WithConnections(n int) Option { return optionFunc(func(c *config) { c.connections = n }) }
 
 // WithCompressors sets the message encodings accepted and available for

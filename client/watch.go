@@ -99,9 +99,9 @@ func (ch *Channel) addWatcher(w *watcher, deadline time.Time) bool {
 }
 
 // NotifyOnStateChange is WaitForStateChange for a queue: tag comes back once,
-// with OK=true when the state differs from seen, OK=false at the deadline, and
-// at once where none can follow, after Shutdown. The zero deadline is none. It
-// fails with cq.ErrShutdown if q is shut down.
+// with OK=true when the state differs from seen, OK=false at the deadline. If seen
+// is Shutdown, which no state follows, it comes back at once, false. The zero
+// deadline is none. The error is cq.ErrShutdown if q is shut down.
 func (ch *Channel) NotifyOnStateChange(seen State, deadline time.Time, q cq.Completer, tag cq.Tag) error {
 	if !q.Begin() {
 		return cq.ErrShutdown
@@ -124,8 +124,9 @@ func (ch *Channel) expire(w *watcher) {
 	}
 }
 
-// AwaitReady connects and waits until the channel is ready. It fails with
-// ctx's error, or when the channel is closed.
+// AwaitReady connects and waits until the channel is ready. If ctx ends first the error is
+// ctx's, or wraps that and the reason why the last attempt to connect failed. It is
+// ErrChannelClosed if the channel is closed.
 func (ch *Channel) AwaitReady(ctx context.Context) error {
 	for {
 		switch s := ch.State(); s {

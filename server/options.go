@@ -161,14 +161,15 @@ func WithCodecs(codecs ...codec.Codec) Option { return option(func(c *config) { 
 // Default: those of PendingLimits.
 func WithPendingLimits(l PendingLimits) Option { return option(func(c *config) { c.pending = l }) }
 
-// WithMaxUnread bounds what messages that have come, whole or in part, and that no handler
-// has taken occupy over all connections, in bytes (C-core's resource quota), with the memory
-// that is there for the rest of a message once an eighth of it has come. The call that
-// goes beyond ends with RESOURCE_EXHAUSTED; a connection may always hold the limit divided
-// by the number of those that hold anything, so that one that fills it does not shut out
-// the others. Without it a single client can have a server keep MaxConcurrentStreams times
-// MaxRecvMessage, 4 GB by default. Default 1 GiB, or half of the process's memory limit
-// (GOMEMLIMIT) if that is less; negative: unlimited. [Stats] tells how much it is.
+// WithMaxUnread bounds the memory, in bytes and over all connections, of messages that no
+// handler has taken, whole ones and those of which a part has come (C-core's resource quota).
+// A message counts as a whole once an eighth of it has come, for then there is memory for
+// the rest. The call that goes beyond ends with RESOURCE_EXHAUSTED. A connection may always
+// hold its share, the limit divided by the number of connections that hold anything: one
+// that fills the limit does not shut out the others. Without a limit a single client can
+// have a server keep MaxConcurrentStreams times MaxRecvMessage, 4 GB by default. Default
+// 1 GiB, or half of the process's memory limit (GOMEMLIMIT) if that is less; negative:
+// unlimited. [Stats] tells how much is held now.
 func WithMaxUnread(n int64) Option { return option(func(c *config) { c.maxUnread = n }) }
 
 // WithMaxHandlers bounds the calls in the hands of handlers, over all

@@ -46,8 +46,8 @@ func (s *Server) ShutdownAndNotify(q *cq.Queue, tag cq.Tag) error {
 }
 
 // CancelAllCalls closes all connections at once: clients see UNAVAILABLE, the
-// server's calls are cancelled. Meant for a server whose shutdown takes too
-// long; before, it only disconnects everybody.
+// server's calls are cancelled. It is meant for a server whose shutdown takes too
+// long: one that still serves goes on taking new connections.
 func (s *Server) CancelAllCalls() {
 	s.mu.Lock()
 	for c := range s.conns {
@@ -108,9 +108,9 @@ func (s *Server) Shutdown(ctx context.Context) error {
 // does not tell of a connection that ends alone, because of its age for instance.
 func (s *Server) Stopping() <-chan struct{} { return s.stopping }
 
-// RegisterOnShutdown has f called when the end of the server begins, as Stopping tells;
-// at once if it has. For services whose calls last, to end them. Each function has a
-// goroutine of its own; Shutdown waits for the calls, not for it.
+// RegisterOnShutdown calls f when the end of the server begins, which is when Stopping is
+// closed, or at once if it has begun: for services whose calls last, to end them. Each
+// function has a goroutine of its own; Shutdown waits for the calls, not for f.
 func (s *Server) RegisterOnShutdown(f func()) {
 	s.mu.Lock()
 	isOver := s.phase == stopping

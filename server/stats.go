@@ -20,8 +20,8 @@ type Stats struct {
 	Requests int
 	// Pending are calls of the queue style that wait for a request; see WithPendingLimits.
 	Pending int
-	// Unread is how many bytes messages occupy that have come, whole or in part, and that
-	// nobody has taken; see WithMaxUnread.
+	// Unread is the memory, in bytes, of messages that nobody has taken, whole or in part;
+	// see WithMaxUnread.
 	Unread int64
 }
 

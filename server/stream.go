@@ -44,9 +44,9 @@ func (r *Receiver[Req]) All() iter.Seq2[*Req, error] {
 type Sender[Res any] struct{ rpc *rpc }
 
 // Send sends the next response. res is free for reuse when it returns. It waits
-// while more than 64 KiB are buffered because the client does not take them, so
-// that is how far, and two messages, a handler is ahead. The error, a *cqrpc.Error,
-// says why the call has ended; what was sent before may not have arrived.
+// while more than 64 KiB are buffered because the client does not take them: a
+// handler is ahead of its client by so much and two messages at most. The error, a
+// *cqrpc.Error, says why the call has ended; what was sent before may not have arrived.
 func (s *Sender[Res]) Send(res *Res) error { return s.SendWith(res, 0) }
 
 // SendWith is Send with flags, NoCompress above all.

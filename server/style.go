@@ -24,7 +24,7 @@ type Accepted struct {
 var (
 	// StatusNoMessage is for the end of a client's stream where the method has one
 	// request. The wrong number of messages is UNIMPLEMENTED on both sides (gRPC, Status
-	// codes and their use); that there are more the call finds itself.
+	// codes and their use); the call itself ends with it if there is more than one.
 	StatusNoMessage = cqrpc.Status{
 		Code: cqrpc.CodeUnimplemented, Message: "no request message where the method has one",
 	}

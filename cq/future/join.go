@@ -5,7 +5,7 @@ import "sync/atomic"
 // Join returns a future of the values of all fs, in their order, which comes
 // when the last is resolved; or of the first error, which comes at once, while
 // the others go on. The values of no futures are there at once. All fs are of one
-// type: of a *Future and a response of a call, give the Future of the response.
+// type: to join a *Future and the response of a call, give the Future that the response embeds.
 func Join[T any, F Awaitable[T]](fs ...F) *Future[[]T] {
 	values := make([]T, len(fs))
 	if len(fs) == 0 {
