@@ -104,3 +104,46 @@ func ExampleBatchError() {
 	// call: SEND_CLOSE: too many operations of this kind
 	// call: SEND_INITIAL_METADATA: invalid metadata: metadata entry 0: key "na me" has illegal byte 0x20 at offset 2
 }
+
+// A message for many calls is marshalled once. Each send takes a reference, which stays the
+// caller's if StartBatch refuses it.
+func ExampleEncode() {
+	ch, stop := mirror()
+	defer stop()
+	message, err := call.Encode(codec.Bytes(), []byte("a face"))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	type glance struct {
+		call *call.Call
+		echo *call.Buffer
+	}
+	q := cq.New()
+	for range 3 {
+		g := &glance{call: ch.NewCall(q, "/mirror.Mirror/Look")}
+		b := message.Ref()
+		if err := g.call.StartBatch([]call.Op{
+			call.SendInitialMetadata(nil),
+			call.SendMessage(b),
+			call.SendClose(),
+			call.RecvMessage(&g.echo),
+			call.RecvStatus(nil, nil),
+		}, g); err != nil {
+			b.Free()
+			fmt.Println(err)
+		}
+	}
+	message.Free() // the calls have their own
+	q.Shutdown()
+	for ev := range q.Events(context.Background()) {
+		g := ev.Tag.(*glance)
+		fmt.Printf("%s\n", g.echo.Bytes())
+		g.echo.Free()
+		g.call.Close()
+	}
+	// Output:
+	// a face
+	// a face
+	// a face
+}

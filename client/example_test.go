@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"strings"
 	"time"
 
 	"github.com/cqrpc/cqrpc"
@@ -21,6 +22,9 @@ var (
 	sayHellos = call.Method[pb.HelloRequest, pb.HelloReply]{
 		Name: "/helloworld.Greeter/SayHelloStreamReply", Shape: call.ServerStream,
 	}
+	sayHelloToAll = call.Method[pb.HelloRequest, pb.HelloReply]{
+		Name: "/helloworld.Greeter/SayHelloToAll", Shape: call.ClientStream,
+	}
 	converse = call.Method[pb.HelloRequest, pb.HelloReply]{
 		Name: "/helloworld.Greeter/SayHelloBidiStream", Shape: call.BidiStream,
 	}
@@ -34,7 +38,8 @@ func greeter() (address string, stop func()) {
 			return nil, cqrpc.Errorf(cqrpc.CodeInvalidArgument, "whom shall I greet?")
 		}
 		return &pb.HelloReply{Message: "Hello " + req.GetName()}, nil
-	}), server.ServerStream(sayHellos, hellos), server.BidiStream(converse, answer)))
+	}), server.ServerStream(sayHellos, hellos), server.ClientStream(sayHelloToAll, helloToAll),
+		server.BidiStream(converse, answer)))
 	lis, err := net.Listen("tcp", "127.0.0.1:0")
 	must(err)
 	served := make(chan error)
@@ -52,6 +57,17 @@ func hellos(_ context.Context, req *pb.HelloRequest, out *server.Sender[pb.Hello
 		}
 	}
 	return nil
+}
+
+func helloToAll(_ context.Context, in *server.Receiver[pb.HelloRequest]) (*pb.HelloReply, error) {
+	var names []string
+	for req, err := range in.All() {
+		if err != nil {
+			return nil, err
+		}
+		names = append(names, req.GetName())
+	}
+	return &pb.HelloReply{Message: "Hello " + strings.Join(names, ", ")}, nil
 }
 
 func answer(_ context.Context, in *server.Receiver[pb.HelloRequest], out *server.Sender[pb.HelloReply]) error {
@@ -175,6 +191,39 @@ func ExampleServerStream() {
 	// Saluton gopher
 }
 
+// Many requests, then the one response. io.EOF from Send says that the call has ended, and
+// CloseAndRecv says why.
+func ExampleClientStream() {
+	address, stop := greeter()
+	defer stop()
+	ch, err := client.NewChannel(address, client.WithInsecure())
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer ch.Close()
+
+	stream, err := client.ClientStream(context.Background(), ch, sayHelloToAll)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer stream.Close()
+	for _, name := range []string{"Ada", "Grace", "Barbara"} {
+		err := stream.Send(&pb.HelloRequest{Name: name})
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+	}
+	reply, err := stream.CloseAndRecv()
+	fmt.Println(reply.GetMessage(), err)
+	// Output: Hello Ada, Grace, Barbara <nil>
+}
+
 // Send and Recv may run on two goroutines; here one is enough. io.EOF from Recv
 // is the good end.
 func ExampleBidiStream() {
@@ -194,8 +243,10 @@ func ExampleBidiStream() {
 	}
 	defer stream.Close()
 	for _, name := range []string{"Ada", "Grace"} {
-		if err := stream.Send(&pb.HelloRequest{Name: name}); err != nil {
-			break // io.EOF: Recv says why
+		err := stream.Send(&pb.HelloRequest{Name: name})
+		if err != nil && err != io.EOF { // that is the end of the call, and Recv says why
+			fmt.Println(err)
+			return
 		}
 		reply, err := stream.Recv()
 		if err != nil {
