@@ -43,8 +43,7 @@ func (r Reason) Error() string { return string(r) }
 func Misuse(err error) error { return cqrpc.Errorf(cqrpc.CodeInternal, "%w", err) }
 
 // Undecodable is the error of a message that the codec cannot unmarshal into v, because of err. Its
-// message goes to the peer. Of err, which may quote what the peer has sent, it has 512 runes at
-// most.
+// message goes to the peer, with 512 runes of err at most, which may quote what the peer has sent.
 func Undecodable(v any, err error) *cqrpc.Error {
 	return &cqrpc.Error{Status: cqrpc.Status{
 		Code: cqrpc.CodeInternal, Message: fmt.Sprintf("cannot unmarshal message into %T: %.512v", v, err),

@@ -77,7 +77,7 @@ func enterClient(ctx context.Context, set *Settings, start Start) *passage {
 	isEntered := false
 	defer func() {
 		if !isEntered { // a filter has ended the goroutine
-			p.tell(End{Status: panicked})
+			p.tell(End{Status: statusPanicked})
 		}
 	}()
 	p.enter(ctx)
@@ -191,15 +191,15 @@ func refusalOf(err error) *cqrpc.Error {
 	return &cqrpc.Error{Status: cqrpc.StatusOf(err), Origin: cqrpc.OriginLocal, Cause: cause}
 }
 
-// panicked is the status of a call of which a filter has panicked. What was given
-// to panic stays in this process: it may hold secrets.
-var panicked = cqrpc.Status{Code: cqrpc.CodeInternal, Message: "panic in filter"}
+// statusPanicked is that of a call of which a filter has panicked. What was given to
+// panic stays in this process: it may hold secrets.
+var statusPanicked = cqrpc.Status{Code: cqrpc.CodeInternal, Message: "panic in filter"}
 
 // panicked reports a panic. It is for a deferred function of the panicking
 // goroutine.
 func (p *passage) panicked(v any) *cqrpc.Error {
 	p.settings.Panicked(p.start.Method, v, debug.Stack())
-	return &cqrpc.Error{Status: panicked}
+	return &cqrpc.Error{Status: statusPanicked}
 }
 
 // LogPanics reports panics of filters to a logger, nil being [slog.Default]: the

@@ -2,10 +2,10 @@ package call
 
 import "sync/atomic"
 
-// Quota bounds what a server holds of messages that have come, whole or in part, and that
-// nobody has taken yet: what clients can make it keep by sending, over all connections. That
-// includes memory for the rest of a message, which is there once an eighth of it has come.
-// Flow control bounds each stream, and many streams are many times that.
+// Quota bounds the memory of messages that nobody has taken yet, over all connections of a
+// server: what clients can make it keep by sending. Of a message that has come in part it
+// counts that part, and all of it once an eighth has come, for then there is memory for the
+// rest. Flow control bounds each stream only, and there may be many.
 //
 // Beyond the limit a connection may still hold its share, the limit divided by the
 // connections that hold anything: one that fills the quota does not shut out the others.

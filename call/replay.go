@@ -83,8 +83,8 @@ func (r *replay) renew() *frame.HeaderList {
 	return l
 }
 
-// allows reports whether e leaves the call unprocessed and not yet repeated
-// too often: without limit if nothing left this process, else once.
+// allows reports whether the call may be repeated after its stream has ended with e, for
+// that left it unprocessed: always if nothing left this process, else once, which it notes.
 func (r *replay) allows(e *frame.CloseError) bool {
 	if r.committed || r.headers == nil {
 		return false

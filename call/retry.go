@@ -49,7 +49,7 @@ type RetryPolicy struct {
 }
 
 const (
-	// maxAttempts is the most that a policy is heard for (gRFC A6, Limits on Retries and
+	// maxAttempts is the most that MaxAttempts counts for (gRFC A6, Limits on Retries and
 	// Hedges).
 	maxAttempts = 5
 	// defaultRetryBuffer is grpc.per_rpc_retry_buffer_size's default, in bytes.
@@ -67,7 +67,7 @@ func (p *RetryPolicy) Validate() error {
 		return fmt.Errorf("retry policy: InitialBackoff is %v; want more than 0", p.InitialBackoff)
 	case p.MaxBackoff <= 0:
 		return fmt.Errorf("retry policy: MaxBackoff is %v; want more than 0", p.MaxBackoff)
-	case !(p.BackoffMultiplier > 0): // nor not a number
+	case !(p.BackoffMultiplier > 0): // NaN is not either
 		return fmt.Errorf("retry policy: BackoffMultiplier is %v; want more than 0", p.BackoffMultiplier)
 	case len(p.Codes) == 0:
 		return fmt.Errorf("retry policy: no Codes")
@@ -80,8 +80,8 @@ func (p *RetryPolicy) Validate() error {
 	return nil
 }
 
-// delay is how long to wait before the n-th attempt after the first, or after one of which
-// the server has set the time. random is in [0,1).
+// delay is how long to wait before the n-th attempt in a row whose time the policy sets:
+// they are counted anew after one whose time the server has set. random is in [0,1).
 func (p *RetryPolicy) delay(n int, random float64) time.Duration {
 	d := min(float64(p.InitialBackoff)*math.Pow(p.BackoffMultiplier, float64(n-1)), float64(p.MaxBackoff))
 	return time.Duration(min(d*(1+retryJitter*(2*random-1)), math.MaxInt64/2))

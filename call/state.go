@@ -66,9 +66,9 @@ func (s *openState) to(next openState) {
 // sendState is this side's half of the stream.
 //
 //	sendIdle ──INIT──► sendOpen ──CLOSE, STATUS──► sendClosed
-//	   │ │                │                            │
-//	   │ └─ STATUS as Trailers-Only ──────────────────►│
-//	   └──────────── the call ended ──────────► sendDead
+//	   │ │                 │                         ▲    │
+//	   │ └─────────────────┼─ STATUS: Trailers-Only ─┘    │
+//	   └───────────────────┴─ the call ended ─► sendDead ◄┘
 type sendState uint8
 
 const (
@@ -92,9 +92,9 @@ func (s *sendState) to(next sendState) {
 // recvState is the peer's half.
 //
 //	recvHeaders ──response headers──► recvMessages ──END_STREAM──► recvEnded
-//	     │ │                               │                          │ messages
-//	     │ └───────── Trailers-Only ───────┼─────────────────────────►│ discarded
-//	     └─────── the call ended ──────────┴────────► recvDead ◄──────┘
+//	     │ │                               │                         ▲    │
+//	     │ └───────────────────────────────┼─ Trailers-Only ─────────┘    │ messages discarded
+//	     └─────────────────────────────────┴─ the call ended ─► recvDead ◄┘
 //
 // A server begins in recvMessages: the request's headers made the call.
 type recvState uint8

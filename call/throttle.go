@@ -24,7 +24,7 @@ func (t RetryThrottling) Validate() error {
 	case t == RetryThrottling{}:
 	case t.MaxTokens <= 0 || t.MaxTokens > 1000:
 		return fmt.Errorf("retry throttling: MaxTokens is %d; want 1 to 1000", t.MaxTokens)
-	case !(t.TokenRatio >= 0.001): // nor not a number
+	case !(t.TokenRatio >= 0.001): // NaN is not either
 		return fmt.Errorf("retry throttling: TokenRatio is %v; want at least 0.001", t.TokenRatio)
 	}
 	return nil
@@ -42,7 +42,7 @@ func newTokens(t RetryThrottling) *tokens {
 		return nil
 	}
 	s := &tokens{most: int64(t.MaxTokens) * 1000}
-	s.ratio = int64(min(t.TokenRatio, float64(t.MaxTokens))*1000 + 1e-6) // 0.57 is a little less than that
+	s.ratio = int64(min(t.TokenRatio, float64(t.MaxTokens))*1000 + 1e-6) // 1e-6, for 0.57*1000 is a little less than 570
 	s.count.Store(s.most)
 	return s
 }

@@ -17,7 +17,7 @@ type watching struct {
 func (w *watching) isDue() bool { return w.ctx != nil && w.ctx.Err() != nil }
 
 // Watch lets the end of ctx end the call, see CancelFor: at once, or when the
-// next batch is started, so that who has cancelled and then receives gets nothing
+// next batch is started: an application that cancels and then receives gets nothing
 // more. Nothing is left behind once the call is over. At most once per call; a
 // context that never ends costs nothing.
 func (c *Call) Watch(ctx context.Context) {

@@ -14,9 +14,9 @@ type Source interface {
 	Serve(h Host, isRecalled *atomic.Bool) bool
 	// Nudge has Serve look at isRecalled, which has just been set. Any goroutine may call it.
 	Nudge()
-	// Tend does what has gathered for the source since Serve has returned, such as writes, if that
-	// is much: whoever served it may be busy for long with what it has read. A host may call it
-	// whenever nobody serves the source, with no lock held. It must not wait.
+	// Tend does the source's work that has gathered since Serve has returned, such as writes, if
+	// there is much of it: whoever served the source may be busy for long with what it has read. A
+	// host may call it whenever nobody serves the source, with no lock held. It must not wait.
 	Tend()
 }
 
@@ -24,8 +24,8 @@ type Source interface {
 // meanwhile: a [Queue] made by [New] is one, for example.
 type Host interface {
 	// Offer lets one goroutine at a time serve s, whenever it has nothing else to do, until
-	// Serve reports false or s is withdrawn. Offer reports false if none will. The
-	// source must look itself whether one comes, for they may all be busy elsewhere.
+	// Serve reports false or s is withdrawn. It reports false if none will. True is no promise
+	// that one comes soon: all may be busy, so the source has to watch whether one does.
 	Offer(s Source) bool
 	// Withdraw is the end of an offer: whoever serves s now is the last to do so.
 	Withdraw(s Source)

@@ -105,9 +105,9 @@ func (w *Waiter) to(from, next waiterState) bool {
 	return w.state.CompareAndSwap(uint32(from), uint32(next))
 }
 
-// Serve serves s, in the place of a Wait that would block, until the operation has ended, ctx ends,
-// or s is no longer this goroutine's to serve. Wait is for the goroutine to call
-// next. For one operation only one source is served.
+// Serve serves s instead of waiting, until the operation has ended, ctx ends, or s is no longer this
+// goroutine's to serve. The goroutine then calls Wait. Of several sources given for one operation
+// only the first is served; for an operation that has ended Serve does nothing.
 func (w *Waiter) Serve(ctx context.Context, s Source) {
 	if waiterState(w.state.Load()) != waiterBegun {
 		return

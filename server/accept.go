@@ -83,7 +83,7 @@ const (
 	maxPause = pause(time.Second)
 )
 
-func (p *pause) lengthen() { *p = min(max(2**p, minPause), maxPause) }
+func (p *pause) lengthen() { *p = min(max(*p*2, minPause), maxPause) }
 
 func (p pause) wait(stop <-chan struct{}) {
 	t := time.NewTimer(time.Duration(p))

@@ -74,7 +74,7 @@ func (c *conn) enqueue(m *Method, st *transport.Stream, h *frame.Headers, lane *
 	switch {
 	case m.payload == PayloadNone:
 		m.matcher.offer(a, lane)
-	case s.pending.isFull() && m.matcher.requests() == 0:
+	case s.pending.isFull() && m.matcher.numRequests() == 0:
 		a.refuse(&statusTooManyCalls) // before its payload costs anything
 	default:
 		a.readPayload()

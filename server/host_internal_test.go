@@ -46,7 +46,7 @@ func (x *hostScene) offer(home int) int {
 	x.Helper()
 	x.m.mu.Lock()
 	defer x.m.mu.Unlock()
-	r := x.m.lineup.takeRequest(x.m.startLocked(&arrival{home: home}, &x.lane))
+	r := x.m.lineup.takeRequest(x.m.firstQueueLocked(&arrival{home: home}, &x.lane))
 	if r == nil {
 		x.Fatal("no request waits")
 	}

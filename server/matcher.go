@@ -24,8 +24,8 @@ type matcher struct {
 
 func newMatcher(s *Server) *matcher { return &matcher{server: s} }
 
-// requests returns how many wait.
-func (m *matcher) requests() int {
+// numRequests returns how many requests wait.
+func (m *matcher) numRequests() int {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.lineup.waiting
@@ -40,7 +40,7 @@ func (m *matcher) offer(a *arrival, lane *cq.Lane) {
 		a.refuse(&statusShutDown)
 		return
 	}
-	r := m.lineup.takeRequest(m.startLocked(a, lane))
+	r := m.lineup.takeRequest(m.firstQueueLocked(a, lane))
 	if r != nil {
 		m.mu.Unlock()
 		a.leave()
@@ -61,8 +61,8 @@ func (m *matcher) offer(a *arrival, lane *cq.Lane) {
 	}
 }
 
-// startLocked returns the index of the queue whose request is best for a call.
-func (m *matcher) startLocked(a *arrival, lane *cq.Lane) int {
+// firstQueueLocked returns the index of the queue whose requests a call tries first.
+func (m *matcher) firstQueueLocked(a *arrival, lane *cq.Lane) int {
 	if m.server.cfg.byHomeQueue {
 		return a.home
 	}

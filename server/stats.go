@@ -45,7 +45,7 @@ func (s *Server) Stats() Stats {
 		now.Streams += c.NumStreams()
 	}
 	for _, m := range matchers {
-		now.Requests += m.requests()
+		now.Requests += m.numRequests()
 	}
 	return now
 }

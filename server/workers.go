@@ -74,11 +74,11 @@ func (w *workers) hireLocked() hired {
 	if len(w.waiting) == 0 {
 		return hired{isNew: true}
 	}
-	return hired{waiting: w.lastLocked()}
+	return hired{waiting: w.takeWaitingLocked()}
 }
 
-// lastLocked takes the worker that has begun to wait last: its stack is warmest.
-func (w *workers) lastLocked() *worker {
+// takeWaitingLocked takes the waiting worker that began last to wait: its stack is warmest.
+func (w *workers) takeWaitingLocked() *worker {
 	n := len(w.waiting)
 	k := w.waiting[n-1]
 	w.waiting[n-1] = nil
@@ -108,7 +108,7 @@ func (w *workers) Offer(s cq.Source) bool {
 	var h hired
 	if w.first == nil && !w.hiring && w.service.IsDue() && len(w.waiting) > 0 {
 		w.hiring = true
-		h.waiting = w.lastLocked()
+		h.waiting = w.takeWaitingLocked()
 	}
 	w.mu.Unlock()
 	w.begin(h)

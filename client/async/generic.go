@@ -14,9 +14,9 @@ import (
 // comes later, may choose another codec.
 var asBytes = client.WithCallCodec(codec.BytesNamed(""))
 
-// Generic describes a method of any shape whose messages are bytes, to be
-// spoken as if it had many of both. GenericCall is BidiStream of it, with a codec
-// for bytes; without one, every message is refused by the channel's codec.
+// Generic describes a method of any shape as one with many requests and many
+// responses, which are bytes. Calls of it need a codec for bytes: GenericCall brings
+// one; the channel's codec, if it is for other messages, refuses every message.
 func Generic(name string) call.Method[[]byte, []byte] {
 	return call.Method[[]byte, []byte]{Name: name, Shape: call.BidiStream}
 }

@@ -25,8 +25,8 @@ func (c *Context) TryCancel() {
 
 // DefaultReactor is the library's reactor for a unary method: it reacts to
 // nothing, and all there is to do with it is to Finish it, at once or later and
-// from any goroutine. It is the same one whenever a context is asked. Of other
-// methods it is no use.
+// from any goroutine. A context always returns the same one. For methods of other
+// shapes it is of no use.
 func (c *Context) DefaultReactor() *DefaultReactor {
 	if c.rpc != nil {
 		if r := c.rpc.method.spare(); r != nil {
