@@ -66,25 +66,10 @@ func NewChannel(target string, opts ...Option) (*Channel, error) {
 		return nil, err
 	}
 	ch := &Channel{cfg: newConfig(opts), target: t, authority: t.authority}
-	scheme := "http"
-	switch {
-	case ch.cfg.insecure && ch.cfg.secure != nil:
-		return nil, fmt.Errorf("channel to %q: WithInsecure and WithTLS exclude each other", target)
-	case !ch.cfg.insecure && ch.cfg.secure == nil:
-		return nil, fmt.Errorf("channel to %q: one of WithInsecure and WithTLS must be given", target)
-	case !ch.cfg.balancing.isKnown():
-		return nil, fmt.Errorf("channel to %q: there is no %v", target, ch.cfg.balancing)
-	case ch.cfg.secure != nil:
-		scheme = "https"
-	}
-	if err := ch.cfg.checkRetries(); err != nil {
+	if err := ch.cfg.check(); err != nil {
 		return nil, fmt.Errorf("channel to %q: %w", target, err)
 	}
-	ch.settings = call.NewSettings(call.Settings{
-		Scheme: scheme, UserAgent: ch.cfg.userAgent,
-		Codec: ch.cfg.codec, Compressors: ch.cfg.compressors, Logger: ch.cfg.logger,
-		Filters: ch.cfg.filters, Panicked: ch.cfg.panicked, RetryThrottling: ch.cfg.throttling,
-	})
+	ch.settings = ch.cfg.settings()
 	if ch.cfg.authority != "" {
 		ch.authority = ch.cfg.authority
 	}

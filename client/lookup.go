@@ -33,9 +33,9 @@ func newLookup(t target, cfg *config) *lookup {
 	return &lookup{target: t, cfg: cfg, hurry: make(chan struct{}, 1)}
 }
 
-// ask wants addresses, as soon as lookupInterval and the back-off allow, unless somebody
-// wants them already. tell is called with what was found, with no lock held, and decides
-// whether that is enough.
+// ask begins a search for addresses, unless one is in progress: it looks up as soon as
+// lookupInterval and the back-off allow. tell is called with what was found, with no lock
+// held, and decides whether that is enough.
 func (l *lookup) ask(tell func(addresses []string, err error) (isEnough bool)) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

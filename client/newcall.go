@@ -15,7 +15,7 @@ import (
 // call takes effect, and the channel connects if need be, when
 // SendInitialMetadata is started. WithMetadata, HeaderTo, TrailerTo and PeerTo
 // do not apply: batches say these. Filters run inside NewCall, with a context that
-// never ends; that which they return may end, and the call with it.
+// never ends. The end of the context that they return ends the call.
 func (ch *Channel) NewCall(q cq.Completer, method string, opts ...CallOption) *call.Call {
 	cfg := ch.callConfig(method, opts)
 	cfg.Completer = q

@@ -3,6 +3,8 @@ package client
 import (
 	"context"
 	"crypto/tls"
+	"errors"
+	"fmt"
 	"log/slog"
 	"net"
 	"time"
@@ -81,6 +83,32 @@ func newConfig(opts []Option) config {
 
 // userAgent follows gRPC over HTTP/2, User-Agent.
 const userAgent = "grpc-go-cqrpc/" + version.Number
+
+// check says which options are missing, contradict each other or are not valid.
+func (c *config) check() error {
+	switch {
+	case c.insecure && c.secure != nil:
+		return errors.New("WithInsecure and WithTLS exclude each other")
+	case !c.insecure && c.secure == nil:
+		return errors.New("one of WithInsecure and WithTLS must be given")
+	case !c.balancing.isKnown():
+		return fmt.Errorf("there is no %v", c.balancing)
+	}
+	return c.checkRetries()
+}
+
+// settings are what the calls of the channel have in common.
+func (c *config) settings() *call.Settings {
+	scheme := "http"
+	if c.secure != nil {
+		scheme = "https"
+	}
+	return call.NewSettings(call.Settings{
+		Scheme: scheme, UserAgent: c.userAgent,
+		Codec: c.codec, Compressors: c.compressors, Logger: c.logger,
+		Filters: c.filters, Panicked: c.panicked, RetryThrottling: c.throttling,
+	})
+}
 
 // WithInsecure connects without TLS. Plaintext is never a default.
 func WithInsecure() Option { return optionFunc(func(c *config) { c.insecure = true }) }
