@@ -150,7 +150,7 @@ var (
 	messageType = reflect.TypeFor[proto.Message]()
 )
 
-// newRoom is no room for a field that is none.
+// newRoom returns the room that a field of a struct is; see isRoom for one that is none.
 func newRoom(f reflect.StructField, depth int) room {
 	if !f.IsExported() {
 		return room{}

@@ -49,7 +49,8 @@ var resolved = func() <-chan struct{} {
 // Ready returns a future that is resolved with v.
 func Ready[T any](v T) *Future[T] { return &Future[T]{isResolved: true, value: v} }
 
-// Failed returns a future that is resolved with err, which must not be nil.
+// Failed returns a future that is resolved with err. In place of a nil err, which is a
+// mistake, it takes an error that says so.
 func Failed[T any](err error) *Future[T] {
 	if err == nil {
 		err = errNoError
@@ -191,7 +192,8 @@ func (p *Promise[T]) Future() *Future[T] { return &p.future }
 // the future was resolved before. Functions of OnComplete run before it returns.
 func (p *Promise[T]) Resolve(v T) bool { return p.future.settle(v, nil) }
 
-// Fail gives the future an error, which must not be nil; otherwise as Resolve.
+// Fail is Resolve with an error. In place of a nil err, which is a mistake, it takes an
+// error that says so.
 func (p *Promise[T]) Fail(err error) bool {
 	if err == nil {
 		err = errNoError

@@ -130,8 +130,8 @@ func (m *Mailbox) Leave() {
 	}
 }
 
-// Enter is as Begin for what is no operation and still may end some, such as a
-// cancel. Exit follows.
+// Enter precedes what is no operation and may end some, such as a cancel; Exit follows it.
+// Until then Inline runs no reaction, as between Begin and Leave.
 func (m *Mailbox) Enter() {
 	m.mu.Lock()
 	m.entered++

@@ -90,9 +90,9 @@ type writer[Res any] struct{ base }
 
 // StartWrite sends m, and the initial metadata before the first; OnWriteDone
 // tells when the next can be sent. One may be outstanding. m is marshalled before
-// StartWrite returns, or before the handler's calls are let go if it has not
-// returned yet; from OnWriteDone on, at the latest, it is free for reuse. The
-// flags are those of [call.SendMessage].
+// StartWrite returns; but if the handler has not returned the reactor yet, when it
+// has. From OnWriteDone on, at the latest, m is free for reuse. The flags are those
+// of [call.SendMessage].
 func (w *writer[Res]) StartWrite(m *Res, flags ...call.Flags) {
 	w.startWrite("StartWrite", &reaction.Op{Kind: reaction.Write, Value: m, Flags: call.Union(flags)})
 }
