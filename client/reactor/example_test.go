@@ -18,6 +18,7 @@ import (
 var (
 	sayHello  = call.Method[text, text]{Name: "/example.Greeter/SayHello"}
 	sayHellos = call.Method[text, text]{Name: "/example.Greeter/SayHellos", Shape: call.ServerStream}
+	converse  = call.Method[text, text]{Name: "/example.Greeter/Converse", Shape: call.BidiStream}
 )
 
 // greeter is a channel to a server on loopback; stop ends both.
@@ -28,6 +29,16 @@ func greeter() (ch *client.Channel, stop func()) {
 	}), server.ServerStream(sayHellos, func(_ context.Context, req *text, out *server.Sender[text]) error {
 		for _, word := range []string{"Hello", "Bonjour", "Saluton"} {
 			if err := out.Send(wrapperspb.String(word + " " + req.Value)); err != nil {
+				return err
+			}
+		}
+		return nil
+	}), server.BidiStream(converse, func(_ context.Context, in *server.Receiver[text], out *server.Sender[text]) error {
+		for req, err := range in.All() {
+			if err != nil {
+				return err
+			}
+			if err := out.Send(wrapperspb.String("Hello " + req.Value)); err != nil {
 				return err
 			}
 		}
@@ -100,5 +111,56 @@ func ExampleServerStream() {
 	// Hello gopher
 	// Bonjour gopher
 	// Saluton gopher
+	// OK
+}
+
+// conversation sends names, one after the other, and prints what comes back meanwhile. Its
+// reactions run one at a time, so it needs no lock.
+type conversation struct {
+	reactor.BidiBase[text, text]
+	names []string // to be sent
+	reply text
+	done  chan cqrpc.Status
+}
+
+func (c *conversation) next() {
+	if len(c.names) == 0 {
+		c.StartWritesDone()
+		return
+	}
+	name := c.names[0]
+	c.names = c.names[1:]
+	c.StartWrite(wrapperspb.String(name))
+}
+
+func (c *conversation) OnWriteDone(ok bool) {
+	if ok {
+		c.next()
+	}
+}
+
+func (c *conversation) OnReadDone(ok bool) {
+	if ok {
+		fmt.Println(c.reply.Value)
+		c.StartRead(&c.reply)
+	}
+}
+
+func (c *conversation) OnDone(st cqrpc.Status) { c.done <- st }
+
+// A reactor that writes and reads. What is started before StartCall waits for that; what
+// fails is told by OnDone.
+func ExampleBidiStream() {
+	ch, stop := greeter()
+	defer stop()
+	c := &conversation{names: []string{"Ada", "Grace"}, done: make(chan cqrpc.Status, 1)}
+	reactor.BidiStream(context.Background(), reactor.New(ch), converse, c)
+	c.StartRead(&c.reply)
+	c.next()
+	c.StartCall()
+	fmt.Println((<-c.done).Code)
+	// Output:
+	// Hello Ada
+	// Hello Grace
 	// OK
 }

@@ -3,6 +3,7 @@ package reactor_test
 import (
 	"context"
 	"fmt"
+	"io"
 	"net"
 
 	"google.golang.org/protobuf/types/known/wrapperspb"
@@ -18,6 +19,7 @@ import (
 var (
 	sayHello  = call.Method[text, text]{Name: "/example.Greeter/SayHello"}
 	sayHellos = call.Method[text, text]{Name: "/example.Greeter/SayHellos", Shape: call.ServerStream}
+	converse  = call.Method[text, text]{Name: "/example.Greeter/Converse", Shape: call.BidiStream}
 )
 
 // visit serves one handler on loopback while f uses a channel to it.
@@ -72,7 +74,12 @@ type greetings struct {
 	words []string
 }
 
-func (g *greetings) OnWriteDone(bool) { g.next() }
+// OnWriteDone of a call that is dead starts nothing: the library finishes it.
+func (g *greetings) OnWriteDone(ok bool) {
+	if ok {
+		g.next()
+	}
+}
 
 func (g *greetings) next() {
 	if len(g.words) == 0 {
@@ -104,4 +111,58 @@ func ExampleServerStream() {
 	// Output:
 	// Hello gopher <nil>
 	// Bonjour gopher <nil>
+}
+
+// answers answers each request before it reads the next.
+type answers struct {
+	reactor.BidiBase[text, text]
+	req text
+}
+
+func (a *answers) OnReadDone(ok bool) {
+	if !ok { // the client has sent all, or is gone
+		a.Finish(cqrpc.Status{})
+		return
+	}
+	a.StartWrite(wrapperspb.String("Hello " + a.req.Value))
+}
+
+func (a *answers) OnWriteDone(ok bool) {
+	if ok {
+		a.StartRead(&a.req)
+	}
+}
+
+// A reactor that reads and writes. A call has no goroutine while it waits, so there may be
+// very many.
+func ExampleBidiStream() {
+	h := reactor.BidiStream(converse, func(*reactor.Context) reactor.BidiReactor[text, text] {
+		a := new(answers)
+		a.StartRead(&a.req)
+		return a
+	})
+	visit(h, func(ctx context.Context, ch *client.Channel) {
+		stream, err := client.BidiStream(ctx, ch, converse)
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		defer stream.Close()
+		for _, name := range []string{"Ada", "Grace"} {
+			err := stream.Send(wrapperspb.String(name))
+			if err != nil && err != io.EOF { // that is the end of the call, and Recv says why
+				fmt.Println(err)
+				return
+			}
+			res, err := stream.Recv()
+			fmt.Println(res.GetValue(), err)
+		}
+		err = stream.CloseSend()
+		_, end := stream.Recv()
+		fmt.Println(err, end)
+	})
+	// Output:
+	// Hello Ada <nil>
+	// Hello Grace <nil>
+	// <nil> EOF
 }
