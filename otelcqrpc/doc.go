@@ -33,4 +33,7 @@
 // What filters do not: calls that the server answers by itself, such as those of methods
 // that it does not serve, and the attempts of a call. Messages are no events, and
 // metadata is no attribute.
+//
+// Concurrency: a filter may be used by any number of channels and servers at the same time.
+// The package starts no goroutine; spans and durations are reported where a filter is called.
 package otelcqrpc

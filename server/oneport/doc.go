@@ -29,4 +29,7 @@
 //
 // All of HTTP/2 is gRPC's: a browser that speaks it gets 415. Requests are not told
 // apart, only connections.
+//
+// Concurrency: the listeners may be used by any number of goroutines. Split starts one, which
+// ends when both listeners are closed, and one for each connection until that is accepted.
 package oneport
