@@ -46,7 +46,7 @@ func NewRawServer(set service.Setting) (service.Server, error) {
 		}
 		for range prepost {
 			(&rawUnaryCall{server: r, queue: q}).request()
-			(&rawPingPongCall{rawCall: rawCall{server: r, queue: q}}).request()
+			(&rawPingPongCall{rawCall{server: r, queue: q}}).request()
 		}
 		(&rawDownCall{rawCall: rawCall{server: r, queue: q}}).request()
 		(&rawUpCall{rawCall: rawCall{server: r, queue: q}}).request()
@@ -109,6 +109,7 @@ type rawCall struct {
 	slot   server.IncomingCall
 	req    pb.SimpleRequest
 	step   step
+	keeper // of ping-pong
 }
 
 // gone reports whether there is no call any more, or never was one, and lets go
@@ -124,10 +125,7 @@ func (c *rawCall) gone(ok bool) bool {
 }
 
 // rawPingPongCall sends back what it receives.
-type rawPingPongCall struct {
-	rawCall
-	keeper
-}
+type rawPingPongCall struct{ rawCall }
 
 func (p *rawPingPongCall) request() { p.server.request(p.server.pingPong, &p.slot, p.queue, p) }
 
@@ -140,7 +138,7 @@ func (p *rawPingPongCall) Proceed(ok bool) {
 		must(p.slot.Call.StartBatch(ops[:], p))
 	case p.gone(ok):
 	case p.step == requested:
-		(&rawPingPongCall{rawCall: rawCall{server: p.server, queue: p.queue}}).request()
+		(&rawPingPongCall{rawCall{server: p.server, queue: p.queue}}).request()
 		p.step = reading
 		ops := [...]call.Op{call.SendInitialMetadata(nil), call.RecvNext(&p.req)}
 		must(p.slot.Call.StartBatch(ops[:], p))

@@ -38,7 +38,6 @@ func reactUnary(ctx *reactor.Context, req *pb.SimpleRequest, res *pb.SimpleRespo
 type reactorPingPongCall struct {
 	reactor.BidiBase[pb.SimpleRequest, pb.SimpleResponse]
 	req pb.SimpleRequest
-	res *pb.SimpleResponse // while it goes out
 	keeper
 }
 
@@ -54,16 +53,16 @@ func (p *reactorPingPongCall) OnReadDone(ok bool) {
 		p.Finish(cqrpc.Status{})
 		return
 	}
-	p.res = responses.Get().(*pb.SimpleResponse)
-	service.Answer(p.res, &p.req)
-	p.StartWrite(p.res, call.BufferHint)
+	res := responses.Get().(*pb.SimpleResponse)
+	service.Answer(res, &p.req)
+	p.req.Payload = p.keep(p.req.Payload)
+	p.StartWrite(res, call.BufferHint) // which has marshalled it
+	res.Payload = nil
+	responses.Put(res)
 }
 
 // OnWriteDone implements reactor.BidiReactor.
 func (p *reactorPingPongCall) OnWriteDone(ok bool) {
-	p.res.Payload = nil
-	responses.Put(p.res)
-	p.req.Payload, p.res = p.keep(p.req.Payload), nil
 	if ok {
 		p.StartRead(&p.req)
 	}
