@@ -23,14 +23,12 @@ type rpc struct {
 	method   exchange
 	ctx      Context
 
-	base    *base // of the reactor; written before fate says so
-	isBrief bool  // opening's: the handler has finished the call, and asked for nothing else
+	base *base // of the reactor; written before fate says so
 
 	// atomic
 	fate       atomic.Uint32
 	isReleased atomic.Bool
 	isDone     atomic.Bool
-	tenure     tenure
 }
 
 // arrival is the one request of a method that has one: arriving's, then opening's.
@@ -67,7 +65,9 @@ type exchange interface {
 	serve() (*base, Reactions)
 	// spare is the default reactor, nil if it is no use.
 	spare() *DefaultReactor
-	// recycle gives the call's memory to another one; that of streams to nobody.
+	// tenure is of calls whose memory is used again, else nil; recycle gives it to the
+	// next one.
+	tenure() *tenure
 	recycle()
 }
 
@@ -150,9 +150,7 @@ func (v *opening) Run(cq.Event) {
 	r := (*rpc)(v)
 	if r.open() {
 		r.base.box.Run(cq.Event{})
-		if r.isShort() {
-			r.leave()
-		}
+		r.leaveIfShort()
 	}
 }
 
@@ -252,7 +250,9 @@ func (b *base) open() {
 		if !ok {
 			break
 		}
-		b.rpc.isBrief = isFirst && e.Kinds == reaction.Of(reaction.Final)
+		if t := b.rpc.method.tenure(); t != nil {
+			t.isBrief = isFirst && e.Kinds == reaction.Of(reaction.Final)
+		}
 		b.start(&e)
 	}
 	isOpen = true
