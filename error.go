@@ -81,10 +81,29 @@ func (e *Error) Error() string {
 	if e.Cause == nil {
 		return text
 	}
-	if cause := e.Cause.Error(); !strings.Contains(e.Status.Message, cause) {
-		text += ": " + cause
+	if !quotes(e.Status.Message, e.Cause) {
+		text += ": " + e.Cause.Error()
 	}
 	return text
+}
+
+// quotes reports whether message has the text of err, or, of several errors that err
+// joins, the text of each.
+func quotes(message string, err error) bool {
+	if strings.Contains(message, err.Error()) {
+		return true
+	}
+	all, ok := err.(interface{ Unwrap() []error })
+	if !ok {
+		return false
+	}
+	parts := all.Unwrap()
+	for _, part := range parts {
+		if !quotes(message, part) {
+			return false
+		}
+	}
+	return len(parts) > 0
 }
 
 // Unwrap returns the cause, for [errors.Is] and [errors.As].

@@ -24,6 +24,14 @@ func TestErrorText(t *testing.T) {
 			Status: cqrpc.Status{Code: cqrpc.CodeUnavailable, Message: "connection lost"},
 			Cause:  io.ErrClosedPipe,
 		}, "UNAVAILABLE: connection lost: io: read/write on closed pipe"},
+		{"several causes, each quoted by the message", &cqrpc.Error{
+			Status: cqrpc.Status{Code: cqrpc.CodeCanceled, Message: "context canceled while waiting: EOF"},
+			Cause:  errors.Join(context.Canceled, io.EOF),
+		}, "CANCELLED: context canceled while waiting: EOF"},
+		{"several causes, one of them not in the message", &cqrpc.Error{
+			Status: cqrpc.Status{Code: cqrpc.CodeCanceled, Message: "context canceled"},
+			Cause:  errors.Join(context.Canceled, io.EOF),
+		}, "CANCELLED: context canceled: context canceled\nEOF"},
 		{"cause without a message", &cqrpc.Error{
 			Status: cqrpc.Status{Code: cqrpc.CodeUnavailable},
 			Cause:  io.EOF,

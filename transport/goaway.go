@@ -20,7 +20,11 @@ type GoAwayError struct {
 }
 
 func (e *GoAwayError) Error() string {
-	return fmt.Sprintf("GOAWAY %v, last stream %d, %.128q", e.Code, e.LastID, e.Debug)
+	text := fmt.Sprintf("GOAWAY %v, last stream %d", e.Code, e.LastID)
+	if e.Debug != "" {
+		text += fmt.Sprintf(", %.128q", e.Debug)
+	}
+	return text
 }
 
 // goawayState is how far a shutdown by GOAWAY has come (RFC 9113 section 6.8).

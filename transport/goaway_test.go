@@ -608,3 +608,15 @@ func TestWriteFailsWithAnswerWaiting(t *testing.T) {
 		}
 	})
 }
+
+// TestGoAwayErrorText: what a server has not said is not quoted.
+func TestGoAwayErrorText(t *testing.T) {
+	for want, err := range map[string]GoAwayError{
+		`GOAWAY NO_ERROR, last stream 1`:            {LastID: 1},
+		`GOAWAY NO_ERROR, last stream 1, "max_age"`: {LastID: 1, Debug: "max_age"},
+	} {
+		if got := err.Error(); got != want {
+			t.Errorf("got %s; want %s", got, want)
+		}
+	}
+}

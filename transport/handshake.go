@@ -23,8 +23,12 @@ func (c *Conn) handshake() error {
 	}
 	if f.Type != http2.FrameSettings || f.Ack {
 		f.Data.Free()
+		first := f.Type.String()
+		if f.Type == http2.FrameSettings {
+			first = "an acknowledgement" // something before us has taken the peer's SETTINGS
+		}
 		return &frame.ConnError{
-			Code: frame.ProtocolError, Reason: fmt.Sprintf("first frame is %v, not SETTINGS", f.Type),
+			Code: frame.ProtocolError, Reason: fmt.Sprintf("first frame is %s, not SETTINGS", first),
 		}
 	}
 	c.readBy(0)

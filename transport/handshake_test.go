@@ -68,7 +68,7 @@ func TestHandshakeFaults(t *testing.T) {
 			func(p *h2peer.Peer) { p.WriteBytes([]byte("PRI * HTTP/2.0\r\n\r\nXX")) }, "preface"},
 		{"first frame is PING", Server, func(p *h2peer.Peer) { p.WritePreface(); ping(p) }, "not SETTINGS"},
 		{"first frame is SETTINGS ACK", Server, func(p *h2peer.Peer) { p.WritePreface(); p.WriteSettingsAck() },
-			"not SETTINGS"},
+			"first frame is an acknowledgement, not SETTINGS"},
 		{"first frame is DATA", Server, func(p *h2peer.Peer) { p.WritePreface(); p.WriteData(1, false, []byte("x")) },
 			"not SETTINGS"},
 		{"first frame is PING", Client, ping, "not SETTINGS"},
