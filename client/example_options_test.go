@@ -102,12 +102,7 @@ func ExampleWithDialer() {
 	must(s.Register(server.Unary(sayHello, func(_ context.Context, req *pb.HelloRequest) (*pb.HelloReply, error) {
 		return &pb.HelloReply{Message: "Hello " + req.GetName()}, nil
 	})))
-	ch, err := client.NewChannel("passthrough:///memory", client.WithInsecure(),
-		client.WithDialer(func(context.Context, string, string) (net.Conn, error) {
-			near, far := net.Pipe()
-			go s.ServeConn(far)
-			return near, nil
-		}))
+	ch, err := client.NewChannel("memory", client.WithInsecure(), client.WithDialer(s.Dial))
 	must(err)
 
 	reply, err := client.Unary(context.Background(), ch, sayHello, &pb.HelloRequest{Name: "gopher"})

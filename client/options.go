@@ -140,7 +140,8 @@ func withServerName(cfg *tls.Config, name string) *tls.Config {
 
 // WithDialer replaces net.Dialer for making connections; network is "tcp" or
 // "unix", address what the target names: the dialer resolves names, and chooses among
-// their addresses. It runs on a goroutine of the channel's and must obey ctx.
+// their addresses. It runs on a goroutine of the channel's and must obey ctx. The Dial of
+// a server.Server is one, for a server in the same process.
 func WithDialer(dial func(ctx context.Context, network, address string) (net.Conn, error)) Option {
 	return optionFunc(func(c *config) { c.dial = dial })
 }

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"errors"
 	"net"
 	"syscall"
@@ -55,6 +56,22 @@ func (s *Server) ServeConn(nc net.Conn) error {
 		return ErrServerClosed
 	}
 	return <-ended
+}
+
+// Dial connects to the server within the process, by a [net.Pipe]: with
+// client.WithDialer(s.Dial) a channel needs no socket (C++ Server::InProcessChannel).
+// What it is given is not looked at, so the channel's target may be any name. The errors
+// are ErrServerClosed, and that of Serve for options that contradict each other.
+func (s *Server) Dial(_ context.Context, _, _ string) (net.Conn, error) {
+	if err := s.cfg.check(); err != nil {
+		return nil, err
+	}
+	near, far := net.Pipe()
+	if !s.admit(far, nil) {
+		_ = near.Close()
+		return nil, ErrServerClosed
+	}
+	return near, nil
 }
 
 func (s *Server) addListener(lis net.Listener) bool {

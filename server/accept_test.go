@@ -220,6 +220,47 @@ func TestTLSOfListener(t *testing.T) {
 	}
 }
 
+// TestDial: a server is reached without a socket, with TLS or not, until its end begins.
+func TestDial(t *testing.T) {
+	for _, name := range []string{"plaintext", "TLS"} {
+		bubble(t, func(t *testing.T) {
+			var opts []server.Option
+			srv, cli := certificate(t)
+			if name == "TLS" {
+				opts = append(opts, server.WithTLS(srv))
+			}
+			s := server.New(opts...)
+			if err := s.Register(serverUnaryEcho); err != nil {
+				t.Fatal(err)
+			}
+			for range 2 {
+				nc, err := s.Dial(context.Background(), "", "")
+				if err != nil {
+					t.Fatal(name, err)
+				}
+				if name == "TLS" {
+					nc = tls.Client(nc, cli)
+				}
+				c := newClient(nc)
+				defer c.conn.Close()
+				var res text
+				if st := c.unary(unary.Name, &text{Value: "x"}, &res); st.Code != cqrpc.CodeOK || res.Value != "re: x" {
+					t.Errorf("%s: got %v, %q", name, st, res.Value)
+				}
+			}
+			if n := s.Stats().Connections; n != 2 {
+				t.Errorf("%s: %d connections; want 2", name, n)
+			}
+			if err := s.Close(); err != nil {
+				t.Error(err)
+			}
+			if nc, err := s.Dial(context.Background(), "", ""); nc != nil || !errors.Is(err, server.ErrServerClosed) {
+				t.Errorf("%s: Dial of a server that has ended: %v, %v", name, nc, err)
+			}
+		})
+	}
+}
+
 // journal is a log that several goroutines write.
 type journal struct {
 	mu   sync.Mutex

@@ -22,8 +22,9 @@ func TestOptionsThatCannotBe(t *testing.T) {
 		s := server.New(o)
 		s.Close() // what is not refused ends at once
 		_, nc := memconn.Pipe()
+		_, refused := s.Dial(t.Context(), "", "")
 		for how, err := range map[string]error{
-			"Serve": s.Serve(memconn.Listen()), "ServeConn": s.ServeConn(net.Conn(nc)),
+			"Serve": s.Serve(memconn.Listen()), "ServeConn": s.ServeConn(net.Conn(nc)), "Dial": refused,
 		} {
 			if err == nil || !strings.Contains(err.Error(), want) {
 				t.Errorf("%s: %v; want %s", how, err, want)
