@@ -17,6 +17,7 @@
 //		}
 //	}
 //
+//	stub := reactor.New(ch) // or a generated client
 //	p := new(printer)
 //	reactor.ServerStream(ctx, stub, listFeatures, rect, p)
 //	p.StartRead(&p.feature)
