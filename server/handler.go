@@ -64,7 +64,9 @@ func ServerStream[Req, Res any](m call.Method[Req, Res], f func(context.Context,
 }
 
 // BidiStream serves m with f, which reads requests and sends responses in any order,
-// if it likes from two goroutines. Both have to be done when f returns.
+// if it likes from two goroutines. The one that sends has to be done when f returns; a
+// Recv that is outstanding then, or comes later, fails. So it is with Generic, and with
+// Untyped where there are many requests.
 func BidiStream[Req, Res any](
 	m call.Method[Req, Res], f func(context.Context, *Receiver[Req], *Sender[Res]) error,
 ) Handler {

@@ -11,11 +11,13 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"golang.org/x/net/http2"
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
 	"github.com/cqrpc/cqrpc"
+	"github.com/cqrpc/cqrpc/call"
 	"github.com/cqrpc/cqrpc/codec"
 	"github.com/cqrpc/cqrpc/server"
 )
@@ -424,4 +426,54 @@ func (minedGzip) Compress(dst, src []byte) ([]byte, error) { return append(dst, 
 func (m minedGzip) Decompress(dst, _ []byte, _ int) ([]byte, error) {
 	m.crash()
 	return dst, nil
+}
+
+// TestReceiverOutlivesHandler: a goroutine may still wait for a request, or begin to, when the
+// handler has returned, as with a proxy that has been told the status of its backend.
+func TestReceiverOutlivesHandler(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		ended := make(chan error, 2)
+		receive := func(recv func() error) error {
+			returned := make(chan bool)
+			go func() {
+				err := recv()
+				for err == nil {
+					err = recv()
+				}
+				ended <- err
+				<-returned
+				ended <- recv()
+			}()
+			time.AfterFunc(time.Second, func() { close(returned) })
+			return nil
+		}
+		x := serveHandlers(t,
+			server.BidiStream(bidi, func(_ context.Context, in *server.Receiver[text], _ *server.Sender[text]) error {
+				return receive(func() error { return in.RecvInto(new(text)) })
+			}),
+			server.Untyped("/test.Echo/Untyped", call.BidiStream,
+				func(_ context.Context, s *server.UntypedStream) (any, error) {
+					return nil, receive(func() error { return s.Recv(new(text)) })
+				}),
+			server.Generic(func(_ context.Context, s *server.RawStream) error {
+				return receive(func() error {
+					b, err := s.Recv()
+					b.Free()
+					return err
+				})
+			}))
+		p := x.dial()
+		for i, name := range []string{bidi.Name, "/test.Echo/Untyped", "/test.Echo/Raw"} {
+			id := uint32(2*i + 1)
+			p.Request(id, name)
+			p.WriteMessage(id, false, encoded("x"))
+			p.WantTrailers(name, id, 0)
+			p.WantRST("the rest is not wanted", id, http2.ErrCodeNo)
+			for _, when := range []string{"outstanding", "begun later"} {
+				if _, ok := errors.AsType[*cqrpc.Error](<-ended); !ok {
+					t.Errorf("%s: a Recv %s has not failed with the call", name, when)
+				}
+			}
+		}
+	})
 }

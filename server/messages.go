@@ -40,12 +40,13 @@ func (r *rpc) decodeRequest(v any) *cqrpc.Error {
 
 // recvRaw receives one message; io.EOF is the client's half-close.
 func (r *rpc) recvRaw() (*mem.Buffer, error) {
-	ops := [1]call.Op{call.RecvMessage(&r.message)}
+	in := r.receiving()
+	ops := [1]call.Op{call.RecvMessage(&in.message)}
 	if err := r.receive(ops[:]); err != nil {
 		return nil, err
 	}
-	b := r.message
-	r.message = nil
+	b := in.message
+	in.message = nil
 	if b == nil {
 		return nil, io.EOF
 	}

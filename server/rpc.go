@@ -38,10 +38,12 @@ type rpc struct {
 	isFree bool // the handler is no longer counted
 }
 
-// inbound is what a handler needs to receive.
+// inbound is what a handler needs to receive, of the goroutine that does: it may outlive
+// the handler.
 type inbound struct {
 	cq.Waiter
-	got bool
+	got     bool
+	message *call.Buffer // raw
 }
 
 // outbound is what a handler needs to send more than its response.
