@@ -48,7 +48,8 @@ func (o Origin) String() string {
 type Error struct {
 	Status Status
 	Origin Origin
-	// Cause stays in this process; only Status travels. May be nil.
+	// Cause stays in this process; only Status travels. May be nil. In the error of a call
+	// [errors.Is] does not find io.EOF: of a stream's errors that is the good end.
 	Cause error
 }
 

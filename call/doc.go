@@ -55,7 +55,7 @@
 //	retry, throttle                           who says so: a call's policy, a channel's tokens
 //	recv, fields, inbox, quota                header blocks and messages that arrive; how much may wait
 //	harvest                                   decoding, where the event is taken
-//	state, end, status, errors                phases, verdicts, and their codes
+//	state, end, status, errors, cause         phases, verdicts, their codes and causes
 //	deadline, alarm, watch, parent            what else can end a call
 //	filter, passage, passing                  filters
 //	stream, after, await                      the seams: transport, opener, whoever waits

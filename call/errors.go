@@ -40,7 +40,7 @@ func (r Reason) Error() string { return string(r) }
 
 // Misuse makes a call error of a batch that was rejected, or of another mistake
 // in the program: INTERNAL, with err as its cause. For styles.
-func Misuse(err error) error { return cqrpc.Errorf(cqrpc.CodeInternal, "%w", err) }
+func Misuse(err error) error { return cqrpc.Errorf(cqrpc.CodeInternal, "%w", causeOf(err)) }
 
 // Undecodable is the error of a message that the codec cannot unmarshal into v, because of err. Its
 // message goes to the peer, with 512 runes of err at most, which may quote what the peer has sent.

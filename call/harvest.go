@@ -118,6 +118,7 @@ func (b *batch) decode(m frame.Message) (*mem.Buffer, *cqrpc.Error) {
 	}
 	body.Free()
 	b.failed = true
+	err.Cause = causeOf(err.Cause)
 	b.call.conclude(verdict{
 		how: byAbandon, status: err.Status, origin: cqrpc.OriginLocal, cause: err.Cause,
 		isDecoding: true, isRefusal: isRefusal,
@@ -231,7 +232,7 @@ func (v *verdict) err() error {
 	if v.status.Code == cqrpc.CodeOK {
 		return ErrEnded
 	}
-	return &cqrpc.Error{Status: v.status, Origin: v.origin, Cause: v.cause}
+	return &cqrpc.Error{Status: v.status, Origin: v.origin, Cause: causeOf(v.cause)}
 }
 
 var _ cq.Finalizer = (*batch)(nil)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/cqrpc/cqrpc"
 	"github.com/cqrpc/cqrpc/call"
+	"github.com/cqrpc/cqrpc/codec"
 )
 
 // opened unwraps what starts a stream.
@@ -195,6 +197,87 @@ func TestStreamOnAFailingChannel(t *testing.T) {
 		s.wantError("the reason", err, cqrpc.CodeUnavailable, "no route")
 		if header, err := stream.Header(); len(header) != 0 || err == nil {
 			s.Errorf("Header = %v, %v; want the reason", header, err)
+		}
+	})
+}
+
+// endless is a codec that cannot do its work, because it has read to the end of something.
+type endless struct{ codec.Codec }
+
+func (endless) Append(dst []byte, _ any) ([]byte, error) { return dst, io.EOF }
+func (endless) Unmarshal([]byte, any) error              { return io.EOF }
+
+// io.EOF is the good end of the messages. A failure behind which there is some other end is none.
+func TestFailureIsNoEnd(t *testing.T) {
+	met := &net.OpError{Op: "proxy", Err: io.EOF}
+	answers := func(s *scene, _ context.CancelCauseFunc) {
+		p := s.server("called")
+		p.WantRequest("called", 1, bidiMethod.Name)
+		answer(p, 1, "a")
+	}
+	for _, test := range []struct {
+		name string
+		opt  Option
+		code cqrpc.Code
+		act  func(s *scene, cancel context.CancelCauseFunc) // once the call has begun
+	}{
+		{"of a dialer", WithDialer(func(context.Context, string, string) (net.Conn, error) { return nil, met }),
+			cqrpc.CodeUnavailable, func(*scene, context.CancelCauseFunc) {}},
+		{"of a TLS handshake", secure(nil),
+			cqrpc.CodeUnavailable, func(s *scene, _ context.CancelCauseFunc) { _ = s.accept("called").Close() }},
+		{"of a context", WithUserAgent("any"),
+			cqrpc.CodeCanceled, func(_ *scene, cancel context.CancelCauseFunc) { cancel(met) }},
+		{"of a codec", WithCodec(endless{codec.Bytes()}), cqrpc.CodeInternal, answers},
+		{"of a filter", WithFilter(func(ctx context.Context, start *call.Start) (context.Context, error) {
+			start.OnRecv = func(any) error { return met }
+			return ctx, nil
+		}), cqrpc.CodeUnknown, answers},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			play(t, func(s *scene) {
+				ctx, cancel := context.WithCancelCause(s.Context())
+				defer cancel(nil)
+				stream, err := BidiStream(ctx, s.ch, bidiMethod)
+				if err != nil {
+					s.Fatal(err)
+				}
+				test.act(s, cancel)
+				for range 2 {
+					_, err = stream.Recv()
+					s.wantError("failed", err, test.code, "EOF")
+					if errors.Is(err, io.EOF) {
+						s.Errorf("Recv = %v, which is the good end", err)
+					}
+				}
+			}, test.opt)
+		})
+	}
+}
+
+// io.EOF of Send is the end of the call, as a message that cannot be sent is not.
+func TestUnsendableIsNoEnd(t *testing.T) {
+	play(t, func(s *scene) {
+		err := s.clientStream().Send(message("a"))
+		s.wantError("cannot be encoded", err, cqrpc.CodeInternal, "EOF")
+		if errors.Is(err, io.EOF) || !errors.Is(err, call.ErrInvalidMessage) {
+			s.Errorf("Send = %v; want no end, but ErrInvalidMessage", err)
+		}
+	}, WithCodec(endless{codec.Bytes()}))
+}
+
+// What a call's error has behind it is found there, but for io.EOF.
+func TestCauseOfFailure(t *testing.T) {
+	play(t, func(s *scene) {
+		met := &net.OpError{Op: "proxy", Err: errors.Join(io.EOF, io.ErrNoProgress)}
+		s.onDial(func(context.Context) error { return met })
+		_, err := s.bidiStream().Recv()
+		s.wantError("not connected", err, cqrpc.CodeUnavailable)
+		if op, ok := errors.AsType[*net.OpError](err); !ok || op != met {
+			s.Errorf("%v is no *net.OpError", err)
+		}
+		if !errors.Is(err, io.ErrNoProgress) || errors.Is(err, io.EOF) {
+			s.Errorf("%v is ErrNoProgress: %v, EOF: %v; want the first only", err,
+				errors.Is(err, io.ErrNoProgress), errors.Is(err, io.EOF))
 		}
 	})
 }
