@@ -7,7 +7,9 @@ import (
 	"net"
 	"syscall"
 	"testing"
+	"testing/iotest"
 	"testing/synctest"
+	"time"
 
 	"github.com/cqrpc/cqrpc/internal/memconn"
 	"github.com/cqrpc/cqrpc/server/oneport"
@@ -140,19 +142,85 @@ func TestSilence(t *testing.T) {
 			}
 			return nc
 		}
+		began := time.Now()
 		silent, half := dial(""), dial("PR")
 		web := dial("GET")
 		c := <-got
 		if c.side != "other" {
 			t.Errorf("%s got a GET", c.side)
 		}
-		hungUp(t, silent) // 20 s later
+		hungUp(t, silent)
 		hungUp(t, half)
+		if waited := time.Since(began); waited != 20*time.Second {
+			t.Errorf("hung up on after %v", waited)
+		}
 		synctest.Wait()
 		if _, err := web.Write([]byte(" /")); err != nil {
 			t.Errorf("a connection that was given away is cut off with those that were not: %v", err)
 		}
 		_ = web.Close()
+		_ = c.nc.Close()
+	})
+}
+
+// A connection that was given away is as it was accepted: what it began with can be read
+// octet by octet, and it may be silent for as long as its server likes.
+func TestGivenAway(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		lis := memconn.Listen()
+		got := accept(t, lis)
+		nc, err := lis.Dial(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		const says = "PRI * HTTP/2.0"
+		if _, err := io.WriteString(nc, says); err != nil {
+			t.Fatal(err)
+		}
+		c := <-got
+		time.AfterFunc(time.Hour, func() { _, _ = io.WriteString(nc, "!") })
+		there := make([]byte, len(says)+1)
+		if _, err := io.ReadFull(iotest.OneByteReader(c.nc), there); err != nil || string(there) != says+"!" {
+			t.Errorf("read %q, %v", there, err)
+		}
+		_ = nc.Close()
+		_ = c.nc.Close()
+	})
+}
+
+// hasty is a connection that tells its end together with the last octets.
+type hasty struct{ net.Conn }
+
+func (h hasty) Read(p []byte) (int, error) {
+	n, err := h.Conn.Read(p)
+	return n, errors.Join(err, io.EOF)
+}
+
+// hastily is a listener of such.
+type hastily struct{ *memconn.Listener }
+
+func (l hastily) Accept() (net.Conn, error) {
+	nc, err := l.Listener.Accept()
+	return hasty{nc}, err
+}
+
+// Who has said what it wants is heard though it says nothing more.
+func TestLastWords(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		lis := memconn.Listen()
+		got := accept(t, hastily{lis})
+		nc, err := lis.Dial(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.WriteString(nc, "GET"); err != nil {
+			t.Fatal(err)
+		}
+		c := <-got
+		if there, err := io.ReadAll(io.LimitReader(c.nc, 3)); c.side != "other" || string(there) != "GET" {
+			t.Errorf("%s read %q, %v", c.side, there, err)
+		}
+		_ = nc.Close()
 		_ = c.nc.Close()
 	})
 }
@@ -190,10 +258,17 @@ func TestClose(t *testing.T) {
 		}
 		silent := dial("")
 		synctest.Wait()
+		closed := time.Now()
 		if err := http2.Close(); err != nil {
 			t.Error(err)
 		}
 		hungUp(t, silent)
+		if waited := time.Since(closed); waited != 0 {
+			t.Errorf("hung up on %v after the end", waited)
+		}
+		if _, err := nc.Write([]byte(" *")); err != nil {
+			t.Errorf("a connection that was given away ends with the listeners: %v", err)
+		}
 		if err := http2.Close(); !errors.Is(err, net.ErrClosed) {
 			t.Errorf("closed again: %v", err)
 		}
@@ -202,6 +277,30 @@ func TestClose(t *testing.T) {
 		}
 		_ = nc.Close()
 		_ = c.Close()
+	})
+}
+
+// Nobody waits for a listener that was closed from outside: those who accept, nor clients.
+func TestListenerIsClosed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		lis := memconn.Listen()
+		http2, other := oneport.Split(lis)
+		nc, err := lis.Dial(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.WriteString(nc, "GET"); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait() // for somebody to accept it
+		_ = lis.Close()
+		hungUp(t, nc)
+		for _, l := range []net.Listener{http2, other} {
+			if _, err := l.Accept(); !errors.Is(err, net.ErrClosed) {
+				t.Errorf("Accept: %v", err)
+			}
+			_ = l.Close()
+		}
 	})
 }
 
