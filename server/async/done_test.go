@@ -77,6 +77,37 @@ func TestNotifyOfACallThatIsOverAlready(t *testing.T) {
 	})
 }
 
+// calling is a tag that is a function.
+type calling func()
+
+func (f calling) Run(cq.Event) { f() }
+
+// Who is told of the end at once, while the tag of the request is taken, finds context and
+// responder bound.
+func TestNotifyWhileTheTagIsTaken(t *testing.T) {
+	play(t, func(s *site) {
+		inline := cq.NewCallback(cq.Inline(), nil)
+		defer inline.Shutdown()
+		d := new(talk)
+		told := 0
+		must(s, d.ctx.AsyncNotifyWhenDone(inline, calling(func() {
+			told++
+			must(s, d.Finish(ok, "finish"))
+			if d.Call() == nil || !d.ctx.IsCancelled() {
+				s.Errorf("the call is %v, cancelled is %v", d.Call(), d.ctx.IsCancelled())
+			}
+		})))
+		must(s, s.bidi.Request(&d.ctx, &d.ReaderWriter, nil, s.q, "request"))
+		s.peer.Request(1, bidi.Name)
+		s.peer.WriteRST(1, http2.ErrCodeCancel)
+		s.peer.WantIdle("all has arrived")
+		s.want("too late", "request", "!finish")
+		if told != 1 {
+			s.Errorf("told %d times", told)
+		}
+	})
+}
+
 // A call that never comes has no notice of its end, but an answer.
 func TestNotifyWithoutACall(t *testing.T) {
 	play(t, func(s *site) {
