@@ -213,6 +213,27 @@ func TestCallIsReleasedBeforeItsStatus(t *testing.T) {
 	}, server.WithTransport(transport.Config{MaxConcurrentStreams: 1}))
 }
 
+// Nor does a client that has cancelled wait for OnDone.
+func TestCancelledCallIsReleasedBeforeOnDone(t *testing.T) {
+	play(t, func(s *stage) {
+		if s.opts != nil {
+			return // inline, OnDone stops the connection
+		}
+		block := make(chan struct{})
+		s.bidi(func(r *subject) {
+			r.onDone = func(bool) { <-block }
+			r.s = &stage{T: s.T, journal: &journal{t: s.T}}
+		})
+		for id := uint32(1); id < 40; id += 2 {
+			s.Request(id, bidi.Name)
+			s.WriteRST(id, http2.ErrCodeCancel)
+			s.WantIdle("it is not refused")
+		}
+		close(block)
+		synctest.Wait()
+	}, server.WithTransport(transport.Config{MaxConcurrentStreams: 1}))
+}
+
 // A reaction that blocks stops its reactor and no other, nor the connection.
 func TestBlockedReaction(t *testing.T) {
 	play(t, func(s *stage) {

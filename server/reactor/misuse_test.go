@@ -88,6 +88,29 @@ func TestMisuse(t *testing.T) {
 	}
 }
 
+// A mistake from outside any reaction: what it ends is not told inside of it, so a lock
+// that reactions want may be held.
+func TestMisuseFromOutside(t *testing.T) {
+	play(t, func(s *stage) {
+		latest := s.bidi(func(r *subject) { r.StartRead(&r.req) })
+		s.Request(1, bidi.Name)
+		s.want("an open call")
+		mu := make(chan struct{}, 1)
+		r := latest()
+		r.onCancel = func() {
+			mu <- struct{}{}
+			<-mu
+		}
+		r.onRead = func(bool) { r.onCancel() }
+		mu <- struct{}{}
+		r.StartRead(&r.req)
+		<-mu
+		s.WantTrailers("the mistake", 1, 13, "grpc-message", "reactor: StartRead while one is outstanding")
+		s.WantRST("the client was not done", 1, http2.ErrCodeNo)
+		s.want("all ends", `read false ""`, "cancel true", "done")
+	})
+}
+
 // ended wants OnDone to have come by now, once.
 func (s *stage) ended(why string) {
 	s.Helper()
@@ -130,12 +153,13 @@ func TestUnsendableResponse(t *testing.T) {
 	play(t, func(s *stage) {
 		s.serve(reactor.Unary(unary, func(ctx *reactor.Context, _, res *text) reactor.UnaryReactor {
 			res.Value = bad.Value
+			_ = ctx.SetTrailer(cqrpc.Pairs("t", "1"))
 			r := ctx.DefaultReactor()
 			r.Finish(ok)
 			return r
 		}, s.opts...))
 		s.unary(1, "x")
-		s.WantTrailers("nothing else was sent", 1, 13)
+		s.WantTrailers("nothing else was sent", 1, 13, "t", "1")
 	})
 }
 

@@ -1,12 +1,16 @@
 package reactor_test
 
 import (
+	"strings"
 	"testing"
 
 	"golang.org/x/net/http2"
+	"google.golang.org/protobuf/types/known/anypb"
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
 	"github.com/cqrpc/cqrpc"
+	"github.com/cqrpc/cqrpc/call"
+	"github.com/cqrpc/cqrpc/server"
 	"github.com/cqrpc/cqrpc/server/reactor"
 )
 
@@ -295,4 +299,59 @@ func TestRequestCardinality(t *testing.T) {
 			id += 2
 		}
 	})
+}
+
+// The flags of a message count, however it is sent, before the reactor has its call or after.
+func TestFlagsOfMessages(t *testing.T) {
+	m := wrapperspb.String(strings.Repeat("x", 1000))
+	for name, send := range map[string]func(r *subject){
+		"StartWrite":          func(r *subject) { r.StartWrite(m, call.NoCompress) },
+		"StartWriteLast":      func(r *subject) { r.StartWriteLast(m, call.NoCompress) },
+		"StartWriteAndFinish": func(r *subject) { r.StartWriteAndFinish(m, ok, call.NoCompress) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			for _, isEarly := range []bool{true, false} {
+				play(t, func(s *stage) {
+					latest := s.bidi(func(r *subject) {
+						if isEarly {
+							send(r)
+						}
+					})
+					s.Request(1, bidi.Name, "grpc-accept-encoding", "gzip")
+					r := latest()
+					if !isEarly {
+						send(r)
+					}
+					r.Finish(ok) // in vain after StartWriteAndFinish
+					s.WantResponse("the header", 1)
+					s.WantMessage("not compressed", 1, false, encoded(m.Value))
+					s.WantTrailers("the status", 1, 0)
+					s.WantRST("the client was not done", 1, http2.ErrCodeNo)
+					s.ended("OnDone comes")
+				}, server.WithCompressor("gzip"))
+			}
+		})
+	}
+}
+
+// OK may have more to say, too.
+func TestStatusOKWithMore(t *testing.T) {
+	detail, err := anypb.New(wrapperspb.String("d"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, st := range map[string]cqrpc.Status{
+		"grpc-message":            {Message: "fine"},
+		"grpc-status-details-bin": {Details: []*anypb.Any{detail}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			play(t, func(s *stage) {
+				s.bidi(func(r *subject) { r.Finish(st) })
+				s.Request(1, bidi.Name)
+				s.WantTrailers("the status", 1, 0, name, "*")
+				s.WantRST("the client was not done", 1, http2.ErrCodeNo)
+				s.want("served", "done")
+			})
+		})
+	}
 }
