@@ -20,3 +20,12 @@ type noEnd struct{ error }
 
 func (e noEnd) Is(target error) bool { return target != io.EOF && errors.Is(e.error, target) }
 func (e noEnd) As(target any) bool   { return errors.As(e.error, target) }
+
+// joined is errors of which the status's message tells already, in its words and not in theirs.
+type joined struct {
+	message string
+	errs    error // of errors.Join
+}
+
+func (e joined) Error() string { return e.message }
+func (e joined) Unwrap() error { return e.errs }

@@ -53,7 +53,7 @@ func (c *Call) giveUp(st cqrpc.Status, cause error) {
 	}
 	if obstacle != nil {
 		st.Message += ": " + obstacle.Error()
-		cause = errors.Join(cause, obstacle)
+		cause = joined{st.Message, errors.Join(cause, obstacle)}
 	}
 	c.abandon(st, cause)
 }

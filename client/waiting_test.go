@@ -328,3 +328,22 @@ func startUnary(s *scene, c *call.Call, tag cq.Tag) {
 		s.Error("StartBatch:", err)
 	}
 }
+
+// What a call waited for, and what stood in the way, its error says once and in one line.
+func TestErrorOfAWait(t *testing.T) {
+	play(t, func(s *scene) {
+		s.net.Refuse(syscall.ECONNREFUSED)
+		ctx, cancel := context.WithCancel(s.Context())
+		r := s.unary(ctx, "a", WithWaitForReady(true))
+		cancel()
+		s.wantFailed("in vain", r, cqrpc.CodeCanceled)
+		const want = "CANCELLED: context canceled while waiting for a connection: dial mem.test:50051: " +
+			"dial mem server: connection refused"
+		if text := r.err.Error(); text != want {
+			s.Errorf("the error is\n%s, want\n%s", text, want)
+		}
+		if !errors.Is(r.err, context.Canceled) || !errors.Is(r.err, syscall.ECONNREFUSED) {
+			s.Errorf("it is not what %v says", r.err)
+		}
+	})
+}
