@@ -43,6 +43,7 @@ func TestMisuse(t *testing.T) {
 		{"nil", func(k *talker) { k.StartRead(nil) }, "StartRead(nil)"},
 		{"hold removed too often", func(k *talker) { k.RemoveHold(); k.RemoveHold() }, "RemoveHold without a hold"},
 		{"no holds", func(k *talker) { k.AddMultipleHolds(0) }, "AddMultipleHolds of too few or too many"},
+		{"too many holds", func(k *talker) { k.AddMultipleHolds(1<<20 + 1) }, "AddMultipleHolds of too few or too many"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			play(t, func(s *scene) {
@@ -73,6 +74,28 @@ func TestMisuse(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A mistake from outside any reaction: what it ends is not told inside of it, so a lock that
+// reactions want may be held.
+func TestMisuseFromOutside(t *testing.T) {
+	play(t, func(s *scene) {
+		k := newTalker(s)
+		mu := make(chan struct{}, 1)
+		k.onRead = func(bool) {
+			mu <- struct{}{}
+			<-mu
+		}
+		k.StartRead(&k.res)
+		k.AddHold()
+		k.StartCall()
+		s.wait()
+		mu <- struct{}{}
+		k.StartRead(&k.res)
+		<-mu
+		k.RemoveHold()
+		k.wantDone("told by OnDone", cqrpc.CodeInternal, "reactor: StartRead while one is outstanding")
+	})
 }
 
 // A mistake does not hide how the call had ended by then.
