@@ -17,7 +17,8 @@ import (
 	"github.com/cqrpc/cqrpc/codec"
 )
 
-// A mistake ends the call with INTERNAL and its name, before StartCall or after.
+// A mistake ends the call with INTERNAL and its name, before StartCall or after. The server
+// would not end it: that might come first.
 func TestMisuse(t *testing.T) {
 	x := wrapperspb.String("x")
 	for _, c := range []struct {
@@ -54,7 +55,7 @@ func TestMisuse(t *testing.T) {
 				k.StartCall()
 				k.RemoveHold()
 				k.wantDone("told by OnDone", cqrpc.CodeInternal, "reactor: "+c.want)
-			})
+			}, echoUntiringly)
 			play(t, func(s *scene) {
 				k := newTalker(s)
 				k.onWrite = func(bool) {
@@ -71,7 +72,7 @@ func TestMisuse(t *testing.T) {
 				s.wait()
 				k.RemoveHold()
 				k.wantDone("in a reaction", cqrpc.CodeInternal, "reactor: "+c.want)
-			})
+			}, echoUntiringly)
 		})
 	}
 }

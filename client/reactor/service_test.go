@@ -161,3 +161,25 @@ func deaf(opts ...reactor.Option) server.Handler {
 		return new(reactor.BidiBase[text, text])
 	}, opts...)
 }
+
+// untiring answers every request with itself, and does not end when the client has.
+type untiring struct {
+	reactor.BidiBase[text, text]
+	req text
+}
+
+func echoUntiringly(opts ...reactor.Option) server.Handler {
+	return reactor.BidiStream(bidi, func(*reactor.Context) reactor.BidiReactor[text, text] {
+		u := new(untiring)
+		u.StartRead(&u.req)
+		return u
+	}, opts...)
+}
+
+func (u *untiring) OnReadDone(ok bool) {
+	if ok {
+		u.StartWrite(&u.req)
+	}
+}
+
+func (u *untiring) OnWriteDone(bool) { u.StartRead(&u.req) }
