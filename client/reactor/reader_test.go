@@ -140,6 +140,19 @@ func TestReactorThatStopsReadingEnds(t *testing.T) {
 	})
 }
 
+// What a call that has failed has brought and nobody has read is dropped with it.
+func TestUnreadMessageOfACallThatFailed(t *testing.T) {
+	play(t, func(s *scene) { // which looks for buffers
+		k := newTalker(s, client.WithMetadata(cqrpc.Pairs("code", "10")))
+		k.AddHold()
+		k.StartWriteLast(wrapperspb.String("a"))
+		k.StartCall()
+		k.wantOpen("it is held")
+		k.RemoveHold()
+		k.wantDone("the status", cqrpc.CodeAborted, "*")
+	})
+}
+
 // A hold keeps the call for reads from outside.
 func TestHeldReader(t *testing.T) {
 	play(t, func(s *scene) {

@@ -12,6 +12,7 @@ import (
 	"github.com/cqrpc/cqrpc/call"
 	"github.com/cqrpc/cqrpc/client"
 	"github.com/cqrpc/cqrpc/client/reactor"
+	"github.com/cqrpc/cqrpc/codec"
 )
 
 // result is where the callback form leaves its status.
@@ -155,6 +156,23 @@ func TestMetadata(t *testing.T) {
 	})
 }
 
+// Who is told of the end finds metadata and peer where the options have put them.
+func TestMetadataIsThereWhenDone(t *testing.T) {
+	play(t, func(s *scene) {
+		var header, trailer cqrpc.Metadata
+		var peer call.Peer
+		seen := ""
+		reactor.Unary(s.Context(), s.stub, unary, wrapperspb.String("x"), nil, func(cqrpc.Status) {
+			seen = fmt.Sprintf("%s %s %v", header.Get("echo"), trailer.Get("echo-trailing"), peer.Addr != nil)
+		}, client.WithMetadata(cqrpc.Pairs("echo", "v")),
+			client.HeaderTo(&header), client.TrailerTo(&trailer), client.PeerTo(&peer))
+		s.wait()
+		if seen != "v v true" {
+			s.Errorf("done has seen %q", seen)
+		}
+	})
+}
+
 func TestCancelRPCBeforeStart(t *testing.T) {
 	play(t, func(s *scene) {
 		ctx, cancel := context.WithCancel(s.Context())
@@ -196,6 +214,12 @@ func TestUnserialisableRequest(t *testing.T) {
 		s.unary(s.Context(), "x", client.WithMetadata(cqrpc.Metadata{{Key: "No", Value: "v"}})).
 			want(s, "keys are lower case", "", cqrpc.CodeInternal)
 	})
+	play(t, func(s *scene) {
+		c := newCaller(s)
+		reactor.UnaryWith(s.Context(), s.stub, unary, wrapperspb.String("\xff"), &c.res, c)
+		c.StartCall()
+		c.want("who waits for the header is told, too", "header false", "done INTERNAL")
+	})
 }
 
 // caller is a unary reactor that also sees the initial metadata.
@@ -233,6 +257,31 @@ func TestGenericUnary(t *testing.T) {
 			s.Errorf("%v, %q", st, res)
 		}
 	})
+}
+
+// A codec that the caller names wins.
+func TestGenericUnaryWithACodec(t *testing.T) {
+	play(t, func(s *scene) {
+		k := &witness{Codec: codec.BytesNamed("proto")}
+		var res []byte
+		reactor.GenericUnary(s.Context(), s.stub, unary.Name, []byte{10, 1, 'x'}, &res, func(cqrpc.Status) {},
+			client.WithCallCodec(k))
+		s.wait()
+		if string(res) != "\n\x01x" || k.requests != 1 {
+			s.Errorf("%q, %d requests", res, k.requests)
+		}
+	})
+}
+
+// witness counts what a codec marshals.
+type witness struct {
+	codec.Codec
+	requests int
+}
+
+func (w *witness) Append(dst []byte, v any) ([]byte, error) {
+	w.requests++
+	return w.Codec.Append(dst, v)
 }
 
 func TestUnimplementedRPC(t *testing.T) {
