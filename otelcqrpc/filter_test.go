@@ -11,9 +11,12 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/baggage"
 	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/propagation"
+	"go.opentelemetry.io/otel/sdk/trace"
 	oteltrace "go.opentelemetry.io/otel/trace"
 
 	"github.com/cqrpc/cqrpc"
+	"github.com/cqrpc/cqrpc/call"
 	"github.com/cqrpc/cqrpc/client"
 	"github.com/cqrpc/cqrpc/internal/parity"
 	"github.com/cqrpc/cqrpc/otelcqrpc"
@@ -284,5 +287,76 @@ func TestNothingInstalled(t *testing.T) {
 	parity.Want(t, "Unary", err)
 	if md := <-sent; md.Get("traceparent") != "" {
 		t.Errorf("the server got %v", md)
+	}
+}
+
+// one passes a call through a filter of s, and ends it.
+func (s *telescope) one(t *testing.T, start *call.Start, code cqrpc.Code, more ...otelcqrpc.Option) trace.ReadOnlySpan {
+	t.Helper()
+	start.Method = "/" + unary
+	_, err := otelcqrpc.NewFilter(s.options(more...)...)(t.Context(), start)
+	parity.Want(t, "the filter", err)
+	start.OnEnd(call.End{Status: cqrpc.Status{Code: code}})
+	return <-s.spans.ended
+}
+
+// What is in the metadata is not overwritten there: other calls may have the same, such as that
+// of client.WithDefaultCallOptions.
+func TestMetadataIsNotChangedInPlace(t *testing.T) {
+	shared := cqrpc.Pairs("traceparent", "mine")
+	start := &call.Start{Metadata: shared}
+	newTelescope().one(t, start, cqrpc.CodeOK)
+	if shared.Get("traceparent") != "mine" || start.Metadata.Get("traceparent") == "mine" {
+		t.Errorf("shared is %v, the call's %v", shared, start.Metadata)
+	}
+}
+
+// A code that gRPC does not have is no client's mistake.
+func TestUnknownCode(t *testing.T) {
+	span := newTelescope().one(t, &call.Start{IsServer: true}, 99)
+	if span.Status().Code != codes.Error {
+		t.Errorf("the server's span has status %v", span.Status())
+	}
+}
+
+// An authority whose port is no number has none.
+func TestPortThatIsNone(t *testing.T) {
+	span := newTelescope().one(t, &call.Start{Authority: "host:http"}, cqrpc.CodeOK)
+	has(t, "the span", span.Attributes(), "rpc.system.name=grpc", "rpc.method="+unary, "rpc.response.status_code=OK",
+		"server.address=host")
+}
+
+// A duration leads to a span that took as long.
+func TestExemplars(t *testing.T) {
+	for name, start := range map[string]*call.Start{
+		"rpc.client.call.duration": {}, "rpc.server.call.duration": {IsServer: true},
+	} {
+		s := newTelescope()
+		id := s.one(t, start, cqrpc.CodeOK).SpanContext().SpanID()
+		points := s.durations(t, name)
+		if len(points) != 1 || len(points[0].Exemplars) != 1 || string(points[0].Exemplars[0].SpanID) != string(id[:]) {
+			t.Errorf("%s: %+v, want an exemplar of span %v", name, points, id)
+		}
+	}
+}
+
+// shouting is a propagator that writes its key in capitals, as some do.
+type shouting struct {
+	propagation.TextMapPropagator
+	got []string // by Get, by Values, and the keys
+}
+
+func (p *shouting) Extract(ctx context.Context, c propagation.TextMapCarrier) context.Context {
+	p.got = slices.Concat([]string{c.Get("X-ID")}, c.(propagation.ValuesGetter).Values("X-ID"), c.Keys())
+	return ctx
+}
+
+// Propagators read metadata by keys of any case, and what is text.
+func TestCarrier(t *testing.T) {
+	p := new(shouting)
+	start := &call.Start{IsServer: true, Metadata: cqrpc.Pairs("x-id", "1", "x-id", "2", "y-bin", "\x00")}
+	newTelescope().one(t, start, cqrpc.CodeOK, otelcqrpc.WithPropagator(p))
+	if want := []string{"1", "1", "2", "x-id", "x-id"}; !slices.Equal(p.got, want) {
+		t.Errorf("got %q, want %q", p.got, want)
 	}
 }
