@@ -72,6 +72,66 @@ func TestAcceptRests(t *testing.T) {
 	})
 }
 
+// TestAcceptRestsAnew: after a connection the rests begin anew.
+func TestAcceptRestsAnew(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := server.New()
+		full := []error{syscall.EMFILE, syscall.EMFILE, syscall.EMFILE, syscall.EMFILE}
+		l := &troubled{Listener: memconn.Listen(), script: full}
+		served := make(chan error, 1)
+		go func() { served <- s.Serve(l) }()
+		time.Sleep(time.Second) // fake clock
+		synctest.Wait()
+		l.script = []error{syscall.EMFILE}
+		nc, err := l.Dial(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Second) // fake clock
+		synctest.Wait()
+		if n := len(l.at); n != 7 || l.at[6].Sub(l.at[5]) != 5*time.Millisecond {
+			t.Errorf("accepted at %v", l.at)
+		}
+		_ = nc.Close()
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+		<-served
+	})
+}
+
+// late is an error that has a time-out.
+type late struct{ error }
+
+func (late) Timeout() bool   { return true }
+func (late) Temporary() bool { return false }
+
+// TestAcceptGoesOn: what says nothing about the listener does not end Serve.
+func TestAcceptGoesOn(t *testing.T) {
+	for _, passing := range []error{
+		syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM, syscall.ECONNABORTED, syscall.ECONNRESET,
+		late{errors.New("late")},
+	} {
+		bubble(t, func(t *testing.T) {
+			s := server.New()
+			l := &troubled{Listener: memconn.Listen(), script: []error{passing}}
+			served := make(chan error, 1)
+			go func() { served <- s.Serve(l) }()
+			time.Sleep(time.Second) // fake clock
+			synctest.Wait()
+			if len(l.at) != 2 {
+				t.Errorf("%v: accepted %d times", passing, len(l.at))
+			}
+			if err := s.Close(); err != nil {
+				t.Error(err)
+			}
+			if err := <-served; !errors.Is(err, server.ErrServerClosed) {
+				t.Errorf("%v: Serve returned %v", passing, err)
+			}
+		})
+	}
+}
+
 func TestAcceptRestIsCutShort(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		s := server.New()

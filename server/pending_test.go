@@ -98,8 +98,8 @@ func TestPendingBytes(t *testing.T) {
 
 func TestPendingBytesOfPayload(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		s, _ := queued(t, server.WithPendingLimits(server.PendingLimits{Bytes: 1000}))
-		method(t, s, unary.Name, server.PayloadOnly)
+		s, q := queued(t, server.WithPendingLimits(server.PendingLimits{Bytes: 1000}))
+		m := method(t, s, unary.Name, server.PayloadOnly)
 		p := serve(t, s).dial()
 		p.Request(1, unary.Name)
 		p.WriteMessage(1, true, make([]byte, 595))
@@ -107,6 +107,37 @@ func TestPendingBytesOfPayload(t *testing.T) {
 		p.Request(3, unary.Name)
 		p.WriteMessage(3, true, make([]byte, 595))
 		p.WantTrailers("1200 may not", 3, 8)
+		p.WriteRST(1, http2.ErrCodeCancel)
+		p.Request(5, unary.Name)
+		p.WriteMessage(5, true, make([]byte, 595))
+		p.WantIdle("what the first held is given back")
+		slot := ask(t, s, m, q, "request")
+		wantTag(t, q, "request", true)
+		slot.Payload.Free()
+		finish(t, slot.Call, q)
+		p.WantTrailers("served", 5, 0)
+		p.Request(7, unary.Name)
+		p.WriteMessage(7, true, make([]byte, 595))
+		p.WantIdle("and what that held that was given out")
+	})
+}
+
+// TestPendingCallsOfOthers: that no more calls may wait does not concern those that need not.
+func TestPendingCallsOfOthers(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s, q := queued(t, server.WithPendingLimits(server.PendingLimits{Calls: 1}))
+		method(t, s, bidi.Name, server.PayloadNone)
+		m := method(t, s, unary.Name, server.PayloadOnly)
+		p := serve(t, s).dial()
+		p.Request(1, bidi.Name)
+		p.WantIdle("it waits")
+		slot := ask(t, s, m, q, "request")
+		p.Request(3, unary.Name)
+		p.WriteMessage(3, true, encoded("x"))
+		wantTag(t, q, "request", true)
+		slot.Payload.Free()
+		finish(t, slot.Call, q)
+		p.WantTrailers("served", 3, 0)
 	})
 }
 
@@ -132,6 +163,25 @@ func TestPendingAge(t *testing.T) {
 		p.Advance(time.Minute)
 		p.WantIdle("a call that was given out has no age")
 		finish(t, slot.Call, q)
+	})
+}
+
+// TestPendingAgeOfEach: each call has its own age.
+func TestPendingAgeOfEach(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s, _ := queued(t)
+		method(t, s, bidi.Name, server.PayloadNone)
+		p := serve(t, s).dial()
+		for id := uint32(1); id <= 5; id += 2 {
+			p.Request(id, bidi.Name)
+			p.Advance(10 * time.Second)
+		}
+		for id := uint32(1); id <= 5; id += 2 {
+			p.WantTrailers("it is 30 s old", id, 14)
+			p.WantRST("the client was not done", id, http2.ErrCodeNo)
+			p.WantIdle("the next is younger")
+			p.Advance(10 * time.Second)
+		}
 	})
 }
 
