@@ -169,6 +169,106 @@ func TestUnsendableResponse(t *testing.T) {
 	})
 }
 
+// TestUnsendableMessage: what cannot be marshalled takes nothing with it; the handler can send
+// another message.
+func TestUnsendableMessage(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		x := serveHandlers(t, server.ServerStream(serverStream,
+			func(ctx context.Context, _ *text, out *server.Sender[text]) error {
+				_ = server.SetHeader(ctx, cqrpc.Pairs("k", "v"))
+				if err := out.Send(wrapperspb.String("\xff")); cqrpc.CodeOf(err) != cqrpc.CodeInternal {
+					t.Errorf("Send of what cannot be marshalled: %v", err)
+				}
+				return out.Send(wrapperspb.String("x"))
+			}))
+		p := x.dial()
+		p.Request(1, serverStream.Name)
+		p.WriteMessage(1, true, nil)
+		p.WantResponse("the handler's metadata", 1, "k", "v")
+		p.WantMessage("the other message", 1, false, encoded("x"))
+		p.WantTrailers("the status", 1, 0)
+	})
+}
+
+// TestSendHeaderOfADeadCall: whoever sends it hears that nobody gets it.
+func TestSendHeaderOfADeadCall(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		sent := make(chan error, 1)
+		x := serveHandlers(t, server.BidiStream(bidi,
+			func(ctx context.Context, _ *server.Receiver[text], _ *server.Sender[text]) error {
+				<-ctx.Done()
+				sent <- server.SendHeader(ctx, nil)
+				return nil
+			}))
+		p := x.dial()
+		p.Request(1, bidi.Name)
+		p.WriteRST(1, http2.ErrCodeCancel)
+		if err := <-sent; cqrpc.CodeOf(err) != cqrpc.CodeCanceled {
+			t.Errorf("SendHeader: %v; want CANCELLED", err)
+		}
+	})
+}
+
+// TestContextEndsWithTheHandler: not only with the call, whose response nobody takes yet.
+func TestContextEndsWithTheHandler(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		var ended <-chan struct{}
+		x := serveHandlers(t, server.Unary(unary, func(ctx context.Context, _ *text) (*text, error) {
+			ended = ctx.Done()
+			return wrapperspb.String(strings.Repeat("x", 100_000)), nil // more than the window
+		}))
+		p := x.dial()
+		p.Request(1, unary.Name)
+		p.WriteMessage(1, true, nil)
+		synctest.Wait()
+		select {
+		case <-ended:
+		default:
+			t.Error("the context goes on")
+		}
+		if n := x.server.Stats().Streams; n != 1 {
+			t.Errorf("%d streams, want that one", n)
+		}
+	})
+}
+
+// watched is a codec that calls a function before it marshals.
+type watched struct {
+	codec.Codec
+	onAppend func()
+}
+
+func (w watched) Append(dst []byte, v any) ([]byte, error) {
+	w.onAppend()
+	return w.Codec.Append(dst, v)
+}
+
+// TestHandlerIsCountedNoLongerThanItRuns: a client that has read the response may open the next
+// stream at once (RFC 9113 section 5.1.2), so the handler is not counted when that is sent.
+func TestHandlerIsCountedNoLongerThanItRuns(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		var s *server.Server
+		handling := -1
+		s = server.New(server.WithCodecs(watched{codec.Proto(), func() { handling = s.Stats().Handling }}))
+		err := s.Register(server.Unary(unary, func(_ context.Context, req *text) (*text, error) {
+			if n := s.Stats().Handling; n != 1 {
+				t.Errorf("%d handlers run", n)
+			}
+			return req, nil
+		}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		p := serve(t, s).dial()
+		p.Request(1, unary.Name)
+		p.WriteMessage(1, true, nil)
+		p.WantResponse("served", 1)
+		if handling != 0 {
+			t.Errorf("%d handlers are counted when the response is sent", handling)
+		}
+	})
+}
+
 // TestRequestCardinality: a method with one request gets exactly one.
 func TestRequestCardinality(t *testing.T) {
 	served := 0

@@ -69,6 +69,7 @@ func TestFilterRefusesInTheQueueStyle(t *testing.T) {
 	filter := func(ctx context.Context, s *call.Start) (context.Context, error) {
 		if s.Metadata.Get("who") == "" {
 			must(t, server.SetHeader(ctx, cqrpc.Pairs("h", "1")))
+			must(t, server.SetTrailer(ctx, cqrpc.Pairs("t", "2")))
 			return nil, cqrpc.Errorf(cqrpc.CodeUnauthenticated, "who?")
 		}
 		return ctx, nil
@@ -79,7 +80,7 @@ func TestFilterRefusesInTheQueueStyle(t *testing.T) {
 		s.peer.Request(1, bidi.Name)
 		s.want("nothing for the application")
 		s.peer.WantResponse("the filter's header", 1, "h", "1")
-		s.peer.WantTrailers("the refusal", 1, int(cqrpc.CodeUnauthenticated))
+		s.peer.WantTrailers("the refusal", 1, int(cqrpc.CodeUnauthenticated), "t", "2")
 		s.peer.WantRST("the client was not done", 1, http2.ErrCodeNo)
 		s.peer.Request(3, bidi.Name, "who", "alice")
 		s.want("the next call", "request")
