@@ -306,3 +306,29 @@ func TestRequestThatDiesBeforeHalfClose(t *testing.T) {
 		})
 	}
 }
+
+// TestUnreadOfACancelledCall: what a cancelled call has sent is given up at once, although its
+// handler has not noticed yet, and will not read it.
+func TestUnreadOfACancelledCall(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		block := make(chan struct{})
+		x := serveHandlers(t, server.BidiStream(bidi,
+			func(context.Context, *server.Receiver[text], *server.Sender[text]) error {
+				<-block
+				return nil
+			}))
+		p := x.dial()
+		p.Request(1, bidi.Name)
+		for range 3 {
+			p.WriteMessage(1, false, make([]byte, 16000))
+		}
+		synctest.Wait()
+		before := x.server.Stats().Unread
+		p.WriteRST(1, http2.ErrCodeCancel)
+		synctest.Wait()
+		if after := x.server.Stats().Unread; before == 0 || after != 0 {
+			t.Errorf("%d bytes were unread, %d are", before, after)
+		}
+		close(block)
+	})
+}

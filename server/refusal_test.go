@@ -221,6 +221,22 @@ func TestCodecs(t *testing.T) {
 	})
 }
 
+// TestCodecsOfOneName: the first counts.
+func TestCodecsOfOneName(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := server.New(server.WithCodecs(codec.Bytes(), codec.Proto(), codec.BytesNamed("proto")))
+		if err := s.Register(server.Unary(unary, echo)); err != nil {
+			t.Fatal(err)
+		}
+		p := serve(t, s).dial()
+		p.WriteHeaders(1, false, request(unary.Name, "content-type", "application/grpc+proto")...)
+		p.WriteMessage(1, true, encoded("x"))
+		p.WantResponse("served", 1)
+		p.WantMessage("by the codec of messages", 1, false, encoded("re: x"))
+		p.WantTrailers("fine", 1, 0)
+	})
+}
+
 // chatty is a codec whose errors quote the message, as protojson's do.
 type chatty struct{ codec.Codec }
 
