@@ -324,3 +324,27 @@ func TestContextEndsWithTheCall(t *testing.T) {
 		s.want("too late", "!finish")
 	})
 }
+
+// A method with one request gets exactly one, or the application sees nothing of the call.
+func TestOneRequest(t *testing.T) {
+	play(t, func(s *site) {
+		var ctx, streamCtx async.Context
+		var req, streamReq text
+		var one async.ResponseWriter[text]
+		var many async.Writer[text]
+		must(s, s.unary.Request(&ctx, &req, &one, nil, s.q, "unary"))
+		must(s, s.serverStream.Request(&streamCtx, &streamReq, &many, nil, s.q, "stream"))
+		for i, method := range []string{unary.Name, serverStream.Name} {
+			id := uint32(4*i + 1)
+			s.peer.Request(id, method)
+			s.peer.WriteMessage(id, false, encoded("one"))
+			s.peer.WriteMessage(id, true, encoded("two"))
+			s.want("nothing for the application")
+			s.peer.WantTrailers("two are too many", id, int(cqrpc.CodeUnimplemented))
+			s.peer.Request(id+2, method)
+			s.peer.WriteData(id+2, true, nil)
+			s.want("nothing for the application")
+			s.peer.WantTrailers("none is too few", id+2, int(cqrpc.CodeUnimplemented))
+		}
+	})
+}
