@@ -6,18 +6,20 @@ import (
 	"net"
 	"net/netip"
 	"slices"
+
+	"github.com/cqrpc/cqrpc/client/resolver"
 )
 
-// resolver finds the addresses of a host, the best first (RFC 6724).
-type resolver func(ctx context.Context, host string) ([]netip.Addr, error)
+// ipLookup finds the addresses of a host, the best first (RFC 6724).
+type ipLookup func(ctx context.Context, host string) ([]netip.Addr, error)
 
 func systemResolver(ctx context.Context, host string) ([]netip.Addr, error) {
 	return net.DefaultResolver.LookupNetIP(ctx, "ip", host)
 }
 
-// addresses are what to dial for t, in the order of the attempts. Without a resolver, and
+// addresses are what to dial for t, in the order of the attempts. Without a lookup, and
 // where t names no host, the dialer is given what t names.
-func (t *target) addresses(ctx context.Context, resolve resolver) ([]string, error) {
+func (t *target) addresses(ctx context.Context, resolve ipLookup) ([]string, error) {
 	if len(t.others) > 0 {
 		return append([]string{t.address}, t.others...), nil
 	}
@@ -40,6 +42,16 @@ func (t *target) addresses(ctx context.Context, resolve resolver) ([]string, err
 		texts = append(texts, net.JoinHostPort(ip.String(), port))
 	}
 	return texts, nil
+}
+
+// resolved is addresses with the network that they are of.
+func (t *target) resolved(ctx context.Context, resolve ipLookup) ([]resolver.Address, error) {
+	texts, err := t.addresses(ctx, resolve)
+	all := make([]resolver.Address, len(texts))
+	for i, text := range texts {
+		all[i] = resolver.Address{Addr: text, Network: t.network}
+	}
+	return all, err
 }
 
 // interleave has each address once, and families take turns, beginning with that of the

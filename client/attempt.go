@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/cqrpc/cqrpc/client/resolver"
 	"github.com/cqrpc/cqrpc/transport"
 )
 
@@ -14,7 +15,7 @@ import (
 type attempt struct {
 	// immutable
 	sub       *subchannel
-	address   string
+	at        resolver.Address
 	timeout   time.Duration // of all of it
 	transport transport.Config
 }
@@ -27,7 +28,7 @@ func (a *attempt) run(ctx context.Context) (*connHandler, error) {
 	if err != nil {
 		return nil, err
 	}
-	h := &connHandler{sub: a.sub, made: make(chan struct{}), result: make(chan error, 1)}
+	h := &connHandler{sub: a.sub, at: a.at, made: make(chan struct{}), result: make(chan error, 1)}
 	h.conn = transport.New(transport.Client, nc, a.transport, h)
 	a.sub.conns.add(h.conn)
 	close(h.made)
@@ -42,9 +43,9 @@ func (a *attempt) run(ctx context.Context) (*connHandler, error) {
 
 func (a *attempt) dial(ctx context.Context) (net.Conn, error) {
 	cfg := a.sub.cfg
-	nc, err := cfg.dial(ctx, a.sub.target.network, a.address)
+	nc, err := cfg.dial(ctx, a.at.Network, a.at.Addr)
 	if err != nil {
-		return nil, naming(a.address, "dial "+a.address, err)
+		return nil, naming(a.at.Addr, "dial "+a.at.Addr, err)
 	}
 	if cfg.secure == nil {
 		return nc, nil

@@ -7,8 +7,8 @@ import (
 )
 
 // Backoff says how long to wait between connection attempts, each at all addresses of a
-// name, or with RoundRobin at one, and between vain attempts to resolve it (gRPC
-// connection-backoff.md). Zero fields take the defaults.
+// name, or with RoundRobin at one, and between vain attempts to resolve it, with DNS or a
+// resolver (gRPC connection-backoff.md). Zero fields take the defaults.
 type Backoff struct {
 	// Initial is the delay after the first failure. The second connection in a row that
 	// is lost within Initial of its attempt is one, too. Default 1 s.
@@ -20,7 +20,7 @@ type Backoff struct {
 	// Max bounds the delay before jitter. Default 120 s.
 	Max time.Duration
 	// MinConnectTimeout is the least time an attempt is given, at each address, and to resolve
-	// the name. Default 20 s.
+	// the name with DNS. Default 20 s.
 	MinConnectTimeout time.Duration
 }
 

@@ -33,8 +33,8 @@ type commons struct {
 
 func newBalancer(t target, cfg *config, conns *connSet, watcher func(update)) balancer {
 	all := commons{cfg, newPingPace(cfg.transport.Keepalive.Time), conns}
-	if cfg.balancing == PickFirst && cfg.connections == 1 {
-		return newSubchannel(t, all, watcher)
+	if cfg.balancing == PickFirst && cfg.connections == 1 && cfg.resolver == nil {
+		return newSubchannel(t, nil, all, watcher)
 	}
 	return newRotation(t, all, watcher)
 }

@@ -59,13 +59,19 @@ type Channel struct {
 // turn, until one is ready: the next one when the latest fails, at whatever stage, or has taken
 // 250 ms (gRFC A61). Only when all have failed is the channel in TransientFailure and the
 // back-off begins, with an error that tells of each. passthrough leaves names to the dialer.
-// WithBalancing connects to all addresses instead.
+// WithBalancing connects to all addresses instead. With WithResolver target is what that
+// resolver understands.
 func NewChannel(target string, opts ...Option) (*Channel, error) {
-	t, err := parseTarget(target)
+	cfg := newConfig(opts)
+	parse := parseTarget
+	if cfg.resolver != nil {
+		parse = foreignTarget
+	}
+	t, err := parse(target)
 	if err != nil {
 		return nil, err
 	}
-	ch := &Channel{cfg: newConfig(opts), target: t, authority: t.authority}
+	ch := &Channel{cfg: cfg, target: t, authority: t.authority}
 	if err := ch.cfg.check(); err != nil {
 		return nil, fmt.Errorf("channel to %q: %w", target, err)
 	}

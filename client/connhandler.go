@@ -3,6 +3,7 @@ package client
 import (
 	"sync/atomic"
 
+	"github.com/cqrpc/cqrpc/client/resolver"
 	"github.com/cqrpc/cqrpc/cq"
 	"github.com/cqrpc/cqrpc/frame"
 	"github.com/cqrpc/cqrpc/transport"
@@ -11,6 +12,7 @@ import (
 // connHandler receives one connection's events.
 type connHandler struct {
 	sub    *subchannel
+	at     resolver.Address
 	conn   *transport.Conn
 	made   chan struct{} // closed when conn is set
 	result chan error    // capacity 1: how the attempt ended

@@ -13,14 +13,15 @@
 //	   subchannel ---- dial ----> transport.Conn
 //
 // That is a channel with one connection, to the first address of its target that
-// works. With [WithBalancing] or [WithConnections] it has several:
+// works. With [WithBalancing] or [WithConnections] it has several, and with [WithResolver]
+// it follows what package resolver is told:
 //
 //	Channel          ^ READY: these connections, in turn
 //	      | connect  |
 //	      v          |
-//	 rotation <---- lookup: the target's addresses
+//	 rotation <---- lookup: the target's addresses <---- resolver.Resolver
 //	   |   |   |
-//	 subchannels, each of one address
+//	 subchannels, each of one address, or of all
 //
 // # Where to find what
 //

@@ -2,10 +2,14 @@ package client
 
 import (
 	"context"
+	"errors"
 	"math/rand/v2"
+	"runtime/debug"
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/cqrpc/cqrpc/client/resolver"
 )
 
 // lookupInterval is the least time from one lookup to the next (C-core
@@ -13,36 +17,101 @@ import (
 // every client ask for names all the time.
 const lookupInterval = 30 * time.Second
 
-// lookup finds the addresses of a target when somebody asks, with back-off until there
-// are some. It has no goroutine while nobody asks.
+// lookup has a resolver find the addresses of a target, from the first ask until it is
+// stopped. A resolver that returns is called again with back-off while there are no
+// addresses, or when somebody asks: until then there is no goroutine.
+//
+//	resting --ask--> searching: wait, Watch --returned, and there are addresses--> resting
+//	                     ^         | failed
+//	                     +---------+                   any --stop--> stopped
 type lookup struct {
 	// immutable
-	target target
-	cfg    *config
-	hurry  chan struct{} // capacity 1: cuts a wait short
+	resolver resolver.Resolver
+	target   target
+	cfg      *config
+	tell     func(finding) // called with no lock held
+	hurry    chan struct{} // capacity 1: cuts a wait short
 
 	mu sync.Mutex
 	// guarded by mu
-	search    *effort   // lookups, and the waits between them; nil: none
-	failures  int       // in a row
-	started   time.Time // the latest; zero: never
+	search    *effort         // calls of the resolver, and the waits between them; nil: none
+	watch     *resolver.Watch // the call in progress; nil: none
+	hint      *time.Timer     // until the watch is told that somebody has asked; nil: nobody has
+	isGood    bool            // the call in progress has found addresses
+	failures  int             // in a row
+	asked     time.Time       // the resolver, by the latest call or hint; zero: never
+	latest    finding
 	isStopped bool
 }
 
-func newLookup(t target, cfg *config) *lookup {
-	return &lookup{target: t, cfg: cfg, hurry: make(chan struct{}, 1)}
+// finding is what a resolver has reported. Those of one lookup may overtake each other;
+// one with a lower seq than seen before is out of date.
+type finding struct {
+	seq       uint64
+	addresses []resolver.Address // each once
+	err       error              // why there are none; unless isNone those before it hold
+	isNone    bool               // it is known that there are none
 }
 
-// ask begins a search for addresses, unless one is in progress: it looks up as soon as
-// lookupInterval and the back-off allow. tell is called with what was found, with no lock
-// held, and decides whether that is enough.
-func (l *lookup) ask(tell func(addresses []string, err error) (isEnough bool)) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.search != nil || l.isStopped {
-		return
+func newLookup(t target, cfg *config, tell func(*lookup, finding)) *lookup {
+	l := &lookup{resolver: cfg.resolver, target: t, cfg: cfg, hurry: make(chan struct{}, 1)}
+	if l.resolver == nil {
+		l.resolver = named{t, cfg}
 	}
-	l.search = newEffort(func(ctx context.Context, _ *effort) { l.run(ctx, tell) })
+	l.tell = func(f finding) { tell(l, f) }
+	return l
+}
+
+// named is the resolver of a channel that was given none: what its target says, with DNS.
+type named struct {
+	target target
+	cfg    *config
+}
+
+func (n named) Watch(ctx context.Context, w *resolver.Watch) error {
+	ctx, cancel := context.WithTimeout(ctx, n.cfg.backoff.MinConnectTimeout)
+	defer cancel()
+	found, err := n.target.resolved(ctx, n.cfg.resolve)
+	if err != nil {
+		return err
+	}
+	w.Report(found, nil)
+	return nil
+}
+
+// ask wants the addresses, or wants to know whether they are still the same, as soon as
+// lookupInterval and the back-off allow.
+func (l *lookup) ask() {
+	l.mu.Lock()
+	var now *resolver.Watch
+	switch w := l.watch; {
+	case l.isStopped || l.hint != nil:
+	case l.search == nil:
+		l.search = newEffort(l.run)
+	case w != nil:
+		if wait := time.Until(l.asked.Add(lookupInterval)); wait > 0 {
+			l.hint = time.AfterFunc(wait, func() { l.giveHint(w) })
+		} else {
+			l.asked, now = time.Now(), w
+		}
+	}
+	l.mu.Unlock()
+	if now != nil {
+		now.Hint()
+	}
+}
+
+// giveHint gives the hint that w has waited for, if its call is still in progress.
+func (l *lookup) giveHint(w *resolver.Watch) {
+	l.mu.Lock()
+	isOver := l.watch != w
+	if !isOver {
+		l.hint, l.asked = nil, time.Now()
+	}
+	l.mu.Unlock()
+	if !isOver {
+		w.Hint()
+	}
 }
 
 // resetBackoff lets what waits look up now.
@@ -58,26 +127,41 @@ func (l *lookup) stop() {
 	l.mu.Lock()
 	search := l.search
 	l.isStopped = true
+	l.setWatchLocked(nil)
 	l.mu.Unlock()
 	if search != nil {
 		search.giveUp()
 	}
 }
 
-// run looks up until tell has heard enough, or ctx ends.
-func (l *lookup) run(ctx context.Context, tell func([]string, error) bool) {
-	for pause(ctx, l.untilNext(), l.hurry) {
-		addresses, err := l.try(ctx)
-		if ctx.Err() != nil {
-			return
-		}
-		if tell(addresses, err) {
+// setWatchLocked begins a call of the resolver, or with nil ends it.
+func (l *lookup) setWatchLocked(w *resolver.Watch) {
+	l.watch, l.isGood = w, false
+	if l.hint != nil {
+		l.hint.Stop()
+		l.hint = nil
+	}
+}
+
+// run calls the resolver until there are addresses, or ctx ends.
+func (l *lookup) run(ctx context.Context, _ *effort) {
+	hasExited := true
+	defer func() {
+		if hasExited && !l.conclude(ctx, errResolverExited) {
 			l.mu.Lock()
-			l.search = nil
-			l.mu.Unlock()
-			return
+			defer l.mu.Unlock()
+			if !l.isStopped {
+				l.search = newEffort(l.run) // this goroutine ends: runtime.Goexit in the resolver
+			}
+		}
+	}()
+	for pause(ctx, l.untilNext(), l.hurry) {
+		err := l.call(ctx)
+		if l.conclude(ctx, err) {
+			break
 		}
 	}
+	hasExited = false
 }
 
 // untilNext is how long to wait, from the start of the latest.
@@ -88,30 +172,113 @@ func (l *lookup) untilNext() time.Duration {
 	if l.failures > 0 {
 		wait = l.cfg.backoff.delay(l.failures, rand.Float64())
 	}
-	return time.Until(l.started.Add(wait))
+	return time.Until(l.asked.Add(wait))
 }
 
-// try looks up once, and gives each address once.
-func (l *lookup) try(ctx context.Context) ([]string, error) {
+var (
+	errResolverPanicked = errors.New("panic in resolver")
+	errResolverExited   = errors.New("resolver has ended its goroutine")
+	errNothingReported  = errors.New("the resolver has reported nothing")
+	errNoAddresses      = errors.New("the name has no addresses")
+)
+
+// call calls the resolver once.
+func (l *lookup) call(ctx context.Context) (err error) {
+	var w *resolver.Watch
+	w = resolver.NewWatch(l.target.text, func(found []resolver.Address, err error) { l.report(w, found, err) })
 	l.mu.Lock()
-	l.started = time.Now()
-	l.failures++
-	l.mu.Unlock()
-	ctx, cancel := context.WithTimeout(ctx, l.cfg.backoff.MinConnectTimeout)
-	defer cancel()
-	found, err := l.target.addresses(ctx, l.cfg.resolve)
-	if err != nil {
-		l.cfg.logger.Warn("channel: no addresses", "target", l.target.text, "error", err)
-		return nil, err
+	if !l.isStopped {
+		l.setWatchLocked(w)
 	}
-	l.mu.Lock()
-	l.failures = 0
+	l.asked = time.Now()
 	l.mu.Unlock()
-	var once []string
-	for _, address := range found {
-		if !slices.Contains(once, address) {
-			once = append(once, address)
+	hasReturned := false
+	defer func() {
+		if hasReturned {
+			return
+		}
+		if v := recover(); v != nil { // else runtime.Goexit: nobody gets what is returned
+			l.cfg.alarm().Error("channel: panic in resolver",
+				"target", l.target.text, "panic", v, "stack", string(debug.Stack()))
+			err = errResolverPanicked // the value may hold secrets
+		}
+	}()
+	err = l.resolver.Watch(ctx, w)
+	hasReturned = true
+	return err
+}
+
+// report takes what the resolver says while w is its watch.
+func (l *lookup) report(w *resolver.Watch, found []resolver.Address, err error) {
+	f := finding{err: err}
+	if err == nil {
+		f.addresses = once(found)
+		if f.isNone = len(found) == 0; f.isNone {
+			f.err = errNoAddresses
 		}
 	}
-	return once, nil
+	if f.err != nil {
+		f.err = naming(l.target.address, "resolve "+l.target.address, f.err)
+	}
+	l.mu.Lock()
+	if l.watch != w {
+		l.mu.Unlock()
+		return
+	}
+	f.seq = l.latest.seq + 1
+	l.latest, l.isGood = f, l.isGood || f.err == nil
+	l.mu.Unlock()
+	if f.err != nil {
+		l.cfg.logger.Warn("channel: no addresses", "target", l.target.text, "error", f.err)
+	}
+	l.tell(f)
+}
+
+// once has each address once, and says each network.
+func once(found []resolver.Address) []resolver.Address {
+	all := make([]resolver.Address, 0, len(found))
+	for _, a := range found {
+		if a.Network == "" {
+			a.Network = "tcp"
+		}
+		if !slices.Contains(all, a) {
+			all = append(all, a)
+		}
+	}
+	return all
+}
+
+// conclude follows a call of the resolver that has ended with err. It reports whether that
+// is all until somebody asks, which may have been during the call.
+func (l *lookup) conclude(ctx context.Context, err error) (isAll bool) {
+	if ctx.Err() != nil {
+		return true
+	}
+	l.mu.Lock()
+	w, hasReported, isStopped := l.watch, l.latest.seq > 0, l.isStopped
+	l.mu.Unlock()
+	switch {
+	case isStopped:
+		return true
+	case err != nil:
+		l.report(w, nil, err)
+	case !hasReported:
+		l.report(w, nil, errNothingReported)
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.isGood && time.Since(l.asked) > lookupInterval { // it is not in vain to try
+		l.failures = 0
+	}
+	isAsked := l.hint != nil
+	l.setWatchLocked(nil)
+	if l.latest.err != nil {
+		l.failures++
+		return false
+	}
+	l.failures = 0
+	if !isAsked {
+		l.search = nil
+	}
+	return !isAsked
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/cqrpc/cqrpc/call"
+	"github.com/cqrpc/cqrpc/client/resolver"
 	"github.com/cqrpc/cqrpc/codec"
 	"github.com/cqrpc/cqrpc/internal/version"
 	"github.com/cqrpc/cqrpc/transport"
@@ -30,7 +31,8 @@ type config struct {
 	insecure    bool
 	secure      func(ctx context.Context, nc net.Conn, serverName string) (net.Conn, error) // nil without TLS
 	dial        func(ctx context.Context, network, address string) (net.Conn, error)
-	resolve     resolver // nil with WithDialer, which takes names
+	resolve     ipLookup          // nil with WithDialer, which takes names
+	resolver    resolver.Resolver // nil: the target says which addresses there are
 	authority   string
 	userAgent   string
 	transport   transport.Config
@@ -42,6 +44,7 @@ type config struct {
 	compressors *codec.Compressors
 	codec       codec.Codec
 	logger      *slog.Logger
+	alarm       func() *slog.Logger // for panics
 	defaults    []CallOption
 	retries     retries // nil: none
 	throttling  call.RetryThrottling
@@ -67,7 +70,10 @@ func newConfig(opts []Option) config {
 	if cfg.codec == nil {
 		cfg.codec = codec.Proto()
 	}
-	cfg.panicked = call.LogPanics(cfg.logger)
+	cfg.panicked, cfg.alarm = call.LogPanics(cfg.logger), slog.Default
+	if logger := cfg.logger; logger != nil {
+		cfg.alarm = func() *slog.Logger { return logger }
+	}
 	if cfg.logger == nil {
 		cfg.logger = slog.New(slog.DiscardHandler)
 	}
@@ -140,8 +146,9 @@ func withServerName(cfg *tls.Config, name string) *tls.Config {
 
 // WithDialer replaces net.Dialer for making connections; network is "tcp" or
 // "unix", address what the target names: the dialer resolves names, and chooses among
-// their addresses. It runs on a goroutine of the channel's and must obey ctx. The Dial of
-// a server.Server is one, for a server in the same process.
+// their addresses; with WithResolver it is one that the resolver has reported. It runs on
+// a goroutine of the channel's and must obey ctx. The Dial of a server.Server is one, for a
+// server in the same process.
 func WithDialer(dial func(ctx context.Context, network, address string) (net.Conn, error)) Option {
 	return optionFunc(func(c *config) { c.dial = dial })
 }
@@ -184,6 +191,19 @@ func WithIdleTimeout(d time.Duration) Option {
 	return optionFunc(func(c *config) { c.idleTimeout = d })
 }
 
+// WithResolver has r find the addresses of the target, and follow them, whatever the target
+// looks like: see package [resolver]. The authority is the target's [resolver.Name], encoded as
+// gRPC's is (naming.md); servers behind TLS must prove that name, or WithAuthority's. Default:
+// the system's DNS, for targets that name a host.
+//
+// With PickFirst all calls go to the first address that works. When it is no longer among
+// those that are reported, its connection takes no more calls and another is made. With a
+// resolver the channel connects again without a call when it has lost its connection, and is
+// idle only after the idle timeout, which ends the watch.
+func WithResolver(r resolver.Resolver) Option {
+	return optionFunc(func(c *config) { c.resolver = r })
+}
+
 // WithBalancing says which addresses of the target's name are connected to, and which
 // connection a call takes. Default: PickFirst.
 //
@@ -196,8 +216,8 @@ func WithIdleTimeout(d time.Duration) Option {
 // If the name can no longer be resolved its addresses stay as they were. The first call takes
 // an address by chance, the next ones follow in the resolver's order.
 //
-// Where the dialer resolves, with WithDialer and for passthrough targets, there is but one
-// address.
+// Where the dialer resolves, with WithDialer and without WithResolver, and for passthrough
+// targets, there is but one address.
 func WithBalancing(b Balancing) Option { return optionFunc(func(c *config) { c.balancing = b }) }
 
 // WithConnections has the channel make n connections, with RoundRobin to each address, on
@@ -218,8 +238,8 @@ func WithCompressors(s *codec.Compressors) Option {
 func WithCodec(k codec.Codec) Option { return optionFunc(func(c *config) { c.codec = k }) }
 
 // WithLogger sets where connection events are reported: made and lost at Info,
-// failed rounds of attempts at Warn; and panics of filters, at Error. No metadata is logged.
-// Default: nowhere, but for panics, which go to [slog.Default].
+// failed rounds of attempts and lookups at Warn; and panics of filters and resolvers, at
+// Error. No metadata is logged. Default: nowhere, but for panics, which go to [slog.Default].
 func WithLogger(l *slog.Logger) Option { return optionFunc(func(c *config) { c.logger = l }) }
 
 // WithFilter has every call of the channel pass through filters, after those of

@@ -1,21 +1,24 @@
 package client
 
 import (
+	"errors"
 	"math/rand/v2"
 	"slices"
 	"sync"
 	"sync/atomic"
 
+	"github.com/cqrpc/cqrpc/client/resolver"
 	"github.com/cqrpc/cqrpc/transport"
 )
 
 // rotation keeps several connections, on which calls take turns: to each address of its
-// target with round_robin (gRPC load-balancing.md), else to the target as a whole.
+// target with round_robin (gRPC load-balancing.md), else to the target as a whole. It follows
+// a resolver, and then keeps one connection, too.
 //
 //	lookup --addresses--> rotation
 //	                       |  |  |
 //	                    members, each with a
-//	                 subchannel to one address
+//	            subchannel to one address, or to any
 //
 // While it is awake a connection that is lost is made anew at once, or after the
 // back-off of its subchannel.
@@ -29,11 +32,13 @@ type rotation struct {
 
 	mu sync.Mutex
 	// guarded by mu
-	state    rotationState
-	lookup   *lookup   // round_robin and awake, else nil
-	members  []*member // awake only; the first of each address, the second of each, …
-	obstacle error     // the latest lookup's, if it found nothing
-	seq      uint64    // of the latest update
+	state     rotationState
+	lookup    *lookup            // awake only; nil: subchannels find their addresses themselves
+	addresses []resolver.Address // by the lookup
+	found     uint64             // the latest finding
+	obstacle  error              // the latest finding's, if it has no addresses
+	members   []*member          // awake only; the first of each address, the second of each, …
+	seq       uint64             // of the latest update
 }
 
 // rotationState says whether there are members.
@@ -59,12 +64,12 @@ func (s *rotationState) to(next rotationState) bool {
 // member is one place in a rotation.
 type member struct {
 	// immutable
-	address string
-	sub     *subchannel
+	sub *subchannel
 
 	// guarded by rotation.mu
-	latest update // of sub; Connecting where that is Idle, and before there is one
-	isGone bool
+	addresses []resolver.Address // with round_robin one; nil: sub finds them
+	latest    update             // of sub; Connecting where that is Idle, and before there is one
+	isGone    bool
 }
 
 func newRotation(t target, all commons, watcher func(update)) *rotation {
@@ -80,17 +85,15 @@ func (r *rotation) connect() {
 		r.mu.Unlock()
 		return
 	}
-	if r.cfg.balancing == RoundRobin {
-		r.lookup = newLookup(r.target, r.cfg)
+	if r.cfg.balancing == RoundRobin || r.cfg.resolver != nil {
+		r.lookup = newLookup(r.target, r.cfg, r.onFinding)
 		r.mu.Unlock()
 		r.ask()
 		return
 	}
-	fresh, _ := r.settleLocked([]target{r.target})
+	c := r.settleLocked([][]resolver.Address{nil})
 	r.mu.Unlock()
-	for _, m := range fresh {
-		m.sub.connect()
-	}
+	c.carryOut()
 }
 
 // ask has the addresses looked up: at first, and when they may have changed. Where
@@ -100,66 +103,97 @@ func (r *rotation) ask() {
 	l := r.lookup
 	r.mu.Unlock()
 	if l != nil {
-		l.ask(func(addresses []string, err error) bool { return r.onLookup(l, addresses, err) })
+		l.ask()
 	}
 }
 
-// onLookup changes to the addresses that l has found. It reports false if there are none to
-// go on with. If only the latest are not known those before them must do.
-func (r *rotation) onLookup(l *lookup, addresses []string, err error) bool {
-	targets := make([]target, len(addresses))
-	for i, address := range addresses {
-		targets[i] = r.target.only(address)
-	}
+// onFinding changes to the addresses that l has found. If only the latest are not known
+// those before them must do.
+func (r *rotation) onFinding(l *lookup, f finding) {
 	r.mu.Lock()
-	if r.lookup != l {
+	if r.lookup != l || f.seq <= r.found {
 		r.mu.Unlock()
-		return true
+		return
 	}
-	var fresh, gone []*member
-	if r.obstacle = err; err == nil {
-		fresh, gone = r.settleLocked(targets)
+	r.found = f.seq
+	if f.err == nil && r.obstacle == nil && slices.Equal(f.addresses, r.addresses) {
+		r.mu.Unlock()
+		return
+	}
+	var c changes
+	if r.obstacle = f.err; f.err == nil || f.isNone {
+		r.addresses = f.addresses
+		c = r.settleLocked(r.placesLocked())
 	}
 	u := r.aggregateLocked()
 	r.mu.Unlock()
-
 	r.watcher(u)
-	for _, m := range fresh {
-		m.sub.connect()
-	}
-	for _, m := range gone {
-		m.sub.retire()
-	}
-	return err == nil
+	c.carryOut()
 }
 
-// settleLocked makes the members those of targets. It returns who is to connect and who is
-// to leave.
-func (r *rotation) settleLocked(targets []target) (fresh, gone []*member) {
+// placesLocked are what there are to be members for: each address with round_robin, else all.
+func (r *rotation) placesLocked() [][]resolver.Address {
+	switch {
+	case len(r.addresses) == 0:
+		return nil
+	case r.cfg.balancing == PickFirst:
+		return [][]resolver.Address{r.addresses}
+	}
+	return slices.Collect(slices.Chunk(r.addresses, 1))
+}
+
+// changes are which members are to connect, to move, to leave, by which finding.
+type changes struct {
+	fresh, moved, gone []*member
+	places             []resolver.Address // where to move
+	found              uint64
+}
+
+// carryOut is to be called with no lock held.
+func (c *changes) carryOut() {
+	for _, m := range c.fresh {
+		m.sub.connect()
+	}
+	for _, m := range c.moved {
+		m.sub.move(c.found, c.places)
+	}
+	for _, m := range c.gone {
+		m.sub.retire()
+	}
+}
+
+// settleLocked makes the members those of places. It returns what that changes.
+func (r *rotation) settleLocked(places [][]resolver.Address) changes {
+	c := changes{places: r.addresses, found: r.found}
 	var members []*member
 	for i := range r.cfg.connections {
-		for _, t := range targets {
-			m := r.memberLocked(t.address, i)
-			if m == nil {
-				m = r.newMember(t)
-				fresh = append(fresh, m)
+		for _, place := range places {
+			m := r.memberLocked(place, i)
+			switch {
+			case m == nil:
+				m = r.newMember(place)
+				c.fresh = append(c.fresh, m)
+			case !slices.Equal(m.addresses, place):
+				m.addresses = place
+				c.moved = append(c.moved, m)
 			}
 			members = append(members, m)
 		}
 	}
 	for _, m := range r.members {
 		if m.isGone = !slices.Contains(members, m); m.isGone {
-			gone = append(gone, m)
+			c.gone = append(c.gone, m)
 		}
 	}
 	r.members = members
-	return fresh, gone
+	return c
 }
 
-// memberLocked is the i-th member with an address, or nil.
-func (r *rotation) memberLocked(address string, i int) *member {
+// memberLocked is the i-th member for a place, or nil. With pick_first there is one place,
+// wherever it is.
+func (r *rotation) memberLocked(place []resolver.Address, i int) *member {
 	for _, m := range r.members {
-		if m.address == address {
+		if r.cfg.balancing == PickFirst || slices.Equal(m.addresses, place) {
 			if i == 0 {
 				return m
 			}
@@ -169,9 +203,9 @@ func (r *rotation) memberLocked(address string, i int) *member {
 	return nil
 }
 
-func (r *rotation) newMember(t target) *member {
-	m := &member{address: t.address, latest: update{state: Connecting}}
-	m.sub = newSubchannel(t, r.commons, func(u update) { r.onUpdate(m, u) })
+func (r *rotation) newMember(place []resolver.Address) *member {
+	m := &member{addresses: place, latest: update{state: Connecting}}
+	m.sub = newSubchannel(r.target, place, r.commons, func(u update) { r.onUpdate(m, u) })
 	return m
 }
 
@@ -194,7 +228,7 @@ func (r *rotation) onUpdate(m *member, u update) {
 	if isLost {
 		m.sub.connect()
 	}
-	if u.state != Ready {
+	if u.state != Ready && !errors.Is(u.err, errMoved) {
 		r.ask()
 	}
 }
@@ -232,9 +266,12 @@ func (r *rotation) failureLocked() error {
 		return r.obstacle
 	}
 	first := r.members[:len(r.members)/r.cfg.connections]
+	if len(first) == 1 {
+		return first[0].latest.err
+	}
 	addresses, errs := make([]string, len(first)), make([]error, len(first))
 	for i, m := range first {
-		addresses[i], errs[i] = m.address, m.latest.err
+		addresses[i], errs[i] = m.addresses[0].Addr, m.latest.err
 	}
 	return r.target.failure(addresses, errs)
 }
@@ -300,7 +337,7 @@ func (r *rotation) leave(next rotationState) (gone []*member, u update) {
 	for _, m := range gone {
 		m.isGone = true
 	}
-	r.lookup, r.members, r.obstacle = nil, nil, nil
+	r.lookup, r.members, r.addresses, r.found, r.obstacle = nil, nil, nil, 0, nil
 	r.seq++
 	u = update{seq: r.seq, state: Idle, err: errIdle}
 	r.mu.Unlock()

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/cqrpc/cqrpc"
+	"github.com/cqrpc/cqrpc/client/resolver"
 	"github.com/cqrpc/cqrpc/cq"
 	"github.com/cqrpc/cqrpc/frame"
 	"github.com/cqrpc/cqrpc/transport"
@@ -594,7 +595,7 @@ func TestRotationUpdatesOutOfOrder(t *testing.T) {
 		l := r.lookup
 		r.idle()
 		r.onUpdate(m, update{seq: 100, state: TransientFailure, err: errors.New("gone")})
-		r.onLookup(l, []string{"192.0.2.9:50051"}, nil)
+		r.onFinding(l, finding{seq: 100, addresses: resolver.Addresses("192.0.2.9:50051")})
 		s.wantState("they are gone", Idle)
 		s.ready()
 		s.wantTurns("it was another time", houses, 2, 2, 2)

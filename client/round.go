@@ -86,7 +86,7 @@ func (r *round) startNext(ctx context.Context) bool {
 func (r *round) failure() error {
 	addresses := make([]string, len(r.attempts))
 	for i, a := range r.attempts {
-		addresses[i] = a.address
+		addresses[i] = a.at.Addr
 	}
 	return r.attempts[0].sub.target.failure(addresses, r.errs)
 }

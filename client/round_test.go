@@ -18,6 +18,7 @@ import (
 	"golang.org/x/net/http2"
 
 	"github.com/cqrpc/cqrpc"
+	"github.com/cqrpc/cqrpc/client/resolver"
 	"github.com/cqrpc/cqrpc/internal/h2peer"
 	"github.com/cqrpc/cqrpc/internal/memconn"
 	"github.com/cqrpc/cqrpc/transport"
@@ -273,7 +274,7 @@ func TestConnectionThatNobodyTakes(t *testing.T) {
 	w.play(t, func(s *scene) {
 		ctx, cancel := context.WithCancel(s.Context())
 		defer cancel()
-		a := &attempt{sub: s.sub(), address: "192.0.2.1:50051", timeout: time.Second}
+		a := &attempt{sub: s.sub(), at: resolver.Address{Addr: "192.0.2.1:50051", Network: "tcp"}, timeout: time.Second}
 		r := &round{attempts: []*attempt{a}, outcomes: make(chan outcome)}
 		r.startNext(ctx)
 		w.wantOpen(s.T, "it is ready", 1)

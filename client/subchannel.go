@@ -5,16 +5,18 @@ import (
 	"errors"
 	"math/rand/v2"
 	"net"
+	"slices"
 	"sync"
 	"time"
 
+	"github.com/cqrpc/cqrpc/client/resolver"
 	"github.com/cqrpc/cqrpc/frame"
 	"github.com/cqrpc/cqrpc/transport"
 )
 
 // subchannel makes and keeps one connection to a target, at the first of its
-// addresses that can be connected, with back-off. It finds the addresses anew for
-// every round. It knows nothing of calls. By itself it is the balancer of a channel
+// addresses that can be connected, with back-off. It is given the addresses, or finds
+// them anew for every round. It knows nothing of calls. By itself it is the balancer of a channel
 // with one connection.
 type subchannel struct {
 	// immutable
@@ -26,18 +28,21 @@ type subchannel struct {
 
 	mu sync.Mutex
 	// guarded by mu
-	dialing   *effort         // rounds, and the back-off between them; nil: none
-	conn      *transport.Conn // ready, and not yet lost or drained
-	failures  int             // rounds in a row that brought no lasting connection
-	wasYoung  bool            // the last connection was lost within Backoff.Initial
-	started   time.Time       // of the latest round
-	keepalive time.Duration   // of the latest round's connection
-	seq       uint64          // of the latest update
+	given     []resolver.Address // what to connect to; nil: what target says
+	givenSeq  uint64             // of the finding that has given it, if given has changed
+	dialing   *effort            // rounds, and the back-off between them; nil: none
+	conn      *transport.Conn    // ready, and not yet lost or drained
+	at        resolver.Address   // of conn
+	failures  int                // rounds in a row that brought no lasting connection
+	wasYoung  bool               // the last connection was lost within Backoff.Initial
+	started   time.Time          // of the latest round
+	keepalive time.Duration      // of the latest round's connection
+	seq       uint64             // of the latest update
 	closed    bool
 }
 
-func newSubchannel(t target, all commons, watcher func(update)) *subchannel {
-	return &subchannel{commons: all, target: t, watcher: watcher, hurry: make(chan struct{}, 1)}
+func newSubchannel(t target, given []resolver.Address, all commons, watcher func(update)) *subchannel {
+	return &subchannel{commons: all, target: t, given: given, watcher: watcher, hurry: make(chan struct{}, 1)}
 }
 
 // updateLocked numbers an update; the caller passes it on after unlocking.
@@ -117,7 +122,7 @@ func (s *subchannel) try(ctx context.Context, d *effort) error {
 	}
 	r := new(round)
 	for _, address := range addresses {
-		r.attempts = append(r.attempts, &attempt{sub: s, address: address, timeout: timeout, transport: tc})
+		r.attempts = append(r.attempts, &attempt{sub: s, at: address, timeout: timeout, transport: tc})
 	}
 	h, err := r.run(ctx)
 	if err != nil {
@@ -128,10 +133,16 @@ func (s *subchannel) try(ctx context.Context, d *effort) error {
 }
 
 // resolve finds the addresses: they may have changed since the last round.
-func (s *subchannel) resolve(ctx context.Context, timeout time.Duration) ([]string, error) {
+func (s *subchannel) resolve(ctx context.Context, timeout time.Duration) ([]resolver.Address, error) {
+	s.mu.Lock()
+	given := s.given
+	s.mu.Unlock()
+	if given != nil {
+		return given, nil
+	}
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	return s.target.addresses(ctx, s.cfg.resolve)
+	return s.target.resolved(ctx, s.cfg.resolve)
 }
 
 // serverName is the name that a server proves by TLS, unless the TLS configuration
@@ -156,7 +167,7 @@ func (s *subchannel) adopt(d *effort, h *connHandler) {
 		conn.Close()
 		return
 	}
-	s.conn, s.dialing = conn, nil
+	s.conn, s.at, s.dialing = conn, h.at, nil
 	u := s.updateLocked(update{state: Ready, pick: newOnlyOne(conn)})
 	s.mu.Unlock()
 	s.cfg.logger.Info("channel: connected", "target", s.target.text, "peer", conn.RemoteAddr())
@@ -180,7 +191,8 @@ func (s *subchannel) release(conn *transport.Conn, cause error) {
 	s.conn = nil
 	// The first that is lost young is bad luck, such as a server that restarts. One that
 	// takes connections and drops them is a failure: calls would dial in a loop.
-	isYoung := time.Since(s.started) < s.cfg.backoff.Initial && !errors.Is(cause, errIdle)
+	isOurs := errors.Is(cause, errIdle) || errors.Is(cause, errMoved)
+	isYoung := time.Since(s.started) < s.cfg.backoff.Initial && !isOurs
 	if !isYoung || !s.wasYoung {
 		s.failures, s.wasYoung = 0, isYoung
 	}
@@ -188,7 +200,7 @@ func (s *subchannel) release(conn *transport.Conn, cause error) {
 		s.pace.slowDown(s.keepalive)
 	}
 	u := update{state: Idle, err: cause}
-	if s.failures > 0 && !errors.Is(cause, errIdle) {
+	if s.failures > 0 && !isOurs {
 		u.state = TransientFailure
 	}
 	u = s.updateLocked(u)
@@ -203,6 +215,36 @@ func (s *subchannel) release(conn *transport.Conn, cause error) {
 func isTooManyPings(err error) bool {
 	var g *transport.GoAwayError
 	return errors.As(err, &g) && g.Code == frame.EnhanceYourCalm && g.Debug == "too_many_pings"
+}
+
+// errMoved is why a connection is given up whose address is not the target's any more.
+var errMoved = errors.New("the address is no longer one of the target's")
+
+// move changes what to connect to, by the finding seq, unless a later one has. A connection
+// to one of the addresses stays, another drains; a round begins anew, without back-off.
+func (s *subchannel) move(seq uint64, addresses []resolver.Address) {
+	s.mu.Lock()
+	if seq <= s.givenSeq {
+		s.mu.Unlock()
+		return
+	}
+	s.given, s.givenSeq = addresses, seq
+	conn, d := s.conn, s.dialing
+	if d != nil {
+		s.failures = 0
+		s.dialing = newEffort(s.run)
+	}
+	if slices.Contains(addresses, s.at) {
+		conn = nil
+	}
+	s.mu.Unlock()
+	if d != nil {
+		d.giveUp()
+	}
+	if conn != nil {
+		s.release(conn, errMoved)
+		conn.Drain()
+	}
 }
 
 // idle drains the connection, or ends the attempts to make one; the next call makes it.

@@ -5,6 +5,8 @@ import (
 	"net"
 	"net/netip"
 	"strings"
+
+	"github.com/cqrpc/cqrpc/client/resolver"
 )
 
 // target is a parsed channel target (gRPC naming.md): where to dial and which
@@ -16,11 +18,6 @@ type target struct {
 	others    []string // further addresses, to be tried after it
 	isHost    bool     // address is a host, which may have many addresses, and a port
 	authority string
-}
-
-// only is t with one of its addresses for all.
-func (t *target) only(address string) target {
-	return target{text: t.text, network: t.network, address: address, authority: t.authority}
 }
 
 // parseTarget understands "host:port", "dns:///host:port", "passthrough:///addr",
@@ -47,6 +44,32 @@ func parseTarget(text string) (target, error) {
 		return target{}, fmt.Errorf("target %q: unknown scheme %q", text, scheme)
 	}
 	return hostTarget(text, text)
+}
+
+// foreignTarget is a target for a resolver of the user's, whatever its scheme.
+func foreignTarget(text string) (target, error) {
+	name := resolver.Name(text)
+	if name == "" {
+		return target{}, fmt.Errorf("target %q names nothing", text)
+	}
+	return target{text: text, address: text, authority: encodeAuthority(name)}, nil
+}
+
+// encodeAuthority has a name as it may stand in an authority (RFC 3986 section 3.2), like
+// "a%2Fb" for "a/b".
+func encodeAuthority(name string) string {
+	var b strings.Builder
+	for i := range len(name) {
+		c := name[i]
+		isLetter := 'a' <= c|0x20 && c|0x20 <= 'z'
+		isDigit := '0' <= c && c <= '9'
+		if isLetter || isDigit || strings.IndexByte("-._~!$&'()*+,;=:[]@", c) >= 0 {
+			b.WriteByte(c)
+		} else {
+			fmt.Fprintf(&b, "%%%02X", c)
+		}
+	}
+	return b.String()
 }
 
 // stripAuthority drops the "//authority" of a URI, which names a DNS server

@@ -50,7 +50,7 @@ func TestParseTargetWithAddresses(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for name, resolve := range map[string]resolver{"with a dialer": nil, "resolved": systemResolver} {
+		for name, resolve := range map[string]ipLookup{"with a dialer": nil, "resolved": systemResolver} {
 			if all, err := got.addresses(t.Context(), resolve); err != nil || !slices.Equal(all, want) {
 				t.Errorf("%s, %s: %q, %v; want %q", text, name, all, err, want)
 			}
