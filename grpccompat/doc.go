@@ -20,6 +20,9 @@
 //	      │            │                            ▲            ▲
 //	client.Invoke  Channel.Prepare             server.Untyped, its stream
 //
+// Resolvers that were written for grpc-go, such as etcd's, are those of a channel by
+// [NewResolver].
+//
 // # What is different
 //
 // Of a client:
@@ -56,6 +59,7 @@
 //	incoming, transportstream                          the context of a handler, as grpc-go's functions expect it
 //	chain                                              interceptors
 //	observers, clientreport, serverreport              stats handlers
+//	resolver                                           resolvers of grpc-go, for a channel
 //	codec, metadata, status                            one type of grpc-go's into one of ours, and back
 //
 // # Concurrency

@@ -18,6 +18,8 @@
 //	Target.Endpoint                             Name
 //	manual.Resolver                             Manual
 //
+// Builders for grpc-go are resolvers by grpccompat.NewResolver.
+//
 // # What a channel makes of a report
 //
 // A list replaces the one before it. Connections to addresses that are in both stay as they
