@@ -42,8 +42,8 @@ type backlog struct {
 const writeBuffer = 64 << 10
 
 // messageRoom is what a waiting message counts in bytes beside its own. A small one
-// holds ten times its bytes, for a pooled buffer has 256 at least: without this a
-// stream whose peer takes nothing costs half a megabyte.
+// that is kept for a retry, or waits alone, holds ten times its bytes, for a pooled buffer has 256
+// at least.
 const messageRoom = 128
 
 // isBuffered reports whether the stream has all messages, and what is not

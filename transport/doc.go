@@ -67,7 +67,7 @@
 //	stream, state, table, fifo, recent, gone             streams, their states, where they are kept
 //	reader, batch, dispatch                              frames, a batch at a time
 //	headers, data, flow, settings, ping, reset, goaway   what each type of frame does
-//	writer, plan, pending, control                       a turn, and what waits for it
+//	writer, plan, pending, outmessage, control           a turn, and what waits for it
 //	loan, loanworth, busypoll, rest, deadline            who reads, and how the socket is waited for
 //	socket, fd, secure, cipher, security                 sockets that are asked without waiting; TLS
 //	budget, bdp                                          what a peer may cost; how windows grow

@@ -4,7 +4,6 @@ import (
 	"sync"
 
 	"github.com/cqrpc/cqrpc/frame"
-	"github.com/cqrpc/cqrpc/internal/mem"
 )
 
 // pending is what a stream has still to send, in this order. How many messages
@@ -22,12 +21,6 @@ type pending struct {
 }
 
 var pendings = sync.Pool{New: func() any { return new(pending) }}
-
-// outMessage is one message with its prefix.
-type outMessage struct {
-	msg    *mem.Buffer // nil: none
-	prefix [frame.PrefixLen]byte
-}
 
 // emptiedLocked gives pending back if it is empty.
 func (s *Stream) emptiedLocked() {
@@ -54,7 +47,7 @@ func (p *pending) add(o frame.Outgoing) {
 		p.headers = o.Headers
 	}
 	if o.Message != nil {
-		p.addMessage(outMessage{o.Message, o.Prefix})
+		p.addMessage(outMessage{msg: o.Message, prefix: o.Prefix})
 	}
 	if o.Trailers != nil {
 		p.trailers = o.Trailers
@@ -62,12 +55,16 @@ func (p *pending) add(o frame.Outgoing) {
 	p.end = p.end || o.End || o.Trailers != nil
 }
 
+// addMessage puts m behind those that wait. The first of them is never joined: a part of it may be
+// on its way.
 func (p *pending) addMessage(m outMessage) {
-	if p.msg == nil {
+	switch {
+	case p.msg == nil:
 		p.outMessage = m
-		return
+	case p.at < len(p.more) && p.more[len(p.more)-1].join(m, len(p.more)-p.at):
+	default:
+		p.more = append(p.more, m)
 	}
-	p.more = append(p.more, m)
 }
 
 // popMessage moves on to the next message.
@@ -105,9 +102,6 @@ func (p *pending) drop() {
 	}
 	*p = pending{more: more}
 }
-
-// size is the length of the outstanding message with its prefix.
-func (p *pending) size() int { return frame.PrefixLen + p.msg.Len() }
 
 // hasMessage reports whether a message, or the rest of one, is outstanding.
 func (p *pending) hasMessage() bool { return p != nil && p.msg != nil }

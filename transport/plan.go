@@ -243,21 +243,21 @@ func (c *Conn) planDataLocked(t *turn, s *Stream) {
 func (s *Stream) planMessageLocked(t *turn, room int) int64 {
 	p := s.out
 	st := step{kind: stepMore, id: s.id}
-	size := p.size()
+	size, head := p.size(), p.prefixLen()
 	from, to := p.offset, min(p.offset+room, size)
-	if from < frame.PrefixLen {
-		st.prefixN = uint8(copy(st.prefix[:], p.prefix[from:min(to, frame.PrefixLen)]))
+	if from < head {
+		st.prefixN = uint8(copy(st.prefix[:], p.prefix[from:min(to, head)]))
 	}
-	if to > frame.PrefixLen {
-		st.payload = p.msg.Bytes()[max(from-frame.PrefixLen, 0) : to-frame.PrefixLen]
+	if to > head {
+		st.payload = p.msg.Bytes()[max(from-head, 0) : to-head]
 	}
 	p.offset = to
 	if to < size {
 		st.owner = p.msg.Ref()
 	} else {
 		st.owner = p.msg
+		s.sent.Messages += p.count()
 		p.popMessage()
-		s.sent.Messages++
 	}
 	t.steps = append(t.steps, st)
 	return int64(to - from)

@@ -1,7 +1,9 @@
 package transport
 
 import (
+	"bytes"
 	"fmt"
+	"math/rand/v2"
 	"strings"
 	"testing"
 
@@ -98,6 +100,14 @@ func (p *planner) want(why, turn string) {
 	p.Helper()
 	if got := p.turn(); got != turn {
 		p.Fatalf("%s:\n got %q\nwant %q", why, got, turn)
+	}
+}
+
+// widen does what a WINDOW_UPDATE of the peer does.
+func (p *planner) widen(s *Stream, n int) {
+	p.Helper()
+	if err := p.c.onWindowUpdate(&frame.Frame{StreamID: s.id, Increment: uint32(n)}); err != nil {
+		p.Fatal(err)
 	}
 }
 
@@ -479,8 +489,8 @@ func TestPlanManyMessages(t *testing.T) {
 	p := newPlanner(t, Client)
 	s := p.queue(with(sized(10), requestHeaders(), nil, false))
 	s.Send(sized(20))
-	s.Send(with(sized(30), nil, nil, true))
-	p.want("in the order of Sends, the end with the last", "H1 D1:10+20+30.")
+	s.Send(with(sized(600), nil, nil, true))
+	p.want("in the order of Sends, the end with the last", "H1 D1:10+20+600.")
 
 	s = p.queue(with(sized(20), requestHeaders(), nil, false))
 	s.sendWindow = 0
@@ -494,14 +504,89 @@ func TestPlanManyMessages(t *testing.T) {
 	p.wantNothing("a reset drops them all")
 }
 
-func TestPlanTurnOfSmallMessages(t *testing.T) {
+func TestPlanSmallMessagesShareABuffer(t *testing.T) {
 	p := newPlanner(t, Client)
-	s := p.queue(with(sized(5), requestHeaders(), nil, false))
-	for range 2 * maxTurnSteps {
-		s.Send(sized(5))
+	s := p.queue(with(sized(10), requestHeaders(), nil, false))
+	for range 3 {
+		s.Send(sized(20))
 	}
-	for i, want := range []int{maxTurnSteps, maxTurnSteps, 2} {
-		if n := len(strings.FieldsFunc(p.turn(), func(r rune) bool { return r == ' ' || r == '+' })); n != want {
+	p.want("those behind the first, which may have gone out in part", "H1 D1:10+60")
+	for range 5 {
+		s.Send(sized(300))
+	}
+	p.want("as many as there is room for", "D1:300+900+300")
+	for _, n := range []int{10, joinBelow + frame.PrefixLen, 20, 30, 2000, 20, 30} {
+		s.Send(sized(n))
+	}
+	p.want("large ones keep theirs", "D1:10+517+50+2000+50")
+	s.Send(sized(10))
+	s.Send(sized(20))
+	s.Send(with(sized(30), nil, nil, true))
+	s.sendWindow = 15
+	p.want("a window may end in the middle of one", "D1:10+5")
+	p.widen(s, 20)
+	p.want("or later", "D1:20")
+	p.widen(s, 1000)
+	p.want("the end follows the last", "D1:25.")
+}
+
+// TestPlanKeepsEveryByte sends messages of all sizes and takes them out through windows of all sizes.
+func TestPlanKeepsEveryByte(t *testing.T) {
+	p := newPlanner(t, Client)
+	r := rand.New(rand.NewPCG(1, 2))
+	s := p.queue(frame.Outgoing{Headers: requestHeaders()})
+	var want, got []byte
+	sent, buffers := uint64(0), 0
+	take := func(window int) {
+		s.sendWindow, p.c.out.window = 0, defaultWindow
+		p.widen(s, window)
+		var turn turn
+		p.c.planLocked(&turn)
+		for i := range turn.steps {
+			st := &turn.steps[i]
+			got = append(append(got, st.prefix[:st.prefixN]...), st.payload...)
+			st.list.Free()
+			st.owner.Free()
+		}
+		buffers += len(turn.steps)
+	}
+	for range 2000 {
+		for range r.IntN(12) {
+			o := sized(frame.PrefixLen + r.IntN([]int{1, 40, 600, 3000}[r.IntN(4)]))
+			for i := range o.Message.Bytes() {
+				o.Message.Bytes()[i] = byte(r.Uint32())
+			}
+			want = append(append(want, o.Prefix[:]...), o.Message.Bytes()...)
+			sent++
+			s.Send(o)
+		}
+		take(1 + r.IntN(4000))
+		if s.sent.Bytes != uint64(len(got)) || s.sent.Messages > sent {
+			t.Fatalf("%+v is reported of %d messages, when %d bytes are out", s.sent, sent, len(got))
+		}
+	}
+	for s.out != nil {
+		take(defaultWindow)
+	}
+	if !bytes.Equal(got, want) {
+		t.Error("what goes out is not what was sent")
+	}
+	if s.sent.Messages != sent {
+		t.Errorf("%d messages are reported of %d", s.sent.Messages, sent)
+	}
+	if buffers > int(sent) {
+		t.Errorf("%d messages took %d steps", sent, buffers)
+	}
+}
+
+func TestPlanTurnOfManyStreams(t *testing.T) {
+	p := newPlanner(t, Client)
+	p.c.peer.maxConcurrent = maxTurnSteps
+	for range maxTurnSteps {
+		p.queue(with(sized(5), requestHeaders(), nil, false))
+	}
+	for i, want := range []int{maxTurnSteps, maxTurnSteps, 0} {
+		if n := len(strings.Fields(p.turn())); n != want {
 			t.Errorf("turn %d has %d steps; want %d", i, n, want)
 		}
 	}
