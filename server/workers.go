@@ -1,7 +1,6 @@
 package server
 
 import (
-	"runtime"
 	"sync"
 	"time"
 
@@ -37,7 +36,12 @@ type worker struct {
 	wake chan bool // capacity 1: false tells it to end
 }
 
-const idleWorkerLife = 5 * time.Second
+const (
+	idleWorkerLife = 5 * time.Second
+	// maxIdleWorkers is how many wait for the next call, 4 MB of stacks or so. Handlers that wait
+	// for something need one each, and more calls at a time than this grow some stacks anew.
+	maxIdleWorkers = 256
+)
 
 // hire has r run by a worker that waits, or is free soon, or is new.
 func (w *workers) hire(r *rpc) {
@@ -170,7 +174,7 @@ func (w *workers) wait(k *worker) bool {
 		w.hiring = true
 		k.wake <- true
 		return true
-	case w.closed || len(w.waiting) >= 4*runtime.GOMAXPROCS(0):
+	case w.closed || len(w.waiting) >= maxIdleWorkers:
 		return false
 	}
 	w.waiting = append(w.waiting, k)

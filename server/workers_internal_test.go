@@ -70,7 +70,7 @@ func TestWorkers(t *testing.T) {
 				ran, w.waits(), before, leak.InBubble())
 		}
 
-		release, most := make(chan struct{}), 4*runtime.GOMAXPROCS(0)
+		release, most := make(chan struct{}), maxIdleWorkers
 		for range most + 5 {
 			w.hire(job(s, func() { <-release }))
 		}
