@@ -8,10 +8,12 @@ import (
 )
 
 // inbox is the messages that have arrived and were not taken. It holds an
-// assembler only while there are any, or part of one: an idle stream has none.
+// assembler only while there are several, or part of one: an idle stream has none, and
+// one small message that has a DATA frame to itself, as most have, needs none.
 // The zero value is ready. Guarded by Call.mu.
 type inbox struct {
-	messages *holding // nil: empty
+	only     *mem.Buffer // one message with its prefix, and messages is nil
+	messages *holding    // nil: there is nothing else
 }
 
 // holding is what is there, and who is charged for it.
@@ -29,19 +31,34 @@ var holdings = sync.Pool{New: func() any { return new(holding) }}
 
 // push takes one DATA payload, which may be nil; see [frame.Assembler.Push].
 func (i *inbox) push(b *mem.Buffer, limit int, to *Account) error {
-	if b == nil {
+	switch {
+	case b == nil:
 		return nil
-	}
-	if i.messages == nil {
+	case i.empty() && b.Len() <= uncounted && frame.IsMessage(b.Bytes(), limit):
+		i.only = b
+		return nil
+	case i.messages == nil:
 		i.messages = holdings.Get().(*holding)
 		i.messages.account = to
 	}
-	i.messages.size += b.Len()
-	return i.messages.Push(b, limit)
+	if first := i.only; first != nil {
+		i.only = nil
+		_ = i.messages.push(first, -1) // it is one, and within the limit
+	}
+	return i.messages.push(b, limit)
+}
+
+func (h *holding) push(b *mem.Buffer, limit int) error {
+	h.size += b.Len()
+	return h.Push(b, limit)
 }
 
 // pop takes the next whole message.
 func (i *inbox) pop() (m frame.Message, ok bool) {
+	if b := i.only; b != nil {
+		i.only = nil
+		return frame.TakeMessage(b), true
+	}
 	h := i.messages
 	if h == nil {
 		return m, false
@@ -82,6 +99,8 @@ func (h *holding) settle() {
 
 // drop drops everything.
 func (i *inbox) drop() {
+	i.only.Free()
+	i.only = nil
 	if i.messages != nil {
 		i.release()
 	}
@@ -97,10 +116,10 @@ func (i *inbox) release() {
 }
 
 // empty reports whether nothing is held.
-func (i *inbox) empty() bool { return i.messages == nil }
+func (i *inbox) empty() bool { return i.only == nil && i.messages == nil }
 
 // ready reports whether pop would return a message, several whether two.
-func (i *inbox) ready() bool   { return i.messages != nil && i.messages.Ready() }
+func (i *inbox) ready() bool   { return i.only != nil || i.messages != nil && i.messages.Ready() }
 func (i *inbox) several() bool { return i.messages != nil && i.messages.Several() }
 
 // mid reports whether what has come ends inside a message; partial says how much

@@ -553,3 +553,37 @@ func TestPlace(t *testing.T) {
 		}
 	})
 }
+
+// IsMessage is true of one whole message and of nothing else, and TakeMessage makes one of it.
+func TestOneMessage(t *testing.T) {
+	for _, c := range []struct {
+		payload string
+		want    bool
+	}{
+		{"", false},
+		{message(false, "")[:4], false},
+		{message(false, ""), true},
+		{message(true, "abc"), true},
+		{message(true, "abc")[:7], false},
+		{message(true, "abc") + "d", false},
+		{message(false, "") + message(false, ""), false},
+		{message(false, "12345678"), true},
+		{message(false, "123456789"), false},
+		{"\x02" + message(false, "")[1:], false},
+	} {
+		if got := IsMessage([]byte(c.payload), 8); got != c.want {
+			t.Errorf("IsMessage(%q) = %v", c.payload, got)
+		}
+		if !c.want {
+			continue
+		}
+		m := TakeMessage(mem.Copy([]byte(c.payload)))
+		if got := message(m.Compressed, string(m.Body.Bytes())); got != c.payload {
+			t.Errorf("TakeMessage(%q) is %q", c.payload, got)
+		}
+		m.Body.Free()
+	}
+	if !IsMessage([]byte(message(false, "123456789")), -1) {
+		t.Error("no limit is one")
+	}
+}

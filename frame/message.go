@@ -30,6 +30,23 @@ func PutPrefix(p *[PrefixLen]byte, compressed bool, n int) {
 	binary.BigEndian.PutUint32(p[1:], uint32(n))
 }
 
+// IsMessage reports whether p is one whole message with its prefix, of a body within limit
+// octets; negative means no limit.
+func IsMessage(p []byte, limit int) bool {
+	if len(p) < PrefixLen {
+		return false
+	}
+	n, err := checkPrefix(p, limit)
+	return err == nil && n == len(p)
+}
+
+// TakeMessage makes a Message of b, of which IsMessage is true and which it takes ownership of.
+func TakeMessage(b *mem.Buffer) Message {
+	compressed := b.Bytes()[0] == 1
+	b.TrimFront(PrefixLen)
+	return Message{Compressed: compressed, Body: b}
+}
+
 // MessageErrorKind says which rule a message prefix breaks.
 type MessageErrorKind uint8
 

@@ -31,6 +31,7 @@ var ErrDraining = errors.New("connection is draining")
 type Conn struct {
 	// immutable
 	side    Side
+	isPlain bool    // the socket is read as it is, and reading can be interrupted
 	cfg     *Config // resolved, perhaps shared
 	nc      net.Conn
 	handler Handler
@@ -39,16 +40,15 @@ type Conn struct {
 	late    lateSocket // try, if it is one
 	sink    io.Writer  // where to write, waiting
 	alloc   Allocator  // the handler, if it is one
-	isPlain bool       // the socket is read as it is, and reading can be interrupted
 
 	mu sync.Mutex
 	// guarded by mu
 	state    connState
-	cause    error // why it is closing; before, the peer's GOAWAY, nil: none
-	writeErr error // why nothing can be written any more
 	flusher  flusherState
 	inBatch  bool  // the reader is at work: it will flush
 	holders  int32 // goroutines with something to tell: see leave
+	cause    error // why it is closing; before, the peer's GOAWAY, nil: none
+	writeErr error // why nothing can be written any more
 	streams  streamTableState
 	out      outgoingState
 	control  controlState

@@ -1,15 +1,11 @@
 package transport
 
-import (
-	"sync"
-
-	"github.com/cqrpc/cqrpc/frame"
-)
+import "github.com/cqrpc/cqrpc/frame"
 
 // pending is what a stream has still to send, in this order. How many messages
 // may wait is for the sender to bound: a call lets 64 KiB wait, and one message
-// beyond (C-core's write buffer). Pooled: a stream has one only while there is
-// something in it. The methods that only look take nil for empty.
+// beyond (C-core's write buffer). A stream has one only while there is something in
+// it. The methods that only look take nil for empty.
 type pending struct {
 	headers *frame.HeaderList
 	outMessage
@@ -18,9 +14,43 @@ type pending struct {
 	at       int // of more: the next
 	trailers *frame.HeaderList
 	end      bool
+
+	// while it is spare
+	next *pending
+	rest int // how many follow
 }
 
-var pendings = sync.Pool{New: func() any { return new(pending) }}
+// spares is what streams of a connection that have sent all have given back. Guarded by Conn.mu,
+// which whoever needs one holds: a sync.Pool costs several times as much.
+type spares struct{ first *pending }
+
+const (
+	maxSpares = 64
+	// maxKeptMessages is how many messages one of them keeps room for.
+	maxKeptMessages = 16
+)
+
+func (s *spares) take() *pending {
+	p := s.first
+	if p == nil {
+		return new(pending)
+	}
+	s.first, p.next, p.rest = p.next, nil, 0
+	return p
+}
+
+// put keeps p, which is empty, unless there are enough.
+func (s *spares) put(p *pending) {
+	if s.first != nil {
+		p.next, p.rest = s.first, s.first.rest+1
+	}
+	if p.rest < maxSpares {
+		s.first = p
+	}
+}
+
+// forget leaves all of them to the collector.
+func (s *spares) forget() { s.first = nil }
 
 // emptiedLocked gives pending back if it is empty.
 func (s *Stream) emptiedLocked() {
@@ -33,7 +63,7 @@ func (s *Stream) emptiedLocked() {
 func (s *Stream) dropLocked() {
 	if s.out != nil {
 		s.out.drop()
-		pendings.Put(s.out)
+		s.conn.out.spares.put(s.out)
 		s.out = nil
 	}
 }
@@ -84,9 +114,6 @@ func free(o frame.Outgoing) {
 	o.Message.Free()
 	o.Trailers.Free()
 }
-
-// maxKeptMessages is how many messages a pooled pending keeps room for.
-const maxKeptMessages = 64
 
 // drop frees everything and makes p as good as new.
 func (p *pending) drop() {

@@ -13,6 +13,7 @@ type outgoingState struct {
 	window  int64 // the peer's connection window: bytes of DATA we may still send
 	ready   fifo  // streams with something to send
 	stalled fifo  // streams that wait for the connection window
+	spares  spares
 }
 
 const (

@@ -591,3 +591,38 @@ func TestPlanTurnOfManyStreams(t *testing.T) {
 		}
 	}
 }
+
+// What streams have given back is used by others, up to a number.
+func TestSpares(t *testing.T) {
+	p := newPlanner(t, Server)
+	kept := &p.c.out.spares
+	first := p.request(1, false)
+	first.Send(frame.Outgoing{Headers: responseHeaders()})
+	used := first.out
+	p.want("it goes out", "H1")
+	if first.out != nil || kept.first != used {
+		t.Fatalf("the stream holds %v, %v is spare", first.out, kept.first)
+	}
+	second := p.request(3, false)
+	second.Send(with(sized(20), responseHeaders(), nil, false))
+	if second.out != used || kept.first != nil {
+		t.Error("the next stream has a new one")
+	}
+	for id := uint32(5); id < 5+4*maxSpares; id += 2 {
+		p.request(id, false).Send(frame.Outgoing{Headers: responseHeaders()})
+	}
+	p.turn()
+	n := 0
+	for s := kept.first; s != nil; s = s.next {
+		if n++; s.msg != nil || s.headers != nil || s.end || s.offset != 0 {
+			t.Errorf("%+v is spare", s)
+		}
+	}
+	if n != maxSpares {
+		t.Errorf("%d are kept; want %d", n, maxSpares)
+	}
+	kept.forget()
+	if kept.first != nil {
+		t.Error("something is kept by a connection that rests")
+	}
+}

@@ -65,6 +65,7 @@ func (c *Conn) forget() {
 	c.poll = nil
 	c.loan.Store(nil)
 	c.mu.Lock()
+	c.out.spares.forget()
 	isFree := c.flusher == flusherResting && c.state < closing
 	if isFree {
 		c.startFlusherLocked()

@@ -109,7 +109,7 @@ func (s *Stream) Send(o frame.Outgoing) {
 		return
 	}
 	if s.out == nil {
-		s.out = pendings.Get().(*pending)
+		s.out = c.out.spares.take()
 	}
 	s.out.add(o)
 	c.scheduleLocked(s)
