@@ -105,11 +105,11 @@ func (r *Registrar) unaryHandler(name string, serve grpc.MethodHandler, impl any
 		res, err := serve(impl, s.ctx, s.RecvMsg, r.unary)
 		switch {
 		case err != nil:
-			return nil, s.ends(fromGRPC(err))
+			return nil, s.ends(FromStatus(err))
 		case res == nil:
 			return nil, s.ends(cqrpc.Errorf(cqrpc.CodeInternal, "handler returned neither a response nor an error"))
 		case s.report != nil:
-			return nil, s.ends(fromGRPC(s.SendMsg(res)))
+			return nil, s.ends(FromStatus(s.SendMsg(res)))
 		}
 		return res, nil
 	})
@@ -123,9 +123,9 @@ func (r *Registrar) streamHandler(name string, desc *grpc.StreamDesc, impl any) 
 		s := r.accept(ctx, messages, desc)
 		defer s.close()
 		if r.stream == nil || !desc.ClientStreams && !desc.ServerStreams {
-			return nil, s.ends(fromGRPC(desc.Handler(impl, s)))
+			return nil, s.ends(FromStatus(desc.Handler(impl, s)))
 		}
-		return nil, s.ends(fromGRPC(r.stream(impl, s, info, desc.Handler)))
+		return nil, s.ends(FromStatus(r.stream(impl, s, info, desc.Handler)))
 	})
 }
 

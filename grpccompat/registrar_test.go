@@ -177,17 +177,12 @@ type coded struct{ *status.Status }
 func (coded) Error() string                { return "coded" }
 func (c coded) GRPCStatus() *status.Status { return c.Status }
 
-// What a handler returns is the status that the client gets.
-func TestStatusOfAHandler(t *testing.T) {
+// returned are errors that a handler returns, and the statuses they are.
+func returned(t *testing.T) []returnedError {
+	t.Helper()
 	detailed, err := status.New(codes.NotFound, "where?").WithDetails(&testpb.EchoStatus{Code: 7})
 	parity.Want(t, "WithDetails", err)
-	for _, test := range []struct {
-		name    string
-		err     error
-		code    codes.Code
-		message string
-		ours    bool // grpc-go does something else
-	}{
+	return []returnedError{
 		{"status", status.Error(codes.AlreadyExists, "it is there"), codes.AlreadyExists, "it is there", false},
 		{"wrapped", fmt.Errorf("while: %w", status.Error(codes.Aborted, "no")), codes.Aborted,
 			"while: rpc error: code = Aborted desc = no", false},
@@ -204,7 +199,37 @@ func TestStatusOfAHandler(t *testing.T) {
 		{"one of ours, wrapped", fmt.Errorf("x: %w", cqrpc.Errorf(cqrpc.CodeOutOfRange, "far")), codes.OutOfRange, "far", true},
 		{"one of ours around a status", cqrpc.Errorf(cqrpc.CodeOutOfRange, "x: %w", status.Error(codes.Aborted, "no")),
 			codes.OutOfRange, "x: rpc error: code = Aborted desc = no", true},
-	} {
+	}
+}
+
+type returnedError struct {
+	name    string
+	err     error
+	code    codes.Code
+	message string
+	ours    bool // grpc-go does something else
+}
+
+// Handlers that were written for grpc-go return the same errors in the sync style.
+func TestFromStatus(t *testing.T) {
+	for _, test := range returned(t) {
+		st := cqrpc.StatusOf(grpccompat.FromStatus(test.err))
+		if codes.Code(st.Code) != test.code || st.Message != test.message {
+			t.Errorf("%s: the status is %v; want %v: %s", test.name, st, test.code, test.message)
+		}
+		if want := len(status.Convert(test.err).Details()); len(st.Details) != want {
+			t.Errorf("%s: %d details; want %d", test.name, len(st.Details), want)
+		}
+	}
+	if err := grpccompat.FromStatus(nil); err != nil {
+		t.Errorf("no error is %v", err)
+	}
+	_ = server.WithErrorMapper(grpccompat.FromStatus) // it fits
+}
+
+// What a handler returns is the status that the client gets.
+func TestStatusOfAHandler(t *testing.T) {
+	for _, test := range returned(t) {
 		t.Run(test.name, func(t *testing.T) {
 			s := &service{
 				empty:  func(context.Context) error { return test.err },

@@ -42,10 +42,13 @@ func statusToGRPC(st cqrpc.Status) *status.Status {
 	return status.FromProto(&spb.Status{Code: int32(st.Code), Message: st.Message, Details: st.Details})
 }
 
-// fromGRPC is the error of a handler as one of ours, nil for nil. As with grpc-go's
-// server a status is found in what err wraps, then with err's text; errors of contexts
-// have their codes, and all others UNKNOWN.
-func fromGRPC(err error) error {
+// FromStatus is the error of a handler as one of cqrpc, nil for nil: code, message and details are
+// those of grpc-go's package status, if err is one of its errors or has a method GRPCStatus. As with
+// grpc-go's server a status is found in what err wraps, too, then with err's text. All other errors
+// are returned as they are, and [cqrpc.StatusOf] has grpc-go's rules for them: errors of contexts
+// have their codes, others UNKNOWN. Services of a [Registrar] need it not; server.WithErrorMapper
+// takes it for handlers of the sync style that were written for grpc-go.
+func FromStatus(err error) error {
 	if err == nil {
 		return nil
 	}

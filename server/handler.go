@@ -13,7 +13,7 @@ import (
 // is of those here, the sync style.
 //
 // A function runs on a goroutine of its own, per call, and what it returns ends
-// the call: nil with OK, an error with [cqrpc.StatusOf] of it. Its context ends
+// the call: nil with OK, an error with [cqrpc.StatusOf] of it, see WithErrorMapper. Its context ends
 // when the call does, for whatever reason, and at the latest when the function
 // has returned; of a call that has ended nothing more is sent. A panic ends the
 // call with INTERNAL and is reported, see WithPanicHandler.
@@ -59,7 +59,7 @@ func ServerStream[Req, Res any](m call.Method[Req, Res], f func(context.Context,
 		if !r.takeRequest(req) {
 			return
 		}
-		r.finish(cqrpc.StatusOf(f(&r.ctx, req, &Sender[Res]{r})))
+		r.end(f(&r.ctx, req, &Sender[Res]{r}))
 	}}
 }
 
@@ -71,7 +71,7 @@ func BidiStream[Req, Res any](
 	m call.Method[Req, Res], f func(context.Context, *Receiver[Req], *Sender[Res]) error,
 ) Handler {
 	return Handler{name: m.Name, shape: call.BidiStream, serve: func(r *rpc) {
-		r.finish(cqrpc.StatusOf(f(&r.ctx, &Receiver[Req]{r}, &Sender[Res]{r})))
+		r.end(f(&r.ctx, &Receiver[Req]{r}, &Sender[Res]{r}))
 	}}
 }
 
@@ -80,7 +80,7 @@ func BidiStream[Req, Res any](
 // generic handler such calls end with UNIMPLEMENTED, or go to RequestCall.
 func Generic(f func(context.Context, *RawStream) error) Handler {
 	return Handler{shape: call.BidiStream, serve: func(r *rpc) {
-		r.finish(cqrpc.StatusOf(f(&r.ctx, &RawStream{r})))
+		r.end(f(&r.ctx, &RawStream{r}))
 	}}
 }
 
@@ -88,7 +88,7 @@ func Generic(f func(context.Context, *RawStream) error) Handler {
 func reply[Res any](r *rpc, res *Res, err error) {
 	switch {
 	case err != nil:
-		r.finish(cqrpc.StatusOf(err))
+		r.end(err)
 	case res == nil:
 		r.finish(cqrpc.Status{Code: cqrpc.CodeInternal, Message: "handler returned neither a response nor an error"})
 	default:

@@ -382,6 +382,63 @@ func TestSendHeader(t *testing.T) {
 	}
 }
 
+// What a handler returns is told as the mapper says, whatever the shape of its method; it cannot
+// make a success of a failure.
+func TestErrorMapper(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		errNoRow, errOdd, errFatal := errors.New("no row"), errors.New("odd"), errors.New("fatal")
+		told := 0
+		s := server.New(server.WithPanicHandler(func(string, any, []byte) {}), server.WithErrorMapper(func(err error) error {
+			told++
+			switch {
+			case errors.Is(err, errNoRow):
+				return cqrpc.Errorf(cqrpc.CodeNotFound, "nothing there: %w", err)
+			case errors.Is(err, errOdd):
+				return nil
+			case errors.Is(err, errFatal):
+				panic(err)
+			}
+			return err
+		}))
+		results := map[string]error{
+			"none": errNoRow, "odd": errOdd, "fatal": errFatal, "fine": nil, "own": cqrpc.Errorf(cqrpc.CodeAborted, "no"),
+		}
+		err := s.Register(
+			server.Unary(unary, func(_ context.Context, req *text) (*text, error) { return req, results[req.Value] }),
+			server.ServerStream(serverStream, func(_ context.Context, req *text, _ *server.Sender[text]) error {
+				return results[req.Value]
+			}),
+			server.BidiStream(bidi, func(context.Context, *server.Receiver[text], *server.Sender[text]) error { return errNoRow }),
+			server.Untyped("/test.Echo/Untyped", call.Unary, func(context.Context, *server.UntypedStream) (any, error) {
+				return nil, errNoRow
+			}),
+			server.Generic(func(context.Context, *server.RawStream) error { return errNoRow }))
+		if err != nil {
+			t.Fatal(err)
+		}
+		p := serve(t, s).dial()
+		id := uint32(1)
+		ask := func(method, what string) uint32 {
+			id += 2
+			p.Request(id, method)
+			p.WriteMessage(id, true, encoded(what))
+			return id
+		}
+		missing := []string{"grpc-message", "nothing there: no row"}
+		for _, method := range []string{unary.Name, serverStream.Name, bidi.Name, "/test.Echo/Untyped", "/test.Other/Any"} {
+			p.WantTrailers(method, ask(method, "none"), 5, missing...)
+		}
+		p.WantTrailers("nil is no success", ask(unary.Name, "odd"), 2, "grpc-message", "odd")
+		p.WantTrailers("a status is one", ask(unary.Name, "own"), 10, "grpc-message", "no")
+		p.WantTrailers("a panic is the handler's", ask(unary.Name, "fatal"), 13, "grpc-message", "panic in handler")
+		before := told
+		p.WantTrailers("a success is none of its business", ask(serverStream.Name, "fine"), 0)
+		if told != before {
+			t.Error("it was given nil")
+		}
+	})
+}
+
 // TestPanic: the call fails, the client learns nothing of the reason, the
 // process and the connection live.
 func TestPanic(t *testing.T) {

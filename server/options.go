@@ -38,6 +38,7 @@ type config struct {
 	byHomeQueue  bool
 	logger       *slog.Logger
 	panicHandler func(method string, v any, stack []byte)
+	errorMapper  func(error) error // nil: none
 	filters      []call.Filter
 }
 
@@ -193,6 +194,16 @@ func WithLogger(l *slog.Logger) Option { return option(func(c *config) { c.logge
 // WithLogger, [slog.Default] without one: no panic goes unheard.
 func WithPanicHandler(f func(method string, v any, stack []byte)) Option {
 	return option(func(c *config) { c.panicHandler = f })
+}
+
+// WithErrorMapper has f say what the errors are for a client that sync handlers return: the result
+// takes the place of err, where [cqrpc.StatusOf] makes the status, so that one place knows that
+// sql.ErrNoRows is NOT_FOUND, or that an error is one of grpc-go's package status
+// (grpccompat.FromStatus). f is given no nil error, and its own nil leaves err as it is: a failure
+// does not become a success. It runs on the handler's goroutine, for several calls at a time.
+// Handlers of other styles say the status themselves. Default: errors are what they are.
+func WithErrorMapper(f func(err error) error) Option {
+	return option(func(c *config) { c.errorMapper = f })
 }
 
 // WithFilter has every call that reaches the application pass through filters,

@@ -23,6 +23,16 @@ func (r *rpc) respond(res any) {
 	r.finish(cqrpc.Status{Code: cqrpc.CodeInternal, Message: fmt.Sprintf("cannot marshal response %T: %v", res, err)})
 }
 
+// end ends the call with what its handler has returned.
+func (r *rpc) end(err error) {
+	if f := r.conn.server.cfg.errorMapper; f != nil && err != nil {
+		if mapped := f(err); mapped != nil {
+			err = mapped
+		}
+	}
+	r.finish(cqrpc.StatusOf(err))
+}
+
 // finish ends the call with a status.
 func (r *rpc) finish(st cqrpc.Status) {
 	r.free()

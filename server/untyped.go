@@ -4,7 +4,6 @@ import (
 	"context"
 	"io"
 
-	"github.com/cqrpc/cqrpc"
 	"github.com/cqrpc/cqrpc/call"
 )
 
@@ -19,10 +18,8 @@ import (
 func Untyped(name string, shape call.Shape, f func(context.Context, *UntypedStream) (response any, err error)) Handler {
 	return Handler{name: name, shape: shape, serve: func(r *rpc) {
 		switch res, err := f(&r.ctx, &UntypedStream{rpc: r}); {
-		case err != nil:
-			r.finish(cqrpc.StatusOf(err))
-		case res == nil:
-			r.finish(cqrpc.Status{})
+		case err != nil || res == nil:
+			r.end(err)
 		default:
 			r.respond(res)
 		}

@@ -156,7 +156,7 @@ func (c *Conn) InitStream(s *Stream, r Receiver) error {
 	case c.state == draining:
 		return ErrDraining
 	}
-	s.conn, s.recv, s.contentLength = c, r, -1
+	s.conn, s.recv, s.contentLength = c, r, headersDue
 	return nil
 }
 

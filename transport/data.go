@@ -60,7 +60,7 @@ func checkData(at found, f *frame.Frame) error {
 	switch {
 	case !at.canRecv:
 		return &frame.StreamError{StreamID: s.id, Code: frame.StreamClosed, Reason: "DATA after END_STREAM"}
-	case !s.gotHeaders:
+	case !s.gotHeaders():
 		return &frame.StreamError{StreamID: s.id, Code: frame.ProtocolError, Reason: "DATA before HEADERS"}
 	}
 	if err := s.takeStream(int64(f.Length)); err != nil {

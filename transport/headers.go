@@ -51,7 +51,6 @@ func (c *Conn) onRequest(h *frame.Headers) error {
 	if h.Err != nil {
 		return h.Err
 	}
-	s.gotHeaders = true
 	c.handler.OnStream(s, h, &c.lane)
 	if s.recv == nil {
 		s.Reset(frame.RefusedStream)
@@ -90,7 +89,7 @@ func (c *Conn) admit(h *frame.Headers) (*Stream, error) {
 	if err := c.unsentBudgetLocked(); err != nil {
 		return nil, err
 	}
-	s.conn, s.id, s.contentLength = c, h.StreamID, -1
+	s.conn, s.id, s.contentLength = c, h.StreamID, lengthUnknown
 	c.openLocked(s)
 	s.state.must(recvHeaders)
 	if h.End {
@@ -150,7 +149,7 @@ func (c *Conn) onMoreHeaders(at found, h *frame.Headers) error {
 	switch {
 	case h.End:
 		c.recvEnd(s)
-	case !s.gotHeaders:
+	case !s.gotHeaders():
 		return c.glitch("informational responses")
 	}
 	return nil
@@ -158,14 +157,14 @@ func (c *Conn) onMoreHeaders(at found, h *frame.Headers) error {
 
 func (s *Stream) checkHeaders(h *frame.Headers) error {
 	switch {
-	case !s.gotHeaders:
+	case !s.gotHeaders():
 		if err := frame.CheckResponse(h); err != nil {
 			return err
 		}
 		if status := h.Value(":status"); len(status) == 3 && status[0] == '1' && !h.End {
 			return nil
 		}
-		s.gotHeaders = true
+		s.contentLength = lengthUnknown
 		return nil
 	case !h.End:
 		return &frame.StreamError{

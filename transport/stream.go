@@ -29,14 +29,20 @@ type Stream struct {
 	out        *pending // nil: nothing
 	sendWindow int32    // below zero if SETTINGS have taken some back
 
-	// reader only
-	gotHeaders    bool  // a final (not 1xx) header block was received
-	contentLength int64 // bytes of DATA still announced by content-length, -1 if unknown
-
 	// atomic
 	recvWindow atomic.Int32 // what the peer may still send; reader takes, flusher adds
 	credit     atomic.Int64 // taken by the application, not yet announced
+
+	// reader only
+	contentLength int64 // bytes of DATA still announced by content-length, or one of these
 }
+
+const (
+	lengthUnknown = -1
+	headersDue    = -2 // no final (not 1xx) header block was received
+)
+
+func (s *Stream) gotHeaders() bool { return s.contentLength != headersDue }
 
 // ID is the stream identifier, 0 while a client stream has not been opened.
 func (s *Stream) ID() uint32 {
