@@ -25,6 +25,8 @@ type pending struct {
 type spares struct{ first *pending }
 
 const (
+	// maxSpares is how many a connection keeps until it rests, 50 KB if streams of many messages have
+	// used all of them.
 	maxSpares = 64
 	// maxKeptMessages is how many messages one of them keeps room for.
 	maxKeptMessages = 16
