@@ -93,6 +93,13 @@ func (k *controlState) clear() {
 	}
 }
 
+// forget leaves the memory that clear has kept to the collector.
+func (k *controlState) forget() {
+	if k.empty() {
+		*k = controlState{final: k.final}
+	}
+}
+
 // encode appends the frames in the order that RFC 9113 asks for or that loses least.
 func (k *controlState) encode(w *frame.Writer, grants []grant) {
 	if k.preface {

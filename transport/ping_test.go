@@ -2,6 +2,7 @@ package transport
 
 import (
 	"errors"
+	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -133,6 +134,38 @@ func TestKeepalive(t *testing.T) {
 				s.peer.WantPing("awake again")
 				s.peer.Advance(10 * time.Second)
 				s.peer.WantGoAway("dead for who knows how long", http2.ErrCodeEnhanceYourCalm)
+			})
+		})
+	}
+}
+
+// A connection that rests without streams has no keepalive timer, and its peer has not been silent for less long.
+func TestRestDropsTheKeepaliveTimer(t *testing.T) {
+	isArmed := func(c *Conn) bool {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		return c.timers.keepalive != nil
+	}
+	for _, permit := range []bool{false, true} {
+		t.Run(fmt.Sprintf("PermitWithoutStreams %v", permit), func(t *testing.T) {
+			cfg := Config{Keepalive: Keepalive{Time: time.Minute, Timeout: 10 * time.Second, PermitWithoutStreams: permit}}
+			greeted(t, Client, cfg, func(s *scene) {
+				s.open(frame.Outgoing{End: true})
+				s.peer.WantHeaders("request", 1, true)
+				if s.conn.forget(); !isArmed(s.conn) {
+					t.Error("dropped although a stream is open")
+				}
+				s.peer.TrailersOnly(1, 0)
+				s.peer.Advance(30 * time.Second)
+				if s.conn.forget(); isArmed(s.conn) != permit {
+					t.Errorf("after a rest without streams it is armed: %v", !permit)
+				}
+				s.open(frame.Outgoing{End: true})
+				s.peer.WantHeaders("request", 3, true)
+				s.peer.Advance(30*time.Second - 1)
+				s.peer.WantIdle("not silent for long enough")
+				s.peer.Advance(1)
+				s.peer.WantPing("silent since the first response")
 			})
 		})
 	}

@@ -152,10 +152,10 @@ func (c *Conn) canOpenLocked() bool {
 
 // openLocked enters a stream with an identifier into the table.
 func (c *Conn) openLocked(s *Stream) {
-	if len(c.streams.table) == 0 {
+	c.streams.add(s)
+	if len(c.streams.table) == 1 {
 		c.occupiedLocked()
 	}
-	c.streams.add(s)
 	s.sendWindow = int32(c.peer.initialWindow)
 	s.recvWindow.Store(int32(c.in.streamWindow.Load()))
 }

@@ -57,8 +57,8 @@ func (c *Conn) await() waitEnd {
 	}
 }
 
-// forget drops what a connection has learnt and can learn again: header blocks that repeat, both
-// ways, and whether polls and loans pay. What the writer has learnt is the flusher's, so it becomes
+// forget drops what a connection that rests can do without: header blocks that repeat, both ways, and
+// whether polls and loans pay, which it can learn again, and timers that are for nothing now. What the writer has learnt is the flusher's, so it becomes
 // that for a moment, unless somebody is.
 func (c *Conn) forget() {
 	c.r.Forget()
@@ -66,6 +66,8 @@ func (c *Conn) forget() {
 	c.loan.Store(nil)
 	c.mu.Lock()
 	c.out.spares.forget()
+	c.control.forget()
+	c.dropKeepaliveLocked()
 	isFree := c.flusher == flusherResting && c.state < closing
 	if isFree {
 		c.startFlusherLocked()

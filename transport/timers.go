@@ -12,9 +12,8 @@ import (
 // timerState is everything that happens by itself. All are time.AfterFunc: a
 // timer costs no goroutine until it fires. Guarded by Conn.mu, but for lastRead.
 type timerState struct {
-	keepalive *time.Timer // next look at lastRead, or the PING's timeout
+	keepalive *time.Timer // next look at lastRead, or the PING's timeout; nil: dormant, there is nothing to ask for
 	awaiting  bool        // a keepalive PING is unanswered
-	dormant   bool        // no stream, and pinging without streams is not permitted
 	started   bool
 	idle      *time.Timer  // MaxIdle
 	age       *time.Timer  // MaxAge, then MaxAgeGrace
@@ -92,9 +91,7 @@ func (c *Conn) startTimersLocked() {
 	}
 	c.timers.started = true
 	c.touch(now())
-	if c.cfg.Keepalive.Time > 0 {
-		c.timers.keepalive = c.afterLocked(c.cfg.Keepalive.Time, c.keepaliveLocked)
-	}
+	c.wakeKeepaliveLocked()
 	if c.side == Server && c.cfg.MaxAge > 0 {
 		c.timers.age = c.afterLocked(c.jittered(c.cfg.MaxAge), c.agedLocked)
 	}
@@ -105,18 +102,44 @@ func (c *Conn) jittered(d time.Duration) time.Duration {
 	return time.Duration(float64(d) * (0.9 + 0.2*c.cfg.Jitter()))
 }
 
+// wakeKeepaliveLocked arms the keepalive if there is something to ask for: streams, unless pinging without them is
+// permitted. How long the peer has been silent does not begin anew (gRFC A8, Basic Keepalive).
+func (c *Conn) wakeKeepaliveLocked() {
+	k, t := &c.cfg.Keepalive, &c.timers
+	if t.keepalive != nil || !t.started || k.Time <= 0 || c.isUnaskedLocked() {
+		return
+	}
+	t.keepalive = c.afterLocked(max(k.Time-c.silence(), 0), c.keepaliveLocked)
+}
+
+// dropKeepaliveLocked frees the timer, if it is for nothing until a stream opens. One that has fired frees itself.
+func (c *Conn) dropKeepaliveLocked() {
+	t := &c.timers
+	if t.keepalive != nil && !t.awaiting && c.isUnaskedLocked() && t.keepalive.Stop() {
+		t.keepalive = nil
+	}
+}
+
+// isUnaskedLocked reports whether a silent peer is not to be asked whether it is alive.
+func (c *Conn) isUnaskedLocked() bool {
+	return len(c.streams.table) == 0 && !c.cfg.Keepalive.PermitWithoutStreams
+}
+
+// silence is for how long nothing has been read.
+func (c *Conn) silence() time.Duration { return (now() - instant(c.timers.lastRead.Load())).duration() }
+
 // keepaliveLocked looks whether the peer has been silent for Keepalive.Time.
 func (c *Conn) keepaliveLocked() {
 	k, t := &c.cfg.Keepalive, &c.timers
-	silent := (now() - instant(t.lastRead.Load())).duration()
+	silent := c.silence()
 	switch {
 	case t.awaiting && silent >= k.Timeout:
 		c.laterLocked(c.keepaliveFailed)
 	case silent < k.Time:
 		t.awaiting = false
 		t.keepalive.Reset(k.Time - silent)
-	case len(c.streams.table) == 0 && !k.PermitWithoutStreams:
-		t.dormant, t.awaiting = true, false
+	case c.isUnaskedLocked():
+		t.keepalive, t.awaiting = nil, false
 	default:
 		t.awaiting = true
 		c.pings.addLocked(&c.control, ping{kind: pingKeepalive})
@@ -140,16 +163,13 @@ func (c *Conn) keepaliveFailed() {
 	}, &lane)
 }
 
-// occupiedLocked is called when the first stream opens.
+// occupiedLocked is called when the first stream has opened.
 func (c *Conn) occupiedLocked() {
 	t := &c.timers
 	if t.idle != nil {
 		t.idle.Stop()
 	}
-	if t.dormant { // to be silent for long enough does not begin anew (gRFC A8, Basic Keepalive)
-		t.dormant = false
-		t.keepalive.Reset(0)
-	}
+	c.wakeKeepaliveLocked()
 }
 
 // emptyLocked is called when the last stream ends.
