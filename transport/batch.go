@@ -11,9 +11,8 @@ const (
 	// delivered, when more are already buffered.
 	maxBatch = 64
 
-	// enoughAsked is how many frames of DATA end a batch early, where messages are answered:
-	// answers are written at the end of the batch that brought the messages, and until then the
-	// peer has nothing to do.
+	// enoughAsked is how many DATA frames end a batch early, where messages are answered at once:
+	// answers are written at the end of a batch, and the peer should not idle until then.
 	enoughAsked = 24
 )
 
@@ -30,8 +29,8 @@ func (c *Conn) readBatch() (err error) {
 	return err
 }
 
-// isEnough reports whether a batch ends here although more is buffered, so that what it has
-// brought is answered first. Not where pollers of a queue answer: they write between their
+// isEnough reports whether to end a batch although more is buffered, so that what it has
+// brought is answered first. Pollers of a queue need no such end: they write between their
 // events (cq.Source.Tend).
 func (c *Conn) isEnough() bool {
 	if !c.answered || c.asked < enoughAsked {
@@ -42,7 +41,7 @@ func (c *Conn) isEnough() bool {
 }
 
 // beginBatch lets others know that the reader will flush what they send
-// meanwhile. Nothing it does until endBatch waits for the peer.
+// meanwhile. Until endBatch the reader does nothing that waits for the peer.
 func (c *Conn) beginBatch() {
 	if c.batching {
 		return
@@ -60,8 +59,8 @@ func (c *Conn) setInBatch() {
 	c.mu.Unlock()
 }
 
-// endBatch writes what a batch has brought about. Before that it yields once to the scheduler, so
-// that those who were woken can add their answers (docs/decisions/011).
+// endBatch writes what a batch has caused. Before that it yields once to the scheduler, so
+// that the goroutines it has woken can add their answers (docs/decisions/011).
 func (c *Conn) endBatch() {
 	c.mu.Lock()
 	if c.try != nil && !c.enoughLocked(min(int(c.asked), enoughToWrite)) {

@@ -11,11 +11,11 @@ import "time"
 //	   │                              └──the window grew────┤
 //	   └────────────it is large enough, or time is over─────┘
 //
-// A PING tells how long a round trip is and, behind a window that has grown, when
-// that takes effect. Only what comes afterwards counts: a peer that has to wait
-// for the window sends all of it at once, and then nothing. So a window that is
-// much too small grows once in a round trip. Between two PINGs there is always DATA
-// that was sent after the first, so a server does not strike (gRFC A8).
+// A PING tells how long a round trip is and, sent after a window has grown, when the
+// growth takes effect. Only bytes that come after its answer count, because a peer that
+// had to wait for the window sends a whole window at once, and then nothing. So a window
+// that is much too small grows once per round trip. Between two PINGs there is always DATA
+// sent after the first, so a server counts no ping strike (gRFC A8).
 type bdpState struct {
 	phase bdpPhase
 	bytes int64         // DATA since the phase began
@@ -69,11 +69,11 @@ func (c *Conn) onBDPAnswer(rtt time.Duration) {
 	c.bdp.began, c.bdp.rtt = time.Now(), rtt
 }
 
-// judge grows the window once all of it has arrived within one and a half round trips,
-// and only while that also raises the bandwidth. Within one round trip means that
-// the limit may be far: then it grows fourfold. So it ends below four times the
-// product. Bandwidth that was measured too high, as of bytes that had waited in
-// the socket, is forgotten while windows stay full.
+// judge grows the window when a whole window has arrived within one and a half round trips,
+// and only while growing still raises the bandwidth: twofold, or fourfold if one round trip
+// was enough, for then the right size may be far. So it ends below four times the product.
+// A bandwidth that was measured too high, for example from bytes that had waited in the
+// socket, fades while windows stay full.
 func (c *Conn) judge(window int64, took time.Duration) {
 	b := &c.bdp
 	bandwidth := float64(b.bytes) / max(took, b.rtt, 1).Seconds()

@@ -3,7 +3,6 @@ package transport
 import (
 	"fmt"
 	"math"
-	"time"
 
 	"github.com/cqrpc/cqrpc/frame"
 )
@@ -13,10 +12,10 @@ import (
 // ENHANCE_YOUR_CALM. Zero fields take the defaults named; a negative Burst or number
 // is no limit.
 //
-// What they count comes in waves where many streams end at once, such as all calls that wait for
-// one answer. So PeerResets, OwnResets, UnsentResets and late frames grow with the connection: one
-// that has had 5000 streams open at a time is granted five times as many. Up to 1000 streams change
-// nothing.
+// What they count comes in waves when many streams end at once, such as all calls that wait for
+// one answer. So PeerResets, OwnResets, UnsentResets and the allowance for late frames grow with
+// the connection: one that has had 5000 streams open at a time gets five times as many. Up to 1000
+// streams change nothing.
 type Budgets struct {
 	// PeerResets: RST_STREAM received before anything was answered, within a quarter to
 	// half a second of the request (CVE-2023-44487 rapid reset). Default 1000, refilled
@@ -25,16 +24,15 @@ type Budgets struct {
 	// OwnResets: RST_STREAM that the peer makes us send (CVE-2025-8671); not for streams
 	// beyond MaxConcurrentStreams, which are Glitches. Default 1000, refilled by 33/s.
 	//
-	// A request that the handler does not accept costs nothing, unless the peer has just used up
-	// some of PeerResets or OwnResets: it may be because of those resets that there is no room.
+	// A request that the handler does not accept costs nothing, unless the peer has just used
+	// some of PeerResets or OwnResets: then those resets may be why there is no room.
 	OwnResets Budget
 	// Settings: SETTINGS received (CVE-2019-9515). Default 100, refilled by 10/s.
 	Settings Budget
 	// Glitches: legal but useless frames - empty DATA, PRIORITY, unknown types,
 	// requests beyond MaxConcurrentStreams, frames on closed streams
-	// (CVE-2019-9513, CVE-2019-9518). Default 10000, refilled by 330/s; 8 for every
-	// stream that ends are free, for as many may cross its end in good faith (late
-	// frames).
+	// (CVE-2019-9513, CVE-2019-9518). Default 10000, refilled by 330/s. For every stream
+	// that ends, 8 are free (late frames): that many may cross its end in good faith.
 	Glitches Budget
 	// UnsentAcks is how many PING and SETTINGS acknowledgements may wait because
 	// the peer does not read (CVE-2019-9512). Default 1000.
@@ -105,7 +103,7 @@ const (
 	maxLate = 2048 * latePerStream
 )
 
-// glitch accounts a frame that is legal and useless.
+// glitch accounts for a frame that is legal and useless.
 func (c *Conn) glitch(what string) error {
 	c.mu.Lock()
 	ended := c.streams.ended
@@ -121,10 +119,10 @@ func (c *Conn) glitch(what string) error {
 	return a.glitches.spend(c.cfg.Budgets.Glitches, what)
 }
 
-// peerReset accounts a reset by the peer. It is free if the stream had an answer
-// already, or time for one: MaxConcurrentStreams bounds how many of those there can
-// be at a time. Every stream that runs to its end earns one back: a client whose
-// deadlines pass is no attacker.
+// peerReset accounts for a reset by the peer. It is free if the stream was already answered,
+// or had time to be: MaxConcurrentStreams bounds how many such streams there are at a time.
+// Every stream that runs to its end earns one back: a client whose deadlines pass is no
+// attacker.
 func (c *Conn) peerReset(isFree bool, answered uint64) error {
 	a := &c.abuse
 	a.peerResets.refund(answered - a.answered)
@@ -162,8 +160,8 @@ func unsentError(n int, what string, limit int) error {
 	}
 }
 
-// declined accounts a request that the handler has not accepted. That is no fault of the peer,
-// unless it has just reset streams, or made us reset some: their handlers still run, and may be why
+// declined accounts for a request that the handler has not accepted. That is not the peer's fault,
+// unless it has just reset streams or made us reset some: their handlers still run, and may be why
 // there is no room.
 func (c *Conn) declined() error {
 	const what = "requests beside those that were reset"
@@ -176,35 +174,6 @@ func (c *Conn) declined() error {
 	}
 	return nil
 }
-
-// elders knows which of the peer's streams were opened a quarter of a second ago, without
-// a time for each: identifiers ascend, so it is enough to note now and then how far they
-// were. Some are recognised late, by as much again. Reader only.
-type elders struct {
-	id     uint32 // streams up to it are old
-	marked uint32 // those up to it are, when elderAge has passed since mark
-	mark   uint32 // when marked was noted, in elderUnit
-	seen   uint32 // of the latest tick, in elderUnit
-}
-
-const (
-	elderUnit = instant(time.Second / 64) // 32 bits of it are two years
-	elderAge  = 17                        // in elderUnit: a quarter of a second at the least
-)
-
-// tick notes that streams up to last were opened before at.
-func (e *elders) tick(at instant, last uint32) {
-	t := uint32(at / elderUnit) //nolint:gosec // see elderUnit
-	switch {
-	case t-e.seen >= elderAge: // none since
-		e.id, e.marked, e.mark = last, last, t
-	case t-e.mark >= elderAge:
-		e.id, e.marked, e.mark = e.marked, last, t
-	}
-	e.seen = t
-}
-
-func (e *elders) has(id uint32) bool { return id <= e.id }
 
 // bucket is a Budget in use. The zero value is full. Reader only.
 type bucket struct {

@@ -8,10 +8,10 @@ import (
 
 const (
 	defaultBusyPoll = 100 * time.Microsecond
-	maxBusyPoll     = time.Millisecond // nothing else that waits on this goroutine may be kept from it longer
+	maxBusyPoll     = time.Millisecond // whatever else waits for this goroutine is delayed by as much
 
-	// busyPollPays is how soon something has to come to have cost no more than
-	// waiting: a thread goes to sleep and is woken, at this end and at the other.
+	// busyPollPays is how soon something must come for a poll to cost no more than
+	// waiting, where a thread goes to sleep and is woken, at this end and at the other.
 	busyPollPays = 50 * time.Microsecond
 
 	fullTrust, halfTrust = 8, 4
@@ -19,10 +19,10 @@ const (
 	minPause, maxPause   = 16, 256
 )
 
-// busyPoll decides when the reader polls: asks its socket again and again for a while before it
-// waits. Where the two ends take turns, a call at a time, the next frame comes sooner than a thread
-// is woken (docs/decisions/014). A poll ends soon, within busyPollPays; or late, when something
-// comes but to wait would have cost no more; or in vain.
+// busyPoll decides when the reader polls: reads its socket again and again for a while before it
+// waits. Where the two ends take turns, one call at a time, the next frame comes sooner than a
+// thread is woken (docs/decisions/014). A poll ends soon, if something comes within busyPollPays;
+// late, if something comes but waiting would have cost no more; or in vain.
 //
 //	       soon: trust+1, at most 8     late: nothing, but the 64th in a row: trust 0
 //	             ┌─────┐                ┌─────┐
@@ -32,9 +32,9 @@ const (
 //	           trust 4 │                                     ▼
 //	                   └──────── waits without, the next 16 to 256 times
 //
-// A processor is not spent on it while other work is known. So a reader polls only if the last two
-// reads of all readers in the process were its own, and stops when another one reads; and only
-// after a few messages, not in the middle of many.
+// A processor is not spent on polling while there is other work. So a reader polls only if the last
+// two reads in the process were its own, and stops when another reader reads; and only after a few
+// messages, not in the middle of many.
 type busyPoll struct {
 	last  *atomic.Uint64 // lastToRead
 	name  uint64         // of this reader, there
@@ -52,8 +52,8 @@ type busyPoll struct {
 // lastToRead is the name of the reader that read last, of those of this process.
 var lastToRead, readers atomic.Uint64
 
-// newBusyPoll returns the state of a reader that has not polled yet. If there is one
-// processor only, it is for others.
+// newBusyPoll returns the state of a reader that has not polled yet. With a single
+// processor it never will: others need that.
 func newBusyPoll(most time.Duration) *busyPoll {
 	if runtime.GOMAXPROCS(0) < 2 {
 		most = 0
@@ -61,8 +61,8 @@ func newBusyPoll(most time.Duration) *busyPoll {
 	return &busyPoll{last: &lastToRead, name: readers.Add(1), most: most, trust: fullTrust, next: minPause}
 }
 
-// handled notes that a batch has been handled in which so many messages came. A
-// connection has no busyPoll before the first, nor while its reader rests.
+// handled notes that a batch with so many messages has been handled. A connection has
+// no busyPoll before its first message, nor while its reader rests.
 func (c *Conn) handled(messages int) {
 	if c.poll == nil {
 		if messages == 0 || !c.rest.able {

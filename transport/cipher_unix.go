@@ -15,8 +15,8 @@ import (
 // cipherSocket is the kernel socket below a TLS connection that was made here: what its *tls.Conn
 // reads and writes. It lets a [secureSocket] wait without a buffer, and write without waiting.
 //
-//	socket ──► ahead ──Read───► *tls.Conn   noWait: it gets what was fetched, and no more
-//	socket ◄── late ◄───Write── *tls.Conn   isCollecting: it is kept until all is there
+//	socket ──► ahead ──Read───► *tls.Conn   noWait: only what was fetched before can be read
+//	socket ◄── late ◄───Write── *tls.Conn   isCollecting: writes are kept until all are there
 type cipherSocket struct {
 	rawSocket
 
@@ -24,9 +24,9 @@ type cipherSocket struct {
 	tryPush func(fd uintptr)      // the same
 
 	ahead  readAhead   // reader only
-	noWait atomic.Bool // the *tls.Conn is read by who must not wait
+	noWait atomic.Bool // the *tls.Conn is read by a goroutine that must not wait
 
-	mu sync.Mutex // held while the socket takes what it has room for, too: it does not wait
+	mu sync.Mutex // also held while the socket takes what it has room for, which does not wait
 	// guarded by mu
 	isCollecting bool
 	late         *cipherText // encrypted and not written; nil: nothing
@@ -60,8 +60,8 @@ func (s *cipherSocket) Read(p []byte) (int, error) {
 	return s.rawSocket.Read(p)
 }
 
-// fetch reads what has come, for the *tls.Conn to take later. While it waits it holds no buffer,
-// neither one of its own nor outer's.
+// fetch reads what has come, for the *tls.Conn to take later. While it waits it holds neither a
+// buffer of its own nor outer's.
 func (s *cipherSocket) fetch(outer frame.Room) (int, error) {
 	s.ahead.outer = outer
 	n, err := s.rawSocket.ReadInto(&s.ahead)
@@ -72,14 +72,14 @@ func (s *cipherSocket) fetch(outer frame.Room) (int, error) {
 	return n, err
 }
 
-// mostLateByReading bounds what a peer can make us write by what it sends, such as answers to its
-// changes of keys, while it takes none of it.
+// mostLateByReading bounds, in bytes, the answers that a peer can make us keep, for example to its
+// changes of keys, while it does not read them.
 const mostLateByReading = 1 << 20
 
 var errTakesNothing = errors.New("tls: the peer asks for answers and does not take them")
 
-// Write is for the *tls.Conn. That may write also while it is read, to change a key or to say that
-// it has failed; then Write does not wait.
+// Write is for the *tls.Conn. It is also called while the *tls.Conn is being read, to change a key
+// or to report a failure; then it does not wait.
 func (s *cipherSocket) Write(p []byte) (int, error) {
 	isReading := s.noWait.Load()
 	s.mu.Lock()
@@ -120,7 +120,7 @@ func (s *cipherSocket) addLocked(p []byte) {
 	s.late.buf = append(s.late.buf, p...)
 }
 
-// collect says whether what is written next shall wait for tryDrain or drain.
+// collect says whether what is written next is kept until tryDrain or drain.
 func (s *cipherSocket) collect(isCollecting bool) {
 	s.mu.Lock()
 	s.isCollecting = isCollecting
@@ -174,8 +174,8 @@ func (s *cipherSocket) pushOnce(fd uintptr) bool {
 	return true
 }
 
-// nothingYet is an error that a *tls.Conn takes for a deadline: the read after it goes
-// on where this one was.
+// nothingYet is an error that a *tls.Conn takes for a deadline: its next read goes on
+// where this one stopped.
 type nothingYet struct{}
 
 var _ net.Error = nothingYet{}
@@ -210,7 +210,7 @@ func (a *readAhead) Drop() {
 }
 
 const (
-	// readAheadRoom is as much as a frame.Reader reads at once of plaintext.
+	// readAheadRoom is as much as a frame.Reader reads of plaintext at once.
 	readAheadRoom = 32 << 10
 
 	// cipherRoom holds what is encrypted in one go: four records as large as they can

@@ -39,13 +39,14 @@ type Config struct {
 	// to 2^31-1. Default 1 MiB. Bytes are credited as they are read, so it bounds what is
 	// in flight, not what is buffered.
 	InitialConnWindow int
-	// MaxWindow bounds BDP growth of a stream's window, in bytes, at most 2^30, and
-	// what is announced ahead for a message that is waited for; the connection's
-	// window may become twice as large. Default 16 MiB; negative: windows stay as configured.
+	// MaxWindow bounds, in bytes, how far BDP estimation may grow a stream's window and
+	// how much is announced ahead for a message that is waited for, at most 2^30; the
+	// connection's window may become twice as large. Default 16 MiB; negative: windows
+	// stay as configured.
 	MaxWindow int
 	// MaxFrameSize is the largest frame accepted, 16384 to 16777215 bytes. Default
-	// 16384, and 256 KiB from the first growth of the windows on: what arrives in
-	// one frame is not copied together.
+	// 16384, and 256 KiB once the windows have grown: a message that arrives in one
+	// frame need not be copied together.
 	MaxFrameSize int
 	// MaxHeaderList is the largest header list accepted, in bytes as RFC 9113
 	// section 6.5.2 counts them, 256 to 2^30. Default 16 KiB.
@@ -58,10 +59,10 @@ type Config struct {
 	Keepalive   Keepalive
 	Enforcement Enforcement // server only
 
-	// MaxIdle drains a server connection that had no stream for so long, MaxAge one that
-	// is so old: both plus or minus 10 %, so that clients do not come back in step. The
-	// first GOAWAY says which, "max_idle" or "max_age". MaxAgeGrace after MaxAge it is
-	// closed hard. Default of all three: never.
+	// MaxIdle drains a server connection that has had no stream for so long, MaxAge one
+	// that is so old: both plus or minus 10 %, so that clients do not come back in step.
+	// The first GOAWAY says which, "max_idle" or "max_age". MaxAgeGrace after MaxAge the
+	// connection is closed, whatever still runs on it. Default of all three: never.
 	MaxIdle, MaxAge, MaxAgeGrace time.Duration
 
 	// HandshakeTimeout bounds preface and first SETTINGS. Default 20 s; negative: none.
@@ -73,15 +74,15 @@ type Config struct {
 	// DrainTimeout is how long a graceful drain waits for the acknowledgement
 	// that separates its two GOAWAYs. Default 20 s; negative: not at all.
 	DrainTimeout time.Duration
-	// LingerTimeout is how long input is read and dropped after the last GOAWAY,
-	// so that the peer reads it before a TCP reset. Default 1 s; negative: not at all. What is no socket and
-	// has no CloseWrite, such as net.Pipe, is closed at once; what has no deadlines, such
-	// as a connection through SSH, a second later than others.
+	// LingerTimeout is how long input is read and dropped after the last GOAWAY, so
+	// that the peer reads that before a TCP reset. Default 1 s; negative: not at all.
+	// A connection that is no socket and has no CloseWrite, such as net.Pipe, is closed
+	// at once; one without deadlines, such as one through SSH, a second later than others.
 	LingerTimeout time.Duration
 
-	// BusyPoll is how long the reader asks its socket again before it waits, where
-	// experience says that the next frame is about to come: a processor's time for
-	// the time and work of waking a thread. On Unix only, and with TLS if ServerTLS or
+	// BusyPoll is how long the reader polls its socket before it waits, where experience
+	// says that the next frame is about to come: that spends processor time to save the
+	// time and work of waking a thread. On Unix only, and with TLS only if ServerTLS or
 	// ClientTLS made it; not with GOMAXPROCS=1, and not while the process reads other
 	// connections too. At most 1 ms. Default 100 µs; negative: never.
 	BusyPoll time.Duration

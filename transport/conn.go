@@ -18,8 +18,8 @@ import (
 var ErrClosed = errors.New("connection closed locally")
 
 // ErrPeerClosed is why streams end when the peer closes their connection. It
-// stands in for io.EOF, which a stream's reader must not find among the causes:
-// there it is the good end of the messages.
+// stands in for io.EOF, which must not be among the causes of a stream's error:
+// to whoever receives messages io.EOF is their regular end.
 var ErrPeerClosed = errors.New("closed by the peer")
 
 // ErrDraining refuses a new stream on a connection that takes no more: the
@@ -31,7 +31,7 @@ var ErrDraining = errors.New("connection is draining")
 type Conn struct {
 	// immutable
 	side    Side
-	isPlain bool    // the socket is read as it is, and reading can be interrupted
+	isPlain bool    // a socket without TLS: reading it can be interrupted
 	cfg     *Config // resolved, perhaps shared
 	nc      net.Conn
 	handler Handler
@@ -72,10 +72,10 @@ type Conn struct {
 	deadline readDeadline
 	loan     atomic.Pointer[loan] // written by the reader; nil: there was none
 	poll     *busyPoll            // nil: there was nothing to answer yet
-	batching bool                 // inBatch, for who need not lock to know
+	batching bool                 // inBatch, as the reader knows it without the lock
 	answered bool                 // several streams had answers when the last batch ended
-	isBulk   bool                 // who reads is in a large frame, and can be interrupted
-	asked    int32                // frames of DATA in the batch, to which answers may come
+	isBulk   bool                 // reading is inside a large frame, and can be interrupted
+	asked    int32                // DATA frames in the batch, to which answers may come
 
 	// flusher only
 	w *frame.Writer
@@ -100,7 +100,7 @@ func start(side Side, nc net.Conn, cfg *Config, h Handler) *Conn {
 		rc.OnBlock = c.boundBlock
 	}
 	rc.Place = c.place
-	c.r = frame.NewReader(c.facets(), rc)
+	c.r = frame.NewReader(c.openSocket(), rc)
 	c.alloc, _ = h.(Allocator)
 	c.streams.init(side, c.cfg.FirstStreamID)
 	c.in.init(cfg)

@@ -100,7 +100,8 @@ func (k *controlState) forget() {
 	}
 }
 
-// encode appends the frames in the order that RFC 9113 asks for or that loses least.
+// encode appends the frames in the order that RFC 9113 asks for, or else in the one in
+// which least is lost.
 func (k *controlState) encode(w *frame.Writer, grants []grant) {
 	if k.preface {
 		w.Preface()

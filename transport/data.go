@@ -36,7 +36,7 @@ func (c *Conn) onData(f *frame.Frame) error {
 	return nil
 }
 
-// place finds where a DATA payload may be read to without being copied again.
+// place finds memory to read a DATA payload into, so that it need not be copied again.
 func (c *Conn) place(id uint32, n int) *mem.Buffer {
 	at := c.lookup(id)
 	if at.s == nil || !at.canRecv {
@@ -48,9 +48,9 @@ func (c *Conn) place(id uint32, n int) *mem.Buffer {
 	return nil
 }
 
-// placer is a Receiver that knows where its next DATA payload, of n bytes, ought
-// to be: Place returns a buffer of that length, or nil. It then comes, or not
-// at all, with the next OnData.
+// placer is a Receiver that knows where its next DATA payload, of n bytes, should go:
+// Place returns a buffer of that length, or nil for anywhere. That buffer comes back
+// with the next OnData, or never.
 type placer interface {
 	Place(n int) *mem.Buffer
 }
@@ -83,8 +83,8 @@ func (s *Stream) lengthError() error {
 }
 
 // onStrayData answers DATA on a stream that is not open (RFC 9113 section 5.1).
-// Where a reset of ours may be on its way, a window full of small frames is no
-// fault; it costs less than it would on an open stream.
+// While a reset of ours may be on its way, a window full of small frames is no
+// fault; it costs us less than on an open stream.
 func (c *Conn) onStrayData(at found, f *frame.Frame) error {
 	switch {
 	case at.isIdle:

@@ -7,23 +7,13 @@ import (
 	"time"
 )
 
-// instant is a time by the monotonic clock: a time.Time that fits an atomic.Int64. It is zero
-// for none, and never for now.
-type instant int64
-
-var processBegan = time.Now().Add(-1)
-
-func now() instant                        { return instant(time.Since(processBegan)) }
-func (t instant) duration() time.Duration { return time.Duration(t) }
-func (t instant) time() time.Time         { return processBegan.Add(time.Duration(t)) }
-
-// The read deadline of a socket has several uses, of which each overwrites the
-// others. So a deadline that has passed is asked what it was for:
+// readDeadline is what the read deadline of the socket is for. It has several uses, and each
+// overwrites the others, so isExcused finds out which one has passed:
 //
 //   - endBy bounds what is read of a connection at its end,
 //   - readBy bounds the handshake and header blocks,
-//   - armRest is when the reader rests,
-//   - nudge wakes a goroutine that waits in the socket and is wanted elsewhere. One that comes
+//   - armRest says when the reader rests,
+//   - nudge wakes a goroutine that waits on the socket and is wanted elsewhere. A nudge that comes
 //     late may be taken for the deadline of a rest, which then begins early.
 type readDeadline struct {
 	end   atomic.Int64 // an instant; zero: not at the end
@@ -33,7 +23,7 @@ type readDeadline struct {
 // isEnding reports whether shut or writeFailed have begun the end of the connection.
 func (c *Conn) isEnding() bool { return c.stopped.Load() || c.broken.Load() }
 
-// endBy lets what is read take LingerTimeout from now at most. Call it when isEnding is true.
+// endBy lets reading go on for LingerTimeout from now at most. Call it when isEnding is true.
 func (c *Conn) endBy() {
 	c.deadline.end.Store(int64(now() + instant(c.cfg.LingerTimeout)))
 	c.rest.armed.Store(false)
@@ -43,7 +33,7 @@ func (c *Conn) endBy() {
 	}
 }
 
-// readBy lets reads wait until then, or for ever if it is zero, unless the connection is
+// readBy lets reads wait until then, or for ever if then is zero, unless the connection is
 // at its end.
 func (c *Conn) readBy(then instant) {
 	c.deadline.until = then
@@ -74,7 +64,7 @@ func (c *Conn) setReadDeadline(t instant) {
 func (c *Conn) nudge() { _ = c.nc.SetReadDeadline(processBegan) }
 
 // isExcused reports whether err is a deadline that is no reason to stop reading, and lifts
-// it. That of a rest makes the rest due.
+// that deadline. If it was that of a rest, the rest is due.
 func (c *Conn) isExcused(err error) bool {
 	if !errors.Is(err, os.ErrDeadlineExceeded) {
 		return false

@@ -63,8 +63,8 @@ func (c *Conn) recvEnd(s *Stream) {
 	s.recv.OnClosed(nil, sent, &c.lane)
 }
 
-// onStray accounts a frame that says nothing about a stream that has ended, and
-// may cross its end; on one that never was it is an error (RFC 9113 section 5.1).
+// onStray accounts for a frame on a stream that has ended, whose end it may have crossed. On
+// a stream that never was the frame is an error (RFC 9113 section 5.1).
 func (c *Conn) onStray(f *frame.Frame, isIdle bool) error {
 	if isIdle {
 		return idleError(f)

@@ -25,13 +25,13 @@
 //	stalled   the connection's window is used up
 //	none      it has nothing to send, or its own window is used up: WINDOW_UPDATE brings it back
 //
-// It ends once: when both sides have sent END_STREAM, by RST_STREAM of either, because the
-// peer broke a rule, or with its connection. The Receiver is told by OnClosed, unless its owner
-// has called Reset. Frames that cross the end are judged by how it ended (recent.go).
+// It ends once: when both sides have sent END_STREAM, by RST_STREAM from either, because the
+// peer broke a rule, or with its connection. OnClosed tells the Receiver, unless its owner
+// has called Reset. Frames that arrive after the end are judged by how it ended (recent.go).
 //
 // # Who reads, and batches of frames
 //
-// One goroutine at a time reads a connection, and whoever that is owns the fields that are
+// One goroutine at a time reads a connection, and that one owns the fields that are marked
 // "reader only". Most of the time it is the reader's own goroutine:
 //
 //	await ─► readBatch: what is buffered, frame by frame ─► lane.Flush ─► lend, if it pays ─► endBatch ─┐
@@ -39,27 +39,28 @@
 //	  └─────────────────────────────────────────────────────────────────────────────────────────────────┘
 //
 // A batch is what one read has brought, at most 64 frames. While it lasts no flusher is started:
-// callbacks, and whoever they wake, only mark what is to be sent, and endBatch writes all of it
-// at once. Completions are collected in the lane and delivered together for the same reason.
+// callbacks, and whoever they wake, only note what is to be sent, and endBatch writes all of it
+// at once. For the same reason completions are collected in the lane and delivered together.
 //
-// To lend is to let somebody read who waits for this connection anyway: a poller, a worker, a
-// sync caller. Nobody has to be woken then. Reading is given back when a frame is incomplete, when
-// nothing comes for long, and at the end of the connection (loan.go, docs/decisions/016).
+// To lend is to let a goroutine read that waits for this connection anyway: a poller, a worker, a
+// sync caller. Then nobody has to be woken. The reader gets the connection back when a frame is
+// incomplete, when nothing comes for long, and at the end of the connection (loan.go,
+// docs/decisions/016).
 //
 // # Who writes, and turns
 //
-// One goroutine at a time is the flusher, and owns Conn.w. It works in turns: it plans under
-// Conn.mu what the turn has (plan.go), encodes and writes without the lock, and then tells the
-// Receivers what was accepted (writer.go). The next turn is planned when the last was written, so
-// a full socket holds completions back and not memory.
+// One goroutine at a time is the flusher, and owns Conn.w. It works in turns: it plans the turn
+// under Conn.mu (plan.go), encodes and writes without the lock, and then tells the Receivers what
+// was accepted (writer.go). The next turn is planned only when the last was written, so a full
+// socket holds completions back instead of filling memory.
 //
 // # Windows and credit
 //
-// Receiving, the connection's window is given back as bytes are read. A stream's is given back as
-// the application takes messages, by Consume: it collects as credit and is announced when it is a
-// quarter of the window. Who waits for a message gives the credit for all of it in advance, so that
-// a message larger than the window does not stop. Windows begin small and grow with what the path
-// can carry (bdp.go).
+// The connection's receive window is given back as bytes are read, a stream's as the application
+// takes messages: Consume collects credit, which is announced when it reaches a quarter of the
+// window. A receive that waits for a message gives the credit for all of it in advance, so that
+// a message larger than the window does not get stuck. Windows begin small and grow with what the
+// path can carry (bdp.go).
 //
 // # Where to find what
 //
@@ -69,8 +70,8 @@
 //	headers, data, flow, settings, ping, reset, goaway   what each type of frame does
 //	writer, plan, pending, outmessage, control           a turn, and what waits for it
 //	loan, loanworth, busypoll, rest, deadline            who reads, and how the socket is waited for
-//	socket, fd, secure, cipher, security                 sockets that are asked without waiting; TLS
-//	budget, bdp                                          what a peer may cost; how windows grow
+//	socket, fd, secure, cipher, security                 sockets used without waiting; TLS
+//	budget, elders, bdp, instant                         what a peer may cost; how windows grow; time
 //	receiver                                             what a connection reports to
 //
 // # Concurrency

@@ -10,10 +10,10 @@ import (
 // fdRead reads what a socket has, and fdWrite writes what it takes; EAGAIN if that
 // is nothing, 0 if all is well.
 //
-// A system call the usual way tells the scheduler, which then may give the
-// processor to another thread, and wakes the runtime's monitor if the process was
-// idle, for a turn each 20 µs from then on (docs/performance.md). These are not worth
-// it: whatever mode the socket is in, MSG_DONTWAIT does not block.
+// An ordinary system call announces itself to the scheduler, which may then give the
+// processor to another thread, and, if the process was idle, wakes the runtime's monitor,
+// which then runs every 20 µs (docs/performance.md). These calls need none of that: with
+// MSG_DONTWAIT they do not block, whatever mode the socket is in.
 func fdRead(fd uintptr, p []byte) (int, syscall.Errno) {
 	return transfer(syscall.SYS_RECVFROM, fd, p, syscall.MSG_DONTWAIT)
 }

@@ -4,8 +4,8 @@ package transport
 
 import "syscall"
 
-// fdRead reads what a socket has; EAGAIN if that is nothing, 0 if all is well. The
-// race detector learns from it what happened before.
+// fdRead reads what a socket has; EAGAIN if that is nothing, 0 if all is well. Package
+// syscall tells the race detector what happened before what.
 func fdRead(fd uintptr, p []byte) (int, syscall.Errno) { return bare(syscall.Read(int(fd), p)) }
 
 // fdWrite writes what a socket takes.

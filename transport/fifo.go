@@ -1,8 +1,8 @@
 package transport
 
 // fifo is an intrusive queue of streams. A stream is in one queue at a time and
-// leaves it when it ends: a peer that keeps a queue from moving must not make it
-// grow with the dead.
+// leaves it when it ends: a queue that a peer keeps from moving must not fill up
+// with dead streams.
 type fifo struct{ head, tail *Stream }
 
 func (q *fifo) push(s *Stream) {

@@ -13,10 +13,10 @@ import (
 // The reader takes from the windows as DATA comes; the flusher adds when it
 // announces credit.
 //
-// The connection window is returned as bytes are read, so one stream nobody
+// The connection window is returned as bytes are read, so a stream that nobody
 // reads never blocks the others; a stream's window is returned when the
-// application takes the bytes, so it bounds what is buffered. Who waits for a
-// message takes all of it, so that much is returned before it has arrived.
+// application takes the bytes, so it bounds what is buffered. An application that
+// waits for a message will take all of it, so that much is returned in advance.
 type incomingState struct {
 	connWindow   atomic.Int64 // what the peer may still send on the connection
 	streamWindow atomic.Int64 // the window of a new stream
@@ -35,7 +35,7 @@ func (in *incomingState) init(cfg *Config) {
 // streamThreshold is the credit that is worth a WINDOW_UPDATE: a quarter of the window.
 func (in *incomingState) streamThreshold() int64 { return max(in.streamWindow.Load()/4, 1) }
 
-// takeConn accounts a DATA frame of n octets, padding included, against the
+// takeConn counts a DATA frame of n octets, padding included, against the
 // connection window, and returns credit for it at once.
 func (c *Conn) takeConn(n int64) error {
 	if left := c.in.connWindow.Add(-n); left < 0 {
@@ -57,8 +57,8 @@ func (c *Conn) takeConn(n int64) error {
 	return nil
 }
 
-// takeStream accounts the same frame against its stream's window. That is smaller then, so credit
-// which would have made it larger than the limit may be announced now.
+// takeStream counts the same frame against its stream's window. That leaves room below the limit,
+// so credit that was held back because of the limit may be announced now.
 func (s *Stream) takeStream(n int64) *frame.StreamError {
 	left := int64(s.recvWindow.Add(-int32(n)))
 	if left < 0 {
@@ -77,8 +77,8 @@ func (s *Stream) takeStream(n int64) *frame.StreamError {
 // windowLimit is how far credit opens the window of a stream.
 func (c *Conn) windowLimit() int64 { return max(int64(c.cfg.MaxWindow), c.in.streamWindow.Load()) }
 
-// grantLocked takes the credit of s that is to be announced now: what goes
-// beyond the limit waits until a part of the window was used.
+// grantLocked takes the credit of s that is to be announced now: what would go
+// beyond the limit waits until a part of the window is used.
 func (c *Conn) grantLocked(s *Stream) int64 {
 	n := min(s.credit.Load(), c.windowLimit()-int64(s.recvWindow.Load()))
 	if n <= 0 || !s.state.canRecv() {
@@ -89,9 +89,8 @@ func (c *Conn) grantLocked(s *Stream) int64 {
 	return n
 }
 
-// widenTargetLocked lets the connection carry what a stream with a window of n
-// bytes may be sent, as far as BDP estimation might go. It costs nothing but bytes
-// in flight.
+// widenTargetLocked makes the connection's window at least n bytes, what one stream may be
+// sent, up to the largest that BDP estimation might choose. It costs only bytes in flight.
 func (c *Conn) widenTargetLocked(n int64) {
 	if delta := min(n, 2*int64(c.cfg.MaxWindow), maxWindowSize) - c.in.connTarget.Load(); delta > 0 {
 		c.in.connTarget.Add(delta)

@@ -12,7 +12,7 @@ var (
 	errExhausted = errors.New("stream identifiers are used up")
 )
 
-// GoAwayError is the peer's GOAWAY as the cause of what ended because of it.
+// GoAwayError is the peer's GOAWAY, as the cause of the errors of what ended because of it.
 type GoAwayError struct {
 	Code   frame.ErrCode
 	LastID uint32 // the highest stream that the peer may have acted on
@@ -33,7 +33,7 @@ func (e *GoAwayError) Error() string {
 //	none --Drain--> announced (2^31-1) --PING ack or DrainTimeout--> fixed (last accepted) --no stream left--> shut
 type goawayState struct {
 	stage    goawayStage
-	local    bool   // the connection was closed by our own wish
+	local    bool   // we closed the connection, not because of a fault
 	accepted uint32 // server: the highest request taken
 	last     uint32 // fixed: requests above are dropped
 	refused  uint32 // client: requests from here on were, by the peer's GOAWAY; 0: there was none
@@ -66,7 +66,7 @@ func (g *goawayState) refuses(id uint32) bool { return g.stage == goawayFixed &&
 // by another goroutine. Idempotent.
 func (c *Conn) Drain() { c.drain("graceful shutdown") }
 
-// What the first GOAWAY of a server says that Drain was not called for, in the words of
+// The reason in the first GOAWAY of a server if nobody has called Drain, in the words of
 // C-core and grpc-go.
 const (
 	maxIdleReached = "max_idle"

@@ -24,8 +24,8 @@ func (c *Conn) onHeaders(f *frame.Frame) error {
 			Code: frame.ProtocolError, Reason: fmt.Sprintf("HEADERS on stream %d, already used", f.StreamID),
 		}
 	case c.ours(f.StreamID):
-		// It may be a connection error (RFC 9113 section 5.1), but a server of C-core that finds a deadline passed
-		// may send the end of a call twice: that is no reason to lose all others.
+		// RFC 9113 section 5.1 allows a connection error here. But a C-core server that finds a deadline passed
+		// may send the end of a call twice, and that is no reason to lose all other calls.
 		return &frame.StreamError{StreamID: f.StreamID, Code: frame.StreamClosed, Reason: "HEADERS on a closed stream"}
 	}
 	return &frame.ConnError{
@@ -113,7 +113,7 @@ func (c *Conn) newStream() *Stream {
 	return new(Stream)
 }
 
-// readContentLength notes how much DATA the request announces (RFC 9113 section 8.1.1).
+// readContentLength notes how much DATA the request announces, in bytes (RFC 9113 section 8.1.1).
 func (s *Stream) readContentLength(h *frame.Headers) error {
 	v := h.Value("content-length")
 	if v == "" {

@@ -11,8 +11,8 @@ import (
 	"github.com/cqrpc/cqrpc/frame"
 )
 
-// loanState says who reads a connection: its reader, or a goroutine that waits for something of it
-// anyway, to which the reader has lent the reading (docs/decisions/016).
+// loanState says who reads a connection: its reader, or a goroutine to which the reader has lent it
+// because that waits for something from it anyway (docs/decisions/016).
 //
 //	              lend                     Serve
 //	kept ───────────────────► lent ───────────────────► served
@@ -22,7 +22,7 @@ import (
 //	 └───────────── giveBack: part of a frame, an error, ───┘
 //	                a long wait, several to be woken
 //
-// While it is lent nobody reads: somebody is expected to come soon.
+// While the state is lent nobody reads: a goroutine of the host is expected to come soon.
 type loanState uint32
 
 const (
@@ -46,23 +46,23 @@ func (s loanState) String() string {
 // overseeAfter is how long nobody reads before the reader reads again.
 const overseeAfter = time.Millisecond
 
-// loan is the cq.Source that goroutines of a host serve. A connection has none before the
-// first, nor while its reader rests.
+// loan is the cq.Source that goroutines of a host serve. A connection has one from the first
+// time its reader lends it, until the reader rests.
 type loan struct {
 	conn *Conn
 	back chan loanEnd // capacity 1: reading is the reader's again
 
 	// atomic
 	state      atomic.Uint32 // a loanState
-	waits      atomic.Bool   // who serves waits for the socket, or is about to
-	left       atomic.Int64  // an instant: when who serves went to handle what it had read
+	waits      atomic.Bool   // the goroutine that serves waits for the socket, or is about to
+	left       atomic.Int64  // an instant: when that goroutine went to handle what it had read
 	isOverseen atomic.Bool   // the timer is armed
 	gathered   atomic.Int32  // how often a flusher was asked for since one is due; written under Conn.mu
 
 	timer *time.Timer // of oversee
 
-	// who reads only
-	isRecalled *atomic.Bool // of who serves
+	// owned by whoever reads
+	isRecalled *atomic.Bool // the server of the loan is wanted elsewhere
 	worth      loanWorth
 }
 
@@ -75,8 +75,8 @@ type loanEnd struct {
 	err     error // of reading
 }
 
-// to is the only place that changes the state. It reports false, and changes nothing,
-// if that is not from.
+// to is the only place that changes the state. It changes nothing and reports false
+// unless the state is from.
 func (l *loan) to(from, next loanState) bool {
 	return l.state.CompareAndSwap(uint32(from), uint32(next))
 }
@@ -90,9 +90,9 @@ func newLoan(c *Conn) *loan {
 	return l
 }
 
-// lend offers the reading to the host that the batch has something for. It returns when reading is
-// the reader's again, with how the loan has ended; or at once if there is no host, or a loan would
-// not pay.
+// lend offers the connection to the host that the batch has something for. It returns how the loan
+// has ended when reading is the reader's again, or at once if there is no host or a loan would not
+// pay.
 func (c *Conn) lend() (end loanEnd) {
 	host := c.lane.Foremost()
 	if host == nil || c.poll == nil || !c.poll.isAlone || !c.r.IsEmpty() || c.isEnding() {
@@ -101,7 +101,7 @@ func (c *Conn) lend() (end loanEnd) {
 	l := c.loan.Load()
 	if l == nil {
 		if runtime.GOMAXPROCS(0) < 2 {
-			return end // to wake somebody costs next to nothing
+			return end // waking a goroutine costs next to nothing
 		}
 		l = newLoan(c)
 		c.loan.Store(l)
@@ -122,9 +122,9 @@ func (c *Conn) lend() (end loanEnd) {
 	return end
 }
 
-// isCrowded reports whether a batch is for several goroutines of a host. None of them would do the
-// work of the others, unless they poll a queue, so the reader had better keep the reading, and wait
-// for all of them in endBatch.
+// isCrowded reports whether a batch is for several goroutines of a host, none of which would do the
+// work of the others, as pollers of a queue do. Then the reader had better go on reading itself, and
+// wait for the answers of all of them in endBatch.
 func (c *Conn) isCrowded(host cq.Host) bool {
 	if _, isQueue := host.(*cq.Queue); isQueue {
 		return false
@@ -132,8 +132,8 @@ func (c *Conn) isCrowded(host cq.Host) bool {
 	return c.asked > 1 || host == cq.Waiters() && c.NumStreams() > 1
 }
 
-// vacate makes the loan lent: nobody reads until somebody comes to serve, and what is sent
-// meanwhile waits for whoever that is to write it.
+// vacate makes the state lent: nobody reads until a goroutine comes to serve, and that one
+// also writes what is sent meanwhile.
 func (l *loan) vacate() {
 	c := l.conn
 	if !c.batching {
@@ -148,13 +148,13 @@ func (l *loan) vacate() {
 	if !l.isOverseen.Swap(true) {
 		l.timer.Reset(overseeAfter)
 	}
-	if c.isEnding() { // perhaps shut has not seen that
+	if c.isEnding() { // interrupt may have come before the state was lent
 		l.reclaim(loanEnd{})
 	}
 }
 
-// oversee gives reading back to the reader if nobody has come for a while. The timer runs it; while
-// somebody reads the timer is not armed again.
+// oversee gives reading back to the reader if nobody has come for a while. The timer runs it, and is
+// not armed again while somebody reads.
 func (l *loan) oversee() {
 	if !l.is(lent) {
 		l.isOverseen.Store(false)
@@ -177,7 +177,7 @@ func (l *loan) reclaim(end loanEnd) {
 	}
 }
 
-// giveBack gives reading back to the reader by who serves.
+// giveBack gives reading back to the reader. The goroutine that serves calls it.
 func (l *loan) giveBack(end loanEnd) {
 	l.conn.lane.SetHost(nil)
 	l.isRecalled = nil
@@ -188,7 +188,7 @@ func (l *loan) giveBack(end loanEnd) {
 }
 
 // Serve implements cq.Source: it reads, handles and writes as the reader does, but
-// waits only where it can be called away: for a frame to begin, or in a large one.
+// waits only where it can be recalled: for a frame to begin, or inside a large one.
 func (l *loan) Serve(h cq.Host, isRecalled *atomic.Bool) bool {
 	if !l.to(lent, served) {
 		return false
@@ -210,10 +210,10 @@ func (l *loan) Serve(h cq.Host, isRecalled *atomic.Bool) bool {
 	return true
 }
 
-// errAbandoned is why a connection ends whose reading has stopped in the middle.
+// errAbandoned ends a connection whose reading has stopped in the middle.
 var errAbandoned = errors.New("a callback on the goroutine that reads has panicked, or ended it")
 
-// serve is Serve until the loan is over, or the goroutine that serves is called away for a while.
+// serve is Serve until the loan is over, or the goroutine that serves is recalled for a while.
 func (l *loan) serve(h cq.Host, isRecalled *atomic.Bool) (end loanEnd, isOver bool) {
 	c := l.conn
 	c.lane.SetHost(h)
@@ -264,11 +264,11 @@ func (l *loan) Nudge() {
 }
 
 // enoughGathered is how many streams with something to send are worth a write before the goroutine
-// that has read the batch is done with it: the peer has nothing to do meanwhile. Fewer wait and are
+// that has read the batch is done with it, so that the peer need not wait. Fewer wait and are
 // written together, because most batches are small.
 const enoughGathered = 16
 
-// Tend implements cq.Source: it writes, as who serves would when it comes back.
+// Tend implements cq.Source: it writes what Serve would otherwise write when the goroutine comes back.
 func (l *loan) Tend() {
 	if l.gathered.Load() < enoughGathered || !l.is(lent) {
 		return
@@ -292,7 +292,7 @@ func (c *Conn) gatherLocked() {
 	}
 }
 
-// interrupt ends a loan, or has who serves it do so, because the connection is at its end: c.isEnding.
+// interrupt ends a loan, or makes the goroutine that serves end it, because c.isEnding.
 func (l *loan) interrupt() {
 	l.reclaim(loanEnd{})
 	if l.is(served) {

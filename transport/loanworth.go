@@ -3,14 +3,15 @@ package transport
 import "time"
 
 const (
-	refusedLost = 2 // trust: the host does not serve
+	// The trust that is lost when …
+	refusedLost = 2 // the host does not serve
 	crowdLost   = 1 // what came was for several goroutines
-	partLost    = 2 // who served met part of a frame
+	partLost    = 2 // the goroutine that served met part of a frame
 	slowLost    = 2 // it was away for long
 	calledLost  = 1 // it was recalled before anything came
 
 	// maxAway, and maxAwayEach for each message, is how long the goroutine that serves may be away
-	// with what it has read. Where it takes longer others could have read meanwhile, and loans do
+	// with what it has read. If it takes longer, the reader could have read meanwhile, and loans do
 	// not pay.
 	maxAway     = 50 * time.Microsecond
 	maxAwayEach = 5 * time.Microsecond
@@ -22,8 +23,8 @@ const (
 	manyGains = 512
 )
 
-// loanWorth is what the reader has learnt about whether loans pay. Where trust ends a pause
-// follows: so many batches without a loan.
+// loanWorth is what the reader has learnt about whether loans pay. When trust is used up a
+// pause follows: a number of batches without a loan.
 type loanWorth struct {
 	trust int8  // 0 to fullTrust
 	good  int16 // gains since a pause, up to manyGains
@@ -45,7 +46,7 @@ func (w *loanWorth) isTried() bool {
 	return true
 }
 
-// gain notes that who serves has read.
+// gain notes that the goroutine that serves has read something.
 func (w *loanWorth) gain() {
 	w.trust = min(w.trust+1, fullTrust)
 	if w.good = min(w.good+1, manyGains); w.good == manyGains {
@@ -53,7 +54,7 @@ func (w *loanWorth) gain() {
 	}
 }
 
-// away notes how long who serves was away with so many messages.
+// away notes how long the goroutine that serves was away with so many messages.
 func (w *loanWorth) away(d time.Duration, messages int) {
 	if d > maxAway+time.Duration(messages)*maxAwayEach {
 		w.lose(slowLost)

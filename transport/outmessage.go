@@ -5,8 +5,8 @@ import (
 	"github.com/cqrpc/cqrpc/internal/mem"
 )
 
-// outMessage is one message that waits to be sent, or several small ones that share a buffer: a
-// buffer, a step of a turn and a place in the queue for each would cost more than to copy them, and
+// outMessage is one message that waits to be sent, or several small ones copied into one buffer.
+// Copying costs less than a buffer, a step of a turn and a place in the queue for each, with which
 // a stream whose peer takes nothing would hold ten times its bytes.
 //
 //	one      msg: |body|                       prefix apart

@@ -2,10 +2,10 @@ package transport
 
 import "github.com/cqrpc/cqrpc/frame"
 
-// pending is what a stream has still to send, in this order. How many messages
-// may wait is for the sender to bound: a call lets 64 KiB wait, and one message
-// beyond (C-core's write buffer). A stream has one only while there is something in
-// it. The methods that only look take nil for empty.
+// pending is what a stream has still to send, in this order. The sender bounds how
+// much may wait: a call lets 64 KiB wait, and one message beyond (C-core's write
+// buffer). A stream has a pending only while there is something in it; to methods that
+// only look, nil is an empty one.
 type pending struct {
 	headers *frame.HeaderList
 	outMessage
@@ -20,15 +20,15 @@ type pending struct {
 	rest int // how many follow
 }
 
-// spares is what streams of a connection that have sent all have given back. Guarded by Conn.mu,
-// which whoever needs one holds: a sync.Pool costs several times as much.
+// spares are the pendings that streams of a connection have given back. Guarded by Conn.mu, which
+// is held anyway where one is needed: a sync.Pool costs several times as much.
 type spares struct{ first *pending }
 
 const (
-	// maxSpares is how many a connection keeps until it rests, 50 KB if streams of many messages have
-	// used all of them.
+	// maxSpares is how many a connection keeps until its reader rests: 50 KB if streams of many
+	// messages have used all of them.
 	maxSpares = 64
-	// maxKeptMessages is how many messages one of them keeps room for.
+	// maxKeptMessages is for how many messages each of them keeps room.
 	maxKeptMessages = 16
 )
 

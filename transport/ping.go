@@ -80,9 +80,9 @@ func (p *pingState) takeLocked() []ping {
 	return taken
 }
 
-// Ping sends a PING and calls done once, on the reader: with the round-trip
-// time when it is answered, or with the reason why it cannot be. At most 16 may
-// be outstanding. done must not block.
+// Ping sends a PING and calls done once: on the reader with the round-trip time when
+// it is answered; or with the reason why it cannot be, inside Ping or on the goroutine
+// that ends the connection. At most 16 PINGs may be outstanding. done must not block.
 func (c *Conn) Ping(done func(rtt time.Duration, err error)) {
 	c.mu.Lock()
 	var err error
@@ -115,9 +115,9 @@ func (c *Conn) onPing(f *frame.Frame) error {
 	return c.unsentBudgetLocked()
 }
 
-// strikeLocked judges one PING of a client: sooner than the minimum interval after the
-// last is a strike, more than MaxStrikes end the connection. Whatever the
-// server sends on a stream forgives all (see forgiveLocked).
+// strikeLocked judges one PING of a client: one that comes before the minimum interval
+// after the last has passed is a strike, and it reports whether these are more than
+// MaxStrikes. Whatever the server sends on a stream forgives all (see forgiveLocked).
 func (c *Conn) strikeLocked(now time.Time) bool {
 	e := &c.cfg.Enforcement
 	if e.MaxStrikes < 0 {

@@ -128,8 +128,8 @@ func (c *Conn) planGrantsLocked(t *turn) {
 }
 
 // planOpeningsLocked opens waiting client streams while the peer's
-// MAX_CONCURRENT_STREAMS allows. Identifiers are given here, in wire order. Half of a
-// turn is for streams that are open: a thousand callers have new ones for every turn.
+// MAX_CONCURRENT_STREAMS allows. Identifiers are assigned here, in wire order. Half of a
+// turn is kept for open streams: a thousand callers could fill every turn with new ones.
 func (c *Conn) planOpeningsLocked(t *turn) {
 	for !t.full() && c.canOpenLocked() && (c.out.ready.head == nil || !t.halfFull()) {
 		s := c.streams.opening.pop()

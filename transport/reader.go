@@ -39,8 +39,8 @@ func (c *Conn) readOn(err error) {
 	c.leave()
 }
 
-// restart lets a new goroutine, with a small stack, be the reader from now on: that is how a reader
-// rests, see restState.
+// restart makes a new goroutine, with a small stack, the reader: that is how a reader rests, see
+// restState.
 func (c *Conn) restart() {
 	c.forget()
 	go c.readOn(nil)
@@ -74,8 +74,8 @@ func (c *Conn) recovered(err error) error {
 	return c.onStreamError(se)
 }
 
-// boundBlock keeps a peer from leaving a header block unfinished, which is
-// received by nobody's stream and so under nobody's deadline.
+// boundBlock keeps a peer from leaving a header block unfinished: no stream has
+// received it yet, so no call's deadline covers it.
 func (c *Conn) boundBlock(isComplete bool) {
 	if isComplete {
 		c.readBy(0)

@@ -17,12 +17,11 @@ type Receiver interface {
 	// OnSent reports, cumulatively, what was accepted for the wire. It may be
 	// late, even after OnClosed; then it brings nothing new.
 	OnSent(s frame.Sent, lane *cq.Lane)
-	// OnClosed is the end of the stream, once: nil if both sides ended it
-	// cleanly. It brings the final counts; an OnSent with the same need not come.
-	// One OnHeaders or OnData may cross it, for the reader may have the frame in its
-	// hands when this side ends the stream.
-	// It does not come because of the owner's own Reset, but may be on its way when
-	// Reset is called.
+	// OnClosed is the end of the stream, once; err is nil if both sides ended it
+	// cleanly. It brings the final counts, which OnSent need not have brought. One
+	// OnHeaders or OnData may still follow: the reader may be about to deliver the
+	// frame when this side ends the stream. Reset causes no OnClosed, but one may be
+	// on its way when Reset is called.
 	OnClosed(err *frame.CloseError, s frame.Sent, lane *cq.Lane)
 }
 

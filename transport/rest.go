@@ -9,12 +9,12 @@ import (
 // to twice as long.
 const restAfter = time.Second
 
-// restState is when the reader rests: it goes on waiting on a new goroutine. The old one has a
-// stack that the calls it has served have made large, and that the runtime takes back late, in
-// part, or not at all.
+// restState says when the reader rests: it then goes on waiting on a new goroutine. The stack of the
+// old one has grown with the calls it has served, and the runtime shrinks it late, in part, or not at
+// all.
 //
-// It finds out by a read deadline, which costs no memory. That is not moved by each read but set
-// again when it has passed, so it costs next to no time.
+// A read deadline tells when to rest, because that costs no memory. It is not moved by each read but
+// set again when it has passed, so it costs next to no time.
 type restState struct {
 	armed atomic.Bool // the read deadline is that of a rest
 
@@ -31,7 +31,7 @@ type waitEnd uint8
 const (
 	came     waitEnd = iota // something, or the end
 	restDue                 // the reader ought to rest
-	recalled                // who waits is a poller, and wanted elsewhere
+	recalled                // the goroutine that waits is a host's, and wanted elsewhere
 )
 
 // await waits for the peer.
@@ -58,8 +58,9 @@ func (c *Conn) await() waitEnd {
 }
 
 // forget drops what a connection that rests can do without: header blocks that repeat, both ways, and
-// whether polls and loans pay, which it can learn again, and timers that are for nothing now. What the writer has learnt is the flusher's, so it becomes
-// that for a moment, unless somebody is.
+// whether polls and loans pay, which it can learn again; a timer that has nothing to do before the next
+// stream. Only the flusher may touch the writer, so the reader becomes the flusher for a moment, if there
+// is none.
 func (c *Conn) forget() {
 	c.r.Forget()
 	c.poll = nil

@@ -9,7 +9,7 @@ import (
 	"github.com/cqrpc/cqrpc/frame"
 )
 
-// secureSocket is what reader and flusher use of a TLS connection that was made here:
+// secureSocket is a TLS connection that was made here, as reader and flusher use it:
 // a *tls.Conn and the socket below it. One goroutine at a time reads, and one writes.
 type secureSocket struct {
 	net.Conn // the *tls.Conn
@@ -44,7 +44,7 @@ func (s *secureSocket) ReadInto(room frame.Room) (int, error) {
 	}
 }
 
-// decrypt takes what was fetched, as many records as there is room for. A
+// decrypt decrypts what was fetched, as many records as there is room for: a
 // reader that got them one by one would answer them one by one.
 func (s *secureSocket) decrypt(p []byte) (n int, err error) {
 	s.below.noWait.Store(true)
@@ -73,7 +73,8 @@ func (s *secureSocket) Read(p []byte) (int, error) {
 // (RFC 8446 section 5.1).
 const encryptedAtOnce = 64 << 10
 
-// TryWrite implements trySocket. What it has taken, drain may have to write.
+// TryWrite implements trySocket. What it reports as written may still be encrypted
+// and unwritten, for drain to write.
 func (s *secureSocket) TryWrite(p []byte) (n int, err error) {
 	for n < len(p) {
 		if isAll, err := s.below.tryDrain(); !isAll || err != nil {
@@ -125,7 +126,7 @@ func secured(nc net.Conn) *secureSocket {
 	return &secureSocket{Conn: nc, below: below}
 }
 
-// encrypt leaves p, encrypted, to be written.
+// encrypt encrypts p and keeps it in below, to be written.
 func (s *secureSocket) encrypt(p []byte) error {
 	s.below.collect(true)
 	_, err := s.Conn.Write(p)

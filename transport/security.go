@@ -26,9 +26,8 @@ func TLSConfig(cfg *tls.Config) *tls.Config {
 }
 
 // ClientTLS performs the client's TLS handshake on nc and checks that h2 was
-// agreed. ctx bounds it. On error nc is closed. What it returns is a *tls.Conn: the type
-// does not say so for the sake of programs that never call it, which are linked without
-// what TLS needs.
+// agreed. ctx bounds it. On error nc is closed. The result is a *tls.Conn; its type does
+// not say so, so that programs that never call this are linked without TLS.
 func ClientTLS(ctx context.Context, nc net.Conn, cfg *tls.Config) (net.Conn, error) {
 	return handshakeTLS(ctx, tls.Client(belowTLS(nc), TLSConfig(cfg)))
 }

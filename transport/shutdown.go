@@ -14,7 +14,7 @@ type shutdown struct {
 	code  frame.ErrCode
 	debug string // GOAWAY debug data
 	cause error  // told to streams
-	local bool   // our wish, not a fault: the handler is told nil
+	local bool   // our decision, not a fault: the handler is told nil
 	mute  bool   // the socket is dead: no GOAWAY
 }
 
@@ -56,8 +56,8 @@ func (c *Conn) shut(s *shutdown, lane *cq.Lane) {
 	}
 	c.mu.Unlock()
 
-	// Bounds a flusher blocked in Write and a reader blocked in Read, which the
-	// next frame also makes find the closing state and linger.
+	// The deadlines bound a flusher blocked in Write and a reader blocked in Read. A
+	// frame that comes sooner also makes the reader see the closing state, and linger.
 	_ = c.nc.SetWriteDeadline(time.Now().Add(c.cfg.LingerTimeout))
 	c.endBy()
 	if s.mute {
@@ -93,7 +93,7 @@ func (c *Conn) fail(err error, lane *cq.Lane) {
 	c.shut(&shutdown{cause: c.blame(c.afterGoAway(err)), mute: true, local: c.isDone(err)}, lane)
 }
 
-// afterGoAway adds to err, with which the socket died, the reason that the peer gave before.
+// afterGoAway adds the reason that the peer gave before to err, with which the socket died.
 func (c *Conn) afterGoAway(err error) error {
 	c.mu.Lock()
 	said, ok := errors.AsType[*GoAwayError](c.cause)

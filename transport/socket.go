@@ -9,8 +9,8 @@ import (
 	"github.com/cqrpc/cqrpc/frame"
 )
 
-// trySocket is a connection that can be asked to write without waiting. Who
-// may not block, the reader above all, writes through it.
+// trySocket is a connection that can write without waiting. Goroutines that may
+// not block, the reader above all, write through it.
 type trySocket interface {
 	// TryWrite writes what the connection takes at once and returns how many
 	// octets that were: fewer than len(p) without an error if it is full.
@@ -29,9 +29,9 @@ type lateSocket interface {
 }
 
 // facets returns what nc can do beyond net.Conn: in is the reader's source, which may be able to
-// wait without a buffer, and try writes without waiting. try is nil if nc cannot do that. A
-// *tls.Conn that was not made by ClientTLS or ServerTLS cannot: it encrypts a record before it is
-// known whether the socket takes it.
+// wait without a buffer, and try writes without waiting, nil if nc cannot. A *tls.Conn that was not
+// made by ClientTLS or ServerTLS cannot: it encrypts a record before it is known whether the socket
+// takes it.
 func facets(nc net.Conn) (in io.Reader, try trySocket) {
 	switch s := nc.(type) {
 	case trySocket:
@@ -49,8 +49,8 @@ func facets(nc net.Conn) (in io.Reader, try trySocket) {
 	return nc, nil
 }
 
-// facets finds out what c's connection can do, and returns the reader's source.
-func (c *Conn) facets() io.Reader {
+// openSocket finds out what c's socket can do, and returns the reader's source.
+func (c *Conn) openSocket() io.Reader {
 	in, try := facets(c.nc)
 	c.try, c.sink = try, c.nc
 	_, c.isPlain = in.(*rawSocket)

@@ -8,8 +8,8 @@ import (
 	"syscall"
 )
 
-// rawSocket: where sockets are not file descriptors, a write may wait, and who
-// waits needs a buffer.
+// rawSocket does not exist where sockets are not file descriptors: every write
+// may wait, and a read that waits needs a buffer.
 type rawSocket struct {
 	net.Conn
 	conn *Conn
@@ -20,7 +20,7 @@ func newRawSocket(net.Conn, syscall.Conn) *rawSocket { return nil }
 // belowTLS returns what a *tls.Conn is to be made on instead of nc.
 func belowTLS(nc net.Conn) net.Conn { return nc }
 
-// secured is of sockets that are file descriptors.
+// secured is for sockets that are file descriptors.
 func secured(net.Conn) interface {
 	io.Reader
 	lateSocket

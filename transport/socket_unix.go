@@ -62,11 +62,11 @@ func (s *rawSocket) open(nc net.Conn, c syscall.Conn) bool {
 	return err == nil
 }
 
-// maxTransfer is the most octets of one system call. It is not interrupted, so a
-// collection may have to wait for it.
+// maxTransfer is the most octets of one system call. The call is not interrupted,
+// so a garbage collection may have to wait for it.
 const maxTransfer = 64 << 10
 
-// Read reads inside a frame. The deadline of a rest may pass here, too, which is no reason to stop.
+// Read reads inside a frame. The deadline of a rest may pass here, too, and is then ignored.
 // In a large frame it may be interrupted, see [frame.ErrInterrupted].
 func (s *rawSocket) Read(p []byte) (int, error) {
 	for {
@@ -104,8 +104,8 @@ func (s *rawSocket) attach(c *Conn) { s.conn = c }
 
 func (s *rawSocket) isExcused(err error) bool { return s.conn != nil && s.conn.isExcused(err) }
 
-// ReadInto implements frame.PatientReader: it waits for a frame to begin. A deadline that is no
-// reason to stop reading, see isExcused, only ends the wait.
+// ReadInto implements frame.PatientReader: it waits for a frame to begin. An excused deadline,
+// see isExcused, ends the wait without an error.
 func (s *rawSocket) ReadInto(room frame.Room) (int, error) {
 	s.in = rawRead{room: room}
 	err := s.raw.Read(s.read)
@@ -119,8 +119,8 @@ func (s *rawSocket) ReadInto(room frame.Room) (int, error) {
 	return s.outcome(err)
 }
 
-// readOnce reads. If there is nothing to read, also after a poll, it gives the room
-// up, and RawConn.Read waits and calls it again.
+// readOnce reads. If there is nothing to read, even after a poll, it drops the room,
+// and RawConn.Read waits and calls it again.
 func (s *rawSocket) readOnce(fd uintptr) (done bool) {
 	for {
 		n, errno := fdRead(fd, s.space())
@@ -150,8 +150,8 @@ func (s *rawSocket) readOnce(fd uintptr) (done bool) {
 // isBulk reports whether a Read may be interrupted.
 func (s *rawSocket) isBulk() bool { return s.conn != nil && s.conn.isBulk }
 
-// space is where to read to. A reader that rests reads into first: to take room may need more stack
-// than it has, so got does that when something has come.
+// space is where to read to. A reader that rests reads into first: taking room may need more stack
+// than it has, so got does that once something has come.
 func (s *rawSocket) space() []byte {
 	switch {
 	case s.in.room == nil:

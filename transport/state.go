@@ -112,7 +112,7 @@ func (s streamState) canRecv() bool { return s == opened || s == halfClosedLocal
 // canSend reports whether we may still send DATA or HEADERS.
 func (s streamState) canSend() bool { return s == opened || s == halfClosedRemote }
 
-// flusherState is who writes, and when.
+// flusherState says whether anybody writes, or is about to.
 //
 //	        kick, the reader is at work      its batch ends
 //	resting ──────────────────────────► due ────────────────► running

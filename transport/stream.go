@@ -89,8 +89,8 @@ func (s *Stream) Accept(r Receiver) {
 }
 
 // Replace gives an accepted stream to another receiver. Server side, on the
-// reader's goroutine only. It reports whether the old one will not be told
-// anything any more: nothing was sent yet, and the stream has not ended.
+// reader's goroutine only. It reports whether the old receiver will be told nothing
+// more: nothing was sent yet, and the stream has not ended.
 func (s *Stream) Replace(r Receiver) (isFree bool) {
 	s.conn.mu.Lock()
 	defer s.conn.mu.Unlock()
@@ -99,10 +99,9 @@ func (s *Stream) Replace(r Receiver) (isFree bool) {
 }
 
 // Send queues headers, a message, an end. It takes ownership of the lists and
-// the buffer, also where it ignores them: after an end that was sent, and on a
-// stream that is over. What was accepted comes back through
-// Receiver.OnSent. Messages go out in the order of Sends; headers or trailers a
-// second time are a bug of the caller and panic.
+// the buffer, even where it ignores them: after an end was sent, and on a stream that
+// is over. Receiver.OnSent reports what was accepted. Messages go out in the order of
+// Sends; headers or trailers a second time are a bug of the caller and panic.
 func (s *Stream) Send(o frame.Outgoing) {
 	c := s.conn
 	c.mu.Lock()
@@ -158,8 +157,8 @@ func (s *Stream) Reset(code frame.ErrCode) {
 }
 
 // Consume returns n bytes of flow-control credit: the application took them, or
-// will as soon as they arrive. What would open the window beyond Config.MaxWindow
-// is announced as the bytes before it come.
+// will as soon as they arrive. Credit that would open the window beyond
+// Config.MaxWindow is announced later, as the bytes before it arrive.
 func (s *Stream) Consume(n int) {
 	if n > 0 && s.credit.Add(int64(n)) >= s.conn.in.streamThreshold() {
 		s.announce()
@@ -177,9 +176,8 @@ func (s *Stream) announce() {
 	c.mu.Unlock()
 }
 
-// orphanLocked closes a stream that was made on a connection that drained or
-// ended before its first Send: nobody else knows it, so nobody else would tell
-// its receiver.
+// orphanLocked closes a stream whose connection drained or ended before its first
+// Send: nobody else knows the stream, so nobody else would tell its receiver.
 func (s *Stream) orphanLocked() {
 	s.dead = true
 	s.dropLocked()

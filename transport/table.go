@@ -30,7 +30,7 @@ func (t *streamTableState) init(side Side, first uint32) {
 // narrowTable is how many streams a table of the least size takes.
 const narrowTable = 8
 
-// tables are empty and narrow: a connection without streams has none.
+// tables are empty and narrow, for the next connection that gets a stream.
 var tables = sync.Pool{New: func() any { return make(map[uint32]*Stream) }}
 
 func (t *streamTableState) add(s *Stream) {

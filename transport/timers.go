@@ -9,8 +9,8 @@ import (
 	"github.com/cqrpc/cqrpc/frame"
 )
 
-// timerState is everything that happens by itself. All are time.AfterFunc: a
-// timer costs no goroutine until it fires. Guarded by Conn.mu, but for lastRead.
+// timerState is everything that happens because time passes. All timers are made by
+// time.AfterFunc: one costs no goroutine until it fires. Guarded by Conn.mu, except lastRead.
 type timerState struct {
 	keepalive *time.Timer // next look at lastRead, or the PING's timeout; nil: dormant, there is nothing to ask for
 	awaiting  bool        // a keepalive PING is unanswered
@@ -32,9 +32,9 @@ func (c *Conn) afterLocked(d time.Duration, f func()) *time.Timer {
 	})
 }
 
-// laterLocked runs f without mu, soon. For the few decisions that are taken
-// under mu and must be carried out without it. The connection does not close before f has
-// returned, unless it is closed.
+// laterLocked runs f without mu, soon, on a goroutine: for the few decisions that are
+// taken under mu and must be carried out without it. Unless the connection is closed
+// already, it does not close before f has returned.
 func (c *Conn) laterLocked(f func()) {
 	if c.state == closed {
 		go f()
@@ -103,7 +103,7 @@ func (c *Conn) jittered(d time.Duration) time.Duration {
 }
 
 // wakeKeepaliveLocked arms the keepalive if there is something to ask for: streams, unless pinging without them is
-// permitted. How long the peer has been silent does not begin anew (gRFC A8, Basic Keepalive).
+// permitted. The silence so far counts (gRFC A8, Basic Keepalive).
 func (c *Conn) wakeKeepaliveLocked() {
 	k, t := &c.cfg.Keepalive, &c.timers
 	if t.keepalive != nil || !t.started || k.Time <= 0 || c.isUnaskedLocked() {
@@ -148,7 +148,7 @@ func (c *Conn) keepaliveLocked() {
 	}
 }
 
-// keepaliveAnsweredLocked counts Keepalive.Time from the answer: Timeout, until which the timer is set, may be longer.
+// keepaliveAnsweredLocked counts Keepalive.Time from the answer. The timer is set to Timeout, which may be longer.
 func (c *Conn) keepaliveAnsweredLocked() {
 	if c.timers.awaiting && c.state < closing {
 		c.timers.keepalive.Reset(c.cfg.Keepalive.Time)

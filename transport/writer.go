@@ -8,10 +8,10 @@ import (
 	"github.com/cqrpc/cqrpc/frame"
 )
 
-// kickLocked makes sure that a flusher runs, or that the reader will be one as
-// soon as it has handled what it has read: until then more may come to be
-// written. Spawning a flusher on demand costs an idle connection nothing and
-// measured as fast as a permanent writer.
+// kickLocked makes sure that a flusher runs, or that the reader becomes one when it
+// has handled what it has read, because until then there may be more to write. A
+// flusher that is started on demand costs an idle connection nothing, and was measured
+// to be as fast as a permanent one.
 func (c *Conn) kickLocked() {
 	switch {
 	case c.flusher == flusherDue:
@@ -35,8 +35,8 @@ func (c *Conn) startFlusherLocked() {
 }
 
 // flush is the flusher on a goroutine of its own: plan, encode, write, tell,
-// until nothing is left to send. t, if not nil, is encoded already and perhaps
-// written in part.
+// until nothing is left to send. t, if not nil, is a turn that is encoded already and
+// perhaps written in part. yield: let others add before the first turn is planned.
 func (c *Conn) flush(t *turn, yield bool) {
 	if t == nil {
 		t = turns.Get().(*turn)
@@ -69,12 +69,12 @@ func (c *Conn) write() error {
 	return err
 }
 
-// maxCopied is how many octets the reader copies, rather than start a goroutine that
-// writes them from where they lie.
+// maxCopied is how many octets the reader copies rather than start a goroutine that
+// writes them without a copy.
 const maxCopied = 64 << 10
 
 // tryWrite writes what can be written without waiting, and reports whether nothing
-// is left. Large payloads are copied for it if there are no more octets than most in all.
+// is left. Large payloads are copied for that, if all is at most most octets.
 func (c *Conn) tryWrite(most int) (done bool, err error) {
 	done, err = c.w.TryFlush(c.try.TryWrite, most)
 	return done && (err != nil || c.late == nil || c.late.isSent()), err
@@ -108,8 +108,8 @@ func (c *Conn) flushInline() {
 	go c.flush(nil, false)
 }
 
-// isSharedLocked reports whether several streams may have something to send:
-// the flusher then lets them add before it begins.
+// isSharedLocked reports whether several streams may have something to send: then
+// the flusher yields before it begins, so that they can add it.
 func (c *Conn) isSharedLocked() bool { return len(c.streams.table)+int(c.streams.waiting) > 1 }
 
 // turnPlan plans the next turn. It reports false if there is nothing left to
@@ -140,8 +140,8 @@ func (c *Conn) turnPlan(t *turn, yield bool) bool {
 }
 
 // turnEnd tells what became of a turn that was written, or failed with err. It
-// reports whether to let others add before the next one: so many streams are
-// at work.
+// reports whether to let others add to the next one first, because several streams
+// are at work.
 func (c *Conn) turnEnd(t *turn, err error) (yield bool) {
 	hasReturned := false
 	defer func() {
@@ -162,8 +162,8 @@ func (c *Conn) turnEnd(t *turn, err error) (yield bool) {
 	return yield
 }
 
-// enoughToWrite is how many streams with something to send are worth a write
-// without waiting for more: those who send so many at once do not need it.
+// enoughToWrite is how many streams with something to send are worth a write without
+// waiting for more: senders that are so many fill writes anyway.
 const enoughToWrite = 4
 
 // enoughLocked reports whether so many streams have something to send.
