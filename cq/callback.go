@@ -64,7 +64,8 @@ func (b *callbacks) wait(ctx context.Context) error {
 type Task struct {
 	q *Queue
 	c Completion
-	// last: every operation has ended and every callback returned.
+	// last: run the queue's shutdown function instead, for every operation has
+	// ended and every callback returned.
 	last bool
 }
 
@@ -78,7 +79,7 @@ func (q *Queue) dispatch(cs []Completion) {
 	left := q.pending.Add(-int64(len(cs)))
 	q.mustHaveBegun(left)
 	if left == 0 {
-		b.unreturned.Add(-1) // not the last unit: our own tasks are unreturned
+		b.unreturned.Add(-1) // never to zero: the tasks of cs have not returned
 	}
 	batch := batches.Get().(*[]Task)
 	for i := range cs {
@@ -92,8 +93,8 @@ func (q *Queue) dispatch(cs []Completion) {
 	}
 }
 
-// endDispatch drops the unit held while operations may end; if all callbacks
-// have returned, what remains is to tell the application.
+// endDispatch drops the unit that is held while operations may still end. If all
+// callbacks have returned, only the shutdown function remains to be run.
 func (q *Queue) endDispatch() {
 	if q.calls.unreturned.Add(-1) == 0 {
 		q.calls.exec.Execute([]Task{{q: q, last: true}})

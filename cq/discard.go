@@ -1,6 +1,6 @@
 package cq
 
-// Discard is a Completer for operations whose end interests nobody: the event
+// Discard is a Completer for operations whose end nobody wants to know: the event
 // is finalized, so that what the operation held is given back, and dropped. It
 // accepts any number of operations at any time.
 //

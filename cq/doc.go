@@ -14,16 +14,16 @@
 // the completion's [Finalizer] swallows it.
 //
 // The counter of a [Queue] starts at one, the unit that [Queue.Shutdown] gives back. A
-// queue is finished when the counter is zero, and stays finished. Only while an event is
-// in the hands of a loop over [Queue.Events] it accepts operations once more:
+// queue is finished when the counter is zero, and stays finished. Events that a loop over
+// [Queue.Events] is handling count too, so what they start is still accepted:
 //
 //	          Shutdown                 last Complete           last event taken
 //	open ───────────────► shut down ─────────────────► finished ───────────────► drained
 //	Begin true            Begin true                   Begin false               Next: Shutdown
 //
-// Whoever waits here, in Next, Wait or as a worker of a Pool, may do the work of the
-// [Source] of the completions meanwhile, such as reading a connection: it is a
-// [Host] that sources offer themselves to.
+// A goroutine that waits here, in Next, in Wait or as a worker of a Pool, may do the work of
+// the [Source] of the completions meanwhile, such as reading a connection. Sources offer
+// themselves to the [Host] of such goroutines.
 //
 // # Where to find what
 //
@@ -36,14 +36,14 @@
 //	post, alarm                     events of the application's own: at once, and at a time
 //	lane                            completions on their way, delivered together
 //	waiter, discard                 completers that are no queues
-//	source                          who waits may do the work of what it waits for
+//	source, service                 waiting goroutines do the work of what they wait for
 //
 // # Concurrency
 //
 // All methods of Queue, Alarm and Pool may be called by any goroutine at any time; a
 // [Waiter] is begun and completed by any goroutine and waited on by one; a [Lane] belongs
 // to one goroutine. Queue.mu guards pointer moves only: finalizers, callbacks and contexts
-// run with no lock held. The package starts no goroutine but the workers of a [Pool] and
-// those of [Poll], and keeps no timer but those of armed alarms and of pollers blocked in
-// NextUntil or PluckUntil.
+// run with no lock held. The only goroutines that the package starts are the workers of a
+// [Pool] and those of [Poll], its only timers those of armed alarms and of pollers blocked
+// in NextUntil or PluckUntil.
 package cq

@@ -71,8 +71,8 @@ type Completer interface {
 	// Begin announces one operation. It reports false, and announces nothing,
 	// if the completer is shut down and has no operation left.
 	Begin() bool
-	// Complete ends one announced operation. It never blocks and never runs
-	// application code on the caller's stack, but for a Queue with the Executor
+	// Complete ends one announced operation. It never blocks, and never runs
+	// application code on the caller's stack, except for a Queue with the Executor
 	// [Inline].
 	Complete(c Completion)
 }

@@ -6,15 +6,15 @@ import (
 )
 
 // Events ranges over Next: it yields completed operations until the queue is
-// drained, ctx ends or the loop is left, and starts again where it was left.
+// drained, ctx ends or the loop is left; a later loop goes on where it was left.
 // What the body begins for an event is accepted, even for the last one after
-// Shutdown. On a queue not made by New it yields the one Misuse event.
+// Shutdown. On a queue not made by New it yields a single Misuse event.
 func (q *Queue) Events(ctx context.Context) iter.Seq[Event] { return q.EventsN(ctx, 1) }
 
 // EventsN is Events for the only poller of a queue: it takes up to n events at a time, at most
-// 32, under one lock, as NextN does. Others who poll the queue do not get those meanwhile, so
-// that one poller of many would have them wait behind a slow one. When the loop is left,
-// or the body panics, those that it has not seen are ready again.
+// 32, under one lock, as NextN does. With other pollers beside it they would wait behind a slow
+// event of this one. When the loop is left, or the body panics, those that it has not seen are
+// ready again.
 func (q *Queue) EventsN(ctx context.Context, n int) iter.Seq[Event] {
 	return func(yield func(Event) bool) {
 		if q.how != byNext {
@@ -28,13 +28,13 @@ func (q *Queue) EventsN(ctx context.Context, n int) iter.Seq[Event] {
 	}
 }
 
-// hand is what a loop over Events has taken and is not done with. The queue counts it as pending:
-// what is begun for it is accepted.
+// hand is what a loop over Events has taken and is not done with. The queue counts these events as
+// pending, so what is begun for them is accepted.
 type hand struct {
 	queue *Queue
 	room  []Completion
 	left  []Completion // of room: taken, and not yielded
-	event Event        // here because a finalizer is given its address
+	event Event        // a field because a finalizer is given its address
 }
 
 // take waits for events, and reports false when there are none to come.
@@ -44,8 +44,8 @@ func (h *hand) take(ctx context.Context) bool {
 	return kind == OpComplete
 }
 
-// yield yields what was taken, and reports whether to go on. In the end nothing is in hand,
-// however the body or a finalizer ends.
+// yield yields what was taken, and reports whether to go on. Afterwards nothing is in hand,
+// even if the body or a finalizer has panicked.
 func (h *hand) yield(yield func(Event) bool) (goOn bool) {
 	n := len(h.left)
 	defer func() {

@@ -19,8 +19,8 @@ type Executor interface {
 // Inline returns the Executor that runs callbacks at once on the goroutine that completes the
 // operation: the engine's reader when it flushes its lane, or the timer's for an alarm. No
 // hand-over is cheaper and none is more dangerous. A callback that blocks, or waits for anything
-// that arrives on the same connection, stops that connection; and where a goroutine reads while it
-// waits for something of its own ([Source]), it stops that, too.
+// that arrives on the same connection, stops that connection. It also stops the goroutine that
+// reads, which may be waiting for something of its own (see [Source]).
 func Inline() Executor { return inline{} }
 
 type inline struct{}
@@ -47,14 +47,14 @@ func (e inline) executeAll(batch []Task) {
 }
 
 // Pool is an Executor with a bounded number of workers. Workers are started
-// when there is work and end when there is none, or when the connection that a
-// worker serves meanwhile is quiet too, so an idle Pool owns no goroutine. Tasks
+// when there is work. They end when there is none and the connection that they may
+// serve meanwhile is quiet too, so an idle Pool owns no goroutine. Tasks
 // are started in the order they were given; with one worker they also run in that
 // order, one at a time.
 //
-// Workers are hired one after the other: the next when the last has begun and
+// Workers are hired one after the other: another one when the newest has begun and
 // tasks are left. So tasks that do not block run on as many goroutines as there
-// are processors, and tasks that do may take up the whole bound.
+// are processors, and tasks that block may use all n workers.
 type Pool struct {
 	// immutable
 	size   int
@@ -86,7 +86,7 @@ func NewPool(n int) *Pool {
 	return p
 }
 
-// Execute implements Executor: one lock, and at most one new worker, who will
+// Execute implements Executor: one lock, and at most one new worker, which will
 // hire the next.
 func (p *Pool) Execute(batch []Task) {
 	p.mu.Lock()
@@ -98,8 +98,8 @@ func (p *Pool) Execute(batch []Task) {
 	p.begin(isNew, served)
 }
 
-// hireLocked hires a worker, if one is wanted: a new one, or who serves a source; begin
-// lets it begin.
+// hireLocked hires a worker, if one is wanted: a new one, or the one that serves a source.
+// begin lets it begin.
 func (p *Pool) hireLocked() (isNew bool, served Source) {
 	if p.hiring || p.tasks.len() == 0 {
 		return false, nil
@@ -172,8 +172,8 @@ func (p *Pool) work() {
 	}
 }
 
-// growStack makes room for what callbacks do: starting a batch is deep, and to
-// move a stack that is deep already costs ten times as much as now.
+// growStack makes room for what callbacks do: starting a batch needs a deep stack, and
+// moving one that is deep already costs ten times as much as moving it now.
 //
 //go:noinline
 func growStack() {
@@ -189,7 +189,7 @@ func (p *Pool) take(isNew bool) (Task, bool) {
 	}
 	for p.tasks.len() == 0 && p.closing == 0 && p.service.IsDue() {
 		p.service.Serve(p, &p.mu)
-		p.hiring = p.hiring && !p.service.isRecalled.Load() // if it was, that was to hire it
+		p.hiring = p.hiring && !p.service.isRecalled.Load() // a recalled worker is the one that was being hired
 	}
 	if p.tasks.len() == 0 {
 		p.retireLocked()

@@ -21,15 +21,15 @@ type Lane struct {
 	host      Host // see Host
 }
 
-// laneRoom is what a lane collects more than one completion in. A lane has it until
-// Flush: most are those of connections, which are idle most of the time, or of
-// goroutines that start a batch of operations.
+// laneRoom is where a lane collects more than one completion. A lane gives it back in
+// Flush, because most lanes belong to connections, which are idle most of the time, or to
+// goroutines that only start a batch of operations.
 type laneRoom struct {
 	pending []laneEntry
 	batch   []laneEntry  // what is being delivered; nil: nothing is
 	begun   int          // of batch
-	spare   []laneEntry  // the array that batch had before, which is pending's meanwhile
-	scratch []Completion // of one queue, on their way
+	spare   []laneEntry  // an empty array for the next pending
+	scratch []Completion // those of one queue, while they are delivered
 }
 
 var laneRooms = sync.Pool{New: func() any { return new(laneRoom) }}
@@ -62,12 +62,12 @@ func (l *Lane) expand() {
 // Foremost returns the host that was the first to get something from the last Flush, or nil.
 func (l *Lane) Foremost() Host { return l.foremost }
 
-// Host returns whose goroutine uses the lane, if that is one that serves a [Source]; else nil. What
-// may as well end on any queue, a server's new call for example, is best ended on that one: its
+// Host returns the host whose goroutine uses the lane while it serves a [Source]; else nil. A
+// completion that may go to any queue, such as a server's new call, best goes to that host: its
 // poller need not be woken.
 func (l *Lane) Host() Host { return l.host }
 
-// SetHost says whose goroutine the lane's is from now on; nil: nobody's.
+// SetHost sets what Host returns.
 func (l *Lane) SetHost(h Host) { l.host = h }
 
 // Empty reports whether nothing is collected.
@@ -89,7 +89,7 @@ func (l *Lane) Flush() {
 		return
 	}
 	l.flushing = true
-	defer func() { // also if an inline callback panics: what follows is delivered, by the next Flush
+	defer func() { // if an inline callback panics, the next Flush delivers the rest
 		l.flushing = false
 		l.keepRest()
 	}()
@@ -99,7 +99,7 @@ func (l *Lane) Flush() {
 	l.giveBack()
 }
 
-// keepRest collects again, before all else, what could not be delivered.
+// keepRest puts back, in front of everything else, what could not be delivered.
 func (l *Lane) keepRest() {
 	if l.laneRoom != nil && l.batch != nil {
 		l.pending = slices.Concat(l.batch[l.begun:], l.pending)

@@ -23,7 +23,7 @@ func (q *Queue) Next(ctx context.Context) Event {
 	return q.harvest(anyTag, patience{ctx: ctx})
 }
 
-// NextUntil is Next with a deadline for a context (C++ AsyncNext). A deadline
+// NextUntil is Next with a deadline instead of a context (C++ AsyncNext). A deadline
 // in the past makes one check without waiting; the zero time is no deadline.
 func (q *Queue) NextUntil(deadline time.Time) Event {
 	if q.how != byNext {
@@ -34,9 +34,9 @@ func (q *Queue) NextUntil(deadline time.Time) Event {
 
 // NextN is Next for many events at once: it waits for the first, then takes up
 // to len(dst), at most 32, under one lock, oldest first. It returns how many,
-// at least one with kind OpComplete, and none with any other kind, whose
-// meaning is that of Next. An empty dst is a Misuse. If what makes one of the events
-// panics, such as a codec, the others are ready again.
+// at least one with kind OpComplete, and none with any other kind, which means
+// what it does for Next. An empty dst is a Misuse. If a codec or a filter panics while it
+// makes one of the events, the others are ready again.
 func (q *Queue) NextN(ctx context.Context, dst []Event) (int, Kind) {
 	if q.how != byNext || len(dst) == 0 {
 		return 0, Misuse
@@ -74,7 +74,7 @@ func (q *Queue) finalizeAll(dst []Event, cs []Completion) (kept int) {
 	return kept
 }
 
-// putBack makes ready again what was taken first, in its order: events, and completions
+// putBack makes ready again, as the oldest and in their order, events, and completions
 // that are no events yet.
 func (q *Queue) putBack(events []Event, cs []Completion) {
 	q.mu.Lock()
@@ -120,8 +120,8 @@ func (q *Queue) harvest(want selector, p patience) Event {
 
 // take moves completions to dst, waiting for the first as long as p allows.
 // The kind is OpComplete with the number taken, or Timeout or Shutdown.
-// The order of the checks is C-core's: an event before the end of the queue,
-// and either before the end of the patience.
+// The order of the checks is C-core's: events, then the end of the queue, then the
+// end of the patience.
 func (q *Queue) take(dst []Completion, want selector, p patience) (int, Kind) {
 	var w *poller
 	expired := false
@@ -191,7 +191,7 @@ func (c *Completion) event() (Event, bool) {
 var events = sync.Pool{New: func() any { return new(Event) }}
 
 // Harvest finalizes a completion whose event nobody gets, and returns the OK
-// that it would have had. For whoever completes operations of its own.
+// that it would have had. For code that is a Completer itself.
 func (c Completion) Harvest() (ok bool) {
 	ev, _ := c.event()
 	return ev.OK

@@ -9,7 +9,7 @@ import (
 // patience is how long a harvester waits: until ctx ends if ctx is set, else
 // until the deadline, else forever.
 type patience struct {
-	ctx      context.Context //nolint:containedctx // an argument that travels with its twin, on the stack
+	ctx      context.Context //nolint:containedctx // an argument, passed together with its alternative
 	deadline time.Time
 }
 

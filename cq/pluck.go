@@ -18,7 +18,7 @@ func (q *Queue) Pluck(ctx context.Context, tag Tag) Event {
 	return q.pluck(tag, patience{ctx: ctx})
 }
 
-// PluckUntil is Pluck with a deadline for a context. A deadline in the past
+// PluckUntil is Pluck with a deadline instead of a context. A deadline in the past
 // makes one check without waiting; the zero time is no deadline.
 func (q *Queue) PluckUntil(deadline time.Time, tag Tag) Event {
 	return q.pluck(tag, patience{deadline: deadline})

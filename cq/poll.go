@@ -14,7 +14,7 @@ import (
 // one. A panic of f ends the process.
 func Poll(queues []*Queue, n int, f func(Event)) (wait func()) {
 	batch := 1
-	if n <= 1 { // what a poller holds nobody else would take
+	if n <= 1 { // nobody else could take what a poller holds
 		batch = maxHarvest
 	}
 	var pollers sync.WaitGroup

@@ -8,9 +8,9 @@ import "time"
 //
 // Wakes are never lost: a token is sent under Queue.mu to a poller taken off
 // the parked list, and a poller that gave up at the same moment finds itself
-// off the list, consumes the token and takes an event like any other. Nor are
-// there herds: while a poller is parked, at most as many events are ready as
-// pollers are awake, so an event wakes at most one.
+// off the list, consumes the token and takes an event like any other. Nor does
+// an event wake more than one poller: while any is parked, there are no more
+// ready events than pollers awake.
 type poller struct {
 	// immutable
 	wake chan struct{} // capacity 1
@@ -128,8 +128,8 @@ func (q *Queue) wakeLocked(w *poller) {
 	w.wake <- struct{}{} // never blocks: one token per parking
 }
 
-// wakeForLocked wakes what parked pollers the n newest completions need. It reports
-// whether there are too few.
+// wakeForLocked wakes as many parked pollers as the n newest completions need. It reports
+// whether there were too few.
 func (q *Queue) wakeForLocked(n int) (areFew bool) {
 	if q.how == byPluck {
 		for ready := q.ready.len(); n > 0; n-- {

@@ -71,9 +71,9 @@ func newQueue(how completionType) *Queue {
 
 // Begin announces one operation. It reports false, and announces nothing, only
 // when the queue is finished: Shutdown was called and every operation ended.
-// Between the two, operations are still accepted and delivered, so that
-// follow-up work of running operations can end properly; and so they are while the body
-// of a loop over [Queue.Events], or a function of [Poll], handles an event.
+// Until then operations are accepted and delivered, so that follow-up work of
+// running operations can end properly; also while the body of a loop over
+// [Queue.Events], or the function given to [Poll], handles an event.
 func (q *Queue) Begin() bool {
 	for {
 		n := q.pending.Load()
@@ -93,7 +93,8 @@ func (q *Queue) Begin() bool {
 func (q *Queue) Complete(c Completion) { q.completeAll([]Completion{c}, false) }
 
 // completeAll ends len(cs) operations under one lock, with at most one wake
-// for each. It keeps no reference to cs. isOwn is whether the caller serves q's source.
+// for each. It keeps no reference to cs. isOwn: the caller is the goroutine that serves
+// q's source.
 func (q *Queue) completeAll(cs []Completion, isOwn bool) {
 	if q.how == byCallback {
 		q.dispatch(cs)
@@ -109,13 +110,14 @@ func (q *Queue) completeAll(cs []Completion, isOwn bool) {
 	q.mustHaveBegun(left)
 }
 
-// endLocked ends n operations, whose completions are the newest ready, and
-// returns what is left of pending, and the source whose service is to end for them, or nil.
-// Stored first, ended second: whoever sees the queue finished also sees every
-// completion (C-core cq_end_op).
+// endLocked ends n operations, whose completions are the newest ready ones. It
+// returns what is left of pending, and the source to nudge, nil for none: its server
+// is recalled to take an event.
+// Completions are stored before their operations end, so whoever sees the queue
+// finished also sees every completion (C-core cq_end_op).
 //
-// The goroutine that serves the source takes an event only if it has read it itself, or if no other
-// poller is parked.
+// The goroutine that serves the source is recalled only for events that it has read
+// itself, or if too few other pollers are parked.
 func (q *Queue) endLocked(n int, isOwn bool) (left int64, served Source) {
 	left = q.pending.Add(-int64(n))
 	if left <= 0 {
@@ -131,8 +133,8 @@ func (q *Queue) endLocked(n int, isOwn bool) (left int64, served Source) {
 	return left, served
 }
 
-// mustHaveBegun panics if pending cannot be what is left of it after legal
-// Completes: until Shutdown gives it back, one unit is the queue's own.
+// mustHaveBegun panics if there were more Completes than Begins: one unit of
+// pending is the queue's own until Shutdown gives it back.
 func (q *Queue) mustHaveBegun(left int64) {
 	if left < 0 || left == 0 && !q.shutdown.Load() {
 		panic("BUG: cq.Queue: Complete without Begin")
@@ -201,8 +203,8 @@ func (q *Queue) Close(ctx context.Context) error {
 	}
 }
 
-// Stats is what a queue has at one moment, for gauges: more and more events that are ready
-// mean that its pollers do not keep up.
+// Stats is what a queue has at one moment, for gauges: if Ready keeps growing, its pollers
+// do not keep up.
 type Stats struct {
 	// Pending are operations that began and have not ended, and events in hand, see [Queue.Events].
 	Pending int

@@ -1,114 +1,32 @@
 package cq
 
-import (
-	"sync"
-	"sync/atomic"
-)
+import "sync/atomic"
 
-// Source is where completions come from, a connection to be read for example. Who
-// waits for one may do the source's work meanwhile: then nobody has to wake it.
-// C-core's grpc_completion_queue_next polls file descriptors for the same reason.
+// Source is where completions come from, for example a connection to be read. A
+// goroutine that waits for one may do the source's work meanwhile: then nobody has to
+// wake it. C-core's grpc_completion_queue_next polls file descriptors for the same reason.
 type Source interface {
 	// Serve does the source's work on the caller's goroutine, which is one of h's, until
 	// isRecalled is set. It reports false if the work is no longer the caller's to do.
 	Serve(h Host, isRecalled *atomic.Bool) bool
-	// Nudge has Serve look at isRecalled, which has just been set. Any goroutine may call it.
+	// Nudge makes Serve look at isRecalled, which has just been set. Any goroutine may call it.
 	Nudge()
-	// Tend does the source's work that has gathered since Serve has returned, such as writes, if
-	// there is much of it: whoever served the source may be busy for long with what it has read. A
-	// host may call it whenever nobody serves the source, with no lock held. It must not wait.
+	// Tend does work of the source that has gathered since Serve returned, such as writes, if
+	// there is much of it: the goroutine that served the source may be busy for long with what
+	// it has read. A host may call it whenever nobody serves the source, with no lock held. It
+	// must not wait.
 	Tend()
 }
 
 // Host has goroutines that wait for completions of a source and may serve it
-// meanwhile: a [Queue] made by [New] is one, for example.
+// meanwhile. One is a [Queue] made by [New], with its pollers.
 type Host interface {
 	// Offer lets one goroutine at a time serve s, whenever it has nothing else to do, until
-	// Serve reports false or s is withdrawn. It reports false if none will. True is no promise
-	// that one comes soon: all may be busy, so the source has to watch whether one does.
+	// Serve reports false or s is withdrawn. It reports false if none will. True does not
+	// promise that one comes soon: all may be busy, so the source has to watch for that.
 	Offer(s Source) bool
-	// Withdraw is the end of an offer: whoever serves s now is the last to do so.
+	// Withdraw ends an offer: a goroutine that serves s now is the last to do so.
 	Withdraw(s Source)
-}
-
-// Service is what a Host knows of its source, of which it has one at most. It is
-// guarded by a lock of the Host's.
-type Service struct {
-	source     Source // nil: there is none
-	offers     uint64 // how many there were
-	isServed   bool
-	isLast     bool        // it was withdrawn while it is served
-	isRecalled atomic.Bool // since it is served; read without the lock
-}
-
-// Offer takes a source, unless there is another one. The same may be offered again.
-func (v *Service) Offer(s Source) bool {
-	if v.source != nil && v.source != s {
-		return false
-	}
-	v.source, v.isLast = s, false
-	v.offers++
-	return true
-}
-
-// Withdraw forgets s, once it is served no more.
-func (v *Service) Withdraw(s Source) {
-	switch {
-	case v.source != s:
-	case v.isServed:
-		v.isLast = true
-	default:
-		v.source = nil
-	}
-}
-
-// IsDue reports whether there is a source, and nobody serves it.
-func (v *Service) IsDue() bool { return v.source != nil && !v.isServed }
-
-// Serve serves the source, which is due, for h until it is recalled: meanwhile mu, which
-// guards v, is unlocked.
-func (v *Service) Serve(h Host, mu sync.Locker) { v.serve(h, mu, patience{}) }
-
-// serve is Serve that ends when the patience does, too.
-func (v *Service) serve(h Host, mu sync.Locker, p patience) {
-	s, offer := v.source, v.offers
-	v.isServed = true
-	v.isRecalled.Store(false)
-	mu.Unlock()
-	isOurs, returned, stop := true, false, nothing
-	defer func() {
-		stop()
-		mu.Lock()
-		v.isServed = false
-		if v.isLast || !(isOurs && returned) && v.offers == offer {
-			v.source, v.isLast = nil, false
-		}
-		if !returned { // user code has panicked, or ended the goroutine
-			mu.Unlock()
-		}
-	}()
-	if !p.isOver() { // a context is user code: no lock is held
-		stop = p.watch(&v.isRecalled, s)
-		isOurs = s.Serve(h, &v.isRecalled)
-	}
-	returned = true
-}
-
-// Recall notes that there is something for the goroutine that serves. It returns the
-// source, to be nudged when the lock is no longer held; nil if that has been done, or
-// nobody serves.
-func (v *Service) Recall() Source {
-	if !v.isServed || v.isRecalled.Swap(true) {
-		return nil
-	}
-	return v.source
-}
-
-// nudge nudges what Service.Recall has returned.
-func nudge(s Source) {
-	if s != nil {
-		s.Nudge()
-	}
 }
 
 var _ Host = (*Queue)(nil)
@@ -129,7 +47,7 @@ func (q *Queue) Offer(s Source) bool {
 	return true
 }
 
-// tendLocked has the source tended, without the lock, by a poller that has more to take.
+// tendLocked tends the source, without the lock, if the caller has more events to take.
 func (q *Queue) tendLocked() {
 	s := q.service.source
 	if s == nil || q.service.isServed || q.ready.len() == 0 {
@@ -144,7 +62,7 @@ func (q *Queue) tendLocked() {
 func (q *Queue) serveLocked(p patience) {
 	returned := false
 	defer func() {
-		if !returned { // an inline callback has ended the goroutine, and the lock is free
+		if !returned { // an inline callback has panicked or ended the goroutine; the lock is free
 			q.mu.Lock()
 			q.wakeForLocked(0) // it may have been recalled for what is ready
 			q.mu.Unlock()

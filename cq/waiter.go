@@ -44,7 +44,7 @@ func (s waiterState) String() string {
 // Waiter is a Completer for one operation at a time and one goroutine that
 // waits for it: a pluck queue of one, for the sync style. It takes no lock,
 // and no channel is made unless the wait has to block. Once Wait has returned
-// the event, the Waiter can be used again, for nothing.
+// the event, the Waiter can be used again at no cost.
 //
 // The zero value is ready to use, so a Waiter can be a field of what it waits
 // for. It must not be copied, nor kept in a pool shared by the whole process.
@@ -52,10 +52,10 @@ type Waiter struct {
 	// atomic
 	state atomic.Uint32
 
-	// whoever moved state: Complete until it is ended, Wait from then on
+	// owned by Complete until the state is ended, by Wait from then on
 	c Completion
 
-	// of Serve: written once for each operation, and while not serving
+	// of Serve: written once for each operation, never while serving
 	source     Source
 	isRecalled atomic.Bool // any goroutine
 
@@ -99,8 +99,8 @@ func (w *Waiter) Complete(c Completion) {
 	}
 }
 
-// to is the only place that changes the state. It reports false, and changes nothing,
-// if that is not from.
+// to is the only place that changes the state. It changes nothing and reports false
+// unless the state is from.
 func (w *Waiter) to(from, next waiterState) bool {
 	return w.state.CompareAndSwap(uint32(from), uint32(next))
 }
@@ -135,8 +135,8 @@ func (w *Waiter) serve(s Source) (isOurs bool) {
 	return s.Serve(waiters{}, &w.isRecalled)
 }
 
-// Waiters is the [Host] of a source for which a Waiter was completed: whoever of its users waits
-// next with a Waiter may serve it. Nobody is told of the offer.
+// Waiters is the [Host] of a source that has completed a Waiter: the next goroutine that waits for
+// something from it with a Waiter may serve it. Nobody is told of the offer.
 func Waiters() Host { return waiters{} }
 
 type waiters struct{}
