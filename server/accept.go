@@ -8,12 +8,12 @@ import (
 	"time"
 )
 
-// Serve takes connections from lis until the end of the server begins, then returns
-// ErrServerClosed, or until Accept fails for good, then returns its error. It
-// closes lis in any case; options that contradict each other are an error at
-// once. Several listeners may be served at once.
+// Serve takes connections from lis until the server begins to end, and then returns
+// ErrServerClosed, or until Accept fails for good, and then returns its error. It
+// closes lis in any case. Options that cannot work are an error at once. Several
+// listeners may be served at the same time.
 //
-// It does not wait for calls in progress, Shutdown does: a program that ends when
+// Serve does not wait for calls in progress, Shutdown does: a program that ends when
 // Serve has returned cuts them off.
 func (s *Server) Serve(lis net.Listener) error {
 	defer lis.Close()
@@ -43,9 +43,9 @@ func (s *Server) Serve(lis net.Listener) error {
 	}
 }
 
-// ServeConn serves one connection, which it takes over, until that ends. The
-// error is nil if both ends were done with it, and ErrServerClosed if the
-// server had ended before.
+// ServeConn takes over one connection and serves it until it ends. The error is nil
+// if both sides were done with it, and ErrServerClosed if the server had begun to end
+// before.
 func (s *Server) ServeConn(nc net.Conn) error {
 	if err := s.cfg.check(); err != nil {
 		_ = nc.Close()
@@ -60,8 +60,8 @@ func (s *Server) ServeConn(nc net.Conn) error {
 
 // Dial connects to the server within the process, by a [net.Pipe]: with
 // client.WithDialer(s.Dial) a channel needs no socket (C++ Server::InProcessChannel).
-// What it is given is not looked at, so the channel's target may be any name. The errors
-// are ErrServerClosed, and that of Serve for options that contradict each other.
+// The arguments are ignored, so the channel's target may be any name. The errors are
+// ErrServerClosed, and that of Serve for options that cannot work.
 func (s *Server) Dial(_ context.Context, _, _ string) (net.Conn, error) {
 	if err := s.cfg.check(); err != nil {
 		return nil, err

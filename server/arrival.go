@@ -21,9 +21,9 @@ import (
 //	   │                           ▼  │ request comes
 //	   └── the call died ──►    pending ──► refused: too many, too old, server ends
 //
-// It stands between the call and its stream, to see how much arrives and
-// whether the stream ends while the call waits. A call that is matched at once
-// gets the stream to itself; behind others the arrival stays and only passes on.
+// It stands between the stream and the call, to see how much arrives and
+// whether the stream ends while the call waits. If the call is matched at once the
+// arrival steps aside; if the call had to wait it stays, and only passes events on.
 type arrival struct {
 	*call.Attempt
 
@@ -39,7 +39,7 @@ type arrival struct {
 
 	accounting atomic.Bool // pending: the matcher wants to know of every byte
 
-	isFree bool // nobody but its request knows it; written before it is matched
+	isFree bool // only its request refers to it; written before it is matched
 
 	// guarded by matcher.mu
 	prev, next *arrival
@@ -81,14 +81,14 @@ func (c *conn) enqueue(m *Method, st *transport.Stream, h *frame.Headers, lane *
 	}
 }
 
-// arrivals are those that have left no trace.
+// arrivals are those that nothing refers to any more.
 var arrivals = sync.Pool{New: func() any { return new(arrival) }}
 
 // leave takes the arrival out from between a call that was matched and its
 // stream. On the reader's goroutine.
 func (a *arrival) leave() { a.isFree = a.stream.Replace(a.Attempt) }
 
-// recycle is for who has taken everything out of an arrival that was matched.
+// recycle is called once everything has been taken out of an arrival that was matched.
 func (a *arrival) recycle() {
 	if a.isFree {
 		*a = arrival{}
@@ -110,8 +110,8 @@ func (a *arrival) Begin() bool { return true }
 // Complete implements cq.Completer for readPayload. A call that died before
 // its payload was there never reaches the application.
 //
-// A message or the half-close comes from the connection's reader, and so does
-// this, which may use its lane; whatever else completes the batch fails it.
+// It is the connection's reader that brings a message or the half-close, so the call
+// of Complete with OK runs there and may use its lane; all else fails the batch.
 func (a *arrival) Complete(c cq.Completion) {
 	a.payload = c
 	if !c.OK {
@@ -122,8 +122,8 @@ func (a *arrival) Complete(c cq.Completion) {
 }
 
 // takePayload decodes the first message, on the goroutine of the harvester:
-// into v if v is not nil. It reports false if the call is no use to the
-// application; then it has been answered.
+// into v if v is not nil. It reports false if the application must not see the
+// call; then the call has been answered.
 func (a *arrival) takePayload(v any) (*call.Buffer, bool) {
 	if a.payload.Finalizer == nil {
 		return nil, true
@@ -161,7 +161,7 @@ func (a *arrival) admit(s *Server) bool {
 	if len(s.cfg.filters) == 0 {
 		return true
 	}
-	ctx := &Context{call: a.call, isWatched: true} // now: a filter's goroutine might be late
+	ctx := &Context{call: a.call, isWatched: true} // from the start: a filter may ask for Done later, after Bind
 	a.call.OnEnd(&relay{ctx, nil})
 	refusal := ctx.admit(s)
 	if refusal == nil {
@@ -192,8 +192,8 @@ func (a *arrival) refuse(st *cqrpc.Status) {
 	a.discard()
 }
 
-// crashed ends a call that was matched and is not judged: a codec has panicked, or it or a
-// filter has ended the goroutine.
+// crashed ends a call that was matched but not judged: a codec has panicked, or a codec or
+// a filter has ended the goroutine.
 func (a *arrival) crashed() {
 	a.call.CancelWithStatus(cqrpc.CodeInternal, "panic in codec or filter")
 	a.dropPayload()

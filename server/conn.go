@@ -29,11 +29,11 @@ type conn struct {
 	// guarded by server.mu
 	securing  io.Closer       // the socket, until HTTP/2 begins
 	transport *transport.Conn // nil before
-	cut       bool            // CancelAllCalls met it
+	cut       bool            // by CancelAllCalls
 
 	// atomic
 	handling atomic.Int64 // calls of handlers that have not returned
-	leaving  atomic.Int64 // calls that were released and are not done, see Accepted
+	leaving  atomic.Int64 // calls that were released but are not done, see Accepted
 	closed   atomic.Bool
 }
 
@@ -42,7 +42,7 @@ var (
 	_ transport.Allocator = (*conn)(nil)
 )
 
-// pieces are a call and its stream, in one piece.
+// pieces are a call and its stream, in one allocation.
 type pieces struct {
 	stream transport.Stream
 	call   call.Call
@@ -60,7 +60,7 @@ func (c *conn) OnReady() {}
 // OnDrain implements transport.Handler; clients only.
 func (c *conn) OnDrain(error) {}
 
-// OnStream takes a request to whom it is for. If nobody accepts the stream, the
+// OnStream passes a request on by its method. If nobody accepts the stream, the
 // transport refuses it as unprocessed.
 func (c *conn) OnStream(st *transport.Stream, h *frame.Headers, lane *cq.Lane) {
 	s := c.server
@@ -107,9 +107,9 @@ func (c *conn) refuseUnknown(st *transport.Stream, h *frame.Headers) {
 	k.CancelWithStatus(status.Code, status.Message)
 }
 
-// settingsFor returns those with the codec for a content-subtype. For generic
-// calls there always is one: bytes, by any name. Else the default does, and the
-// call is refused for not having its name.
+// settingsFor returns the settings with the codec for a content-subtype. For generic
+// calls there always is one: bytes, by any name. A typed call of an unknown subtype gets
+// the default settings, and is then refused because its subtype is not theirs.
 func (s *Server) settingsFor(subtype string, isGeneric bool) *call.Settings {
 	switch set := s.settings[subtype]; {
 	case isGeneric && subtype == "":
@@ -124,16 +124,16 @@ func (s *Server) settingsFor(subtype string, isGeneric bool) *call.Settings {
 }
 
 // contentSubtype returns what follows "application/grpc+", without parameters.
-// Whether the rest is right is for package call to say.
+// Package call checks the rest.
 func contentSubtype(contentType string) string {
 	mediaType, _, _ := strings.Cut(contentType, ";")
 	_, subtype, _ := strings.Cut(mediaType, "+")
 	return strings.TrimRight(subtype, " \t")
 }
 
-// reserve counts a call for a handler, unless there are too many: a call that was reset still has
-// its handler, so streams are the wrong thing to count (CVE-2023-44487). To be refused is no fault:
-// an honest client gets there, too, if handlers do not look at deadlines.
+// reserve counts a call for a handler, unless there are too many. Streams are the wrong thing to
+// count, because a call that was reset still has its handler (CVE-2023-44487). A refusal is not the
+// client's fault: an honest one gets there, too, if handlers ignore deadlines.
 func (c *conn) reserve() bool {
 	s := c.server
 	n := c.handling.Add(1)
@@ -149,21 +149,21 @@ func (c *conn) reserve() bool {
 func (c *conn) unreserve() {
 	c.server.handling.Add(-1)
 	if c.handling.Add(-1) == 0 {
-		c.settle()
+		c.forgetIfDone()
 	}
 }
 
-// settle looks whether the last call of a closed connection is done: it may be
-// what the server's end waits for.
-func (c *conn) settle() {
+// forgetIfDone drops a closed connection whose last call is done: the end of the
+// server may be waiting for it.
+func (c *conn) forgetIfDone() {
 	if c.closed.Load() && c.unfinished() == 0 {
 		c.server.forget(c)
 	}
 }
 
-// unfinished returns for how many calls the application may run. A call on its
-// way from one count to the other is in both, so reading the first one first
-// misses none.
+// unfinished returns for how many calls the application may still run. Release counts
+// a call as leaving before it uncounts it as handled, so reading handling first misses
+// none.
 func (c *conn) unfinished() int64 {
 	n := c.handling.Load()
 	return n + c.leaving.Load()
@@ -187,8 +187,8 @@ func (c *conn) OnClosed(err error) {
 	}
 }
 
-// forget drops a connection that has ended and for which nothing runs any more.
-// Both who closed it and who returned last may find that out.
+// forget drops a connection that has ended and for which nothing runs any more. It may
+// be called twice: by the end of the connection and by the last handler.
 func (s *Server) forget(c *conn) {
 	s.mu.Lock()
 	delete(s.conns, c)

@@ -12,10 +12,10 @@ import (
 )
 
 // Context is the server's side of one call, in every style: the context.Context
-// of the handler, and where it reads the request's metadata and leaves that of
-// the response. It ends when the call does, for whatever reason. It makes a
-// channel only when Done is called: most handlers pass it on or never look at it. It
-// has no timer: the call's deadline ends the call, and so the context.
+// of the handler, and where it reads the request's metadata and sets that of
+// the response. It ends when the call does, for whatever reason. Its channel is made
+// only when Done is called, which most handlers never do. It has no timer: the
+// deadline ends the call, and so the context.
 //
 // The zero value belongs to no call yet: it never ends and has no metadata.
 // All methods may be called concurrently. It must not be copied.
@@ -81,7 +81,7 @@ var noMore contextMore
 
 var _ context.Context = (*Context)(nil)
 
-// contextKey is the key under which a context tells the Context it comes from.
+// contextKey is the key under which a derived context finds its Context.
 type contextKey struct{}
 
 // Deadline implements context.Context.

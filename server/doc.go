@@ -1,6 +1,6 @@
 // Package server takes connections and gives their calls to the application:
-// to completion queues that asked for them, or to handlers, in the sync style or
-// in that of a package below, which stands on [NewHandler] and [Context].
+// to completion queues that asked for them, or to handlers, of the sync style or
+// of the styles in the packages below, which stand on [NewHandler] and [Context].
 //
 //	Serve ─► conn ─► OnStream ─► router ─┬─► Handler, sync style: a goroutine per call,
 //	                                     │   once the only request is there
@@ -19,7 +19,7 @@
 //
 //	server, options, stats, errors                      a Server: its methods, its settings, what there is now
 //	accept, establish, conn                             listeners, connections, what is counted for each
-//	router, refusal                                     methods by their names; answers to what is no call
+//	router, refusal                                     methods by their names; answers to requests that are no calls
 //	handler, untyped, rpc, messages, response, stream   the sync style, from the call of a handler to its status
 //	workers                                             the goroutines that run handlers
 //	context, incoming, scope                            the Context of a call, in every style and for filters
@@ -39,19 +39,19 @@
 //
 // # One message to many streams
 //
-// Send marshals its message, into memory that it holds until the client takes it.
-// What goes to many streams is encoded once with call.Encode and sent with
-// Sender.SendBuffer, or what the other styles have in its place; each takes one
-// reference, a b.Ref(), whatever comes of it.
+// Send marshals its message into memory that is held until the client takes it.
+// A message that goes to many streams is encoded once with call.Encode and sent with
+// Sender.SendBuffer, or what the other styles have in its place; each send takes one
+// reference, a b.Ref(), even if it fails.
 //
 // # Queues
 //
 // A queue given to AddQueue is the server's: Shutdown and Close shut it down
 // when the server has ended, so that a poller sees the Shutdown event last. What a
 // poller starts for an event is accepted, even for the last, if it takes events by
-// [cq.Poll] or a loop over [cq.Queue.Events]; what is started from elsewhere, or for an
-// event of Next, may come too late and is refused with [cq.ErrShutdown], whose
-// meaning is that the server has ended. To shut such a queue down
-// earlier is harmless and has no effect on the server, but the queue is not
-// finished before the server's requests for calls have come back.
+// [cq.Poll] or a loop over [cq.Queue.Events]. What is started elsewhere, or for an
+// event of Next, may come too late; it is refused with [cq.ErrShutdown], which then
+// means that the server has ended. Shutting such a queue down earlier is harmless and
+// has no effect on the server, but the queue is not finished before the server's
+// requests for calls have come back.
 package server

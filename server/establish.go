@@ -43,8 +43,8 @@ func (s *Server) addConn(c *conn, nc net.Conn) bool {
 	return true
 }
 
-// handshake secures the connection. Each has its own goroutine meanwhile, as a
-// client may take its time.
+// handshake secures the connection. It has a goroutine of its own, as a client may
+// take its time.
 func (c *conn) handshake(nc net.Conn) {
 	ctx := context.Background()
 	if limit := c.server.cfg.transport.HandshakeTimeout; limit > 0 {

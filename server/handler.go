@@ -9,13 +9,13 @@ import (
 
 // Handler is a method together with the function that serves it. Make one with
 // Unary, ClientStream, ServerStream, BidiStream or Generic, or with the functions
-// of the same names in packages server/reactor and server/future; what follows
-// is of those here, the sync style.
+// of the same names in packages server/reactor and server/future. What follows is
+// about the functions here, the sync style.
 //
 // A function runs on a goroutine of its own, per call, and what it returns ends
-// the call: nil with OK, an error with [cqrpc.StatusOf] of it, see WithErrorMapper. Its context ends
-// when the call does, for whatever reason, and at the latest when the function
-// has returned; of a call that has ended nothing more is sent. A panic ends the
+// the call: nil with OK, an error with [cqrpc.StatusOf] of it, see WithErrorMapper. Its
+// context ends when the call does, for whatever reason, and at the latest when the
+// function has returned; once a call has ended nothing more is sent. A panic ends the
 // call with INTERNAL and is reported, see WithPanicHandler.
 type Handler struct {
 	name  string
@@ -63,10 +63,10 @@ func ServerStream[Req, Res any](m call.Method[Req, Res], f func(context.Context,
 	}}
 }
 
-// BidiStream serves m with f, which reads requests and sends responses in any order,
-// if it likes from two goroutines. The one that sends has to be done when f returns; a
-// Recv that is outstanding then, or comes later, fails. So it is with Generic, and with
-// Untyped where there are many requests.
+// BidiStream serves m with f, which reads requests and sends responses in any order, from
+// two goroutines if it likes. The one that sends must be done when f returns; a Recv that
+// is outstanding then, or comes later, fails. The same holds for Generic, and for Untyped
+// with many requests.
 func BidiStream[Req, Res any](
 	m call.Method[Req, Res], f func(context.Context, *Receiver[Req], *Sender[Res]) error,
 ) Handler {
@@ -75,9 +75,9 @@ func BidiStream[Req, Res any](
 	}}
 }
 
-// Generic serves all methods that are not registered, messages being bytes:
-// what a proxy needs. The context tells the method, see Incoming. Without a
-// generic handler such calls end with UNIMPLEMENTED, or go to RequestCall.
+// Generic serves all methods that are not registered, with messages as bytes: what a
+// proxy needs. The context knows the method, see Incoming. Without a generic handler
+// such calls end with UNIMPLEMENTED, or go to RequestCall.
 func Generic(f func(context.Context, *RawStream) error) Handler {
 	return Handler{shape: call.BidiStream, serve: func(r *rpc) {
 		r.end(f(&r.ctx, &RawStream{r}))

@@ -31,7 +31,7 @@ func (m *matcher) numRequests() int {
 	return m.lineup.waiting
 }
 
-// offer gives a call to a request, or lets it wait for one, or refuses it. On
+// offer gives a call to a request, or lets it wait for one, or refuses it. It runs on
 // the goroutine of the call's connection, whose lane takes the tag.
 func (m *matcher) offer(a *arrival, lane *cq.Lane) {
 	m.mu.Lock()
@@ -56,7 +56,7 @@ func (m *matcher) offer(a *arrival, lane *cq.Lane) {
 	switch {
 	case !ok:
 		a.refuse(status)
-	case a.call.Finished() && m.drop(a): // before OnClosed could know that it waits
+	case a.call.Finished() && m.drop(a): // OnClosed may have come before the call was listed
 		a.discard()
 	}
 }
@@ -89,15 +89,15 @@ func (m *matcher) pendLocked(a *arrival) {
 	}
 }
 
-// unpendLocked takes a call that waits, or has waited, out of the line.
+// unpendLocked takes a waiting call out of the line.
 func (m *matcher) unpendLocked(a *arrival) {
 	m.lineup.pending.remove(a)
 	a.accounting.Store(false)
 	m.server.pending.leave(a.held)
 }
 
-// ask gives a request the oldest call that waits and is alive, or lets it wait
-// for one. Its Begin is done.
+// ask gives a request the oldest waiting call that is alive, or lets it wait
+// for one. Begin has been called on its queue.
 func (m *matcher) ask(r *request) {
 	for {
 		m.mu.Lock()

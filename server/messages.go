@@ -11,8 +11,8 @@ import (
 	"github.com/cqrpc/cqrpc/internal/mem"
 )
 
-// takeRequest decodes the one request into v. Without exactly one there is
-// nothing to serve: then it has ended the call and reports false.
+// takeRequest decodes the one request into v. If it cannot, there is nothing to
+// serve: it ends the call and reports false.
 func (r *rpc) takeRequest(v any) bool {
 	err := r.decodeRequest(v)
 	if err != nil && !r.call.Finished() {
@@ -78,7 +78,7 @@ func (r *rpc) receive(ops []call.Op) error {
 	if err := r.call.StartBatchOn(in, ops, nil); err != nil {
 		return call.Misuse(err)
 	}
-	ev, _ := r.call.Await(context.Background(), in) // the end of the call ends it, too
+	ev, _ := r.call.Await(context.Background(), in) // it ends with the call at the latest
 	return failure(ev)
 }
 
@@ -90,7 +90,7 @@ func failure(ev cq.Event) error {
 	return errorOf(ev.Err)
 }
 
-// errorOf is the reason why an operation failed as an error of the call.
+// errorOf makes an error of the call of the reason why an operation failed.
 func errorOf(reason error) *cqrpc.Error {
 	if e, ok := errors.AsType[*cqrpc.Error](reason); ok {
 		return e
@@ -98,9 +98,9 @@ func errorOf(reason error) *cqrpc.Error {
 	return cqrpc.Errorf(cqrpc.CodeInternal, "%w", reason)
 }
 
-// send sends one message, with the initial metadata before the first, and
-// returns when the one before has been accepted by flow control: while one is
-// written, the next is marshalled, and never more than that waits here.
+// send sends one message, with the initial metadata before the first. It waits until
+// the message before has been accepted by flow control, not for its own: so one message
+// is marshalled while the last is written, and no more than that waits here.
 func (r *rpc) send(op call.Op) error {
 	if err := r.awaitSent(); err != nil {
 		return err

@@ -45,9 +45,6 @@ type config struct {
 const (
 	defaultMaxStreams       = 1000 // per connection; transport's default, spelled out because handlers are held to it
 	defaultHandshakeTimeout = 20 * time.Second
-	defaultPendingCalls     = 1000
-	defaultPendingBytes     = 64 << 20
-	defaultPendingAge       = 30 * time.Second
 	defaultMaxUnread        = 1 << 30
 )
 
@@ -93,7 +90,7 @@ func newConfig(opts []Option) config {
 	return c
 }
 
-// check finds what no option can refuse by itself.
+// check finds options that cannot work.
 func (c *config) check() error {
 	if c.isBare {
 		return errors.New("server: WithTLS without a certificate: every handshake would fail")
@@ -125,9 +122,9 @@ func WithTLS(cfg *tls.Config) Option {
 
 // WithTransport sets what concerns connections: limits, windows, keepalive and
 // its enforcement, idle time and age. Its HandshakeTimeout bounds the TLS
-// handshake and then HTTP/2's; its MaxConcurrentStreams bounds the handlers
-// that run for one connection, too: a call that was reset counts until its
-// handler has returned. Its Logger defaults to that of WithLogger.
+// handshake, and then HTTP/2's. Its MaxConcurrentStreams also bounds the handlers
+// that run for one connection: a call that was reset counts until its handler has
+// returned. Its Logger defaults to that of WithLogger. Default: the zero Config.
 func WithTransport(cfg transport.Config) Option {
 	return option(func(c *config) { c.transport = cfg })
 }
@@ -147,15 +144,14 @@ func WithCompressors(set *codec.Compressors) Option {
 	return option(func(c *config) { c.compressors = set })
 }
 
-// WithCompressor names the encoding of responses, one of the compressors; it
-// is used where the client accepts it. Default none. With a name
-// that is not among them Serve fails.
+// WithCompressor names the encoding of responses, one of the compressors; it is used
+// if the client accepts it. Default none. With a name that is not among them Serve fails.
 func WithCompressor(name string) Option { return option(func(c *config) { c.compressor = name }) }
 
-// WithCodecs sets the codecs by their names, the content-subtypes. The first
-// serves requests without one. Default protobuf. A call of a registered method
-// in another content-subtype ends with UNIMPLEMENTED; unregistered methods take
-// any, and bytes.
+// WithCodecs sets the codecs, chosen by their names, the content-subtypes. The first
+// also serves requests without one. Default protobuf. A call of a registered method
+// in another content-subtype ends with UNIMPLEMENTED; unregistered methods take any
+// content-subtype, with messages as bytes.
 func WithCodecs(codecs ...codec.Codec) Option { return option(func(c *config) { c.codecs = codecs }) }
 
 // WithPendingLimits bounds the calls that arrived before anyone asked for them.
@@ -163,45 +159,44 @@ func WithCodecs(codecs ...codec.Codec) Option { return option(func(c *config) { 
 func WithPendingLimits(l PendingLimits) Option { return option(func(c *config) { c.pending = l }) }
 
 // WithMaxUnread bounds the memory, in bytes and over all connections, of messages that no
-// handler has taken, whole ones and those of which a part has come (C-core's resource quota).
-// A message counts as a whole once an eighth of it has come, for then there is memory for
-// the rest. The call that goes beyond ends with RESOURCE_EXHAUSTED. A connection may always
-// hold its share, the limit divided by the number of connections that hold anything: one
-// that fills the limit does not shut out the others. Without a limit a single client can
-// have a server keep MaxConcurrentStreams times MaxRecvMessage, 4 GB by default. Default
-// 1 GiB, or half of the process's memory limit (GOMEMLIMIT) if that is less; negative:
-// unlimited. [Stats] tells how much is held now.
+// handler has taken, arrived whole or in part (C-core's resource quota). A message counts
+// with its full size once an eighth of it has come, for then there is memory for the rest.
+// A call that goes beyond ends with RESOURCE_EXHAUSTED. But a connection may always hold its
+// share, the limit divided by the number of connections that hold anything: one that fills
+// the limit does not shut out the others. Without a limit a single client can make a server
+// keep MaxConcurrentStreams times MaxRecvMessage, 4 GB by default. Default 1 GiB, or half of
+// the process's memory limit (GOMEMLIMIT) if that is less; negative: unlimited. [Stats]
+// tells how much is held now.
 func WithMaxUnread(n int64) Option { return option(func(c *config) { c.maxUnread = n }) }
 
-// WithMaxHandlers bounds the calls in the hands of handlers, over all
-// connections; more are refused with REFUSED_STREAM, so that the client knows
-// that they were not processed. Default and n <= 0: unlimited.
+// WithMaxHandlers bounds the calls that handlers are serving, over all connections;
+// more are refused with REFUSED_STREAM, so that the client knows that they were not
+// processed. Default and n <= 0: unlimited.
 func WithMaxHandlers(n int) Option { return option(func(c *config) { c.maxHandlers = n }) }
 
 // WithHomeQueue gives a call to the home queue of its connection if that has a
-// request waiting, else to the next that has, as C-core does. Connections get
-// homes in turn. Default: calls go to the queues in turn, whatever their
-// connection, so that one busy connection can occupy all.
+// request waiting, else to the next queue that has one, as C-core does. Connections
+// get homes in turn. Default: calls go to the queues in turn, whatever their
+// connection, so that one busy connection can use all of them.
 func WithHomeQueue() Option { return option(func(c *config) { c.byHomeQueue = true }) }
 
 // WithLogger sets where connections' faults and handlers' panics are reported.
 // No metadata is logged. Default: nowhere, but for panics, see WithPanicHandler.
 func WithLogger(l *slog.Logger) Option { return option(func(c *config) { c.logger = l }) }
 
-// WithPanicHandler sets who is told, on the goroutine of the panic, of a panic in
-// a handler or a filter: the method, what was given to panic, and the stack. The call
-// ends, or has ended, with INTERNAL, and the process lives. Default: the logger of
-// WithLogger, [slog.Default] without one: no panic goes unheard.
+// WithPanicHandler has f called, on the goroutine of the panic, when a handler or a
+// filter panics: with the method, what was given to panic, and the stack. The call
+// ends, or has ended, with INTERNAL, and the process lives. Default: panics go to the
+// logger of WithLogger, or to [slog.Default] without one.
 func WithPanicHandler(f func(method string, v any, stack []byte)) Option {
 	return option(func(c *config) { c.panicHandler = f })
 }
 
-// WithErrorMapper has f say what the errors are for a client that sync handlers return: the result
-// takes the place of err, where [cqrpc.StatusOf] makes the status, so that one place knows that
-// sql.ErrNoRows is NOT_FOUND, or that an error is one of grpc-go's package status
-// (grpccompat.FromStatus). f is given no nil error, and its own nil leaves err as it is: a failure
-// does not become a success. It runs on the handler's goroutine, for several calls at a time.
-// Handlers of other styles say the status themselves. Default: errors are what they are.
+// WithErrorMapper has f map the errors that sync handlers return, before [cqrpc.StatusOf] makes a
+// status of them. So one place knows that sql.ErrNoRows is NOT_FOUND, or that an error is one of
+// grpc-go's package status (grpccompat.FromStatus). f is never given nil, and if it returns nil, err
+// stays as it is: a failure does not become a success. It runs on the handlers' goroutines,
+// concurrently. Handlers of other styles set the status themselves. Default: errors stay as they are.
 func WithErrorMapper(f func(err error) error) Option {
 	return option(func(c *config) { c.errorMapper = f })
 }
@@ -215,8 +210,8 @@ func WithFilter(filters ...call.Filter) Option {
 	return option(func(c *config) { c.filters = append(c.filters, filters...) })
 }
 
-// logPanics returns what reports panics to l, or to slog's default logger as it
-// is by then.
+// logPanics returns what reports panics to l, or, if that is nil, to what is slog's
+// default logger by then.
 func logPanics(l *slog.Logger) func(method string, v any, stack []byte) {
 	return func(method string, v any, stack []byte) {
 		to := l
@@ -225,33 +220,4 @@ func logPanics(l *slog.Logger) func(method string, v any, stack []byte) {
 		}
 		to.Error("server: panic in handler", "method", method, "panic", v, "stack", string(stack))
 	}
-}
-
-// PendingLimits bounds the calls that wait for somebody to ask for them. In
-// every field zero means the default and a negative value no limit. A call whose
-// first message is still on its way to a method with payload does not wait yet:
-// MaxConcurrentStreams bounds how many of those there are, and their deadlines
-// how old they get.
-type PendingLimits struct {
-	// Calls is how many may wait, default 1000. One more is refused with
-	// RESOURCE_EXHAUSTED.
-	Calls int
-	// Bytes is how much they may have sent in all, default 64 MiB. The call that
-	// goes beyond ends with RESOURCE_EXHAUSTED.
-	Bytes int64
-	// Age is how long one may wait, default 30 s; then it ends with UNAVAILABLE.
-	Age time.Duration
-}
-
-func (l PendingLimits) resolved() PendingLimits {
-	if l.Calls == 0 {
-		l.Calls = defaultPendingCalls
-	}
-	if l.Bytes == 0 {
-		l.Bytes = defaultPendingBytes
-	}
-	if l.Age == 0 {
-		l.Age = defaultPendingAge
-	}
-	return l
 }

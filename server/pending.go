@@ -2,9 +2,45 @@ package server
 
 import (
 	"sync/atomic"
+	"time"
 
 	"github.com/cqrpc/cqrpc"
 )
+
+const (
+	defaultPendingCalls = 1000
+	defaultPendingBytes = 64 << 20
+	defaultPendingAge   = 30 * time.Second
+)
+
+// PendingLimits bounds the calls that wait for somebody to ask for them. In
+// every field zero means the default and a negative value no limit. A call of a method
+// with payload does not wait yet while its first message is on its way:
+// MaxConcurrentStreams bounds how many of those there are, and their deadlines how old
+// they get.
+type PendingLimits struct {
+	// Calls is how many may wait, default 1000. One more is refused with
+	// RESOURCE_EXHAUSTED.
+	Calls int
+	// Bytes is how much they may have sent in all, default 64 MiB. The call that
+	// goes beyond ends with RESOURCE_EXHAUSTED.
+	Bytes int64
+	// Age is how long one may wait, default 30 s; then it ends with UNAVAILABLE.
+	Age time.Duration
+}
+
+func (l PendingLimits) resolved() PendingLimits {
+	if l.Calls == 0 {
+		l.Calls = defaultPendingCalls
+	}
+	if l.Bytes == 0 {
+		l.Bytes = defaultPendingBytes
+	}
+	if l.Age == 0 {
+		l.Age = defaultPendingAge
+	}
+	return l
+}
 
 // pendingBudget counts the calls that wait for a request, over all methods.
 type pendingBudget struct {

@@ -14,15 +14,15 @@ import (
 )
 
 const (
-	// refusalPatience is how long the end of a request that is refused is waited for.
+	// refusalPatience is how long an answer waits for the end of its request.
 	refusalPatience = time.Second
-	// refusalCredit is how many bytes of it are read and dropped, besides the
-	// first window.
+	// refusalCredit is how many bytes of the request are read and dropped, besides
+	// the first window.
 	refusalCredit = 1 << 20
 )
 
-// refuse answers a request that is no call. A client that speaks gRPC is told
-// at once, another when it has sent its request.
+// refuse answers a request that is no call: at once if the client speaks gRPC, else
+// when it has sent all of its request.
 func refuse(st *transport.Stream, h *frame.Headers, err error) {
 	var e *call.RequestError
 	if !errors.As(err, &e) {
@@ -36,10 +36,10 @@ func refuse(st *transport.Stream, h *frame.Headers, err error) {
 	st.Send(frame.Outgoing{Trailers: e.Headers(), End: true})
 }
 
-// refusal is an answer with an HTTP status that waits for the end of its
-// request: with the answer goes RST_STREAM NO_ERROR if the client still sends,
-// and many an HTTP client then reports the reset and not the status. Meanwhile
-// the request is held to its rules (RFC 9113 section 8.1).
+// refusal is an answer with an HTTP status that waits for the end of its request: if
+// the client still sends, RST_STREAM NO_ERROR follows the answer, and many HTTP clients
+// then report the reset and not the status. Meanwhile the request must still obey the
+// rules (RFC 9113 section 8.1).
 type refusal struct {
 	// immutable
 	stream *transport.Stream
@@ -69,8 +69,8 @@ func newRefusal(st *transport.Stream, answer *frame.HeaderList) {
 // Begin implements cq.Completer for the end of the request.
 func (r *refusal) Begin() bool { return true }
 
-// Complete implements cq.Completer: the stream knows by now that the request
-// has ended, so no RST_STREAM follows the answer.
+// Complete implements cq.Completer. By now the stream knows that the request has
+// ended, so no RST_STREAM follows the answer.
 func (r *refusal) Complete(cq.Completion) { r.send() }
 
 func (r *refusal) send() {

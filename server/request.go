@@ -52,9 +52,9 @@ type IncomingCall struct {
 	// first message is unmarshalled into. A call whose first message does not
 	// unmarshal into Value is refused with INTERNAL, and the request goes on waiting.
 	Value any
-	// Then, if set, is run after the rest was filled in, with the event of the
-	// tag, true or false, still on the goroutine that harvests it: a style wraps
-	// the call before the application sees it. It may change or swallow the event.
+	// Then, if set, is run with the event of the tag, true or false, after the rest
+	// was filled in, still on the goroutine that harvests it: so a style wraps the
+	// call before the application sees it. It may change or swallow the event.
 	Then cq.Finalizer
 
 	// Call is bound to the queue of the request, nil if the tag is false. It may
@@ -73,14 +73,14 @@ type IncomingCall struct {
 
 // RequestCall asks for one call of a method that is not registered. When one
 // has come, *slot is filled and tag comes out of notify, true; if the server
-// ends before, false, with ErrServerClosed. The call's batches complete on
-// bound, any queue; nil means notify. Once RequestCall was used, unknown
-// methods wait for it instead of being answered UNIMPLEMENTED, so the first
-// request comes before Serve.
+// ends first, tag is false, with ErrServerClosed. The call's batches complete on
+// bound, any queue; nil means notify. Once RequestCall was used, calls of unknown
+// methods wait for it instead of being answered UNIMPLEMENTED, so make the first
+// request before Serve.
 //
-// Filters of the server see a call where the tag is harvested, see [call.Filter]. One
-// that they refuse is answered, and the request goes on waiting; what they have found
-// out is the call's Value.
+// Filters of the server see a call where the tag is harvested, see [call.Filter]. A
+// call that they refuse is answered, and the request goes on waiting. What they put
+// into the context is found by the call's Value.
 //
 // An error, ErrUnknownQueue or cq.ErrShutdown, means that no tag will come.
 func (s *Server) RequestCall(slot *IncomingCall, bound, notify *cq.Queue, tag cq.Tag) error {
@@ -142,7 +142,7 @@ func (r *request) completion() cq.Completion {
 }
 
 // Finalize is run by the goroutine that harvests the tag: it takes the payload
-// and fills the slot. A call whose payload is unusable was answered; the
+// and fills the slot. A call whose payload is unusable has been answered; the
 // request then waits for another one, and the application sees nothing of it.
 func (r *request) Finalize(ev *cq.Event) bool {
 	a := r.arrival
@@ -172,7 +172,7 @@ func (r *request) judge(a *arrival) (payload *call.Buffer, ok bool) {
 		}
 		a.crashed()
 		if !r.again() {
-			r.Finalize(new(cq.Event)) // which nobody gets
+			r.Finalize(new(cq.Event)) // nobody gets the event
 		}
 	}()
 	if ok = a.admit(r.matcher.server); ok {
@@ -182,8 +182,8 @@ func (r *request) judge(a *arrival) (payload *call.Buffer, ok bool) {
 	return payload, ok
 }
 
-// again has the request wait for another call. It reports false if the queue has
-// finished meanwhile: the request then is one that the server has ended.
+// again makes the request wait for another call. It reports false if the queue has
+// finished meanwhile: then the request ends as if the server had ended.
 func (r *request) again() bool {
 	r.arrival = nil
 	if !r.notify.Begin() {

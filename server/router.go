@@ -15,8 +15,8 @@ type route struct {
 	method  *Method
 }
 
-// router finds the route of a :path, character by character: another spelling
-// of the same name is another name, lest a policy see one and we the other.
+// router finds the route of a :path, which must match exactly: if other spellings
+// were accepted, an access policy might see another name than we do.
 type router struct {
 	routes   map[string]route
 	services map[string]struct{}

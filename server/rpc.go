@@ -25,12 +25,12 @@ type rpc struct {
 
 	next *rpc // guarded by workers.mu
 
-	// opening's until the worker starts, the worker's then
+	// owned by opening until the worker starts, by the worker from then on
 	first   cq.Completion // of the batch that received message
 	message *call.Buffer  // the one request, written when first is harvested
 
-	// of the goroutine that receives, and of the one that sends; made by the first
-	// use, for an unary call has none
+	// owned by the goroutine that receives, and the one that sends; made when first
+	// used: a unary call needs neither
 	in  *inbound
 	out *outbound
 
@@ -38,8 +38,8 @@ type rpc struct {
 	isFree bool // the handler is no longer counted
 }
 
-// inbound is what a handler needs to receive, of the goroutine that does: it may outlive
-// the handler.
+// inbound is what a handler needs to receive. The goroutine that does may outlive the
+// handler.
 type inbound struct {
 	cq.Waiter
 	got     bool
@@ -97,7 +97,7 @@ func (r *opening) Complete(c cq.Completion) {
 	r.conn.unreserve()
 }
 
-// Host says who runs the call.
+// Host returns the workers, which run the call.
 func (r *opening) Host() cq.Host { return &r.conn.server.workers }
 
 // drop takes the completion of a request that nobody wants.
@@ -121,7 +121,7 @@ func (r *parting) Complete(c cq.Completion) { c.Harvest() }
 func (r *rpc) run() {
 	returned := false
 	defer func() {
-		if !returned { // panic, or runtime.Goexit as testing's FailNow
+		if !returned { // panic, or runtime.Goexit as by testing's FailNow
 			r.panicked(recover(), debug.Stack())
 		}
 		r.drop()

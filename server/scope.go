@@ -8,16 +8,16 @@ import (
 	"github.com/cqrpc/cqrpc/cq"
 )
 
-// scope is the context that the filters of a call begin with: that of the call,
-// without the values that filters have put into it. In the queue style the
-// application's Context comes later; the scope then is of one of its own.
+// scope is the context that the filters of a call begin with: the call's Context,
+// without the values that filters add. In the queue style the application's Context
+// comes later, so the scope has a Context of its own until then.
 type scope struct {
 	*Context
 
-	application atomic.Pointer[Context] // whom SetHeader and the like mean
+	application atomic.Pointer[Context] // what SetHeader and the like act on
 }
 
-// scopeKey is the key under which a context tells the scope it comes from.
+// scopeKey is the key under which a derived context finds its scope.
 type scopeKey struct{}
 
 // admit runs the server's filters.
@@ -41,8 +41,8 @@ func (s *scope) Value(key any) any {
 	return nil
 }
 
-// move makes c, which is bound, the application's, with what filters have set. From then
-// on their goroutines set more there.
+// move makes c, which is bound, the Context of the application, with what filters have
+// set. What goroutines of filters set later goes there, too.
 func (s *scope) move(c *Context) {
 	s.application.Store(c)
 	s.mu.Lock()

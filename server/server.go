@@ -34,7 +34,7 @@ type Server struct {
 
 	// atomic
 	queues   atomic.Pointer[[]*cq.Queue] // replaced under mu
-	asked    atomic.Bool                 // RequestCall was used: unknown methods are its
+	asked    atomic.Bool                 // RequestCall was used: it gets unknown methods
 	handling atomic.Int64                // calls of handlers
 
 	mu sync.Mutex

@@ -23,10 +23,10 @@ const handlerGrace = 2 * time.Second
 
 // ShutdownAndNotify begins the end of the server: listeners are closed,
 // requests for calls come back false, calls that nobody asked for end with
-// UNAVAILABLE, and connections are drained: calls in progress go on. When the
-// last connection has ended, tag comes out of q, true. q must be open, and
-// need not be one of AddQueue. It may be called again; every tag comes.
-// The error is cq.ErrShutdown, and then nothing has begun.
+// UNAVAILABLE, and connections are drained, so that calls in progress go on. When the
+// last connection has ended, tag comes out of q, true. q need not be one of AddQueue.
+// It may be called again; every tag comes. The error is cq.ErrShutdown if q is finished,
+// and then nothing has begun.
 func (s *Server) ShutdownAndNotify(q *cq.Queue, tag cq.Tag) error {
 	if !q.Begin() {
 		return cq.ErrShutdown
@@ -47,7 +47,7 @@ func (s *Server) ShutdownAndNotify(q *cq.Queue, tag cq.Tag) error {
 
 // CancelAllCalls closes all connections at once: clients see UNAVAILABLE, the
 // server's calls are cancelled. It is meant for a server whose shutdown takes too
-// long: one that still serves goes on taking new connections.
+// long; a server that is still serving goes on taking new connections.
 func (s *Server) CancelAllCalls() {
 	s.mu.Lock()
 	for c := range s.conns {
@@ -76,17 +76,17 @@ func (s *Server) connsLocked() (open []*transport.Conn, securing []io.Closer) {
 	return open, securing
 }
 
-// Shutdown ends the server gracefully, as ShutdownAndNotify does, and waits
-// until connections have ended and handlers have returned, the last reactions
-// of reactors and callbacks of futures with them. If ctx ends first,
-// it cancels all calls, waits 2 s at most for that to take effect, and returns
-// ctx's error, which says how many handlers run on. In the end it shuts down the
-// queues of AddQueue: what is left to do for their pollers is to take events
-// until Shutdown. It needs nobody to poll. With a context that never ends, a call
-// that never ends keeps it waiting; a handler that calls it waits for itself.
+// Shutdown ends the server gracefully, as ShutdownAndNotify does, and waits until
+// connections have ended and handlers have returned, including the last reactions of
+// reactors and callbacks of futures. If ctx ends first, it cancels all calls, waits at
+// most 2 s for that to take effect, and returns an error that wraps ctx's cause and says
+// how many handlers still run. In the end it shuts down the queues of AddQueue, so that
+// their pollers only have to take events until Shutdown. Nobody need poll for it to
+// return. With a context that never ends, a call that never ends keeps it waiting; a
+// handler that calls it waits for itself.
 //
-// A stream that lasts, idle or with two directions, ends when its client ends
-// it, unless who serves it sends a status because of [Server.Stopping].
+// A long stream ends when its client ends it, unless its handler sends a status because
+// of [Server.Stopping].
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.stop()
 	select {
@@ -102,15 +102,15 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	return errors.Join(fmt.Errorf("server: calls were cancelled: %w", context.Cause(ctx)), s.cancel())
 }
 
-// Stopping is closed when the end of the server begins, by Shutdown,
-// ShutdownAndNotify or Close: for handlers of streams that would last, and for
-// what sends a status to those of the other styles. Calls in progress go on. It
-// does not tell of a connection that ends alone, because of its age for instance.
+// Stopping is closed when the server begins to end, by Shutdown, ShutdownAndNotify or
+// Close: for handlers of long streams, and for code that ends those of the other
+// styles. Calls in progress go on. It does not tell of a single connection that
+// ends, for instance because of its age.
 func (s *Server) Stopping() <-chan struct{} { return s.stopping }
 
-// RegisterOnShutdown calls f when the end of the server begins, which is when Stopping is
-// closed, or at once if it has begun: for services whose calls last, to end them. Each
-// function has a goroutine of its own; Shutdown waits for the calls, not for f.
+// RegisterOnShutdown calls f when Stopping is closed, or at once if it is: for services
+// with long calls, to end these. Each function has a goroutine of its own; Shutdown waits
+// for the calls, not for f.
 func (s *Server) RegisterOnShutdown(f func()) {
 	s.mu.Lock()
 	isOver := s.phase == stopping
@@ -124,13 +124,13 @@ func (s *Server) RegisterOnShutdown(f func()) {
 }
 
 // Close ends the server at once: Shutdown with no patience for calls. The error
-// says how many handlers run on, if any.
+// says how many handlers still run; nil if none does.
 func (s *Server) Close() error {
 	s.stop()
 	return s.cancel()
 }
 
-// cancel is the end of Shutdown without grace.
+// cancel cancels what is left of the calls and waits for handlerGrace.
 func (s *Server) cancel() error {
 	s.CancelAllCalls()
 	t := time.NewTimer(handlerGrace)
@@ -198,7 +198,7 @@ func (s *Server) stop() {
 	s.notify()
 }
 
-// endLocked closes what the state of the server has come to.
+// endLocked closes drained and idle when the server is.
 func (s *Server) endLocked() {
 	if s.phase != stopping || s.open > 0 {
 		return

@@ -6,17 +6,17 @@ import (
 	"github.com/cqrpc/cqrpc/transport"
 )
 
-// Stats is what a server has at one moment, for gauges and for questions such as what a
-// Shutdown waits for. The numbers are taken one after the other, not all at once.
+// Stats is what a server has at one moment, for gauges and for questions such as what
+// Shutdown is waiting for. The numbers are taken one after the other, not all at once.
 type Stats struct {
 	// Connections are open; those in a TLS handshake, or before HTTP/2's preface, count.
 	Connections int
 	// Streams are open on them: calls in progress, whoever serves them.
 	Streams int
 	// Handling are the calls of the sync, reactor and future styles that WithMaxHandlers
-	// counts: a handler may go on for longer than its stream.
+	// counts: a handler may outlast its stream.
 	Handling int
-	// Requests are outstanding: RequestCalls of the queue style that no call has come for.
+	// Requests are those for calls, of the queue style, that no call has come for.
 	Requests int
 	// Pending are calls of the queue style that wait for a request; see WithPendingLimits.
 	Pending int

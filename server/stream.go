@@ -12,8 +12,8 @@ import (
 // which may be another than the Sender's.
 type Receiver[Req any] struct{ rpc *rpc }
 
-// Recv waits for the next request. The error is io.EOF when the client has sent
-// all, else a *cqrpc.Error with the reason why the call has ended.
+// Recv waits for the next request. The error is io.EOF when the client has half-closed
+// and there are no more, else a *cqrpc.Error that says why the call has ended.
 func (r *Receiver[Req]) Recv() (*Req, error) {
 	req := new(Req)
 	if err := r.rpc.recvValue(req); err != nil {
@@ -22,8 +22,8 @@ func (r *Receiver[Req]) Recv() (*Req, error) {
 	return req, nil
 }
 
-// RecvInto is Recv into a message of the caller's, whose contents it replaces:
-// a loop needs but one, and with codec.ProtoReusing its memory is used again.
+// RecvInto is Recv into a message of the caller's, whose contents it replaces: a
+// loop needs only one, and with codec.ProtoReusing its memory is used again.
 func (r *Receiver[Req]) RecvInto(req *Req) error { return r.rpc.recvValue(req) }
 
 // All ranges over Recv. It ends after the last request, or after it has yielded
@@ -43,13 +43,14 @@ func (r *Receiver[Req]) All() iter.Seq2[*Req, error] {
 // which may be another than the Receiver's.
 type Sender[Res any] struct{ rpc *rpc }
 
-// Send sends the next response. res is free for reuse when it returns. It waits
-// while more than 64 KiB are buffered because the client does not take them: a
-// handler is ahead of its client by so much and two messages at most. The error, a
-// *cqrpc.Error, says why the call has ended; what was sent before may not have arrived.
+// Send sends the next response. res may be reused when it returns. It waits while
+// more than 64 KiB are buffered because the client does not take them, so a handler is
+// ahead of its client by that and two messages at most. The error, a *cqrpc.Error, says
+// why the call has ended, or why res cannot be sent; what was sent before may not have
+// arrived.
 func (s *Sender[Res]) Send(res *Res) error { return s.SendWith(res, 0) }
 
-// SendWith is Send with flags, NoCompress above all.
+// SendWith is Send with flags, such as NoCompress.
 func (s *Sender[Res]) SendWith(res *Res, flags call.Flags) error {
 	return s.rpc.send(call.SendValue(res).With(call.BufferHint | flags))
 }

@@ -9,9 +9,9 @@ import (
 // This file is the seam on which styles of programming stand: the packages
 // below server, and anybody's own. Applications do not need it.
 
-// Accepted is a call that has arrived for the handler of a style, which now owns
-// it: it must start SendStatus once, whatever happens, let the filters see it, and leave
-// in two steps.
+// Accepted is a call that has arrived for the handler of a style, which now owns it. The
+// style must let the filters see it (Admit), start SendStatus once, whatever happens, and
+// leave in two steps.
 //
 //	accept ──► Release: the stream's slot ──► SEND_STATUS ──► Done: Shutdown need not wait
 type Accepted struct {
@@ -20,22 +20,22 @@ type Accepted struct {
 	conn *conn
 }
 
-// What a style answers of itself, which is the same in all of them. Not to be changed.
+// What every style answers by itself. Not to be changed.
 var (
-	// StatusNoMessage is for the end of a client's stream where the method has one
-	// request. The wrong number of messages is UNIMPLEMENTED on both sides (gRPC, Status
-	// codes and their use); the call itself ends with it if there is more than one.
+	// StatusNoMessage is for a client that half-closes without the one request that the
+	// method has. The wrong number of messages is UNIMPLEMENTED on both sides (gRPC, Status
+	// codes and their use); if there is more than one message, package call ends the call.
 	StatusNoMessage = cqrpc.Status{
 		Code: cqrpc.CodeUnimplemented, Message: "no request message where the method has one",
 	}
-	// StatusPanicked is all that a client gets to know of a panic: its value may hold
-	// secrets, and the stack does not help.
+	// StatusPanicked is all that a client is told of a panic: the value may hold secrets,
+	// and the stack does not help.
 	StatusPanicked = cqrpc.Status{Code: cqrpc.CodeInternal, Message: "panic in handler"}
 )
 
 // NewHandler serves a method in a style: accept gets its calls as they arrive,
 // on the goroutine of the connection, so it must not block. name is the full
-// name; "" serves all methods that are not registered, messages being bytes.
+// name; "" serves all methods that are not registered, with messages as bytes.
 func NewHandler(name string, shape call.Shape, accept func(Accepted)) Handler {
 	if name == "" {
 		shape = call.BidiStream
@@ -43,20 +43,20 @@ func NewHandler(name string, shape call.Shape, accept func(Accepted)) Handler {
 	return Handler{name: name, shape: shape, accept: accept}
 }
 
-// Admit runs the server's filters, once, on the goroutine that is to run the
-// handler: before that, and before the request is decoded, which [call.Call.Decode]
-// does. c is the call's context, bound. The error is a refusal: the call is to be
-// ended with its status, and no handler runs.
+// Admit runs the server's filters. Call it once, on the goroutine that is about to run
+// the handler, before the request is decoded by [call.Call.Decode]. c is the call's
+// context, bound. The error is a refusal: end the call with its status, and run no
+// handler.
 func (a Accepted) Admit(c *Context) *cqrpc.Error { return c.admit(a.conn.server) }
 
 // IsFiltered reports whether the server has filters, which may keep the call's context
 // for longer than the application has it.
 func (a Accepted) IsFiltered() bool { return len(a.conn.server.cfg.filters) > 0 }
 
-// Release counts the call as served, exactly once: what of the application still
-// runs for it is about to end. A client that has read the status may open its
-// next stream at once, so release a call before its status goes out: only then
-// is the client within MAX_CONCURRENT_STREAMS (RFC 9113 section 5.1.2).
+// Release counts the call as served. Call it exactly once, before the status goes out:
+// a client that has read the status may open its next stream at once, and only then is it
+// within MAX_CONCURRENT_STREAMS (RFC 9113 section 5.1.2). Application code may still run
+// for the call, see Done.
 func (a Accepted) Release() {
 	a.conn.leaving.Add(1)
 	a.conn.unreserve()
@@ -67,7 +67,7 @@ func (a Accepted) Release() {
 // Shutdown waits for that.
 func (a Accepted) Done() {
 	if a.conn.leaving.Add(-1) == 0 {
-		a.conn.settle()
+		a.conn.forgetIfDone()
 	}
 }
 
@@ -76,10 +76,10 @@ func (a Accepted) Done() {
 // INTERNAL and nothing of v, which may hold secrets.
 func (a Accepted) Panicked(v any, stack []byte) { a.conn.server.panicked(a.Call, v, stack) }
 
-// Bind makes c the context of k, once; styles call it. If ended is not nil, it is told when the call
-// has ended: Complete is called once, without Begin, on a goroutine of the
-// engine, OK meaning that the call was not cancelled. Else nothing is
-// outstanding on k until somebody asks for Done.
+// Bind makes c the context of k, once; styles call it. If ended is not nil, its Complete is
+// called once when the call has ended, without Begin, on a goroutine of the engine; OK means
+// that the call was not cancelled. If ended is nil, k is not watched until somebody asks for
+// Done.
 func (c *Context) Bind(k *call.Call, ended cq.Completer) {
 	s, isMoving := k.Value(scopeKey{}).(*scope)
 	isMoving = isMoving && s.Context != c
@@ -114,10 +114,10 @@ func (c *Context) beginLocked(ops []call.Op) []call.Op {
 	return append(ops, call.SendInitialMetadata(c.seeLocked().header))
 }
 
-// EndResponse makes the batch of a style that ends a response, in ops, which is empty: message,
-// if it is not nil, and st with the trailing metadata. Before them goes the initial metadata if
-// it is not out, hasBegun saying so; not before a status alone if the application has set none:
-// that status is the whole response (gRPC over HTTP/2, Trailers-Only).
+// EndResponse makes, in ops, which is empty, the batch of a style that ends a response: message, if
+// it is not nil, and st with the trailing metadata. If the initial metadata is not out it goes first,
+// and hasBegun is true; but a status alone, with no initial metadata set by the application, is the
+// whole response (gRPC over HTTP/2, Trailers-Only).
 func (c *Context) EndResponse(
 	ops []call.Op, message *call.Op, st cqrpc.Status,
 ) (batch []call.Op, hasBegun bool) {
@@ -134,8 +134,8 @@ func (c *Context) EndResponse(
 	return append(ops, call.SendStatus(st, more.trailer)), hasBegun
 }
 
-// RevertBegin takes back that BeginResponse or EndResponse has begun: the style's batch was
-// rejected.
+// RevertBegin undoes what BeginResponse or EndResponse has noted, because the style's batch
+// was rejected: the initial metadata is not out.
 func (c *Context) RevertBegin() {
 	c.mu.Lock()
 	c.begun = false

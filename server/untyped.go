@@ -7,14 +7,14 @@ import (
 	"github.com/cqrpc/cqrpc/call"
 )
 
-// Untyped serves the method of a full name, "/pkg.Service/Method", with f, which knows
-// the types of its messages when it runs and not when it is compiled: for adapters of
-// code that others generate. It is a handler of the sync style like those above: the one
-// request of a method that has no more is received before f's goroutine starts.
+// Untyped serves the method with the full name, "/pkg.Service/Method", with f, which learns
+// the types of its messages only when it runs: for adapters of code that others generate.
+// It is a handler of the sync style like those above: if the method has one request, that
+// is received before f's goroutine starts.
 //
-// If f returns a response it goes out together with OK, as that of Unary does; nil is
-// for methods whose responses were sent before. A method is sent as many responses as f
-// says, whatever its shape: it is the client that counts.
+// If f returns a response it goes out together with OK, as for Unary; nil is for methods
+// whose responses were sent before. f may send any number of responses, whatever the
+// shape of the method: only the client counts them.
 func Untyped(name string, shape call.Shape, f func(context.Context, *UntypedStream) (response any, err error)) Handler {
 	return Handler{name: name, shape: shape, serve: func(r *rpc) {
 		switch res, err := f(&r.ctx, &UntypedStream{rpc: r}); {

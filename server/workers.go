@@ -8,13 +8,14 @@ import (
 )
 
 // workers are the goroutines that run handlers. They are hired one after the
-// other: the next when the last has begun its call and calls are left. So
+// other: another one when the newest has begun its call and calls are left. So
 // handlers that do not wait for anything share as many goroutines as there are
-// processors, and one that does has its own; nothing bounds their number here.
+// processors, and each handler that waits has one of its own; nothing bounds their
+// number here.
 //
-// A worker without a call waits a while for the next: its stack has grown to
-// what handlers need, and to grow it anew for every call is a good part of what
-// a small one costs.
+// A worker without a call waits a while for the next: its stack has grown to what
+// handlers need, and growing one for every call would be a good part of the cost of a
+// small call.
 type workers struct {
 	mu sync.Mutex
 
@@ -22,11 +23,11 @@ type workers struct {
 	first, last *rpc // calls that no worker has begun, linked by next
 	hiring      bool // the worker that was hired last has not begun
 	waiting     []*worker
-	unused      int // of waiting: the first were not needed since the last look
+	unused      int // of waiting: so many, the first, were not needed since the last trim
 	timer       *time.Timer
 	closed      bool
 	service     cq.Service // by a worker without a call
-	isRecruit   bool       // who serves was hired last
+	isRecruit   bool       // the worker that serves is the one being hired
 }
 
 var _ cq.Host = (*workers)(nil)
@@ -38,12 +39,13 @@ type worker struct {
 
 const (
 	idleWorkerLife = 5 * time.Second
-	// maxIdleWorkers is how many wait for the next call, 4 MB of stacks or so. Handlers that wait
-	// for something need one each, and more calls at a time than this grow some stacks anew.
+	// maxIdleWorkers is how many wait for the next call, with 4 MB of stacks or so. Handlers that
+	// wait for something need one each; where there are more calls at a time, some stacks are grown
+	// anew.
 	maxIdleWorkers = 256
 )
 
-// hire has r run by a worker that waits, or is free soon, or is new.
+// hire gives r to a worker that waits, or is free soon, or is new.
 func (w *workers) hire(r *rpc) {
 	w.mu.Lock()
 	if w.last == nil {
@@ -57,8 +59,8 @@ func (w *workers) hire(r *rpc) {
 	w.begin(h)
 }
 
-// hired is who is to begin: a worker that serves a source, one that waits, a new one, or
-// nobody.
+// hired is the worker that is to begin: one that serves a source, one that waits, a new one,
+// or none.
 type hired struct {
 	serving cq.Source
 	waiting *worker
@@ -81,7 +83,7 @@ func (w *workers) hireLocked() hired {
 	return hired{waiting: w.takeWaitingLocked()}
 }
 
-// takeWaitingLocked takes the waiting worker that began last to wait: its stack is warmest.
+// takeWaitingLocked takes the worker that has waited for the shortest time: its stack is warmest.
 func (w *workers) takeWaitingLocked() *worker {
 	n := len(w.waiting)
 	k := w.waiting[n-1]
@@ -139,7 +141,7 @@ func (w *workers) loop() {
 	}
 }
 
-// take returns the call that came first, nil if there is none, and sees that
+// take returns the call that came first, nil if there is none, and makes sure that
 // somebody takes the next.
 func (w *workers) take() *rpc {
 	w.mu.Lock()
