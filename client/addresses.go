@@ -17,8 +17,8 @@ func systemResolver(ctx context.Context, host string) ([]netip.Addr, error) {
 	return net.DefaultResolver.LookupNetIP(ctx, "ip", host)
 }
 
-// addresses are what to dial for t, in the order of the attempts. Without a lookup, and
-// where t names no host, the dialer is given what t names.
+// addresses are what to dial for t, in the order of the attempts. If resolve is nil, or t
+// names no host, that is what t says.
 func (t *target) addresses(ctx context.Context, resolve ipLookup) ([]string, error) {
 	if len(t.others) > 0 {
 		return append([]string{t.address}, t.others...), nil
@@ -44,7 +44,7 @@ func (t *target) addresses(ctx context.Context, resolve ipLookup) ([]string, err
 	return texts, nil
 }
 
-// resolved is addresses with the network that they are of.
+// resolved is addresses, with their network.
 func (t *target) resolved(ctx context.Context, resolve ipLookup) ([]resolver.Address, error) {
 	texts, err := t.addresses(ctx, resolve)
 	all := make([]resolver.Address, len(texts))
@@ -54,7 +54,7 @@ func (t *target) resolved(ctx context.Context, resolve ipLookup) ([]resolver.Add
 	return all, err
 }
 
-// interleave has each address once, and families take turns, beginning with that of the
+// interleave returns each address once, the families in turn, beginning with that of the
 // first (gRFC A61, RFC 8305 section 4): one family may not work at all.
 func interleave(ips []netip.Addr) []netip.Addr {
 	var first, second []netip.Addr

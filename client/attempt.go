@@ -16,7 +16,7 @@ type attempt struct {
 	// immutable
 	sub       *subchannel
 	at        resolver.Address
-	timeout   time.Duration // of all of it
+	timeout   time.Duration // for all of it
 	transport transport.Config
 }
 

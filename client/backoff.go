@@ -6,12 +6,13 @@ import (
 	"time"
 )
 
-// Backoff says how long to wait between connection attempts, each at all addresses of a
-// name, or with RoundRobin at one, and between vain attempts to resolve it, with DNS or a
-// resolver (gRPC connection-backoff.md). Zero fields take the defaults.
+// Backoff says how long to wait after a failed round of connection attempts, at all
+// addresses of a name or, with RoundRobin, at one; and after a failed attempt to resolve
+// the name, with DNS or a resolver (gRPC connection-backoff.md). Zero fields take the
+// defaults.
 type Backoff struct {
-	// Initial is the delay after the first failure. The second connection in a row that
-	// is lost within Initial of its attempt is one, too. Default 1 s.
+	// Initial is the delay after the first failure. When two connections in a row are lost
+	// within Initial of their attempts, the second counts as a failure, too. Default 1 s.
 	Initial time.Duration
 	// Multiplier is applied for each further failure. Default 1.6.
 	Multiplier float64
@@ -19,8 +20,8 @@ type Backoff struct {
 	Jitter float64
 	// Max bounds the delay before jitter. Default 120 s.
 	Max time.Duration
-	// MinConnectTimeout is the least time an attempt is given, at each address, and to resolve
-	// the name with DNS. Default 20 s.
+	// MinConnectTimeout is the least time that an attempt at one address is given, and a
+	// lookup of the name with DNS. Default 20 s.
 	MinConnectTimeout time.Duration
 }
 
@@ -46,7 +47,7 @@ func (b Backoff) resolved() Backoff {
 	return b
 }
 
-// delay is how long after the start of the failures-th failed round in a row the
+// delay is how long after the start of a failed round, the failures-th in a row, the
 // next may start. random is in [0,1).
 func (b Backoff) delay(failures int, random float64) time.Duration {
 	if failures <= 0 {
@@ -56,8 +57,8 @@ func (b Backoff) delay(failures int, random float64) time.Duration {
 	return time.Duration(d * (1 + b.Jitter*(2*random-1)))
 }
 
-// pause waits for d, or until hurry says that it has been long enough, and reports
-// whether to go on: ctx has not ended.
+// pause waits for d, or until hurry cuts it short, and reports whether to go on: not if
+// ctx has ended.
 func pause(ctx context.Context, d time.Duration, hurry <-chan struct{}) bool {
 	select {
 	case <-hurry: // meant for an earlier pause

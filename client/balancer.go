@@ -2,9 +2,8 @@ package client
 
 import "github.com/cqrpc/cqrpc/transport"
 
-// These are the seams at which a channel grows: several connections, a policy
-// that chooses, per-method configuration from the service. Channel knows no
-// implementation of them.
+// This file is the seam between a channel and its connections, be they one or
+// several. Channel knows no implementation of balancer.
 
 // balancer makes and keeps a channel's connections. It tells the channel its
 // state, and what picks among the connections, by updates.
@@ -20,11 +19,11 @@ type balancer interface {
 	release(conn *transport.Conn, cause error)
 	// idle gives up all connections until the next connect.
 	idle()
-	// close makes no more connections. Those that there are are the channel's to close.
+	// close makes no more connections. The channel closes those that there are.
 	close()
 }
 
-// commons are what the subchannels of a channel have in common.
+// commons is what the subchannels of a channel have in common.
 type commons struct {
 	cfg   *config
 	pace  *pingPace

@@ -3,8 +3,8 @@ package client
 import "fmt"
 
 // Balancing says which of a name's addresses a channel connects to and which
-// connection a call takes (gRPC load-balancing.md). A value that is none of the constants is
-// an error of NewChannel.
+// connection a call takes (gRPC load-balancing.md). For a value that is none of the
+// constants NewChannel returns an error.
 type Balancing uint8
 
 const (

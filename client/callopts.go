@@ -44,9 +44,9 @@ func WithMetadata(md cqrpc.Metadata) CallOption {
 	return callOptionFunc(func(c *callConfig) { c.headers = append(c.headers[:len(c.headers):len(c.headers)], md...) })
 }
 
-// HeaderTo sets *md to the response's initial metadata when the call ends. In the
-// sync style that is for unary and client-stream calls; other shapes, and the
-// objects of the other styles, have a Header method, which knows it earlier.
+// HeaderTo sets *md to the response's initial metadata when the call ends. It is meant
+// for calls with one response; streams, and the objects of the other styles, have a
+// method Header, which has it earlier.
 func HeaderTo(md *cqrpc.Metadata) CallOption {
 	return callOptionFunc(func(c *callConfig) { c.headerTo = md })
 }
@@ -75,16 +75,16 @@ func WithDeadline(t time.Time) CallOption {
 	return callOptionFunc(func(c *callConfig) { c.deadline(t) })
 }
 
-// WithTimeout ends the call with DEADLINE_EXCEEDED when d has passed since it was made.
-// With [WithDefaultCallOptions] it is that of every call which has no other: a later
-// WithTimeout takes its place, d <= 0 being none. A context's deadline, or WithDeadline,
-// may make it shorter, not longer. Default: none.
+// WithTimeout ends the call with DEADLINE_EXCEEDED when d has passed since it was made;
+// d <= 0 is no timeout. The last WithTimeout counts, so that a call's own replaces one of
+// [WithDefaultCallOptions]. A context's deadline, or WithDeadline, can only make it
+// shorter. Default: none.
 func WithTimeout(d time.Duration) CallOption {
 	return callOptionFunc(func(c *callConfig) { c.timeout = max(d, 0) })
 }
 
-// begin lets a call of the sync style begin with its filters. The error says that
-// it is over already: no call is made.
+// begin runs the filters of a call of the sync style. On error the call is over
+// already: none is made.
 func (c *callConfig) begin(ctx context.Context) (context.Context, error) {
 	ctx, md, err := c.Filter(ctx, c.headers)
 	if err == nil && ctx.Err() != nil {
@@ -109,8 +109,8 @@ func WithParent(parent *call.Call, mask call.Propagation) CallOption {
 	return callOptionFunc(func(c *callConfig) { c.Parent, c.Propagate = parent, mask })
 }
 
-// WithCallAuthority sends another :authority than the channel's. With TLS the
-// server's certificate is not checked against it.
+// WithCallAuthority replaces the channel's :authority. With TLS the server's
+// certificate is not checked against it.
 func WithCallAuthority(authority string) CallOption {
 	return callOptionFunc(func(c *callConfig) { c.Authority = authority })
 }

@@ -40,27 +40,27 @@ type Channel struct {
 	err     error  // TransientFailure: the last connect error
 	seq     uint64 // of the latest update
 	waiting waitList
-	resting map[*call.Call]struct{} // that failed and will be sent again; nil: there never was one
+	resting map[*call.Call]struct{} // calls that failed and will be sent again; nil: there never was one
 	watch   watchList
 	methods map[methodKey]*RegisteredMethod
 	idle    *time.Timer
 
-	calls atomic.Uint64 // made so far: the idle timer looks whether it moved
+	calls atomic.Uint64 // made so far: the idle timer checks whether it moved
 }
 
 // NewChannel makes a channel to target: "host:port", "dns:///host:port",
 // "ipv4:…", "ipv6:…", "passthrough:///…", "unix:path" or "unix-abstract:name"
 // (gRPC naming.md); the port defaults to 443. It does not connect. One of
 // WithInsecure and WithTLS must be among the options. The error says what is
-// wrong with these or with target.
+// wrong with the options or the target.
 //
-// "ipv4:…" and "ipv6:…" take a list, "ipv4:192.0.2.1:80,192.0.2.2:80"; its first is the
-// authority. If a name has several addresses they are tried in the resolver's order, the families in
-// turn, until one is ready: the next one when the latest fails, at whatever stage, or has taken
-// 250 ms (gRFC A61). Only when all have failed is the channel in TransientFailure and the
-// back-off begins, with an error that tells of each. passthrough leaves names to the dialer.
-// WithBalancing connects to all addresses instead. With WithResolver target is what that
-// resolver understands.
+// "ipv4:…" and "ipv6:…" take a list, "ipv4:192.0.2.1:80,192.0.2.2:80", whose first address
+// is the authority. The addresses of a name are tried in the resolver's order, the families in
+// turn, until one is ready: the next one is tried when the latest has failed, at whatever
+// stage, or has taken 250 ms (gRFC A61). Only when all have failed is the channel in
+// TransientFailure, with an error that tells of each, and the back-off begins. passthrough
+// leaves names to the dialer. WithBalancing connects to all addresses instead. With
+// WithResolver, target is whatever that resolver understands.
 func NewChannel(target string, opts ...Option) (*Channel, error) {
 	cfg := newConfig(opts)
 	parse := parseTarget
@@ -111,11 +111,12 @@ func (ch *Channel) connectLocked() watched {
 	return ch.moveLocked(Connecting)
 }
 
-// ResetBackoff makes the next connection attempt without further delay.
+// ResetBackoff cuts back-offs short: the next connection attempts and lookups come
+// without further delay.
 func (ch *Channel) ResetBackoff() { ch.balancer.resetBackoff() }
 
 // Close ends the channel and its connections. Calls in progress and calls that
-// wait fail. Idempotent.
+// wait fail with UNAVAILABLE. Idempotent; the error is always nil.
 func (ch *Channel) Close() error {
 	ch.mu.Lock()
 	if ch.state == Shutdown {
@@ -183,8 +184,8 @@ func (ch *Channel) onUpdate(u update) {
 	}
 }
 
-// pick returns what chooses a connection, or the reason why the call must fail, or neither:
-// then the call waits.
+// pick returns the picker, or the reason why the call must fail. If it returns neither, the
+// call waits.
 func (ch *Channel) pick(w waiting) (picker, error) {
 	ch.mu.Lock()
 	delete(ch.resting, w.call)
@@ -204,8 +205,8 @@ func (ch *Channel) pick(w waiting) (picker, error) {
 	return nil, nil
 }
 
-// drop stops using conn, which p has picked and which refuses streams. The balancer may
-// have released it already, with the update that says so still on its way.
+// drop stops using conn, which p has picked and which takes no more streams. The balancer
+// may have released it already, and the update that says so be on its way.
 func (ch *Channel) drop(p picker, conn *transport.Conn) {
 	ch.mu.Lock()
 	if ch.picker != p {
@@ -221,7 +222,7 @@ func (ch *Channel) drop(p picker, conn *transport.Conn) {
 	told.tell()
 }
 
-// armIdleLocked looks, an idle timeout from now, whether the channel was used.
+// armIdleLocked makes checkIdle run an idle timeout from now.
 func (ch *Channel) armIdleLocked() {
 	if ch.cfg.idleTimeout <= 0 {
 		return
@@ -254,9 +255,9 @@ func (ch *Channel) checkIdle(seen uint64) {
 // isAwakeLocked reports whether there is a connection, or one is wanted.
 func (ch *Channel) isAwakeLocked() bool { return ch.state != Idle && ch.state != Shutdown }
 
-// Ping measures one HTTP/2 round trip on a connection of the channel's. It fails at once
-// if there is none, for it does not connect, and if 16 pings of that connection are
-// unanswered; it fails with ctx's error if ctx ends first, and when the connection ends.
+// Ping measures one HTTP/2 round trip on a connection of the channel. It does not connect:
+// it fails at once if there is no connection, or if 16 pings of it are unanswered. It fails
+// with ctx's error if ctx ends first, and when the connection ends.
 func (ch *Channel) Ping(ctx context.Context) (time.Duration, error) {
 	type answer struct {
 		rtt time.Duration

@@ -7,7 +7,7 @@ import (
 )
 
 // ClientStreamCall is a call with many requests and one response. Its methods
-// are for one goroutine, but for Close, Header and Peer.
+// are for one goroutine, except Close, Header and Peer.
 type ClientStreamCall[Req, Res any] struct{ stream }
 
 // ClientStream starts a call of a method with many requests and one response.
@@ -24,11 +24,11 @@ func ClientStream[Req, Res any](
 // Send sends one message; req may be reused when it returns. It waits while
 // more than 64 KiB are buffered because the server does not take them. The error is
 // io.EOF if the call has ended, and then CloseAndRecv says how, or if CloseAndRecv was
-// called before. A message that cannot be marshalled, and a Send while another goroutine
-// is in one, are INTERNAL errors of this Send; the call goes on.
+// called before. It is INTERNAL, and the call goes on, if the message cannot be marshalled
+// or another goroutine is in Send.
 func (s *ClientStreamCall[Req, Res]) Send(req *Req) error { return s.sendValue(req, 0) }
 
-// SendWith is Send with flags, NoCompress above all.
+// SendWith is Send with flags, such as NoCompress.
 func (s *ClientStreamCall[Req, Res]) SendWith(req *Req, flags call.Flags) error {
 	return s.sendValue(req, flags)
 }
@@ -40,8 +40,8 @@ func (s *ClientStreamCall[Req, Res]) SendBuffer(b *call.Buffer, flags ...call.Fl
 	return s.sendBuffer(b, flags)
 }
 
-// CloseAndRecv ends the requests and waits for the response. A second one returns
-// io.EOF, or the call's error.
+// CloseAndRecv ends the requests and waits for the response. The error is the call's
+// *cqrpc.Error. A second call returns io.EOF, or the call's error.
 func (s *ClientStreamCall[Req, Res]) CloseAndRecv() (*Res, error) {
 	if err := s.closeSend(); err != nil {
 		return nil, err

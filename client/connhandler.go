@@ -29,8 +29,8 @@ func (h *connHandler) OnReady() { h.result <- nil }
 // OnDrain releases the connection; its streams go on.
 func (h *connHandler) OnDrain(err error) { h.leave(err) }
 
-// OnClosed releases the connection, or fails the attempt. Why it drained, if it did, says more
-// than its end.
+// OnClosed releases the connection, or fails the attempt. If the connection has drained before,
+// the reason for that says more than its end.
 func (h *connHandler) OnClosed(err error) {
 	if err == nil {
 		err = transport.ErrClosed
@@ -46,8 +46,8 @@ func (h *connHandler) OnClosed(err error) {
 	h.sub.conns.remove(h.conn)
 }
 
-// leave gives the connection back. It may come before the connection has been adopted:
-// adopt then looks again.
+// leave gives the connection back. That may be before the connection has been adopted:
+// adopt checks for it.
 func (h *connHandler) leave(err error) {
 	<-h.made
 	h.gone.CompareAndSwap(nil, &err)

@@ -6,8 +6,8 @@ import (
 	"github.com/cqrpc/cqrpc/transport"
 )
 
-// connSet is the connections of a channel from their beginning to their end: also those
-// that take no more streams, of which nobody else knows.
+// connSet is the connections of a channel from their beginning to their end, including
+// those that take no more streams, which nobody else knows.
 type connSet struct {
 	mu    sync.Mutex
 	conns map[*transport.Conn]struct{} // guarded by mu

@@ -12,9 +12,9 @@
 //	        v                           |
 //	   subchannel ---- dial ----> transport.Conn
 //
-// That is a channel with one connection, to the first address of its target that
+// This is a channel with one connection, to the first address of its target that
 // works. With [WithBalancing] or [WithConnections] it has several, and with [WithResolver]
-// it follows what package resolver is told:
+// it follows what a resolver reports:
 //
 //	Channel          ^ READY: these connections, in turn
 //	      | connect  |
@@ -31,7 +31,7 @@
 //	retry                                             which calls are repeated
 //	unary                                             the sync style: calls that are one batch
 //	stream, serverstream, clientstream, bidistream    the sync style: streams
-//	style, report                                     the seam for all other styles; what options report
+//	style, report                                     the seam for all other styles; HeaderTo and the like
 //	balancer, picker                                  the seams between a channel and its connections
 //	subchannel, round, attempt, connhandler           one connection: made, kept, lost, and made again
 //	rotation, lookup, addresses                       several connections; a name's addresses
@@ -40,8 +40,8 @@
 //
 // # One message to many streams
 //
-// What goes out on many streams is encoded once with [call.Encode] and sent with
-// SendBuffer, which every style has, by that name or a similar one.
+// A message that goes out on many streams is encoded once with [call.Encode] and sent
+// with SendBuffer, which every style has, by that name or a similar one.
 //
 // # Concurrency
 //

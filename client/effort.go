@@ -3,7 +3,7 @@ package client
 import "context"
 
 // effort is a goroutine that goes on trying, with pauses, until it has succeeded or is given
-// up. Its owner has one at a time; one that is not the owner's any more brings nothing.
+// up. Its owner has one at a time; what one achieves that the owner has replaced is ignored.
 type effort struct{ giveUp context.CancelFunc }
 
 // newEffort starts run, whose context ends when the effort is given up. The owner may hold

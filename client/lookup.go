@@ -17,9 +17,9 @@ import (
 // every client ask for names all the time.
 const lookupInterval = 30 * time.Second
 
-// lookup has a resolver find the addresses of a target, from the first ask until it is
-// stopped. A resolver that returns is called again with back-off while there are no
-// addresses, or when somebody asks: until then there is no goroutine.
+// lookup makes a resolver find the addresses of a target, from the first ask until it is
+// stopped. A resolver that returns is called again: with back-off while there are no
+// addresses, else when somebody asks, and until then there is no goroutine.
 //
 //	resting --ask--> searching: wait, Watch --returned, and there are addresses--> resting
 //	                     ^         | failed
@@ -36,10 +36,10 @@ type lookup struct {
 	// guarded by mu
 	search    *effort         // calls of the resolver, and the waits between them; nil: none
 	watch     *resolver.Watch // the call in progress; nil: none
-	hint      *time.Timer     // until the watch is told that somebody has asked; nil: nobody has
+	hint      *time.Timer     // tells the watch later that somebody has asked; nil: nobody has
 	isGood    bool            // the call in progress has found addresses
 	failures  int             // in a row
-	asked     time.Time       // the resolver, by the latest call or hint; zero: never
+	asked     time.Time       // when the resolver was last called or given a hint; zero: never
 	latest    finding
 	isStopped bool
 }
@@ -49,7 +49,7 @@ type lookup struct {
 type finding struct {
 	seq       uint64
 	addresses []resolver.Address // each once
-	err       error              // why there are none; unless isNone those before it hold
+	err       error              // why there are none; the addresses before hold unless isNone
 	isNone    bool               // it is known that there are none
 }
 
@@ -62,7 +62,7 @@ func newLookup(t target, cfg *config, tell func(*lookup, finding)) *lookup {
 	return l
 }
 
-// named is the resolver of a channel that was given none: what its target says, with DNS.
+// named is the resolver of a channel that was given none: it looks up its target with DNS.
 type named struct {
 	target target
 	cfg    *config
@@ -79,7 +79,7 @@ func (n named) Watch(ctx context.Context, w *resolver.Watch) error {
 	return nil
 }
 
-// ask wants the addresses, or wants to know whether they are still the same, as soon as
+// ask asks for the addresses, or whether they are still the same, as soon as
 // lookupInterval and the back-off allow.
 func (l *lookup) ask() {
 	l.mu.Lock()
@@ -114,7 +114,7 @@ func (l *lookup) giveHint(w *resolver.Watch) {
 	}
 }
 
-// resetBackoff lets what waits look up now.
+// resetBackoff cuts the wait for the next lookup short.
 func (l *lookup) resetBackoff() {
 	l.mu.Lock()
 	l.failures = 0
@@ -164,7 +164,7 @@ func (l *lookup) run(ctx context.Context, _ *effort) {
 	hasExited = false
 }
 
-// untilNext is how long to wait, from the start of the latest.
+// untilNext is how long to wait before the next call of the resolver.
 func (l *lookup) untilNext() time.Duration {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -234,7 +234,7 @@ func (l *lookup) report(w *resolver.Watch, found []resolver.Address, err error) 
 	l.tell(f)
 }
 
-// once has each address once, and says each network.
+// once returns each address once, with its network filled in.
 func once(found []resolver.Address) []resolver.Address {
 	all := make([]resolver.Address, 0, len(found))
 	for _, a := range found {
@@ -248,8 +248,8 @@ func once(found []resolver.Address) []resolver.Address {
 	return all
 }
 
-// conclude follows a call of the resolver that has ended with err. It reports whether that
-// is all until somebody asks, which may have been during the call.
+// conclude handles the end, with err, of a call of the resolver. It reports whether that is
+// all until somebody asks; somebody may have asked during the call.
 func (l *lookup) conclude(ctx context.Context, err error) (isAll bool) {
 	if ctx.Err() != nil {
 		return true
@@ -267,7 +267,7 @@ func (l *lookup) conclude(ctx context.Context, err error) (isAll bool) {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.isGood && time.Since(l.asked) > lookupInterval { // it is not in vain to try
+	if l.isGood && time.Since(l.asked) > lookupInterval { // it worked, for a while
 		l.failures = 0
 	}
 	isAsked := l.hint != nil

@@ -14,8 +14,8 @@ import (
 // come out of q. It never fails: what is wrong shows in the call's status. The
 // call takes effect, and the channel connects if need be, when
 // SendInitialMetadata is started. WithMetadata, HeaderTo, TrailerTo and PeerTo
-// do not apply: batches say these. Filters run inside NewCall, with a context that
-// never ends. The end of the context that they return ends the call.
+// have no effect: use operations of batches. Filters run inside NewCall, with a context
+// that never ends; if the context that they return ends, so does the call.
 func (ch *Channel) NewCall(q cq.Completer, method string, opts ...CallOption) *call.Call {
 	cfg := ch.callConfig(method, opts)
 	cfg.Completer = q
@@ -33,7 +33,7 @@ func (ch *Channel) newCall(cfg *callConfig) *call.Call {
 	return c
 }
 
-// pieces are a call and the stream of its first attempt, in one piece.
+// pieces are a call and the stream of its first attempt, in one allocation.
 type pieces struct {
 	call   call.ClientCall
 	stream transport.Stream
@@ -72,7 +72,7 @@ func (ch *Channel) callConfig(method string, opts []CallOption) callConfig {
 	return cfg
 }
 
-// configured is cfg with options. What an option changes is the result's alone.
+// configured is cfg with options applied. The options do not change cfg.
 func configured(cfg callConfig, opts []CallOption) callConfig {
 	c := configs.Get().(*callConfig)
 	*c = cfg
@@ -86,7 +86,7 @@ func configured(cfg callConfig, opts []CallOption) callConfig {
 	return cfg
 }
 
-// configs are for configured: one on the stack would not stay there.
+// configs are for configured: options would make one on the stack escape.
 var configs = sync.Pool{New: func() any { return new(callConfig) }}
 
 // RegisteredMethod is a method and authority that a channel was told of in

@@ -2,8 +2,8 @@ package client
 
 import "github.com/cqrpc/cqrpc/call"
 
-// opener is a Channel as its calls see it. What only the engine may call is
-// thereby no method of Channel.
+// opener is a Channel as its calls see it. It keeps methods that only the engine
+// may call out of Channel.
 type opener Channel
 
 var _ call.Opener = (*opener)(nil)
@@ -31,7 +31,7 @@ func (o *opener) Open(c *call.Call) {
 			return
 		}
 		ch.drop(picker, conn)
-		ch.balancer.release(conn, err) // it will report so itself, a little later
+		ch.balancer.release(conn, err) // the connection will do so itself, a little later
 	}
 }
 

@@ -31,7 +31,7 @@ type config struct {
 	insecure    bool
 	secure      func(ctx context.Context, nc net.Conn, serverName string) (net.Conn, error) // nil without TLS
 	dial        func(ctx context.Context, network, address string) (net.Conn, error)
-	resolve     ipLookup          // nil with WithDialer, which takes names
+	resolve     ipLookup          // nil with WithDialer, which is given names
 	resolver    resolver.Resolver // nil: the target says which addresses there are
 	authority   string
 	userAgent   string
@@ -144,11 +144,11 @@ func withServerName(cfg *tls.Config, name string) *tls.Config {
 	return cfg
 }
 
-// WithDialer replaces net.Dialer for making connections; network is "tcp" or
-// "unix", address what the target names: the dialer resolves names, and chooses among
-// their addresses; with WithResolver it is one that the resolver has reported. It runs on
-// a goroutine of the channel's and must obey ctx. The Dial of a server.Server is one, for a
-// server in the same process.
+// WithDialer replaces net.Dialer for making connections. network is "tcp" or "unix", and
+// address what the target names, so it is dial that resolves names and chooses among their
+// addresses; with WithResolver, address is one that the resolver has reported. dial runs on
+// a goroutine of the channel and must obey ctx. For a server in the same process use the
+// Dial of its server.Server.
 func WithDialer(dial func(ctx context.Context, network, address string) (net.Conn, error)) Option {
 	return optionFunc(func(c *config) { c.dial = dial })
 }
@@ -167,8 +167,8 @@ func WithUserAgent(product string) Option {
 }
 
 // WithTransport sets windows, limits, keepalive and time-outs of connections.
-// Its Keepalive yields to that of WithKeepalive, its Logger defaults to that of
-// WithLogger. Default: the zero Config.
+// WithKeepalive overrides its Keepalive; its Logger defaults to that of WithLogger.
+// Default: the zero Config.
 func WithTransport(t transport.Config) Option {
 	return optionFunc(func(c *config) { c.transport = t })
 }
@@ -185,46 +185,45 @@ func WithKeepalive(k transport.Keepalive) Option {
 // gRPC connection-backoff.md, see Backoff.
 func WithBackoff(b Backoff) Option { return optionFunc(func(c *config) { c.backoff = b }) }
 
-// WithIdleTimeout closes the channel's connections after so long without a call, or stops
-// trying to make them. Default and zero: 30 min; negative: never.
+// WithIdleTimeout closes the channel's connections, or stops trying to make them, when there
+// was no call for d. Default and zero: 30 min; negative: never.
 func WithIdleTimeout(d time.Duration) Option {
 	return optionFunc(func(c *config) { c.idleTimeout = d })
 }
 
-// WithResolver has r find the addresses of the target, and follow them, whatever the target
-// looks like: see package [resolver]. The authority is the target's [resolver.Name], encoded as
-// gRPC's is (naming.md); servers behind TLS must prove that name, or WithAuthority's. Default:
-// the system's DNS, for targets that name a host.
+// WithResolver makes r find the addresses of the target, and follow their changes, whatever the
+// target looks like: see package [resolver]. The authority is the target's [resolver.Name],
+// percent-encoded (gRPC naming.md); servers behind TLS must prove that name, or WithAuthority's.
+// Default: the system's DNS, for targets that name a host.
 //
-// With PickFirst all calls go to the first address that works. When it is no longer among
-// those that are reported, its connection takes no more calls and another is made. With a
-// resolver the channel connects again without a call when it has lost its connection, and is
-// idle only after the idle timeout, which ends the watch.
+// With PickFirst all calls go to the first address that works. When that is no longer among those
+// reported, its connection takes no more calls and another is made. With a resolver the channel
+// connects again without a call when it has lost its connection, and is idle only after the idle
+// timeout, which ends the watch.
 func WithResolver(r resolver.Resolver) Option {
 	return optionFunc(func(c *config) { c.resolver = r })
 }
 
-// WithBalancing says which addresses of the target's name are connected to, and which
+// WithBalancing says which addresses of the target's name the channel connects to, and which
 // connection a call takes. Default: PickFirst.
 //
 // With RoundRobin the channel is Ready if it has a connection, Connecting while none is
 // ready and one is being made for the first time or after a loss, else TransientFailure, with
 // an error that tells of each address (gRPC load-balancing.md). A lost connection is made anew
-// at once, or after the back-off, which each address has for itself. Then, and when an address
-// fails, the name is resolved again, not more often than every 30 s: new addresses are
-// connected to, connections to those that are gone are drained, so that calls on them go on.
-// If the name can no longer be resolved its addresses stay as they were. The first call takes
-// an address by chance, the next ones follow in the resolver's order.
+// at once, or after the back-off, which each address has for itself. When a connection is lost
+// or fails, the name is resolved again, at most every 30 s: the channel connects to new
+// addresses, and drains connections to those that are gone, so that calls on them go on. If the
+// name can no longer be resolved, its addresses stay as they were. The first call takes a random
+// address, the next ones follow in the resolver's order.
 //
-// Where the dialer resolves, with WithDialer and without WithResolver, and for passthrough
-// targets, there is but one address.
+// There is only one address where the dialer resolves (WithDialer without WithResolver), and for
+// passthrough targets.
 func WithBalancing(b Balancing) Option { return optionFunc(func(c *config) { c.balancing = b }) }
 
-// WithConnections has the channel make n connections, with RoundRobin to each address, on
-// which calls take turns: for servers that take few streams on one, where calls beyond those
-// wait, and for more than the one reader of a connection can do. They are made at the same
-// time and kept: one that is lost is made anew though no call needs it. Default 1,
-// as n < 1; there is no upper limit.
+// WithConnections makes the channel keep n connections, with RoundRobin n to each address, on
+// which calls take turns: for servers that take few streams on one connection, and for more work
+// than the one reader of a connection can do. They are made at the same time, and one that is
+// lost is made anew even if no call needs it. Default, and for n < 1: 1; there is no upper limit.
 func WithConnections(n int) Option { return optionFunc(func(c *config) { c.connections = n }) }
 
 // WithCompressors sets the message encodings accepted and available for
@@ -237,12 +236,12 @@ func WithCompressors(s *codec.Compressors) Option {
 // Default: protobuf.
 func WithCodec(k codec.Codec) Option { return optionFunc(func(c *config) { c.codec = k }) }
 
-// WithLogger sets where connection events are reported: made and lost at Info,
-// failed rounds of attempts and lookups at Warn; and panics of filters and resolvers, at
-// Error. No metadata is logged. Default: nowhere, but for panics, which go to [slog.Default].
+// WithLogger sets where events are reported: connections made and lost at Info, failed
+// rounds of attempts and lookups at Warn, panics of filters and resolvers at Error. No
+// metadata is logged. Default: nowhere, except panics, which go to [slog.Default].
 func WithLogger(l *slog.Logger) Option { return optionFunc(func(c *config) { c.logger = l }) }
 
-// WithFilter has every call of the channel pass through filters, after those of
+// WithFilter makes every call of the channel pass through filters, after those of
 // earlier options: see [call.Filter] for what they see, in which order and where.
 // Default: none, which costs a call nothing.
 func WithFilter(filters ...call.Filter) Option {

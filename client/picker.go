@@ -14,7 +14,7 @@ import (
 type picker interface {
 	// pick returns a connection of the balancer's, and who is at its other end.
 	pick(pickInfo) (*transport.Conn, *call.Peer)
-	// without is what picks among the other connections, nil if there are none.
+	// without returns a picker of the other connections, nil if there are none.
 	without(conn *transport.Conn) picker
 	// streams is how many streams are open on all of them.
 	streams() int
@@ -49,7 +49,7 @@ func (p onlyOne) without(conn *transport.Conn) picker {
 // inTurn picks one connection after the other.
 type inTurn struct {
 	conns []onlyOne      // at least one
-	turn  *atomic.Uint64 // goes on when the picker is replaced, so that none is preferred
+	turn  *atomic.Uint64 // kept when the picker is replaced, so that no connection is preferred
 }
 
 func (p *inTurn) pick(info pickInfo) (*transport.Conn, *call.Peer) {

@@ -5,12 +5,12 @@ import (
 	"time"
 )
 
-// minKeepalive is the least time between a client's keepalive PINGs (gRFC A8).
-// Doubling a lesser value would change nothing.
+// minKeepalive is the least time between a client's keepalive PINGs (gRFC A8): the
+// transport would raise a smaller one, and doubling that would change nothing.
 const minKeepalive = 10 * time.Second
 
-// pingPace is the keepalive time of connections that a channel makes from now on. It grows
-// when a server asks for fewer pings; the others are asked less often, too.
+// pingPace is the keepalive time of connections that a channel makes from now on. When one
+// server asks for fewer pings it grows for all servers of the channel.
 type pingPace struct{ nanos atomic.Int64 }
 
 func newPingPace(every time.Duration) *pingPace {
@@ -24,8 +24,8 @@ func newPingPace(every time.Duration) *pingPace {
 
 func (p *pingPace) get() time.Duration { return time.Duration(p.nanos.Load()) }
 
-// slowDown makes it half as often as a connection did that was thrown out (gRFC A8). Several that
-// pinged alike slow it down once.
+// slowDown makes it twice the keepalive time of a connection that was closed for too many pings
+// (gRFC A8). Several connections with the same keepalive time double it once.
 func (p *pingPace) slowDown(did time.Duration) {
 	for {
 		now := p.nanos.Load()

@@ -8,11 +8,11 @@ import (
 	"github.com/cqrpc/cqrpc/call"
 )
 
-// WithRetry has calls of methods sent again when they fail, as policy says (gRFC A6): of
-// "/pkg.Service/Method", of all methods of a service with "/pkg.Service/", or of all that the
-// channel calls if none is named. What names a method best counts, the later option of two
-// that name it alike, and the zero policy is none. A policy that is not valid is an error of
-// NewChannel. Default: calls are repeated only if the server provably did not act on them.
+// WithRetry sets the policy by which calls of methods are sent again when they fail (gRFC A6).
+// A method is "/pkg.Service/Method", or "/pkg.Service/" for all methods of a service; without
+// methods the policy is for all that the channel calls. The most specific name wins, of the same
+// name the later option; the zero policy is none. If a policy or a name is not valid NewChannel
+// returns an error. Default: a call is repeated only if the server provably did not act on it.
 func WithRetry(policy call.RetryPolicy, methods ...string) Option {
 	p := kept(policy)
 	return optionFunc(func(c *config) {
@@ -28,15 +28,15 @@ func WithRetry(policy call.RetryPolicy, methods ...string) Option {
 	})
 }
 
-// WithRetryThrottling keeps calls from being repeated while many of the channel's fail, see
-// [call.RetryThrottling]. Default and zero: they are, whatever fails.
+// WithRetryThrottling keeps calls from being repeated while many calls of the channel fail, see
+// [call.RetryThrottling]. Default and zero: no throttling.
 func WithRetryThrottling(t call.RetryThrottling) Option {
 	return optionFunc(func(c *config) { c.throttling = t })
 }
 
-// WithCallRetry is the call's own policy in place of that of WithRetry; the zero policy is none.
-// One that is not valid ends the call with INTERNAL. As a default of the channel it yields to
-// WithRetry.
+// WithCallRetry sets the call's own policy in place of that of WithRetry; the zero policy is none.
+// A policy that is not valid ends the call with INTERNAL. In [WithDefaultCallOptions] it is for
+// calls that no WithRetry is for.
 func WithCallRetry(policy call.RetryPolicy) CallOption {
 	p := kept(policy)
 	return callOptionFunc(func(c *callConfig) { c.Retry = p })
@@ -56,7 +56,7 @@ func kept(p call.RetryPolicy) *call.RetryPolicy {
 // "" for all others.
 type retries map[string]*call.RetryPolicy
 
-// of returns the policy of a method, other if none is said.
+// of returns the policy of a method, other if there is none.
 func (r retries) of(method string, other *call.RetryPolicy) *call.RetryPolicy {
 	if p, ok := r[method]; ok {
 		return p

@@ -12,15 +12,15 @@ import (
 )
 
 // rotation keeps several connections, on which calls take turns: to each address of its
-// target with round_robin (gRPC load-balancing.md), else to the target as a whole. It follows
-// a resolver, and then keeps one connection, too.
+// target with round_robin (gRPC load-balancing.md), else to the target as a whole. It also
+// keeps the one connection of a channel that has a resolver to follow.
 //
 //	lookup --addresses--> rotation
 //	                       |  |  |
 //	                    members, each with a
 //	            subchannel to one address, or to any
 //
-// While it is awake a connection that is lost is made anew at once, or after the
+// While the rotation is awake, a lost connection is made anew at once, or after the
 // back-off of its subchannel.
 type rotation struct {
 	// immutable
@@ -28,7 +28,7 @@ type rotation struct {
 
 	target  target
 	watcher func(update)   // called with no lock held
-	turn    *atomic.Uint64 // of all its pickers
+	turn    *atomic.Uint64 // shared by all its pickers
 
 	mu sync.Mutex
 	// guarded by mu
@@ -68,13 +68,13 @@ type member struct {
 
 	// guarded by rotation.mu
 	addresses []resolver.Address // with round_robin one; nil: sub finds them
-	latest    update             // of sub; Connecting where that is Idle, and before there is one
+	latest    update             // of sub, with Connecting for Idle; Connecting before the first one
 	isGone    bool
 }
 
 func newRotation(t target, all commons, watcher func(update)) *rotation {
 	r := &rotation{commons: all, target: t, watcher: watcher, turn: new(atomic.Uint64)}
-	r.turn.Store(uint64(rand.Uint32())) // clients that start together shall not all begin with the same server
+	r.turn.Store(uint64(rand.Uint32())) // clients that start together must not all begin with the same server
 	return r
 }
 
@@ -96,8 +96,8 @@ func (r *rotation) connect() {
 	c.carryOut()
 }
 
-// ask has the addresses looked up: at first, and when they may have changed. Where
-// there is no lookup each subchannel does so for itself.
+// ask starts a lookup of the addresses: the first, and when they may have changed. Without
+// a lookup each subchannel finds its addresses itself.
 func (r *rotation) ask() {
 	r.mu.Lock()
 	l := r.lookup
@@ -107,8 +107,8 @@ func (r *rotation) ask() {
 	}
 }
 
-// onFinding changes to the addresses that l has found. If only the latest are not known
-// those before them must do.
+// onFinding changes to the addresses that l has found. If the latest lookup has failed, the
+// addresses before stay.
 func (r *rotation) onFinding(l *lookup, f finding) {
 	r.mu.Lock()
 	if r.lookup != l || f.seq <= r.found {
@@ -131,7 +131,7 @@ func (r *rotation) onFinding(l *lookup, f finding) {
 	c.carryOut()
 }
 
-// placesLocked are what there are to be members for: each address with round_robin, else all.
+// placesLocked are what members are for: one address each with round_robin, else all.
 func (r *rotation) placesLocked() [][]resolver.Address {
 	switch {
 	case len(r.addresses) == 0:
@@ -142,7 +142,7 @@ func (r *rotation) placesLocked() [][]resolver.Address {
 	return slices.Collect(slices.Chunk(r.addresses, 1))
 }
 
-// changes are which members are to connect, to move, to leave, by which finding.
+// changes are the members that are to connect, to move or to leave, because of a finding.
 type changes struct {
 	fresh, moved, gone []*member
 	places             []resolver.Address // where to move
@@ -189,8 +189,8 @@ func (r *rotation) settleLocked(places [][]resolver.Address) changes {
 	return c
 }
 
-// memberLocked is the i-th member for a place, or nil. With pick_first there is one place,
-// wherever it is.
+// memberLocked is the i-th member for a place, or nil. With pick_first there is only one
+// place, whatever its addresses are.
 func (r *rotation) memberLocked(place []resolver.Address, i int) *member {
 	for _, m := range r.members {
 		if r.cfg.balancing == PickFirst || slices.Equal(m.addresses, place) {
@@ -260,7 +260,7 @@ func (r *rotation) aggregateLocked() update {
 	return u
 }
 
-// failureLocked tells of each address. Its connections fail alike: the first is enough.
+// failureLocked tells of each address. All connections to one fail alike: the first is enough.
 func (r *rotation) failureLocked() error {
 	if len(r.members) == 0 {
 		return r.obstacle
@@ -276,7 +276,7 @@ func (r *rotation) failureLocked() error {
 	return r.target.failure(addresses, errs)
 }
 
-// resetBackoff lets all that waits start now.
+// resetBackoff cuts the back-offs of the lookup and all members short.
 func (r *rotation) resetBackoff() {
 	r.mu.Lock()
 	l, members := r.lookup, slices.Clone(r.members)
@@ -289,7 +289,7 @@ func (r *rotation) resetBackoff() {
 	}
 }
 
-// release passes the connection on to the subchannel whose it is.
+// release passes on to the subchannel that the connection belongs to.
 func (r *rotation) release(conn *transport.Conn, cause error) {
 	r.mu.Lock()
 	var sub *subchannel
@@ -324,8 +324,8 @@ func (r *rotation) close() {
 	}
 }
 
-// leave ends what there is while awake: lookups, and the members, for the caller to end. It
-// also returns what is to be told, if anything has ended.
+// leave ends what there is only while awake: the lookup, and the members, which the caller has
+// to end. u is what to tell the channel; its seq is 0 if nothing has changed.
 func (r *rotation) leave(next rotationState) (gone []*member, u update) {
 	r.mu.Lock()
 	if !r.state.to(next) {

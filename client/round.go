@@ -91,7 +91,7 @@ func (r *round) failure() error {
 	return r.attempts[0].sub.target.failure(addresses, r.errs)
 }
 
-// failure is one error of many: errs[i] is why addresses[i] of t was not connected.
+// failure makes one error of many: errs[i] is why addresses[i] of t was not connected.
 func (t *target) failure(addresses []string, errs []error) error {
 	if len(errs) == 1 {
 		return errs[0]

@@ -8,7 +8,7 @@ import (
 )
 
 // ServerStreamCall is a call with one request and many responses. Its methods
-// are for one goroutine, but for Close, Header and Peer.
+// are for one goroutine, except Close, Header and Peer.
 type ServerStreamCall[Res any] struct{ stream }
 
 // ServerStream starts a call of a method with one request and many responses.
@@ -27,8 +27,8 @@ func ServerStream[Req, Res any](
 // call ended OK, else the call's *cqrpc.Error.
 func (s *ServerStreamCall[Res]) Recv() (*Res, error) { return recv[Res](&s.stream) }
 
-// RecvInto is Recv into a message of the caller's, whose contents it replaces:
-// a loop needs but one, and with codec.ProtoReusing its memory is used again.
+// RecvInto is Recv into a message of the caller's, whose contents it replaces: a
+// loop needs only one, and with codec.ProtoReusing its memory is used again.
 func (s *ServerStreamCall[Res]) RecvInto(res *Res) error { return s.recvValue(res) }
 
 // All yields the messages until the end; an error, if any, comes last. Leaving

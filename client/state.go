@@ -25,7 +25,7 @@ const (
 	Idle State = iota
 	// Connecting: the first round of attempts is being made; calls wait.
 	Connecting
-	// Ready: connected, once at least.
+	// Ready: at least one connection is there.
 	Ready
 	// TransientFailure: the last round failed, at every address. Another follows
 	// after a back-off; meanwhile calls fail unless they wait for ready.

@@ -20,7 +20,7 @@ type stream struct {
 	report report
 	pieces pieces
 
-	// atomic: a direction is in use; a second user is told so
+	// atomic: a goroutine is using the direction; a second one gets an error
 	isSending, isReceiving atomic.Bool
 
 	send cq.Waiter // sending goroutine
@@ -38,8 +38,8 @@ type stream struct {
 	err        error // how the call ended; valid after finishOnce
 }
 
-// errSending and errReceiving are mistakes in the program: of two goroutines
-// that send, or receive, at the same time one would get the other's result.
+// errSending and errReceiving are mistakes in the program: if two goroutines
+// sent, or received, at the same time, one would get the other's result.
 var (
 	errSending   = cqrpc.Errorf(cqrpc.CodeInternal, "another goroutine is sending on this stream")
 	errReceiving = cqrpc.Errorf(cqrpc.CodeInternal, "another goroutine is receiving on this stream")
@@ -85,8 +85,7 @@ func (s *stream) sendValue(v any, flags call.Flags) error {
 	return err
 }
 
-// sendBuffer is sendValue of a message that was encoded before. b is the call's or
-// freed.
+// sendBuffer is sendValue of a message that was encoded before. It takes b, on error too.
 func (s *stream) sendBuffer(b *call.Buffer, flags []call.Flags) error {
 	isTaken := false
 	defer func() {

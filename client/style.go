@@ -13,7 +13,7 @@ import (
 // Applications do not need it.
 type Prepared struct {
 	Call *call.Call
-	// Metadata is what the call's options say to send.
+	// Metadata is what to send: that of the call's options, after the filters.
 	Metadata cqrpc.Metadata
 
 	report report
@@ -22,9 +22,9 @@ type Prepared struct {
 
 // Prepare makes a call as NewCall does, in p, which is zero and must not be
 // copied. Its batches complete on to. The channel's filters run inside, on the
-// caller's goroutine. The end of ctx ends the call, and so does ctx's deadline. If ctx has
-// ended, or a filter refuses, so has the call that is made. hasOneResponse is true of the
-// shapes Unary and ClientStream.
+// caller's goroutine. The call ends when ctx does, or with ctx's deadline. If ctx has
+// ended, or a filter refuses, the call that is made has ended. hasOneResponse is true for
+// the shapes Unary and ClientStream.
 func (ch *Channel) Prepare(
 	ctx context.Context, p *Prepared, to cq.Completer, method string, hasOneResponse bool, opts ...CallOption,
 ) {

@@ -14,9 +14,9 @@ import (
 	"github.com/cqrpc/cqrpc/transport"
 )
 
-// subchannel makes and keeps one connection to a target, at the first of its
-// addresses that can be connected, with back-off. It is given the addresses, or finds
-// them anew for every round. It knows nothing of calls. By itself it is the balancer of a channel
+// subchannel makes and keeps one connection, to the first address of its target that
+// can be connected, with back-off. It is given the addresses, or finds them anew for
+// every round. It knows nothing of calls. On its own it is the balancer of a channel
 // with one connection.
 type subchannel struct {
 	// immutable
@@ -29,7 +29,7 @@ type subchannel struct {
 	mu sync.Mutex
 	// guarded by mu
 	given     []resolver.Address // what to connect to; nil: what target says
-	givenSeq  uint64             // of the finding that has given it, if given has changed
+	givenSeq  uint64             // of the finding that changed given last; 0: none has
 	dialing   *effort            // rounds, and the back-off between them; nil: none
 	conn      *transport.Conn    // ready, and not yet lost or drained
 	at        resolver.Address   // of conn
@@ -53,7 +53,7 @@ func (s *subchannel) updateLocked(u update) update {
 }
 
 // connect starts rounds unless one is in progress or a connection exists.
-// One that comes too soon after the last one waits for the back-off.
+// A round that comes too soon after the last one waits for the back-off.
 func (s *subchannel) connect() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -82,7 +82,7 @@ func (s *subchannel) run(ctx context.Context, d *effort) {
 	}
 }
 
-// fail tells that a round has failed. It reports whether there shall be another.
+// fail reports a failed round. It returns whether there is to be another.
 func (s *subchannel) fail(d *effort, err error) bool {
 	s.mu.Lock()
 	if s.dialing != d {
@@ -104,7 +104,7 @@ func (s *subchannel) untilNext() time.Duration {
 	return time.Until(s.started.Add(s.cfg.backoff.delay(s.failures, rand.Float64())))
 }
 
-// try makes one round of attempts, at every address of the target as long as all fail. On
+// try makes one round of attempts, at one address after the other until one works. On
 // success a connection has been adopted.
 func (s *subchannel) try(ctx context.Context, d *effort) error {
 	s.mu.Lock()
@@ -177,11 +177,11 @@ func (s *subchannel) adopt(d *effort, h *connHandler) {
 	}
 }
 
-// release forgets a connection that takes no more streams. One that outlived
-// the initial back-off proves the address good and ends the count of failures;
-// one that was lost at once adds to it, so that a server which accepts and
-// hangs up is not called in a loop. The second such in a row is reported as the
-// failure it is: calls must not wait from one to the next without end.
+// release forgets a connection that takes no more streams. If it outlived the
+// initial back-off the address is good, and failures are counted anew. The first
+// that is lost sooner is bad luck, such as a server that restarts. A second in a
+// row is a failure: a server that accepts and hangs up must not be called in a
+// loop, nor make calls wait for ever.
 func (s *subchannel) release(conn *transport.Conn, cause error) {
 	s.mu.Lock()
 	if s.conn != conn {
@@ -189,8 +189,6 @@ func (s *subchannel) release(conn *transport.Conn, cause error) {
 		return
 	}
 	s.conn = nil
-	// The first that is lost young is bad luck, such as a server that restarts. One that
-	// takes connections and drops them is a failure: calls would dial in a loop.
 	isOurs := errors.Is(cause, errIdle) || errors.Is(cause, errMoved)
 	isYoung := time.Since(s.started) < s.cfg.backoff.Initial && !isOurs
 	if !isYoung || !s.wasYoung {
@@ -217,7 +215,7 @@ func isTooManyPings(err error) bool {
 	return errors.As(err, &g) && g.Code == frame.EnhanceYourCalm && g.Debug == "too_many_pings"
 }
 
-// errMoved is why a connection is given up whose address is not the target's any more.
+// errMoved is why a connection is given up when its address is no longer the target's.
 var errMoved = errors.New("the address is no longer one of the target's")
 
 // move changes what to connect to, by the finding seq, unless a later one has. A connection

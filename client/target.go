@@ -46,7 +46,7 @@ func parseTarget(text string) (target, error) {
 	return hostTarget(text, text)
 }
 
-// foreignTarget is a target for a resolver of the user's, whatever its scheme.
+// foreignTarget is a target for the user's own resolver, whatever its scheme.
 func foreignTarget(text string) (target, error) {
 	name := resolver.Name(text)
 	if name == "" {
@@ -55,7 +55,7 @@ func foreignTarget(text string) (target, error) {
 	return target{text: text, address: text, authority: encodeAuthority(name)}, nil
 }
 
-// encodeAuthority has a name as it may stand in an authority (RFC 3986 section 3.2), like
+// encodeAuthority percent-encodes a name for use in an authority (RFC 3986 section 3.2):
 // "a%2Fb" for "a/b".
 func encodeAuthority(name string) string {
 	var b strings.Builder

@@ -22,16 +22,16 @@ func Unary[Req, Res any](
 	return res, nil
 }
 
-// Invoke is Unary of a method by its name, "/pkg.Service/Method", for callers who know
-// the types of its messages when they run and not when they are compiled: adapters of
-// code that others generate. req and res are what the call's codec takes, pointers with
-// protobuf; the contents of res are replaced, and after an error they may be anything.
+// Invoke is Unary of a method by its name, "/pkg.Service/Method", for callers that learn
+// the types of its messages only when they run: adapters of code that others generate. req
+// and res are what the call's codec takes, pointers with protobuf; the contents of res are
+// replaced, and after an error they may be anything.
 func Invoke(ctx context.Context, ch *Channel, method string, req, res any, opts ...CallOption) error {
 	return new(unaryCall).run(ctx, ch, ch.callConfig(method, opts), req, res)
 }
 
-// unaryCall is the memory of one Unary that others may still refer to when it has returned. It is
-// one allocation, and most of what a call leaves to the collector.
+// unaryCall is the memory of one Unary call. Others may still refer to it when Unary has returned,
+// so it is left to the collector, in one allocation.
 type unaryCall struct {
 	pieces pieces
 	waiter cq.Waiter

@@ -12,8 +12,8 @@ type waitList struct {
 	index map[*call.Call]*list.Element
 }
 
-// waiting is one of them. What it waits for is noted here because asking the
-// call takes its lock, and locks do not nest.
+// waiting is one of them. Whether it waits for ready is noted here because asking
+// the call takes its lock, and locks do not nest.
 type waiting struct {
 	call     *call.Call
 	forReady bool

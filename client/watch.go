@@ -7,7 +7,8 @@ import (
 	"github.com/cqrpc/cqrpc/cq"
 )
 
-// watchList is who wants to know when the state differs from the one they saw.
+// watchList is the watchers of a channel's state. Each is told once, when the state
+// differs from the one that it has seen.
 type watchList struct{ watchers []*watcher }
 
 type watcher struct {
@@ -125,7 +126,7 @@ func (ch *Channel) expire(w *watcher) {
 }
 
 // AwaitReady connects and waits until the channel is ready. If ctx ends first the error is
-// ctx's, or wraps that and the reason why the last attempt to connect failed. It is
+// ctx's, together with the reason why the last attempt to connect failed, if one has. It is
 // ErrChannelClosed if the channel is closed.
 func (ch *Channel) AwaitReady(ctx context.Context) error {
 	for {

@@ -201,7 +201,7 @@ func WithErrorMapper(f func(err error) error) Option {
 	return option(func(c *config) { c.errorMapper = f })
 }
 
-// WithFilter has every call that reaches the application pass through filters,
+// WithFilter makes every call that reaches the application pass through filters,
 // after those of earlier options: see [call.Filter] for what they see, in which
 // order and where. [Incoming], [SetHeader] and [SetTrailer] work on the context that
 // a filter is given; at batch level what filters set goes out with refusals only.
