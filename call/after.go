@@ -7,24 +7,24 @@ import (
 	"github.com/cqrpc/cqrpc/frame"
 )
 
-// after is what was found out under mu and is left to be done without it.
+// after is what was decided under mu and has to be done without it.
 type after struct {
 	stream   Stream
 	out      frame.Outgoing
 	handing  bool          // out is handed over, see sendSide
 	trailers *cqrpc.Status // server: end the response with this
 	bare     bool          // as Trailers-Only
-	reset    bool
+	reset    bool          // the stream, with code
 	code     frame.ErrCode
-	consume  int
-	open     bool
-	rest     bool
-	pause    time.Duration // how long to
-	forget   bool
+	consume  int  // credit to return to the stream
+	open     bool // ask the opener for a stream
+	rest     bool // tell it that the call rests, for pause
+	pause    time.Duration
+	forget   bool // tell it that the call needs no stream
 	unwatch  func() bool
 	parent   *Call
 	children []*Call
-	ended    *passage // is to be told
+	ended    *passage // to be told the end
 }
 
 // perform does what is left to be done. No lock may be held.

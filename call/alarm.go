@@ -7,25 +7,24 @@ import (
 )
 
 // alarm is a timer that ends calls at their deadlines, one call after the other. Most calls end
-// long before, so the timer is not stopped with each: it rings at the earliest deadline that it was
-// set to, looks whose alarm it is by then, and is set to that call's deadline. So thousands of
-// calls a second set a timer once in each time limit.
+// long before, so the timer is not stopped with each. It rings at the earliest deadline that it was
+// set to, sees which call it belongs to by then, and is set to that call's deadline. So thousands of
+// calls a second with the same time limit set a timer once per time limit, not once per call.
 //
-// set and ring may run at the same time. set stores the call and then looks when the timer rings;
-// ring stores that the timer does not ring any more and then looks for a call. So one of them at
-// least sets the timer. If both do, for different calls, ring may have been the last: it looks
-// again.
+// set and ring may run at the same time. set stores the call and then reads when the timer rings;
+// ring stores that the timer rings no more and then looks for a call. So at least one of them sets
+// the timer. If both do, for different calls, ring may have been the last: it checks again.
 type alarm struct {
 	timer *time.Timer // immutable
 
 	// atomic
-	call  atomic.Pointer[Call] // to be ended; nil: none
-	rings atomic.Int64         // when the timer does, since began, or never
+	call  atomic.Pointer[Call] // the call to end; nil: none
+	rings atomic.Int64         // when the timer rings, in nanoseconds since began, or never
 }
 
 const never = math.MaxInt64
 
-// began is what alarms count from, by the clock that nobody sets.
+// began is what alarms count from, by the monotonic clock.
 var began = time.Now()
 
 func newAlarm() *alarm {
@@ -36,14 +35,14 @@ func newAlarm() *alarm {
 	return a
 }
 
-// set makes a, which is nobody's, that of c: it ends c at its deadline.
+// set gives a, which is idle, to c: it ends c at its deadline.
 func (a *alarm) set(c *Call) {
 	a.call.Store(c)
 	now := time.Now()
 	a.ringBy(now, max(c.clock.deadline.Sub(now), 0))
 }
 
-// ringBy has the timer ring after d, if it does not do so before.
+// ringBy makes the timer ring after d, unless it rings before.
 func (a *alarm) ringBy(now time.Time, d time.Duration) {
 	due := int64(now.Sub(began) + d)
 	if a.rings.Load() <= due {
@@ -74,19 +73,19 @@ func (a *alarm) ring() {
 	}
 }
 
-// maxIdleAlarms is how many alarms a channel or server keeps that are nobody's.
+// maxIdleAlarms is how many idle alarms a channel or server keeps.
 const maxIdleAlarms = 256
 
-// alarms are the alarms of a channel or server that are nobody's, as a stack. There is none
-// for the process, for a timer of one synctest bubble is of no use in another; nor is it a
-// sync.Pool, which would drop what is about to ring. It has no lock, because who takes an
-// alarm or puts one back holds that of a call, and locks do not nest.
+// alarms is the stack of idle alarms of a channel or server. It is not one for the process,
+// because a timer of one synctest bubble is of no use in another; nor a sync.Pool, which would
+// drop alarms that are about to ring. It has no lock, because it is used while the lock of a
+// call is held, and locks do not nest.
 type alarms struct {
 	idle  atomic.Pointer[[maxIdleAlarms]atomic.Pointer[alarm]] // nil: there never was one
 	count atomic.Int32                                         // how many there are, or are about to be
 }
 
-// take returns an alarm that is nobody's. A nil s keeps none.
+// take returns an idle alarm. A nil s keeps none.
 func (s *alarms) take() *alarm {
 	if s == nil {
 		return newAlarm()
@@ -109,7 +108,7 @@ func (s *alarms) take() *alarm {
 	}
 }
 
-// put takes an alarm back, whose call has ended. One too many is stopped.
+// put takes back an alarm whose call has ended. One too many is stopped.
 func (s *alarms) put(a *alarm) {
 	a.call.Store(nil)
 	if s == nil {

@@ -12,10 +12,10 @@ import (
 // the call's completer, once. The order of ops does not matter. ops may be
 // reused when StartBatch returns.
 //
-// An error is a misuse, a *[BatchError] or cq.ErrShutdown, and then nothing was
-// started, no tag will come and the caller keeps its buffers. That the call has
-// failed is no error: its operations complete accordingly. No ops at all
-// complete at once, true, in any state of the call.
+// The error is a *[BatchError] for misuse, or cq.ErrShutdown; then nothing was
+// started, no tag will come and the caller keeps its buffers. A call that has
+// failed is no error: the operations complete accordingly. An empty batch
+// completes at once, true, in any state of the call.
 func (c *Call) StartBatch(ops []Op, tag cq.Tag) error { return c.startBatch(nil, ops, tag) }
 
 // StartBatchOn is StartBatch with the tag coming out of comp.
@@ -182,7 +182,7 @@ type batch struct {
 	tag     cq.Tag
 	value   any
 	got     *bool
-	results *results // where resultOps write to; nil: nowhere
+	results *results // where resultOps write; nil: nowhere
 	set     opSet
 	isValue bool // RecvMessage unmarshals into value; else that is a **Buffer
 	isNext  bool // RecvMessage fails without a message
@@ -196,7 +196,7 @@ type batch struct {
 	passage      *passage // that body goes through; nil: none
 }
 
-// results is where operations that tell of the call as a whole write to. A batch
+// results is where the operations that tell of the call as a whole write. A batch
 // that only waits for a message has none.
 type results struct {
 	initial   *cqrpc.Metadata
@@ -207,7 +207,7 @@ type results struct {
 
 var resultsPool = sync.Pool{New: func() any { return new(results) }}
 
-// resultsOf returns the results, made if need be, to be written to.
+// resultsOf returns the results for writing, made if need be.
 func (b *batch) resultsOf() *results {
 	if b.results == nil {
 		b.results = resultsPool.Get().(*results)

@@ -14,15 +14,14 @@ import (
 //	b.Ref()    adds a reference, for another owner, and returns b
 //	b.Free()   gives a reference up, once; of a nil *Buffer it does nothing
 //
-// Those may be called concurrently, each on behalf of an owner. To use a reference
-// after it was freed or passed on is a mistake, which Free and Ref answer with a
-// panic if they can tell. The other methods are for the library, and for a sole
-// owner.
+// These may be called concurrently, each on behalf of an owner. Using a reference
+// after it was freed or passed on is a mistake; Free and Ref panic if they notice.
+// The other methods are for the library, and for a sole owner.
 //
 // To send one message to many calls, make it with [Encode], pass b.Ref() to each
 // SendMessage, WriteBuffer, StartWriteBuffer or SendBuffer, and Free your own when
 // all were started. A shared buffer must not be changed, and none of these changes
-// it: a call that compresses makes bytes of its own, which [NoCompress] saves.
+// it: a call that compresses makes bytes of its own, unless told not to by [NoCompress].
 type Buffer = mem.Buffer
 
 // NewBuffer returns a buffer over b, which it now owns.
@@ -31,9 +30,9 @@ func NewBuffer(b []byte) *Buffer { return mem.Wrap(b) }
 // CopyBuffer returns a buffer holding a copy of b.
 func CopyBuffer(b []byte) *Buffer { return mem.Copy(b) }
 
-// Encode returns v marshalled by k, once for all calls it will be sent on: any
-// whose [Call.Codec] has k's name, [codec.Proto] if nothing else was said. The
-// caller owns the buffer, and v is free for reuse. The error is k's.
+// Encode returns v marshalled by k, to be sent on any number of calls whose
+// [Call.Codec] has k's name; that is [codec.Proto] by default. The caller owns the
+// buffer, and may reuse v. The error is k's.
 func Encode(k codec.Codec, v any) (*Buffer, error) {
 	b := mem.Get(max(k.Size(v), 0))
 	isEncoded := false

@@ -28,19 +28,19 @@ type Config struct {
 	Propagate Propagation
 	// OneMessage says that the peer's side of the method is not a stream: a
 	// second message ends the call with UNIMPLEMENTED, and so does, on a client,
-	// an OK without any (gRPC statuscodes.md, cardinality violations). A server
-	// therefore receives the message when the client has half-closed.
+	// an OK without any (gRPC statuscodes.md, cardinality violations). On a server
+	// RecvMessage therefore completes only when the client has half-closed.
 	OneMessage bool
-	// Retry, if not nil, has a client's call sent again when it fails; a policy that is
-	// not valid ends it with INTERNAL. It must not change.
+	// Retry, if not nil, is the policy by which a client's call is sent again when it
+	// fails; one that is not valid ends the call with INTERNAL. It must not change.
 	Retry *RetryPolicy
 	// WaitForReady is the default for SendInitialMetadata without WaitForReadySet.
 	WaitForReady bool
-	// Settings is what the call shares with others; nil: NewSettings of nothing.
+	// Settings is what the call shares with others; nil: the defaults of NewSettings.
 	Settings *Settings
-	// Account is charged on a server for messages that nobody has taken; nil: nothing is.
+	// Account is charged on a server for messages that nobody has taken; nil: none is.
 	Account *Account
-	// Room is the Opener's, see [Call.Room].
+	// Room is for the Opener, see [Call.Room].
 	Room any
 
 	passage *passage // of Filter
@@ -71,14 +71,14 @@ type Call struct {
 
 	phase        phase
 	open         openState
-	opened       bool // a stream was bound
+	hadStream    bool // a stream was bound, or, on a server, given
 	closed       bool // Close was called
 	waitForReady bool
 	statusTaken  bool // RecvStatus was harvested: the status is final
 
 	send sendSide
 	recv recvSide
-	end  *verdict // immutable; &undecided while the call runs
+	end  *verdict // what it points to is immutable; &undecided while the call runs
 }
 
 // shared returns the settings, which the call shares with others.
@@ -91,7 +91,7 @@ func (c *Call) shared() *Settings {
 
 func (c *Call) isServer() bool { return c.caller == nil }
 
-// account is who is charged for messages that nobody has taken.
+// account is what is charged for messages that nobody has taken.
 func (c *Call) account() *Account {
 	if c.request == nil || c.request.account == nil {
 		return &noAccount
@@ -214,23 +214,23 @@ func (c *Call) peerLocked() Peer {
 	return *p
 }
 
-// Finished reports whether the call is over: nothing more will be sent, and
-// received is at most what has already arrived.
+// Finished reports whether the call is over: nothing more will be sent, and only
+// messages that have already arrived can still be received.
 func (c *Call) Finished() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.phase == over
 }
 
-// Cancelled reports whether the call is over and ended otherwise than by a
-// status that crossed the wire: what RecvClose tells a server.
+// Cancelled reports whether the call is over and not by a status that crossed the
+// wire: what RecvClose tells a server.
 func (c *Call) Cancelled() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.phase == over && c.end.how != byStatus
 }
 
-// WaitsForReady reports whether the call shall wait for a connection rather
+// WaitsForReady reports whether the call is to wait for a connection rather
 // than fail while there is none. For the Opener, meaningful from Open on.
 func (c *Call) WaitsForReady() bool {
 	c.mu.Lock()
@@ -238,8 +238,8 @@ func (c *Call) WaitsForReady() bool {
 	return c.waitForReady
 }
 
-// Room returns the Room of a client call's Config: where an Opener keeps, for
-// example, the memory of the call's first stream.
+// Room returns the Room of a client call's Config, where an Opener may keep, for
+// example, the memory of the call's first stream; nil on a server.
 func (c *Call) Room() any {
 	if c.caller == nil {
 		return nil
@@ -256,7 +256,7 @@ func (c *Call) Receiver() *Attempt {
 }
 
 // BindCompleter sets where StartBatch completes: a server call gets its queue
-// when it is matched to a request for it. It implies Start.
+// only when it is matched to a request for a call. It implies Start.
 func (c *Call) BindCompleter(q cq.Completer) {
 	c.mu.Lock()
 	c.completer = q
@@ -268,10 +268,10 @@ func (c *Call) BindCompleter(q cq.Completer) {
 // as it is.
 func (c *Call) Cancel() { c.CancelWithStatus(cqrpc.CodeCanceled, "CANCELLED") }
 
-// CancelWithStatus ends the call with a status of the caller's choice. A
-// client's is local: the server sees a cancellation. A server's is sent as
-// trailers if none were sent before and no message stands in their way. CodeOK
-// is replaced by CodeUnknown.
+// CancelWithStatus ends the call with a status of the caller's choice, unless it is
+// over. A client's status is local: the server sees a cancellation. A server's is sent
+// as trailers if none were sent before and no message is still being sent. CodeOK is
+// replaced by CodeUnknown.
 func (c *Call) CancelWithStatus(code cqrpc.Code, msg string) {
 	if code == cqrpc.CodeOK {
 		code = cqrpc.CodeUnknown
@@ -279,10 +279,10 @@ func (c *Call) CancelWithStatus(code cqrpc.Code, msg string) {
 	c.abandon(cqrpc.Status{Code: code, Message: msg}, nil)
 }
 
-// OnEnd tells watcher when the call is over, or at once if it is: Complete is called
-// once, without Begin, and OK says that the call was not cancelled, as RecvClose
-// does. There is one watcher: a second call of OnEnd replaces one that has not been
-// told. For styles.
+// OnEnd tells watcher when the call is over, or at once if it is: its Complete is called
+// once, without Begin, and OK says that the call was not cancelled, as for RecvClose.
+// There is one watcher: a second call of OnEnd replaces one that has not been told. For
+// styles.
 func (c *Call) OnEnd(watcher cq.Completer) {
 	c.mu.Lock()
 	isOver := c.phase == over

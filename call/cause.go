@@ -5,9 +5,9 @@ import (
 	"io"
 )
 
-// causeOf returns err as a cause of a call's end, in which io.EOF is not found. To who receives from a
-// stream that is the good end of the messages (see transport.ErrPeerClosed), and a dialer, a TLS
-// handshake, a codec or a filter may have met the end of something else.
+// causeOf returns err as a cause of a call's end, in which errors.Is does not find io.EOF. To whoever
+// receives from a stream io.EOF is the regular end of the messages (see transport.ErrPeerClosed), but in
+// err it is the end of something that a dialer, a TLS handshake, a codec or a filter was reading.
 func causeOf(err error) error {
 	if errors.Is(err, io.EOF) {
 		return noEnd{err}
@@ -21,7 +21,7 @@ type noEnd struct{ error }
 func (e noEnd) Is(target error) bool { return target != io.EOF && errors.Is(e.error, target) }
 func (e noEnd) As(target any) bool   { return errors.As(e.error, target) }
 
-// joined is errors of which the status's message tells already, in its words and not in theirs.
+// joined is errors that the message of the status already describes, in its own words.
 type joined struct {
 	message string
 	errs    error // of errors.Join

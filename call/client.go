@@ -9,7 +9,7 @@ import (
 	"github.com/cqrpc/cqrpc/frame"
 )
 
-// clientSide is what only a client's call has.
+// clientSide is what only a client call has.
 type clientSide struct {
 	// immutable
 	settings          *Settings
@@ -25,8 +25,8 @@ type clientSide struct {
 	initial cqrpc.Metadata // of the response's headers
 }
 
-// ClientCall is the memory of a client call, for an Opener that makes it in one
-// piece with more; see Init. It must not be copied.
+// ClientCall is the memory of a client call, for an Opener that allocates it together
+// with more; see Init. It must not be copied.
 type ClientCall struct {
 	call Call
 	side clientSide
@@ -92,10 +92,9 @@ func (c *Call) init(cfg *Config) {
 	c.end = &undecided
 }
 
-// Bind answers Open: s is the stream, opened or about to be by the first Send. It reports to what
-// c.Receiver returned when Open was called. p is kept and must not change. If the peer does not
-// accept as much metadata as the call has, the call ends instead: a peer may end the connection
-// over it.
+// Bind answers Open: s is the stream, which is open or is opened by the first Send. It reports to
+// what c.Receiver returned when Open was called. p is kept and must not change. If the call has more
+// metadata than the peer accepts, the call ends instead: the peer might end the connection over it.
 func (c *Call) Bind(s Stream, p *Peer) {
 	var a after
 	var lane cq.Lane
@@ -117,7 +116,7 @@ func (c *Call) Bind(s Stream, p *Peer) {
 		return
 	}
 	c.open.to(bound)
-	c.opened = true
+	c.hadStream = true
 	c.stream, c.caller.peer = s, p
 	c.handOverLocked(&a)
 	c.mu.Unlock()
@@ -125,7 +124,8 @@ func (c *Call) Bind(s Stream, p *Peer) {
 }
 
 // Fail answers Open, or Rest: there is no stream, and st says why. Sends that wait fail
-// and the call ends with st, unless Open was asked and the call's policy has it asked again.
+// and the call ends with st, unless it answers Open and the call's policy allows another
+// attempt.
 func (c *Call) Fail(st cqrpc.Status, cause error) {
 	if st.Code == cqrpc.CodeOK {
 		st = cqrpc.Status{Code: cqrpc.CodeUnknown, Message: "no stream, and no reason given"}

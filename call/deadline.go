@@ -10,7 +10,7 @@ import (
 // clock ends a call that has a deadline.
 type clock struct {
 	deadline time.Time // immutable once others have the call
-	alarm    *alarm    // guarded by Call.mu; nil until armed, and in the end
+	alarm    *alarm    // guarded by Call.mu; nil until armed, and once the call is over
 }
 
 // setDeadline sets the deadline of a new call; zero means none.
@@ -30,7 +30,7 @@ func (c *Call) armLocked() {
 	k.alarm.set(c)
 }
 
-// disarmLocked gives the alarm back, which ends another call next, or is stopped.
+// disarmLocked gives the alarm back, for another call or to be stopped.
 func (c *Call) disarmLocked() {
 	if k := c.clock; k != nil && k.alarm != nil {
 		c.shared().alarms.put(k.alarm)
@@ -43,9 +43,9 @@ func (c *Call) expire() {
 	c.giveUp(cqrpc.Status{Code: cqrpc.CodeDeadlineExceeded, Message: "Deadline Exceeded"}, nil)
 }
 
-// giveUp is abandon because time is over, or the caller's context. If the call was still waiting
-// for a connection, for a stream of one, or to be sent again, the status says so, and what stood
-// in the way.
+// giveUp is abandon because the deadline has passed, or the caller's context has ended. If the
+// call was still waiting for a connection, for a stream of one, or to be sent again, the status
+// says so, and what stood in the way.
 func (c *Call) giveUp(st cqrpc.Status, cause error) {
 	what, obstacle := c.obstacle()
 	if what != "" {
@@ -58,7 +58,7 @@ func (c *Call) giveUp(st cqrpc.Status, cause error) {
 	c.abandon(st, cause)
 }
 
-// obstacle is what a request waits for that has not been sent, "" for nothing, and what
+// obstacle is what a request that has not been sent is waiting for, "" for nothing, and what
 // stands in the way, if that is known.
 func (c *Call) obstacle() (what string, err error) {
 	c.mu.Lock()

@@ -9,15 +9,15 @@ import (
 type ending uint8
 
 const (
-	// byStatus: the server's status crossed the wire: the client received
-	// trailers, or the server's were framed. The stream closes by itself.
+	// byStatus: the server's status crossed the wire: a client has received
+	// trailers, or a server's were framed. The stream closes by itself.
 	byStatus ending = iota + 1
 	// byStream: there is no stream, or it is gone.
 	byStream
 	// byViolation: the peer broke a rule of gRPC; we reset the stream.
 	byViolation
 	// byAbandon: this side gave up: cancel, deadline, a message that cannot be sent or decoded. We
-	// reset the stream, and nobody wants what is still unread.
+	// reset the stream, and drop what is still unread.
 	byAbandon
 )
 
@@ -27,7 +27,7 @@ func (e ending) isOurs() bool { return e == byViolation || e == byAbandon }
 // undecided is the verdict on a call that runs.
 var undecided verdict
 
-// keep returns a copy of v for the call. What most calls end with is shared.
+// keep returns a copy of v for the call. The verdict of most calls, a plain OK, is shared.
 func (v *verdict) keep() *verdict {
 	if v.status.Code == cqrpc.CodeOK && v.how == byStatus && v.status.Message == "" && len(v.status.Details) == 0 &&
 		len(v.trailing) == 0 && v.cause == nil {
@@ -67,8 +67,8 @@ func (c *Call) conclude(v verdict) {
 }
 
 // concludeLocked is the only way to end a call. The first verdict stays, with one exception: an OK
-// that the application has not been told yet is replaced when this side gives up, because then
-// nobody will read all of what it is the OK of.
+// that the application has not been told yet is replaced when this side gives up, because then not
+// all of the messages that it stands for will be read.
 func (c *Call) concludeLocked(v *verdict, a *after, lane *cq.Lane) {
 	switch {
 	case c.phase == running:
@@ -113,9 +113,9 @@ func (c *Call) overLocked(a *after, lane *cq.Lane) {
 	}
 }
 
-// resetLocked tells the stream that this side ends the call: a server by
-// trailers if they can go out at once, or behind a message if a filter's status is to
-// arrive; else by RST_STREAM.
+// resetLocked tells the stream that this side ends the call: a server by trailers, if
+// they can go out at once or a filter has refused a message, whose status then follows
+// what is being sent; else by RST_STREAM.
 func (c *Call) resetLocked(a *after) {
 	switch {
 	case c.stream == nil:
@@ -138,7 +138,7 @@ func (c *Call) endReceivesLocked(a *after, lane *cq.Lane) {
 	if !r.state.isOver() {
 		r.state.to(recvDead)
 	}
-	c.settleLocked(RecvInitialMetadataOp, c.opened, lane)
+	c.settleLocked(RecvInitialMetadataOp, c.hadStream, lane)
 	c.deliverLocked(a, lane)
 	c.dropRestLocked(a)
 	c.settleLocked(RecvStatusOp, true, lane)
@@ -146,14 +146,14 @@ func (c *Call) endReceivesLocked(a *after, lane *cq.Lane) {
 }
 
 // dropRestLocked frees what came before the end of the call and can never be
-// taken: a part of a message, or what was to be the one message of a request.
+// taken: a part of a message, or the one message of a request without its half-close.
 func (c *Call) dropRestLocked(a *after) {
 	if i := &c.recv.inbox; !i.empty() && (!i.ready() || c.holdsBackLocked()) {
 		c.discardLocked(a)
 	}
 }
 
-// discardLocked frees what was received and not taken. If that cuts off whole
+// discardLocked frees what was received and not taken. If that drops whole
 // messages, the sequence no longer ends in order.
 func (c *Call) discardLocked(a *after) {
 	r := &c.recv
@@ -163,7 +163,7 @@ func (c *Call) discardLocked(a *after) {
 	r.shut()
 	if c.stream != nil {
 		a.stream = c.stream
-		a.consume += r.settle(r.unread)
+		a.consume += r.creditFor(r.unread)
 	}
 	r.unread = 0
 }

@@ -33,7 +33,7 @@ const (
 )
 
 // ErrEnded is the Err of an event whose operation failed although the call did
-// not: its direction had already ended, as with a message after SendClose.
+// not: its direction had already ended, as for a message after SendClose.
 const ErrEnded Reason = "this direction of the call has ended"
 
 func (r Reason) Error() string { return string(r) }
@@ -42,8 +42,8 @@ func (r Reason) Error() string { return string(r) }
 // in the program: INTERNAL, with err as its cause. For styles.
 func Misuse(err error) error { return cqrpc.Errorf(cqrpc.CodeInternal, "%w", causeOf(err)) }
 
-// Undecodable is the error of a message that the codec cannot unmarshal into v, because of err. Its
-// message goes to the peer, with 512 runes of err at most, which may quote what the peer has sent.
+// Undecodable is the error for a message that the codec cannot unmarshal into v, because of err. Its
+// text goes to the peer, with at most 512 runes of err, which may quote what the peer has sent.
 func Undecodable(v any, err error) *cqrpc.Error {
 	return &cqrpc.Error{Status: cqrpc.Status{
 		Code: cqrpc.CodeInternal, Message: fmt.Sprintf("cannot unmarshal message into %T: %.512v", v, err),

@@ -12,8 +12,8 @@ import (
 // contentType is the beginning of every gRPC content-type.
 const contentType = "application/grpc"
 
-// fields is a header block sorted out: what gRPC speaks of itself, and the
-// custom metadata. Of a repeated field the first counts.
+// fields is a header block sorted into gRPC's own fields and the custom metadata.
+// Of a repeated field the first counts.
 type fields struct {
 	method, scheme, path, authority, host string // request
 	te, timeout, accept, userAgent        string
@@ -28,19 +28,19 @@ type fields struct {
 	contentType, encoding string
 	contentLength         string // HTTP's, not the application's
 	md                    cqrpc.Metadata
-	joined                int   // values of md that came behind a comma
+	joined                int   // values of md that followed a comma
 	err                   error // a -bin value that is not base64, or too many in one
 }
 
-// maxJoined is how many values of -bin fields may come behind a comma in one block.
-// The limit of a header list counts fields, but a comma makes a value of metadata, too:
-// a block that is all commas would hold thirty times its octets, and HPACK's table
-// lets a peer send it again and again in a few.
+// maxJoined is how many values of -bin fields may follow a comma in one block. The
+// limit of a header list counts fields, but each comma makes another metadata value: a
+// block of nothing but commas would take thirty times its octets in memory, and with
+// HPACK's table a peer can send it again and again in a few octets.
 const maxJoined = 64
 
-// readResponse sorts the fields of a response's headers or trailers. The result
-// is remembered with those that come again and again, unless there is metadata:
-// that becomes the application's.
+// readResponse sorts the fields of a response's headers or trailers. The result is
+// remembered with blocks that repeat, unless it has metadata, which becomes the
+// application's.
 func readResponse(h *frame.Headers) *fields {
 	if h.Known != nil {
 		if f, ok := h.Known.Note.(*fields); ok {
@@ -79,7 +79,7 @@ func (f *fields) parse(h *frame.Headers) {
 	}
 }
 
-// known is where fields go that are not custom metadata, nil for those that are.
+// known is where a field of the protocol is stored, nil for custom metadata.
 func (f *fields) known(name string) *string {
 	switch name {
 	case ":method":

@@ -9,24 +9,23 @@ import (
 // Filter is what calls pass through at a channel (client.WithFilter) or a server
 // (server.WithFilter): one function for every style and shape, where gRPC
 // elsewhere has interceptors, stats handlers and credentials per call. It is
-// called once for each call, when that starts, and says in start what else it
+// called once for each call, when the call starts, and sets in start what else it
 // wants to see of it.
 //
-// The context it returns is the call's from there on: later filters see it, and
-// so do handlers of every style in theirs. nil stands for the one it was given. A
-// server's call takes over its values only, a client's call ends with it, too.
+// The context it returns is the call's from there on: later filters get it, and
+// the contexts of handlers have its values, in every style. nil stands for the one
+// it was given. A client's call also ends when that context does; a server's takes
+// only the values.
 //
-// An error refuses the call with [cqrpc.StatusOf] of it, details included; a
-// server's handler does not run, a client sends nothing. Filters behind are not
-// called then.
+// An error refuses the call with its [cqrpc.StatusOf], details included: on a server
+// no handler runs, on a client nothing is sent, and later filters are not called.
 //
 // # Order
 //
 // The first filter of the options is the outermost: next to the caller on a
-// client, next to the network on a server. They start in this order and are told
-// the end in the reverse order. A message passes them from the outside in where it
-// goes that way: those sent on a client, those received on a server; else from the
-// inside out.
+// client, next to the network on a server. Filters are called in this order and told
+// the end in the reverse order. Requests pass them from the outside in, responses
+// from the inside out.
 //
 // # Goroutines
 //
@@ -40,26 +39,26 @@ import (
 //	queue     the poller that harvests the request's tag, as for a batch-level
 //	          RequestCall: it should not wait
 //
-// OnSend is called by whoever sends, OnRecv by whoever harvests the message, as
-// codecs are. OnEnd is called where the end is found out: by the goroutine of a
-// connection, by a timer, or inside what ends a call, such as Cancel. It must not
-// wait, and whoever ends calls should hold no lock that it wants.
+// Like the codec, OnSend is called on the goroutine that sends, OnRecv on the one that
+// harvests the message. OnEnd is called where the end is found out: on the goroutine of
+// a connection, by a timer, or inside what ends a call, such as Cancel. It must not
+// wait, and code that ends calls should hold no lock that OnEnd wants.
 //
 // A panic in any of them ends the call with INTERNAL, if it has not ended, and is
-// reported: as a handler's on a server, see server.WithPanicHandler, and to the
-// logger of client.WithLogger, or [slog.Default], on a client.
+// reported: on a server like a handler's, see server.WithPanicHandler; on a client to
+// the logger of client.WithLogger, or to [slog.Default].
 //
 // # What filters do not see
 //
 // On a server, calls that never reach the application: of methods that nobody
 // serves, refused by limits or as malformed, or ended before a handler or a
-// request could take them. On a client, attempts: a call that is repeated is one.
-// Health and reflection services are served by handlers: a filter that lets in only who
-// is known sees probes, too, and lets them in by their methods.
+// request could take them. On a client, attempts: a call that is sent again is one call.
+// Health and reflection are ordinary services: a filter that authenticates sees their
+// calls, too, and must let probes in by their methods.
 type Filter func(ctx context.Context, start *Start) (context.Context, error)
 
-// Start is a call that starts, lent to a filter: what it sets is read when it
-// returns.
+// Start is a call that starts. It is lent to a filter: what the filter sets is read
+// when it returns.
 type Start struct {
 	// Method is the full name, "/pkg.Service/Method", Authority the host that the
 	// client asks for.
@@ -72,8 +71,8 @@ type Start struct {
 	Peer Peer
 	// Metadata is the request's: on a server to be read only. On a client it is
 	// what will be sent, and a filter may append to it or replace it; an illegal
-	// key or value ends the call with INTERNAL. At batch level it is what
-	// filters have added, to be sent behind what the batch says.
+	// key or value ends the call with INTERNAL. At batch level it is only what
+	// filters have added, to be sent after the metadata of the batch.
 	Metadata cqrpc.Metadata
 
 	// OnSend, if set, sees each message before the codec does: what the
@@ -86,9 +85,9 @@ type Start struct {
 	// with its status, and the application does not get the message. Messages
 	// that came before the call failed may be read, and seen, after OnEnd.
 	OnRecv func(m any) error
-	// OnEnd, if set, is called once, however the call ends, also if it was
-	// refused, by this filter too, or never sent. What is outstanding then
-	// completes after it.
+	// OnEnd, if set, is called once, however the call ends, even if it was never
+	// sent or a filter, perhaps this one, has refused it. Operations that are
+	// outstanding then complete after it.
 	OnEnd func(End)
 }
 
@@ -100,8 +99,8 @@ type End struct {
 	// Peer is the other end; on a client the zero Peer if the call never had a
 	// connection.
 	Peer Peer
-	// Sent are the messages that were accepted for sending, on their way or not,
-	// Received those that the application has taken.
+	// Sent are the messages that were accepted for sending, whether they got out or
+	// not, Received those that the application has taken.
 	Sent, Received Traffic
 }
 

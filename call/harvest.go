@@ -37,8 +37,8 @@ func (b *batch) Finalize(ev *cq.Event) bool {
 	return true
 }
 
-// Drop takes the completion of a batch that was to receive a message which nobody
-// wants: as Harvest, but nothing is decompressed. For styles.
+// Drop takes the completion of a batch that has received a message which nobody
+// wants: like Harvest, but nothing is decompressed. For styles.
 func Drop(f cq.Finalizer) {
 	if b, ok := f.(*batch); ok {
 		b.failed = true
@@ -72,9 +72,9 @@ func (b *batch) takeMessage() (err *cqrpc.Error) {
 	return err
 }
 
-// accept returns the message's credit and reports whether the application is
-// to get it: not if another operation of the batch failed, unless the batch
-// also says that the call succeeded.
+// accept returns the message's credit and reports whether the application is to get
+// the message: not if another operation of the batch failed, unless its RecvStatus
+// says that the call succeeded.
 func (b *batch) accept() bool {
 	c := b.call
 	var s Stream
@@ -157,12 +157,11 @@ func (c *Call) inflate(m frame.Message) (*mem.Buffer, *cqrpc.Error) {
 	return out, nil
 }
 
-// trustedSize is how much room a compressed message gets on its word, in bytes: what
-// pools have anyway.
+// trustedSize is the size, in bytes, up to which a compressed message's own claim is
+// believed: pools have buffers of that size anyway.
 const trustedSize = 64 << 10
 
-// inflatedSize is how much room src gets to begin with. What is really there may
-// outgrow it.
+// inflatedSize is how much room src gets to begin with. The message may outgrow it.
 func (c *Call) inflatedSize(comp codec.Compressor, src []byte) int {
 	size := 4 * len(src) // a guess
 	if s, ok := comp.(codec.Sizer); ok {
@@ -184,7 +183,7 @@ func (c *Call) unmarshal(body *mem.Buffer, v any) *cqrpc.Error {
 	return nil
 }
 
-// prefix says in a message whose limit was passed, as C-core does.
+// prefix says, in a status message, whose limit was exceeded, as C-core does.
 func (c *Call) prefix() string {
 	if c.isServer() {
 		return "SERVER: "
@@ -195,7 +194,7 @@ func (c *Call) prefix() string {
 // resultOps are those that tell of the call as a whole.
 const resultOps = opSet(1<<RecvInitialMetadataOp | 1<<RecvStatusOp | 1<<RecvCloseOp)
 
-// takeResults writes what the call knows by now.
+// takeResults writes the results as the call knows them by now.
 func (b *batch) takeResults() {
 	c := b.call
 	c.mu.Lock()

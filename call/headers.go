@@ -10,8 +10,8 @@ import (
 	"github.com/cqrpc/cqrpc/frame"
 )
 
-// requestList returns the request headers. With a deadline they extend a shared
-// list by grpc-timeout, whose value is left open until they are sent, and more.
+// requestList returns the request headers: a shared list, extended by grpc-timeout
+// if there is a deadline, whose value is filled in when they are sent, and by md.
 func (c *Call) requestList(comp codec.Compressor, md cqrpc.Metadata) *frame.HeaderList {
 	key := listKey{
 		path: c.caller.method, authority: c.caller.authority, subtype: c.shared().Codec.Name(), encoding: nameOf(comp),
@@ -85,10 +85,9 @@ func tooMuchMetadata(n int, limit uint32) cqrpc.Status {
 // fit the peer's limit. Percent-encoded it may be three times as long.
 const maxShortMessage = 512
 
-// trailersFor builds the trailers that s can carry. The client would refuse
-// more, and never learn the code: of a status that is too large the details and
-// the end of the message are left out, and if the metadata is what is too
-// large, the call ends because of that.
+// trailersFor builds trailers that the client accepts. It would refuse larger ones,
+// and never learn the code: so the details and the end of the message are left out if
+// that helps. If not, the metadata is too large, and the call ends because of that.
 func (c *Call) trailersFor(s Stream, st *cqrpc.Status, md cqrpc.Metadata, bare bool) *frame.HeaderList {
 	limit := s.MaxHeaderList()
 	l := c.trailerList(st, md, bare)
@@ -162,8 +161,8 @@ func addStatus(l *frame.HeaderList, st *cqrpc.Status) error {
 	return nil
 }
 
-// addOnce adds a field whose value hardly ever repeats: it would only push
-// others out of the HPACK table.
+// addOnce adds a field whose value hardly ever repeats: in the HPACK table it would
+// only push others out.
 func addOnce(l *frame.HeaderList, name, value string) {
 	l.Fields = append(l.Fields, frame.Field{Name: name, Value: value, Sensitive: true})
 }

@@ -7,16 +7,16 @@ import (
 	"github.com/cqrpc/cqrpc/internal/mem"
 )
 
-// inbox is the messages that have arrived and were not taken. It holds an
-// assembler only while there are several, or part of one: an idle stream has none, and
-// one small message that has a DATA frame to itself, as most have, needs none.
-// The zero value is ready. Guarded by Call.mu.
+// inbox is the messages that have arrived and were not taken. It has an assembler only
+// while there are several, or a part of one: an idle stream has none, nor does a small
+// message that has a DATA frame to itself, as most have. The zero value is ready to use.
+// Guarded by Call.mu.
 type inbox struct {
 	only     *mem.Buffer // one message with its prefix, and messages is nil
 	messages *holding    // nil: there is nothing else
 }
 
-// holding is what is there, and who is charged for it.
+// holding is what is there, and the account that is charged for it.
 type holding struct {
 	frame.Assembler
 	account *Account
@@ -24,7 +24,7 @@ type holding struct {
 	charged int // of what it occupies
 }
 
-// occupies returns the bytes that are there, and those that have memory before they come.
+// occupies returns the bytes that are there, and those that memory is reserved for.
 func (h *holding) occupies() int { return h.size + h.Reserved() }
 
 var holdings = sync.Pool{New: func() any { return new(holding) }}
@@ -65,7 +65,7 @@ func (i *inbox) pop() (m frame.Message, ok bool) {
 	}
 	if m, ok = h.Pop(); ok {
 		h.size -= frame.PrefixLen + m.Body.Len()
-		h.settle()
+		h.refund()
 	}
 	if h.Empty() {
 		i.release()
@@ -73,8 +73,8 @@ func (i *inbox) pop() (m frame.Message, ok bool) {
 	return m, ok
 }
 
-// charge makes the account be charged for what is there by now, and reports whether that
-// is not too much.
+// charge charges the account for what is there by now, and reports whether it may hold
+// that much.
 func (i *inbox) charge() bool {
 	h := i.messages
 	if h == nil {
@@ -89,8 +89,8 @@ func (i *inbox) charge() bool {
 	return h.account.charge(int64(more))
 }
 
-// settle gives back what was charged for messages that are taken.
-func (h *holding) settle() {
+// refund gives back what was charged for messages that were taken since.
+func (h *holding) refund() {
 	if n := h.charged - h.occupies(); n > 0 {
 		h.charged -= n
 		h.account.release(int64(n))

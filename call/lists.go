@@ -8,23 +8,22 @@ import (
 )
 
 // sharedLists are the header lists that calls with the same Settings send again
-// and again: made once, and encoded once for each connection. What is particular
-// to a call extends them.
+// and again: made once, and encoded once for each connection. A call extends them by
+// what is particular to it.
 type sharedLists struct {
 	mu    sync.Mutex                                    // of who adds one
 	lists atomic.Pointer[map[listKey]*frame.HeaderList] // replaced when one is added
 }
 
-// listKey is what a shared list depends on beside what all Settings with the
-// same sharedLists have in common: a call's own Settings may have another codec
-// and compressor than the channel's, of which they are a copy.
+// listKey is what a shared list depends on. Codec and compressor are part of it, because
+// a call's own Settings, a copy of the channel's, may differ from these in both.
 type listKey struct {
 	path, authority string // of a request
 	subtype         string // content-subtype
 	encoding        string // grpc-encoding, or none
 }
 
-// maxLists bounds what methods and content-types, which peers may choose, take up.
+// maxLists bounds the lists: peers may choose methods and content-types.
 const maxLists = 256
 
 // get returns the list of k, which fill fills if it is new.

@@ -40,11 +40,10 @@ func (k OpKind) String() string {
 type Flags uint32
 
 const (
-	// BufferHint (SendMessage): more is coming. Complete as soon as all that is
-	// not framed yet fits 64 KiB, usually at once and before a byte is sent; on a
-	// client not before the headers are framed. A message counts 128 bytes beside
-	// its own.
-	// Nothing is held back: the next write takes what has gathered.
+	// BufferHint (SendMessage): more is coming. Complete as soon as all messages
+	// that are not framed yet fit 64 KiB, each counted with 128 bytes more: usually
+	// at once and before a byte is sent, but on a client not before the headers are
+	// framed. Nothing is held back: the next write takes what has gathered.
 	BufferHint Flags = 0x1
 	// NoCompress (SendMessage): send this message as it is.
 	NoCompress Flags = 0x2
@@ -83,10 +82,9 @@ type Op struct {
 }
 
 // SendInitialMetadata starts the call (client) or the response (server). It
-// completes when the header block was framed; on a client that is after a
-// connection was found. False: the call ended first. Once per call.
-//
-// md must not be changed before the batch completes.
+// completes when the header block was framed; on a client a connection has to be found
+// first. False: the call ended first. Once per call. md must not be changed before the
+// batch completes.
 func SendInitialMetadata(md cqrpc.Metadata) Op { return Op{kind: SendInitialMetadataOp, md: md} }
 
 // SendMessage sends one message and takes ownership of b when the batch is
@@ -101,8 +99,8 @@ func SendMessage(b *Buffer) Op { return Op{kind: SendMessageOp, buffer: b} }
 func SendValue(v any) Op { return Op{kind: SendMessageOp, value: v, isValue: true} }
 
 // SendClose ends the client's messages. It completes when END_STREAM was
-// framed, true also if the call had ended before it was started, and false if
-// the call died, other than by the server's status, while it was outstanding.
+// framed. It is true even if the call had ended before it was started, and false if
+// the call ended, other than by the server's status, while it was outstanding.
 // Once per call, client only.
 func SendClose() Op { return Op{kind: SendCloseOp} }
 
@@ -134,8 +132,8 @@ func RecvValue(v any, got *bool) Op {
 	return Op{kind: RecvMessageOp, value: v, isValue: true, intoFlag: got}
 }
 
-// RecvNext is RecvValue for callers that want one more message or nothing: at the
-// end of the messages it completes false, with ErrEnded if they ended in order.
+// RecvNext is RecvValue for callers that take the end of the messages for a failure:
+// there it completes false, with ErrEnded if they ended in order.
 func RecvNext(v any) Op { return Op{kind: RecvMessageOp, value: v, isValue: true, isNext: true} }
 
 // RecvStatus sets *st and *trailing, where not nil, to how the call ended. Its
@@ -146,10 +144,10 @@ func RecvStatus(st *cqrpc.Status, trailing *cqrpc.Metadata) Op {
 	return Op{kind: RecvStatusOp, intoStat: st, intoMD: trailing}
 }
 
-// RecvClose completes when the call is over and sets *cancelled, if not nil, to
+// RecvClose completes when the call is over. It sets *cancelled, if not nil, to
 // false if the application's status was framed before anything else ended the
-// call. Its batch never reports false. The client's half-close is not an end:
-// RecvMessage tells it. Once per call, server only.
+// call, else to true. Its batch never reports false. The client's half-close is no
+// such end: RecvMessage tells it. Once per call, server only.
 func RecvClose(cancelled *bool) Op { return Op{kind: RecvCloseOp, intoFlag: cancelled} }
 
 // With returns the operation with flags added.
@@ -158,8 +156,8 @@ func (o Op) With(flags ...Flags) Op {
 	return o
 }
 
-// Union returns all of some flags in one, 0 if there are none. For styles, whose
-// sends take any number.
+// Union returns flags in one value, 0 if there are none. For styles, whose sends take
+// any number of flags.
 func Union(flags []Flags) (all Flags) {
 	for _, f := range flags {
 		all |= f

@@ -19,7 +19,7 @@ type parcel struct {
 	out      frame.Outgoing
 	flags    Flags         // of SendInitialMetadata
 	hinted   bool          // SendMessage has BufferHint
-	spent    *mem.Buffer   // the application's buffer, if out holds another
+	spent    *mem.Buffer   // what out.Message was compressed from
 	draft    *mem.Buffer   // while a compressor writes into it
 	borrowed bool          // out.Message is the application's until the batch is accepted
 	excess   *cqrpc.Status // ends the call: a message or metadata over its limit
@@ -39,8 +39,8 @@ func (p *parcel) waitForReady(byDefault bool) bool {
 	return byDefault
 }
 
-// planResponseLocked decides in which form a status goes out. Until the batch
-// has started, initial metadata must not come in between.
+// planResponseLocked decides in which form a status goes out, and reserves what
+// must not be started in between, initial metadata above all.
 func (c *Call) planResponseLocked(p *parcel, ops []Op) {
 	if c.used.has(SendInitialMetadataOp) {
 		return
@@ -58,8 +58,8 @@ func (c *Call) planResponseLocked(p *parcel, ops []Op) {
 	}
 }
 
-// pack encodes the sends. On error, or if a codec panics, nothing of the caller's
-// was taken and what reserve did is undone.
+// pack encodes the sends. On error, or if a codec panics, the caller keeps its buffers
+// and what reserve did is undone.
 func (c *Call) pack(p *parcel, ops []Op) error {
 	isPacked := false
 	defer func() {
@@ -95,7 +95,7 @@ func (c *Call) pack(p *parcel, ops []Op) error {
 }
 
 func (c *Call) packHeaders(p *parcel, md cqrpc.Metadata) {
-	if !c.isServer() { // Bind knows what the peer accepts
+	if !c.isServer() { // Bind checks the size: only then is the peer known
 		p.out.Headers = c.requestList(p.comp, md)
 		return
 	}
@@ -160,7 +160,7 @@ func (p *parcel) compress(body *mem.Buffer) (*mem.Buffer, error) {
 	return b, nil
 }
 
-// discard frees what pack made; the application keeps its buffer.
+// discard frees what pack has made; the application keeps its buffer.
 func (p *parcel) discard() {
 	p.draft.Free()
 	switch {
@@ -175,7 +175,7 @@ func (p *parcel) discard() {
 	p.out, p.draft = frame.Outgoing{}, nil
 }
 
-// take makes everything the call's own: the batch is accepted.
+// take takes ownership of the application's buffer: the batch is accepted.
 func (p *parcel) take() {
 	p.spent.Free()
 	p.spent, p.borrowed = nil, false

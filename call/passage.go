@@ -26,7 +26,7 @@ type passage struct {
 	// guarded by Call.mu
 	sent, received Traffic
 	answer         *cqrpc.Status // of SendStatus; server
-	undecoded      int           // messages delivered and not harvested: one may yet fail the call
+	undecoded      int           // messages delivered and not harvested: each may still fail the call
 	isTold         bool
 }
 
@@ -38,8 +38,8 @@ type hooks struct {
 
 // Filter runs the filters of cfg.Settings for a client call that is about to be
 // made of cfg, on the goroutine of its caller: ctx is the call's context, md its
-// metadata, and the results take their place. The error is the refusal, with which
-// the call that is made of cfg has ended; Abort is for who makes none. For
+// metadata, and the results replace them. The error is a refusal: a call that is
+// made of cfg nevertheless has ended with it; if none is made, call Abort. For
 // styles.
 func (cfg *Config) Filter(ctx context.Context, md cqrpc.Metadata) (context.Context, cqrpc.Metadata, *cqrpc.Error) {
 	if cfg.Settings == nil || len(cfg.Settings.Filters) == 0 {
@@ -52,9 +52,8 @@ func (cfg *Config) Filter(ctx context.Context, md cqrpc.Metadata) (context.Conte
 	return p.ctx, p.start.Metadata, p.refusal
 }
 
-// FilterBatch is Filter for a batch-level call. Its metadata comes with a batch, and what filters
-// add is sent behind that. The result is the call's to Watch: a context to which filters may have
-// given an end.
+// FilterBatch is Filter for a batch-level call, whose metadata comes with a batch; what filters add
+// is sent after that. The call has to Watch the result, a context that filters may have made to end.
 func (cfg *Config) FilterBatch() context.Context {
 	ctx, _, _ := cfg.Filter(context.Background(), nil) // a refusal is how the call has ended
 	if cfg.passage != nil {
@@ -85,10 +84,10 @@ func enterClient(ctx context.Context, set *Settings, start Start) *passage {
 	return p
 }
 
-// Admit runs the filters of a server call, once, before anything else of the
-// application runs for it and before its request is decoded. ctx is the call's
-// context; what filters have made of it is asked by Value. The error is the
-// refusal: the call is to be ended with its status. For styles.
+// Admit runs the filters of a server call. Call it once, before other code of the
+// application runs for the call and before its request is decoded. ctx is the call's
+// context; the values that filters add to it are found by Value. The error is a
+// refusal: end the call with its status. For styles.
 func (c *Call) Admit(ctx context.Context) *cqrpc.Error {
 	set := c.shared()
 	if len(set.Filters) == 0 {
@@ -113,9 +112,9 @@ func (c *Call) attach(p *passage) {
 	}
 }
 
-// Value is what the filters of the call have put into its context under key, nil
-// if nothing: also for calls of the batch level, which have no context. On a server it
-// may be asked once Admit has returned.
+// Value is what the filters of the call have put into its context under key, nil if
+// nothing. Batch-level calls, which have no context, have it, too. On a server call it
+// only after Admit has returned.
 func (c *Call) Value(key any) any {
 	if c.passage == nil {
 		return nil
@@ -123,10 +122,10 @@ func (c *Call) Value(key any) any {
 	return c.passage.ctx.Value(key)
 }
 
-// Decode unmarshals b, the request of a server call, into v, and shows it to the call's
-// filters, or shows them b if v is nil: b was received before Admit, and later messages
-// are shown when they are harvested. An error is the status to end the call with. The
-// caller keeps b, also if a codec panics. For styles.
+// Decode unmarshals b, the request of a server call, into v, and shows v to the call's
+// filters; if v is nil it shows them b. It is for a request that was received before
+// Admit: later messages are shown when they are harvested. The error is what to end the
+// call with. The caller keeps b, even if a codec panics. For styles.
 func (c *Call) Decode(b *Buffer, v any) *cqrpc.Error {
 	seen := v
 	if v == nil {
@@ -167,7 +166,7 @@ func (p *passage) call(f Filter) (refusal *cqrpc.Error) {
 	if err != nil {
 		refusal = refusalOf(err)
 	}
-	hasReturned = true // and err is none that panics itself, as a nil *cqrpc.Error
+	hasReturned = true // nor has reading err panicked, as for a nil *cqrpc.Error
 	if refusal != nil {
 		return refusal
 	}
@@ -191,8 +190,8 @@ func refusalOf(err error) *cqrpc.Error {
 	return &cqrpc.Error{Status: cqrpc.StatusOf(err), Origin: cqrpc.OriginLocal, Cause: cause}
 }
 
-// statusPanicked is that of a call of which a filter has panicked. What was given to
-// panic stays in this process: it may hold secrets.
+// statusPanicked ends a call when a filter panics. What was given to panic stays in
+// this process: it may hold secrets.
 var statusPanicked = cqrpc.Status{Code: cqrpc.CodeInternal, Message: "panic in filter"}
 
 // panicked reports a panic. It is for a deferred function of the panicking
@@ -258,9 +257,9 @@ func (p *passage) show(c *Call, m any, hook func(any) error) (refusal *cqrpc.Err
 	return refusal
 }
 
-// isDueLocked reports, once, that the filters are to be told the end of the call.
-// A message that was delivered may not decode, which makes an OK untrue: its harvest is
-// awaited.
+// isDueLocked reports, once, that the filters are to be told the end of the call. That
+// waits until all delivered messages are harvested, because one that does not decode
+// replaces an OK.
 func (p *passage) isDueLocked(c *Call) bool {
 	if c.phase != over || p.undecoded > 0 || p.isTold {
 		return false
@@ -295,8 +294,7 @@ func (p *passage) take(c *Call, m any, size int) *cqrpc.Error {
 	return nil
 }
 
-// harvested notes that a message that was delivered has been taken, or is not to be
-// had.
+// harvested notes that a delivered message has been taken, or dropped.
 func (p *passage) harvested(c *Call) {
 	c.mu.Lock()
 	p.undecoded--

@@ -7,7 +7,7 @@ import (
 	"github.com/cqrpc/cqrpc/internal/mem"
 )
 
-// passing is what filters have to do with a batch that sends.
+// passing is what filters need of a batch that sends.
 type passing struct {
 	passage *passage
 	size    int           // of the message

@@ -3,14 +3,14 @@ package call
 import "sync/atomic"
 
 // Quota bounds the memory of messages that nobody has taken yet, over all connections of a
-// server: what clients can make it keep by sending. Of a message that has come in part it
-// counts that part, and all of it once an eighth has come, for then there is memory for the
-// rest. Flow control bounds each stream only, and there may be many.
+// server: what clients can make it keep by sending. Flow control bounds only each stream,
+// and there may be many. A message counts with the part that has come, and with its full
+// size once an eighth has come, for then there is memory for the rest.
 //
 // Beyond the limit a connection may still hold its share, the limit divided by the
-// connections that hold anything: one that fills the quota does not shut out the others.
-// So at most twice the limit is held. Calls that have 4 KiB or less are not counted: they
-// come and go. All methods may be called concurrently.
+// number of connections that hold anything: one that fills the quota does not shut out the
+// others. So at most twice the limit is held. Calls that hold 4 KiB or less are not counted.
+// All methods may be called concurrently.
 type Quota struct {
 	limit int64 // bytes; negative: none
 
@@ -18,9 +18,9 @@ type Quota struct {
 	holders atomic.Int64 // accounts with anything
 }
 
-// uncounted is how many bytes of a call no account is charged for: the request of most
-// calls waits for its handler for a moment, and counters that all connections share would
-// be what they wait for next.
+// uncounted is how many bytes a call may hold without being counted. The request of most
+// calls waits for its handler only for a moment, and counting it would have all
+// connections contend for the shared counters.
 const uncounted = 4 << 10
 
 // NewQuota returns a quota of limit bytes; negative: unlimited, only counted.
@@ -41,8 +41,8 @@ var noAccount Account
 // Open makes a zero account one of q.
 func (a *Account) Open(q *Quota) { a.quota = q }
 
-// charge counts n bytes more, and reports whether there may be that many. If not, they
-// are counted nevertheless: whoever asks lets go of them.
+// charge counts n bytes more, and reports whether there may be that many. They are
+// counted even if not: the caller drops and releases them.
 func (a *Account) charge(n int64) bool {
 	q := a.quota
 	if q == nil {

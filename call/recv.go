@@ -25,11 +25,11 @@ type recvSide struct {
 	// credit is returned early, all of it as soon as its length is known, so that
 	// the window neither stops it nor makes it wait for round trips.
 	unread int // bytes received, of messages not yet taken
-	early  int // bytes returned early, of the first message and perhaps not yet received
+	early  int // bytes of the first message, received or not, whose credit was returned early
 }
 
-// advance returns the credit that is due because somebody waits for a message.
-func (r *recvSide) advance() int {
+// earlyCredit returns the credit that is due because somebody waits for a message.
+func (r *recvSide) earlyCredit() int {
 	n := r.unread
 	if !r.inbox.ready() {
 		_, n = r.inbox.partial() // the first message, and only that
@@ -39,9 +39,9 @@ func (r *recvSide) advance() int {
 	return n
 }
 
-// settle takes n received bytes for taken, and returns the credit that was not
-// returned early.
-func (r *recvSide) settle(n int) int {
+// creditFor notes that n received bytes are taken, and returns the credit for them
+// that was not returned early.
+func (r *recvSide) creditFor(n int) int {
 	early := min(n, r.early)
 	r.early -= early
 	return n - early
@@ -65,7 +65,7 @@ func (r *recvSide) shut() {
 // recvLocked starts the receive operations.
 func (c *Call) recvLocked(set opSet, a *after, lane *cq.Lane) {
 	if set.has(RecvInitialMetadataOp) && (c.recv.state != recvHeaders || c.phase == over) {
-		c.settleLocked(RecvInitialMetadataOp, c.opened, lane)
+		c.settleLocked(RecvInitialMetadataOp, c.hadStream, lane)
 	}
 	if set.has(RecvMessageOp) {
 		c.deliverLocked(a, lane)
@@ -84,7 +84,7 @@ func (c *Call) deliverLocked(a *after, lane *cq.Lane) {
 	}
 	if m, ok := c.popLocked(); ok {
 		size := frame.PrefixLen + m.Body.Len()
-		b.body, b.isCompressed, b.credit = m.Body, m.Compressed, r.settle(size)
+		b.body, b.isCompressed, b.credit = m.Body, m.Compressed, r.creditFor(size)
 		if c.passage != nil {
 			b.passage = c.passage
 			b.passage.undecoded++
@@ -105,7 +105,7 @@ func (c *Call) deliverLocked(a *after, lane *cq.Lane) {
 		c.settleLocked(RecvMessageOp, r.state == recvEnded && !r.stopped, lane)
 		return
 	}
-	if n := r.advance(); n > 0 {
+	if n := r.earlyCredit(); n > 0 {
 		a.stream, a.consume = c.stream, a.consume+n
 	}
 }
@@ -118,15 +118,15 @@ func (c *Call) popLocked() (frame.Message, bool) {
 	return c.recv.inbox.pop()
 }
 
-// holdsBackLocked reports whether what has come is kept from the application: the one request of a
-// method that has one waits for the half-close. Until then a second message may come, and then the
-// first is no request (docs/decisions/009). A call that dies before has none.
+// holdsBackLocked reports whether what has come is kept from the application. Where a method has one
+// request, that waits for the half-close: until then a second message may come, and then the first
+// is no request (docs/decisions/009). Nor is it one if the call ends before.
 func (c *Call) holdsBackLocked() bool {
 	return c.isServer() && c.recv.oneMessage && c.recv.state != recvEnded
 }
 
-// checkCountLocked holds the peer to the one message of a method that is not a
-// stream on its side.
+// checkCountLocked ends the call if the peer sends a second message where the method
+// is not a stream on its side.
 func (c *Call) checkCountLocked(a *after, lane *cq.Lane) {
 	r := &c.recv
 	if r.oneMessage && (r.taken && r.inbox.ready() || r.inbox.several()) {
@@ -142,8 +142,8 @@ func cardinality(what string) cqrpc.Status {
 
 // StopReceiving drops the messages that have arrived and those that will, so
 // that they hold back neither the peer nor an OK status. RecvMessage then
-// completes false. While a RecvMessage is outstanding somebody wants messages:
-// nothing is done, and false returned.
+// completes false. If a RecvMessage is outstanding, it does nothing and returns
+// false.
 func (c *Call) StopReceiving() bool {
 	var lane cq.Lane
 	var a after
@@ -162,7 +162,7 @@ func (c *Call) StopReceiving() bool {
 	return !isWanted
 }
 
-// place says where the stream may read a DATA payload of n bytes to, see Attempt.Place.
+// place implements Attempt.Place.
 func (c *Call) place(t *Attempt, n int) *mem.Buffer {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -194,7 +194,7 @@ func (c *Call) dataLocked(b *mem.Buffer, end bool, a *after, lane *cq.Lane) {
 	switch {
 	case r.state.isOver() || c.phase == over:
 		b.Free()
-		a.stream, a.consume = c.stream, r.settle(n)
+		a.stream, a.consume = c.stream, r.creditFor(n)
 		return
 	case r.state == recvHeaders:
 		b.Free()
@@ -251,7 +251,7 @@ func (c *Call) violationLocked(what string, a *after, lane *cq.Lane) {
 	}}, a, lane)
 }
 
-// verdictOfMessage judges a message prefix.
+// verdictOfMessage is the verdict on a call whose message prefix is err.
 func (c *Call) verdictOfMessage(err error) *verdict {
 	st := cqrpc.Status{Code: cqrpc.CodeInternal, Message: err.Error()}
 	if e, ok := errors.AsType[*frame.MessageError](err); ok && e.Kind == frame.TooLarge {
@@ -282,7 +282,7 @@ func (c *Call) onHeaders(t *Attempt, h *frame.Headers, lane *cq.Lane) {
 	a.perform(c)
 }
 
-// requestTrailersLocked: gRPC has no request trailers, but HTTP/2 has.
+// requestTrailersLocked ends the request: gRPC has no request trailers, but HTTP/2 has.
 func (c *Call) requestTrailersLocked(end bool, a *after, lane *cq.Lane) {
 	if !end {
 		c.violationLocked("second header block in a request", a, lane)

@@ -5,24 +5,24 @@ import (
 	"github.com/cqrpc/cqrpc/internal/mem"
 )
 
-// replay is what a client call keeps of what it has sent while that may have to be
+// replay is what a client call keeps of what it has sent, as long as that may have to be
 // repeated on another stream: until the server answers, or more is sent than is kept. That is
-// one message (gRPC retry design, Transparent Retries), or what a policy says.
+// one message (gRPC retry design, Transparent Retries), or as much as a policy says.
 type replay struct {
 	headers   *frame.HeaderList
-	message   *mem.Buffer // the first; those of retry follow
+	message   *mem.Buffer // the first; retry has those that follow
 	prefix    [frame.PrefixLen]byte
 	isTimed   bool      // grpc-timeout is the first field of headers' own
 	committed bool      // nothing is kept any more
-	refused   bool      // the one retry after a refusal by the server was used up
+	refused   bool      // the one retry after a refusal by the server is used up
 	retry     *retrying // nil without a policy
 }
 
-// keep holds on to what is about to be sent, whose message, if it has one, is the n-th of
-// the call.
+// keep keeps what is about to be sent. Its message, if it has one, is the n-th of the
+// call.
 func (r *replay) keep(o *frame.Outgoing, n uint64) {
 	switch {
-	case r.committed || o.Message == nil || n <= r.count(): // or a repetition
+	case r.committed || o.Message == nil || n <= r.count(): // the last: it is kept already
 	case r.message == nil:
 		r.message, r.prefix = o.Message.Ref(), o.Prefix
 	case r.isOpen():
@@ -43,7 +43,7 @@ func (r *replay) count() uint64 {
 	return 1 + uint64(len(r.retry.messages))
 }
 
-// copies are the messages that are kept, to be sent again.
+// copies are the messages that are kept, with a reference each, to be sent again.
 func (r *replay) copies() []packed {
 	if r.message == nil {
 		return nil
@@ -79,12 +79,12 @@ func (r *replay) renew() *frame.HeaderList {
 	l := r.headers.Clone()
 	r.headers.Free()
 	r.headers = l
-	r.retry.count(l)
+	r.retry.stampAttempts(l)
 	return l
 }
 
-// allows reports whether the call may be repeated after its stream has ended with e, for
-// that left it unprocessed: always if nothing left this process, else once, which it notes.
+// allows reports whether the call may be repeated because its stream, which ended with e,
+// left it unprocessed: always if nothing left this process, else once, which it notes.
 func (r *replay) allows(e *frame.CloseError) bool {
 	if r.committed || r.headers == nil {
 		return false

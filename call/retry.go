@@ -16,34 +16,34 @@ import (
 // RetryPolicy says which failed calls are sent again, how often and when (gRFC A6,
 // retryPolicy of a service config). All fields but Buffer must be set.
 //
-// An attempt has failed by its status, whether the server has sent that or it stands for a
-// stream or connection that was lost, or could not be had. It is repeated as long as nothing of
-// a response has come: with the response's headers the call is committed, for these are the
-// application's. So servers send failures that may be repeated before any headers, as
-// Trailers-Only. The call's deadline holds for all attempts and the time between; what the
-// application is told, trailing metadata included, is of the last one.
+// Whether an attempt has failed is judged by its status, whether the server has sent that or it
+// stands for a stream or connection that was lost or not to be had. The call is sent again only
+// if nothing of a response has come: with the response's headers, which the application gets, the
+// call is committed. So servers should send failures that may be repeated as Trailers-Only. The
+// call's deadline covers all attempts and the time between. The application is told of the last
+// attempt, trailing metadata included.
 //
-// Servers may say how long to wait by the trailing metadata grpc-retry-pushback-ms, or by a
-// negative value that there is to be no other attempt. They are told how many attempts there
-// were before by grpc-previous-rpc-attempts, from the second on.
+// A server may say how long to wait, by the trailing metadata grpc-retry-pushback-ms, or by a
+// negative value of it that there is to be no other attempt. From the second attempt on, it is
+// told by grpc-previous-rpc-attempts how many there were before.
 //
 // An attempt that the server provably did not act on is repeated at once and does not count,
-// just as that of a call without a policy.
+// as for a call without a policy.
 type RetryPolicy struct {
-	// MaxAttempts is how often a call is sent, the first time included: 2 to 5; more is
+	// MaxAttempts is how often a call is sent, including the first time: 2 to 5; more is
 	// taken for 5.
 	MaxAttempts int
-	// InitialBackoff is the time before the second attempt, MaxBackoff bounds it before all.
-	// Both are more than zero, and taken 20 % longer or shorter at random.
+	// InitialBackoff is the time before the second attempt, MaxBackoff bounds the time before
+	// any. Both must be more than zero. The time is up to 20 % longer or shorter at random.
 	InitialBackoff, MaxBackoff time.Duration
 	// BackoffMultiplier is applied for each further attempt; more than zero.
 	BackoffMultiplier float64
-	// Codes are the statuses of attempts that may be repeated, at least one and none of them
-	// OK. The server may have acted on such an attempt, also where it is UNAVAILABLE: a method
-	// with a policy is one that may be called twice.
+	// Codes are the statuses after which a call may be sent again, at least one and none of
+	// them OK. The server may have acted on such an attempt, even if it ended with
+	// UNAVAILABLE: a method with a policy must be one that may be called twice.
 	Codes []cqrpc.Code
-	// Buffer bounds the messages that a call keeps to send them again, in bytes, where each
-	// counts 128 beside its own. A call that sends more has no other attempt. Default and
+	// Buffer bounds, in bytes, the messages that a call keeps to send them again, each
+	// counted with 128 bytes more. A call that sends more has no other attempt. Default and
 	// zero: 256 KiB; negative: unlimited.
 	Buffer int
 }
@@ -80,8 +80,8 @@ func (p *RetryPolicy) Validate() error {
 	return nil
 }
 
-// delay is how long to wait before the n-th attempt in a row whose time the policy sets:
-// they are counted anew after one whose time the server has set. random is in [0,1).
+// delay is how long to wait before an attempt, the n-th whose time the policy sets; the
+// count begins anew after an attempt whose time the server has set. random is in [0,1).
 func (p *RetryPolicy) delay(n int, random float64) time.Duration {
 	d := min(float64(p.InitialBackoff)*math.Pow(p.BackoffMultiplier, float64(n-1)), float64(p.MaxBackoff))
 	return time.Duration(min(d*(1+retryJitter*(2*random-1)), math.MaxInt64/2))
@@ -97,11 +97,11 @@ func (p *RetryPolicy) buffer() uint64 {
 	return uint64(p.Buffer)
 }
 
-// retrying is what a client call with a policy has beside. Guarded by Call.mu.
+// retrying is what only a client call with a policy has. Guarded by Call.mu.
 type retrying struct {
 	policy   *RetryPolicy // immutable
-	messages []packed     // kept to be sent again, behind the first
-	previous int          // attempts that were repeated by the policy
+	messages []packed     // kept to be sent again, after replay.message
+	previous int          // attempts that failed and were followed by another
 	backoffs int          // of those, since the server has set the time
 	spent    bool         // there is no other attempt: too much was sent
 	failure  *verdict     // of the latest
@@ -117,22 +117,22 @@ func (c *Call) setRetry(p *RetryPolicy) {
 	c.caller.replay.retry = &retrying{policy: p}
 }
 
-// charge notes that a message was accepted, of which there may now be too many to keep.
+// charge notes that a message was accepted: now there may be too many to keep.
 func (r *retrying) charge(s *sendSide) {
 	if r != nil && s.bytes+messageRoom*s.issued > r.policy.buffer() {
 		r.spent = true
 	}
 }
 
-// failedLocked ends an attempt, with its call unless that has another one.
+// failedLocked ends an attempt, and with it the call, unless there is to be another attempt.
 func (c *Call) failedLocked(v *verdict, a *after, lane *cq.Lane) {
 	if !c.retriesLocked(v, a) {
 		c.concludeLocked(v, a, lane)
 	}
 }
 
-// retriesLocked reports whether the policy of a client's call has another attempt after one
-// that has failed with v, and lets the call rest before it. An attempt is to be judged once.
+// retriesLocked reports whether the policy of a client's call allows another attempt after one
+// that has failed with v, and lets the call rest before it. Each attempt must be judged once.
 func (c *Call) retriesLocked(v *verdict, a *after) bool {
 	if c.caller == nil || c.caller.replay.retry == nil || c.phase != running {
 		return false
@@ -151,7 +151,7 @@ func (c *Call) retriesLocked(v *verdict, a *after) bool {
 }
 
 // next is how long to wait for the next attempt after one that has failed with v, and
-// whether there is to be one. Failures count whether or not (gRFC A6, Throttling).
+// whether there is to be one. A failure costs a token either way (gRFC A6, Throttling).
 func (r *replay) next(v *verdict, t *tokens) (pause time.Duration, ok bool) {
 	y := r.retry
 	pause, isSet, isRefused := pushback(v.trailing)
@@ -177,7 +177,7 @@ func (r *replay) isOpen() bool {
 	return r.retry != nil && !r.retry.spent && !r.committed && r.headers != nil
 }
 
-// pushback reads grpc-retry-pushback-ms off the trailing metadata: how long the server wants
+// pushback reads grpc-retry-pushback-ms from the trailing metadata: how long the server wants
 // the call to wait, if it says so, or that it refuses another attempt (gRFC A6, Pushback).
 func pushback(md cqrpc.Metadata) (d time.Duration, isSet, isRefused bool) {
 	values := md.Values("grpc-retry-pushback-ms")
@@ -191,7 +191,7 @@ func pushback(md cqrpc.Metadata) (d time.Duration, isSet, isRefused bool) {
 	return time.Duration(ms) * time.Millisecond, true, false
 }
 
-// rest sets the timer of a call that rests, unless that has ended.
+// rest sets the timer of a call that rests, unless the call has ended.
 func (c *Call) rest(d time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -227,8 +227,8 @@ func (r *retrying) stop() {
 // previousAttempts tells a server which attempt it has.
 const previousAttempts = "grpc-previous-rpc-attempts"
 
-// count writes into headers, which are this attempt's, how many there were before.
-func (r *retrying) count(l *frame.HeaderList) {
+// stampAttempts writes into l, the headers of an attempt, how many there were before.
+func (r *retrying) stampAttempts(l *frame.HeaderList) {
 	if r == nil || r.previous == 0 {
 		return
 	}

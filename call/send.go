@@ -15,13 +15,13 @@ type sendSide struct {
 	sent   frame.Sent     // what the current stream has reported
 	state  sendState
 	hinted bool // the outstanding message completes when it is buffered
-	// repeating: messages go out on another stream, although their operations have
+	// repeating: messages go out again, on another stream; their operations may have
 	// completed.
 	repeating bool
 	// handing counts the goroutines that have taken sends of earlier batches and
 	// not called Stream.Send yet. Meanwhile what is accepted stays queued.
 	handing int32
-	backlog *backlog // while repeating: what waits for its turn; nil nearly always
+	backlog *backlog // while repeating: what waits behind queued; nil nearly always
 }
 
 // packed is a message ready to be sent.
@@ -30,8 +30,8 @@ type packed struct {
 	prefix [frame.PrefixLen]byte
 }
 
-// backlog is the messages that go out when the one before has been sent, and the end after
-// them. It has at least one.
+// backlog is messages that go out one after the other, each when the one before has been
+// sent, and then the end of this half, if it is set. There is at least one message.
 type backlog struct {
 	messages []packed
 	end      bool
@@ -41,13 +41,12 @@ type backlog struct {
 // with BufferHint complete at once (C-core grpc.http2.write_buffer_size).
 const writeBuffer = 64 << 10
 
-// messageRoom is what a waiting message counts in bytes beside its own. A small one
-// that is kept for a retry, or waits alone, holds ten times its bytes, for a pooled buffer has 256
-// at least.
+// messageRoom is how many bytes a waiting message counts beside its own. A small one that is
+// kept for a retry, or waits alone, holds ten times its bytes: a pooled buffer has at least 256.
 const messageRoom = 128
 
-// isBuffered reports whether the stream has all messages, and what is not
-// framed of them fits the write buffer.
+// isBuffered reports whether the stream has all messages, and those that are not
+// framed yet fit the write buffer.
 func (s *sendSide) isBuffered() bool {
 	if s.queued.Message != nil || s.backlog != nil || s.handing > 0 {
 		return false
@@ -55,7 +54,7 @@ func (s *sendSide) isBuffered() bool {
 	return s.bytes-s.sent.Bytes+messageRoom*(s.issued-s.sent.Messages) <= writeBuffer
 }
 
-// turn is the number of the message that is queued, or was given to the stream last.
+// turn is the number, from 1, of the message that is queued, or was last given to the stream.
 func (s *sendSide) turn() uint64 {
 	if s.backlog == nil {
 		return s.issued
@@ -63,9 +62,9 @@ func (s *sendSide) turn() uint64 {
 	return s.issued - uint64(len(s.backlog.messages))
 }
 
-// isBufferedLocked reports whether a message with BufferHint is as good as sent. A
-// client's is not before its headers are framed: with a second message the call
-// could not be repeated any more, although no server has seen any of it.
+// isBufferedLocked reports whether a message with BufferHint may complete. A client's may
+// not before the headers are framed: the application would send a second message, and then
+// the call could not be repeated any more, although no server has seen any of it.
 func (c *Call) isBufferedLocked() bool {
 	return (c.isServer() || c.send.sent.Headers) && c.send.isBuffered()
 }
@@ -110,7 +109,7 @@ func (s *sendSide) drop() {
 	}
 }
 
-// takeUnsent empties the queue and the backlog, and returns the messages there were, the
+// takeUnsent empties the queue and the backlog, and returns their messages, which are the
 // last that were accepted.
 func (s *sendSide) takeUnsent() (left []packed) {
 	if s.queued.Message != nil {
@@ -225,8 +224,8 @@ func (c *Call) dispatchLocked(a *after) {
 	s.queued = frame.Outgoing{}
 }
 
-// handOverLocked is dispatchLocked for what earlier batches left behind. Their StartBatch has
-// returned, so another may be on its way to the stream: without handing it could overtake this one.
+// handOverLocked is dispatchLocked for what earlier batches have left queued. Their StartBatch has
+// returned, so another one may run at the same time: handing keeps it from overtaking this one.
 func (c *Call) handOverLocked(a *after) {
 	c.dispatchLocked(a)
 	if a.out != (frame.Outgoing{}) && !a.out.End { // nothing follows an end
@@ -235,7 +234,7 @@ func (c *Call) handOverLocked(a *after) {
 	}
 }
 
-// handedOver gives the stream what was accepted while Send was on its way.
+// handedOver gives the stream what was accepted while it was being handed something.
 func (c *Call) handedOver() {
 	var a after
 	c.mu.Lock()
@@ -258,9 +257,9 @@ func (c *Call) onSent(t *Attempt, sent frame.Sent, lane *cq.Lane) {
 	a.perform(c)
 }
 
-// settleBuffered completes the n-th message, which has BufferHint and was given
-// to the stream, if the write buffer has room for it; else it completes when
-// there is. Not before Stream.Send: the next message must not overtake it.
+// settleBuffered completes the n-th message, which has BufferHint, if the write
+// buffer has room for it; else it completes when there is room. It comes after
+// Stream.Send, because the next message must not overtake this one.
 func (c *Call) settleBuffered(n uint64, lane *cq.Lane) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -277,7 +276,7 @@ func (c *Call) settleBuffered(n uint64, lane *cq.Lane) {
 // late: counts never go back.
 func (c *Call) sentLocked(sent frame.Sent, a *after, lane *cq.Lane) {
 	s := &c.send
-	s.sent.Headers = s.sent.Headers || sent.Headers || sent.End // Trailers-Only is headers too
+	s.sent.Headers = s.sent.Headers || sent.Headers || sent.End // Trailers-Only counts as headers
 	s.sent.Messages = max(s.sent.Messages, sent.Messages)
 	s.sent.Bytes = max(s.sent.Bytes, sent.Bytes)
 	s.sent.End = s.sent.End || sent.End
@@ -304,8 +303,8 @@ func (c *Call) sentLocked(sent frame.Sent, a *after, lane *cq.Lane) {
 	}
 }
 
-// endSendsLocked fails what the stream will not send any more. After the
-// server's status has come, the stream still tells what it had sent: OnClosed.
+// endSendsLocked fails what the stream will not send any more. On a client that has
+// received the status, OnClosed will still tell what was sent.
 func (c *Call) endSendsLocked(lane *cq.Lane) {
 	s := &c.send
 	s.drop()

@@ -12,8 +12,8 @@ import (
 	"github.com/cqrpc/cqrpc/frame"
 )
 
-// request is what a server call knows from its request headers and of who sent
-// them. Immutable, and shared by calls of a connection whose headers are the same.
+// request is what a server call knows from its request headers and about their sender.
+// Immutable, and shared by calls of a connection whose headers are the same.
 type request struct {
 	settings   *Settings // by which the headers were judged
 	peer       *Peer
@@ -28,8 +28,8 @@ type request struct {
 	compressor codec.Compressor // of the messages that come; nil: none
 }
 
-// readRequest judges request headers. What it finds is remembered with headers
-// that come again and again.
+// readRequest checks request headers. The result is remembered with blocks that
+// repeat.
 func readRequest(h *frame.Headers, cfg *Config, p *Peer) (*request, error) {
 	if h.Err != nil {
 		return nil, refuseBlock(h.Err)
@@ -73,9 +73,9 @@ func parseRequest(h *frame.Headers, cfg *Config, p *Peer) (*request, error) {
 }
 
 // NewServer returns a server call for a request whose headers are h, which are lent. s is its
-// stream, which must report to the call's Receiver before it handles another frame; Start tells the
-// call that it does. p and cfg.Account are the connection's: they are kept, and p must not change.
-// The time until the request's deadline runs from now on.
+// stream, which must report to the call's Receiver before it handles another frame; then call Start.
+// p and cfg.Account are the connection's: they are kept, and p must not change. The request's
+// grpc-timeout runs from now on.
 //
 // The error, a *[RequestError], says what to answer instead.
 func NewServer(cfg Config, s Stream, h *frame.Headers, p *Peer) (*Call, error) {
@@ -95,7 +95,7 @@ func NewServerIn(c *Call, cfg Config, s Stream, h *frame.Headers, p *Peer) (*Cal
 		c = new(Call)
 	}
 	cfg.Deadline, _ = deadlineOf(r.timeout)
-	c.stream, c.opened, c.request = s, true, r
+	c.stream, c.hadStream, c.request = s, true, r
 	c.init(&cfg)
 	send, _ := c.chooseCompressor(c.shared().Compressor)
 	c.setCodingLocked(send, r.compressor)
@@ -106,9 +106,9 @@ func NewServerIn(c *Call, cfg Config, s Stream, h *frame.Headers, p *Peer) (*Cal
 	return c, nil
 }
 
-// Start says that the stream reports to the call's Receiver from now on: the
-// deadline of the request may end the call, which sends and is reported back.
-// For the server, once NewServer has returned; BindCompleter implies it.
+// Start says that the stream reports to the call's Receiver from now on, so that the
+// deadline may end the call, which sends on the stream. For the server, once NewServer
+// has returned; BindCompleter implies it.
 func (c *Call) Start() {
 	if c.clock == nil {
 		return
@@ -154,7 +154,7 @@ func (f *fields) checkRequest() (subtype string, err error) {
 	case f.authority == "" && f.host == "":
 		return "", refuseHTTP(http.StatusBadRequest, "request has neither :authority nor host")
 	case !strings.HasPrefix(f.path, "/"):
-		// Never routed: a policy may have matched another spelling.
+		// Never routed: an access policy may have matched another spelling.
 		return "", refuse(cqrpc.CodeUnimplemented, "malformed method name %.64q", f.path)
 	case f.err != nil:
 		return "", refuse(cqrpc.CodeInternal, "%v", f.err)
@@ -176,7 +176,7 @@ func (f *fields) checkEncoding(set *Settings, subtype string) (codec.Compressor,
 	return comp, nil
 }
 
-// deadlineOf is when a client with this grpc-timeout stops waiting; the way here
+// deadlineOf is when a grpc-timeout that arrives now ends; the time it took to get here
 // is not counted.
 func deadlineOf(timeout string) (time.Time, error) {
 	if timeout == "" {
@@ -191,9 +191,9 @@ func deadlineOf(timeout string) (time.Time, error) {
 
 // SetCompressor makes a server call send its messages in another encoding than
 // that of its Settings, "identity" for none, if the client accepts it; else they
-// go out as they are. It must come before initial metadata is sent, which
-// announces the encoding. The error says that it did not, that the name is none
-// of the Settings' Compressors, or that this is a client call.
+// go out as they are. It must be called before initial metadata is sent, which
+// announces the encoding. It is an error if not, if the name is none of the
+// Settings' Compressors, or on a client call.
 func (c *Call) SetCompressor(name string) error {
 	if !c.isServer() {
 		return fmt.Errorf("encoding %q: a client's is chosen when the call is made", name)
@@ -211,12 +211,12 @@ func (c *Call) SetCompressor(name string) error {
 	return nil
 }
 
-// maxAccepted is how many encodings of a client's list are looked at: it comes with
-// every call, in a few octets of HPACK, and may be all commas.
+// maxAccepted is how many encodings of a client's list are read: a list may be all
+// commas, and with HPACK's table it costs the client only a few octets per call.
 const maxAccepted = 32
 
-// chooseCompressor returns what to compress responses with: nothing that the
-// client did not list. It reports false if there is none of that name.
+// chooseCompressor returns what to compress responses with, nil if the client did not
+// list it. It reports false if the server has none of that name.
 func (c *Call) chooseCompressor(want string) (codec.Compressor, bool) {
 	if want == "" || want == "identity" {
 		return nil, true

@@ -29,14 +29,14 @@ type Settings struct {
 	// Compressor is the encoding to send messages in, one of Compressors;
 	// default none. A server uses it only if the client accepts it.
 	Compressor string
-	// Logger gets what goes wrong and no event tells; nil: nobody does.
+	// Logger gets what goes wrong and no event reports; nil: nothing is logged.
 	Logger *slog.Logger
-	// RetryThrottling is for all calls with the same Settings, and those made of them; it
+	// RetryThrottling is for all calls with these Settings, and with copies of them; it
 	// must be valid. Clients only.
 	RetryThrottling RetryThrottling
-	// Filters are what the calls pass through, the outermost first. Panicked gets
-	// what they panic with, and the stack; default a line in Logger, or in
-	// [slog.Default] without one.
+	// Filters are what the calls pass through, the outermost first. Panicked is
+	// called when one panics, with what was given to panic, and the stack; default: a
+	// line in Logger, or in [slog.Default] without one.
 	Filters  []Filter
 	Panicked func(method string, v any, stack []byte)
 
@@ -81,8 +81,8 @@ func NewSettings(s Settings) *Settings {
 	return &s
 }
 
-// defaultSettings are for calls that name none. They are the process's, so they keep no
-// alarms.
+// defaultSettings are for calls that have none. The whole process shares them, so they
+// keep no alarms.
 var defaultSettings = sync.OnceValue(func() *Settings {
 	s := NewSettings(Settings{})
 	s.alarms = nil

@@ -58,7 +58,7 @@ func resetCode(code cqrpc.Code) frame.ErrCode {
 	return frame.InternalError
 }
 
-// verdictOfClose judges the end of a stream without a status.
+// verdictOfClose is the verdict on a call whose stream ended without a status.
 func (c *Call) verdictOfClose(e *frame.CloseError) *verdict {
 	v := &verdict{how: byStream, origin: cqrpc.OriginTransport}
 	if e == nil { // END_STREAM both ways: the status should have come before
@@ -77,7 +77,7 @@ func (c *Call) verdictOfClose(e *frame.CloseError) *verdict {
 	return v
 }
 
-// verdictOfBlock judges a malformed header block.
+// verdictOfBlock is the verdict on a call with a malformed header block.
 func verdictOfBlock(err error) *verdict {
 	st := cqrpc.Status{Code: cqrpc.CodeInternal, Message: err.Error()}
 	if e, ok := errors.AsType[*frame.StreamError](err); ok && e.Code == frame.EnhanceYourCalm {

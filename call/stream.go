@@ -28,14 +28,15 @@ type Stream interface {
 	// 9113 section 6.5.2 counts them.
 	MaxHeaderList() uint32
 	// Consume returns credit for n bytes of DATA payload, message prefixes
-	// included, that the application took, or waits for: these may be more than
-	// have arrived, and more than the stream lets the peer send at once. Once the
-	// call has called Reset, what is outstanding is the stream's to return.
+	// included, that the application took, or waits for: that may be more than has
+	// arrived, and more than the stream lets the peer send at once. After Reset the
+	// stream itself returns what is outstanding.
 	Consume(n int)
-	// Obstacle says why headers that were given to Send are not sent, nil if they are or
-	// nothing is known. It is asked of a call whose time is over.
+	// Obstacle says why headers that were given to Send are not sent; nil if they are, or
+	// if nothing is known. It is called when the call's deadline has passed or its context
+	// has ended.
 	Obstacle() error
-	// Source is what to serve in place of waiting for the call; nil: nothing.
+	// Source is what a goroutine that waits for the call may serve instead; nil: nothing.
 	Source() cq.Source
 	// Reset ends the stream from this side; no OnClosed follows.
 	Reset(code frame.ErrCode)
@@ -43,19 +44,20 @@ type Stream interface {
 
 // Opener finds a stream for a client call: a channel.
 type Opener interface {
-	// Open is asked once per attempt, on the goroutine that started
-	// SendInitialMetadata, found the previous attempt unprocessed or has waited for the
-	// back-off, with no lock held; it must not block. The answer, at once or later and from
-	// any goroutine, is exactly one c.Bind or c.Fail.
+	// Open is called once per attempt, with no lock held, on the goroutine that started
+	// SendInitialMetadata, that found the previous attempt unprocessed, or of the timer
+	// of the back-off; it must not block. The answer, at once or later and from any
+	// goroutine, is exactly one c.Bind or c.Fail.
 	Open(c *Call)
-	// Rest says that an attempt has failed and Open will be asked for another, or Forget be
-	// told, after a back-off. Until then c.Fail ends the call: a channel that closes calls it.
+	// Rest says that an attempt has failed, and that after a back-off Open will be called
+	// for another. If the call ends first, Forget is called. Until then c.Fail ends the
+	// call, as a channel does when it closes.
 	Rest(c *Call)
 	// Forget says that the call ended before Open was answered, or while it rested. An
 	// answer that is already on its way is harmless.
 	Forget(c *Call)
-	// Obstacle says why Open is not answered yet, nil if nothing is known. It is asked
-	// of a call whose time is over, with no lock held.
+	// Obstacle says why Open is not answered yet, nil if nothing is known. It is called,
+	// with no lock held, when the call's deadline has passed or its context has ended.
 	Obstacle() error
 }
 
@@ -75,8 +77,8 @@ func (t *Attempt) OnHeaders(h *frame.Headers, lane *cq.Lane) { t.call.onHeaders(
 // OnData takes ownership of one DATA payload, nil if only END_STREAM came.
 func (t *Attempt) OnData(b *mem.Buffer, end bool, lane *cq.Lane) { t.call.onData(t, b, end, lane) }
 
-// Place returns where the next DATA payload, of n bytes, can be read to, nil if
-// that does not matter.
+// Place returns a buffer of n bytes into which the next DATA payload should be read, nil
+// for any.
 func (t *Attempt) Place(n int) *mem.Buffer { return t.call.place(t, n) }
 
 // OnSent tells what was accepted for the wire so far; it may be late.

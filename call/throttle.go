@@ -6,11 +6,12 @@ import (
 )
 
 // RetryThrottling keeps the calls of a channel from being repeated while many fail, so that
-// a server which has too much to do does not get more (gRFC A6, retryThrottling of a service
-// config). There are MaxTokens tokens to begin with and at most. An attempt that fails with
-// one of the codes of its call's policy, or whose server refuses another by
+// an overloaded server does not get even more of them (gRFC A6, retryThrottling of a service
+// config). The channel begins with MaxTokens tokens, and never has more. An attempt that fails
+// with one of the codes of its call's policy, or whose server refuses another by
 // grpc-retry-pushback-ms, takes one; a call that succeeds, with a policy or without, brings
-// back TokenRatio. Calls are repeated while there are more than half. The zero value is none.
+// back TokenRatio. Calls are repeated while more than half of the tokens are left. The zero
+// value is no throttling.
 type RetryThrottling struct {
 	// MaxTokens is 1 to 1000.
 	MaxTokens int
@@ -30,8 +31,8 @@ func (t RetryThrottling) Validate() error {
 	return nil
 }
 
-// tokens are those of one channel, in thousandths. There is no lock, because who counts
-// holds that of a call. A nil pointer counts nothing.
+// tokens are those of one channel, in thousandths. There is no lock, because they are
+// counted while the lock of a call is held. A nil pointer counts nothing.
 type tokens struct {
 	most, ratio int64
 	count       atomic.Int64
@@ -42,7 +43,7 @@ func newTokens(t RetryThrottling) *tokens {
 		return nil
 	}
 	s := &tokens{most: int64(t.MaxTokens) * 1000}
-	s.ratio = int64(min(t.TokenRatio, float64(t.MaxTokens))*1000 + 1e-6) // 1e-6, for 0.57*1000 is a little less than 570
+	s.ratio = int64(min(t.TokenRatio, float64(t.MaxTokens))*1000 + 1e-6) // 1e-6, because 0.57*1000 is a bit less than 570
 	s.count.Store(s.most)
 	return s
 }

@@ -12,14 +12,14 @@ type watching struct {
 	stop func() bool
 }
 
-// isDue reports whether the context has ended, of which the call may not know
-// yet: it is told by a goroutine of package context.
+// isDue reports whether the context has ended. The call may not know yet: a goroutine
+// of package context tells it.
 func (w *watching) isDue() bool { return w.ctx != nil && w.ctx.Err() != nil }
 
-// Watch lets the end of ctx end the call, see CancelFor: at once, or when the
-// next batch is started: an application that cancels and then receives gets nothing
-// more. Nothing is left behind once the call is over. At most once per call; a
-// context that never ends costs nothing.
+// Watch makes the end of ctx end the call, see CancelFor. A batch that is started after
+// that end finds the call ended, so an application that cancels and then receives gets
+// nothing more. Nothing is left behind once the call is over. Call it at most once per
+// call; a context that never ends costs nothing. Clients only.
 func (c *Call) Watch(ctx context.Context) {
 	if ctx.Done() == nil {
 		return
@@ -47,9 +47,9 @@ func (c *Call) CancelFor(ctx context.Context) {
 	c.giveUp(e.Status, e.Cause)
 }
 
-// ContextError is the error of a call that ends because ctx has ended: with
-// DEADLINE_EXCEEDED or CANCELLED, whatever the context's cause is, which is its
-// message and its Cause.
+// ContextError is the error of a call that ends because ctx has ended: its code is
+// DEADLINE_EXCEEDED or CANCELLED, whatever the cause of ctx; its Cause, and for CANCELLED
+// its message, are that cause.
 func ContextError(ctx context.Context) *cqrpc.Error {
 	cause := context.Cause(ctx)
 	st := cqrpc.Status{Code: cqrpc.CodeCanceled, Message: cqrpc.StatusOf(cause).Message}
