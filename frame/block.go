@@ -159,7 +159,7 @@ func (r *Reader) endBlock() error {
 var anyField = []byte{0x82}
 
 // letGo makes the decoder forget the octets of the block that it has decoded: it
-// would keep the read buffer, which others use meanwhile, from being freed.
+// would keep the read buffer alive after that was given back.
 func (b *block) letGo() {
 	b.dec.SetEmitEnabled(false)
 	_, _ = b.dec.Write(anyField) // neither is emitted nor changes the table
@@ -177,7 +177,7 @@ func (r *Reader) readBlock(f *Frame) error {
 	if isSmall {
 		err = r.readSmallBlock(n)
 	} else {
-		r.block.memo.forget() // nobody looks whether it changes the table
+		r.block.memo.forget() // the block may change the table
 		err = r.readFragment(n)
 	}
 	if err != nil {

@@ -11,12 +11,12 @@ const (
 )
 
 // Known is a header block that has come before on its connection, octet for
-// octet. The peer of a busy connection repeats a few of them, and what depends
-// on nothing but their fields need be found out only once. It belongs to the
-// goroutine of the [Reader].
+// octet. The peer of a busy connection repeats a few blocks, and what depends only
+// on their fields need be found out only once. It belongs to the goroutine of the
+// [Reader].
 type Known struct {
-	// Note is for the receiver of the block: what it has made of the fields. It
-	// is dropped with the Known.
+	// Note is for the receiver of the block, to keep what it has made of the fields.
+	// It is dropped with the Known.
 	Note any
 
 	fields []Field
@@ -37,8 +37,9 @@ const (
 // fields they stand for. The same octets stand for the same fields as long as
 // the table stays as it is; when it changes, all is forgotten.
 //
-// A block is remembered when it comes for the second time within a few others,
-// so those with a value that never repeats, such as an exact time limit, cost a hash.
+// A block is remembered when it comes for the second time, with only a few others in
+// between. So blocks with a value that never repeats, such as an exact time limit, cost
+// only a hash.
 type memo struct {
 	blocks []knownBlock
 	next   int // the one to be replaced
@@ -66,8 +67,9 @@ func (m *memo) find(encoded []byte) *Known {
 	return nil
 }
 
-// learn takes note of the block, which was not known and has been decoded. Those
-// of a first call change the table: there is no memo before the second.
+// learn takes note of the block, which was not known and has been decoded. The blocks
+// of the first call on a connection change the table, so there is no memo before the
+// second.
 func (b *block) learn(encoded []byte) {
 	if !keepsTable(encoded) {
 		b.memo.forget()

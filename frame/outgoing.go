@@ -38,9 +38,9 @@ func NewHeaderList() *HeaderList {
 	return l
 }
 
-// ShareHeaderList returns a list that is never freed and must not be changed any
-// more. A Writer remembers how it has encoded such a list: keep those that are
-// sent again and again. It takes ownership of l, which extends none.
+// ShareHeaderList returns a list with the fields of l, which extends no other. The
+// result is never freed and must not be changed. A Writer remembers how it has encoded
+// such a list, so keep those that are sent again and again. The caller keeps l.
 func ShareHeaderList(l *HeaderList) *HeaderList {
 	return &HeaderList{Fields: append([]Field(nil), l.Fields...), shared: true, size: l.Size()}
 }
@@ -73,8 +73,8 @@ func (l *HeaderList) All() iter.Seq[Field] {
 	}
 }
 
-// BeginsMessage reports whether the list has pseudo-header fields: it is no trailers, or
-// trailers that are a whole response (gRPC over HTTP/2, Trailers-Only).
+// BeginsMessage reports whether the list has pseudo-header fields, as request and response
+// headers do, and trailers that are a whole response (gRPC over HTTP/2, Trailers-Only).
 func (l *HeaderList) BeginsMessage() bool {
 	first := l
 	if l.base != nil {

@@ -32,7 +32,7 @@ type ReaderConfig struct {
 
 	// MaxHeaderBlock is how many encoded octets of one header block are
 	// decoded, to keep HPACK in step with a peer whose list is too large.
-	// Default twice MaxHeaderList and 16 KiB. A larger block, or a single
+	// Default twice MaxHeaderList plus 16 KiB. A larger block, or a single
 	// string longer than this, fails the connection.
 	MaxHeaderBlock uint32
 
@@ -42,8 +42,8 @@ type ReaderConfig struct {
 	MaxContinuations int
 
 	// MaxHeaderTable is the largest HPACK dynamic table, in octets, that the
-	// peer may use. Values below 4,096, the size a peer may
-	// use before it has seen our SETTINGS, are raised to it. Default 4,096.
+	// peer may use. Smaller values are raised to 4,096, which a peer may use
+	// before it has seen our SETTINGS. Default 4,096.
 	MaxHeaderTable uint32
 
 	// ReadBuffer is the size of the read buffer in octets. Default 32 KiB,
@@ -56,9 +56,9 @@ type ReaderConfig struct {
 	// again for one that fails. Default: nothing is called.
 	OnBlock func(isComplete bool)
 
-	// Place is asked where to read the n octets of a DATA payload that is large
-	// and has no padding: the buffer it returns, of length n, becomes Frame.Data.
-	// It may return nil. Default: a new buffer is taken.
+	// Place, if set, is called for a DATA payload of n octets that is large and
+	// has no padding: the buffer it returns, of length n, is read into and becomes
+	// Frame.Data. If it is nil, or returns nil, a new buffer is taken.
 	Place func(id uint32, n int) *mem.Buffer
 }
 
@@ -127,15 +127,15 @@ func (c ReaderConfig) resolved() ReaderConfig {
 	return c
 }
 
-// SetMaxFrameSize changes the largest payload accepted, once the peer has
-// acknowledged the setting; out-of-range values are clamped as in
-// [ReaderConfig].
+// SetMaxFrameSize changes the largest payload accepted; out-of-range values are
+// clamped as in [ReaderConfig]. Raise it before the setting is sent, because the peer
+// may use it before it acknowledges; lower it once the peer has acknowledged.
 func (r *Reader) SetMaxFrameSize(n uint32) {
 	r.maxFrame = min(max(n, minMaxFrameSize), maxMaxFrameSize)
 	r.framer.SetMaxReadFrameSize(r.maxFrame)
 }
 
-// Forget gives up what the Reader knows by heart of header blocks that repeat.
+// Forget drops what the Reader remembers of header blocks that repeat.
 func (r *Reader) Forget() { r.block.memo = nil }
 
 // Release gives the read buffer back for others to use and ends reading:
@@ -151,9 +151,9 @@ func (r *Reader) Release() {
 }
 
 // Await waits until Next has something to read, or an error to return; it reports
-// false if its reader has stopped waiting before. What the frame before has lent is
-// taken back: a Reader that waits here holds next to nothing, if its reader is a
-// [PatientReader].
+// false if the underlying reader stops waiting before. What was lent with the last frame
+// is taken back. If the underlying reader is a [PatientReader], a Reader that waits here
+// holds next to no memory.
 func (r *Reader) Await() bool {
 	if r.err != nil || r.src.err != nil || r.src.buffered() > 0 {
 		return true

@@ -25,20 +25,19 @@ const (
 	maxEmptyReads = 100
 )
 
-// PatientReader is what NewReader's reader may also be: one that can wait for
-// octets before it has room for them. A [Reader] of it holds no memory in
-// [Reader.Await].
+// PatientReader is a reader that can wait for octets without a buffer to read them
+// into. A [Reader] of it holds no memory in [Reader.Await].
 type PatientReader interface {
 	io.Reader
 
-	// ReadInto reads once, as Read does, into what room.Take returns. While there
-	// is nothing to be read it waits, and calls room.Drop before it does. It may
-	// stop waiting without an error.
+	// ReadInto reads once, as Read does, into what room.Take returns. If there is
+	// nothing to read it calls room.Drop and waits. It may stop waiting without an
+	// error, and then returns 0 and nil.
 	ReadInto(room Room) (n int, err error)
 }
 
-// Room is memory that is there when it is needed. An alias, so that a
-// PatientReader need not know this package.
+// Room is memory that is taken only when it is needed. It is an alias, so that a
+// PatientReader need not import this package.
 type Room = interface {
 	// Take returns where to read to, until Drop is called.
 	Take() []byte
@@ -46,8 +45,8 @@ type Room = interface {
 	Drop()
 }
 
-// scratch is what a Reader needs while it reads and not while it waits. It holds
-// no strings of the peer while nobody has it.
+// scratch is what a Reader needs while it reads and not while it waits. In the pool
+// it holds no strings of the peer.
 type scratch struct {
 	buf      []byte
 	fields   []Field // backing of Headers.Fields
@@ -101,9 +100,8 @@ func (s *source) Drop() {
 	s.scratch, s.i, s.j = nil, 0, 0
 }
 
-// await waits until something is buffered or s.err is set, or a patient reader
-// has given up: then it reports false. While it waits nothing is held, if the
-// reader is patient.
+// await waits until something is buffered or s.err is set. It reports false if a patient
+// reader has stopped waiting before. While a patient reader waits nothing is held.
 func (s *source) await() bool {
 	if s.patient == nil {
 		_ = s.fill()
@@ -189,8 +187,8 @@ func (s *source) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// readFull fills p, past the buffer where that saves a large copy. It returns how much
-// of it, all without an error.
+// readFull fills p, bypassing the buffer where that saves a large copy. It returns how
+// many octets it has read, all of p if there is no error.
 func (s *source) readFull(p []byte) (got int, err error) {
 	for got < len(p) {
 		if s.buffered() == 0 && len(p)-got >= directRead && s.err == nil {

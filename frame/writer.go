@@ -70,8 +70,8 @@ func (w *Writer) encoder() *fieldEncoder {
 	return w.fields
 }
 
-// Forget gives up what the HPACK encoder has learnt, a kilobyte or two, at the
-// price of teaching the peer anew: for a connection that does nothing.
+// Forget drops the HPACK encoder's table, a kilobyte or two, at the price of sending
+// the fields to the peer anew: for a connection that is idle.
 func (w *Writer) Forget() {
 	if w.fields != nil {
 		w.fields, w.resized = nil, true
