@@ -7,14 +7,13 @@ import "fmt"
 // messages to receive are *[]byte, whose capacity is used again if it suffices.
 //
 // Its name "bytes" becomes the content-subtype, application/grpc+bytes, which a
-// server that does not know it refuses with UNIMPLEMENTED. Who has marshalled a
-// message for such a server, or passes it on to one, takes [BytesNamed].
+// server that does not know it refuses with UNIMPLEMENTED. For messages in the form
+// of another codec, marshalled by the application or passed on, use [BytesNamed].
 func Bytes() Codec { return bytesCodec{"bytes"} }
 
-// BytesNamed is Bytes under the name of another codec, which the bytes are
-// messages of: "proto", or "" for application/grpc without a subtype, which
-// servers take for protobuf. A proxy takes the ContentSubtype of the call that it
-// passes on.
+// BytesNamed is Bytes under the name of another codec, in whose form the bytes are:
+// "proto", or "" for application/grpc without a subtype, which servers take for
+// protobuf. A proxy uses the ContentSubtype of the call that it passes on.
 func BytesNamed(subtype string) Codec { return bytesCodec{subtype} }
 
 type bytesCodec struct{ name string }

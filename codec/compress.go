@@ -24,11 +24,11 @@ type Compressor interface {
 	Decompress(dst, src []byte, max int) ([]byte, error)
 }
 
-// Sizer is what a Compressor may be, too: one whose compressed messages say how
-// large they are, so that room for one need not be found bit by bit.
+// Sizer is a Compressor whose compressed messages say how large they are, so that
+// memory for one need not be grown step by step.
 type Sizer interface {
-	// DecompressedSize returns how many bytes src says that it inflates to, negative
-	// if it does not say. src is a peer's word: it may say anything.
+	// DecompressedSize returns how many bytes src claims to inflate to, negative if it
+	// does not say. src comes from a peer: the claim may be wrong.
 	DecompressedSize(src []byte) int
 }
 

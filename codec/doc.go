@@ -9,8 +9,9 @@
 // where the bytes live, and both borrow their input: they neither change it nor
 // keep it after they return.
 //
-// [Proto] is the codec of Protocol Buffers and the default; [ProtoReusing] is for those
-// who receive into the same message again; [JSON] and [Bytes] are for other contents.
+// [Proto] is the codec of Protocol Buffers and the default; [ProtoReusing] is for
+// applications that receive into the same message again; [JSON] and [Bytes] are for other
+// contents.
 //
 // Everything here is safe for concurrent use. No function starts a goroutine.
 package codec

@@ -13,19 +13,17 @@ import (
 func Proto() Codec { return protoCodec{} }
 
 // ProtoReusing is Proto for applications that receive into the same message again
-// and again, as those of queues and reactors do, and keep nothing of what was in it.
-// It replaces Proto in the options of a channel or server, and says the same on the
-// wire. As protobuf in C++ does, it fills what is there anew and does not allocate it
-// anew: bytes of a message and of its submessages, three levels deep, in a oneof too,
-// and these submessages; not strings, nor what is repeated or in a map, nor messages
-// of protobuf's Opaque and Hybrid API. A message with the ResetVT of vtprotobuf's
-// feature pool is reset by that.
+// and again, as those with queues and reactors do, and keep nothing of what was in it.
+// It replaces Proto in the options of a channel or server; on the wire it is the same.
+// Like protobuf in C++, it uses the memory of the message again instead of allocating:
+// bytes fields and submessages, three levels deep, also in a oneof. It does not do so
+// for strings, repeated fields and maps, nor for messages of protobuf's Opaque and Hybrid
+// API. A message with the ResetVT of vtprotobuf's feature pool is reset by that.
 //
-// What an application keeps of a message, a submessage or bytes, it has to copy
-// before it receives into that message again; and what it has put there itself is
-// written over. A message keeps the room of the largest that was in it, which a peer
-// chooses up to the limit on messages received: one for each of many idle streams is
-// no place for it.
+// What an application wants to keep, a submessage or bytes, it has to copy before it
+// receives into that message again; what it has put there itself is overwritten. A
+// message keeps the memory of the largest that was in it, and a peer chooses that, up to
+// the limit on received messages: do not keep one for each of many idle streams.
 func ProtoReusing() Codec { return protoCodec{isReusing: true} }
 
 var _ SizedCodec = protoCodec{}

@@ -20,8 +20,7 @@
 //	      │            │                            ▲            ▲
 //	client.Invoke  Channel.Prepare             server.Untyped, its stream
 //
-// Resolvers that were written for grpc-go, such as etcd's, are those of a channel by
-// [NewResolver].
+// [NewResolver] makes a channel use resolvers that were written for grpc-go, such as etcd's.
 //
 // # What is different
 //
@@ -29,21 +28,21 @@
 //
 //   - Interceptors are given nil for the *grpc.ClientConn.
 //   - A stream on a channel that has a connection does not wait for its headers to be
-//     sent: what goes wrong then is told by RecvMsg, as everything else is.
-//   - A response too many or too few is UNIMPLEMENTED (gRPC, Status codes and their use),
+//     sent: RecvMsg reports what goes wrong then, like everything else.
+//   - One response too many, or none, is UNIMPLEMENTED (gRPC, Status codes and their use),
 //     where grpc-go says INTERNAL.
 //   - CallAuthority with TLS is refused with UNAVAILABLE unless it is the channel's, since
 //     the certificate is checked once for a connection. Limits of zero bytes for messages are
 //     refused with INTERNAL. Codecs of ForceCodec and CallContentSubtype copy each message.
-//   - Credentials of a call are asked before it has a connection: what they see of it is
-//     whether there will be TLS, not the state of its handshake.
+//   - Credentials of a call are asked before it has a connection: they see whether there
+//     will be TLS, but not the state of a handshake.
 //   - Metadata of responses has no content-type, and the TLSInfo of a peer no SPIFFEID.
 //
 // Of a server:
 //
-//   - grpc.SetSendCompressor and grpc.ClientSupportedCompressors want grpc-go's own stream,
-//     and fail: server.SetCompressor takes the same context. Responses are compressed if
-//     server.WithCompressor or that says so, not because the request was.
+//   - grpc.SetSendCompressor and grpc.ClientSupportedCompressors need grpc-go's own stream,
+//     and fail; server.SetCompressor takes the same context. Responses are compressed if
+//     server.WithCompressor or server.SetCompressor says so, not because the request was.
 //   - RegisterService panics where grpc-go ends the process.
 //   - Panics of handlers end the call and not the process, see server.WithPanicHandler.
 //   - Handlers may return a *cqrpc.Error, too.

@@ -5,20 +5,20 @@
 //	client.NewChannel(target, client.WithFilter(otelcqrpc.NewFilter()))
 //	server.New(server.WithFilter(otelcqrpc.NewFilter()))
 //
-// What has no exporter costs little: without a tracer or a meter of the application's no
-// span and no measurement is made.
+// Without exporters it costs little: unless the application has set up a tracer or a meter,
+// no span and no measurement is made.
 //
 // # Traces
 //
-// A span lasts from the start of a call to its end: that of the client's status, or of the
-// server's, sent or not. It is named after the method, "pkg.Service/Method". The client
-// sends which span that is as the propagator does, in traceparent by W3C Trace Context;
-// the server's span is its child, and the context of handlers, in every style, has it, so
-// that calls that they make are children in turn. A client's filters that come after this
-// one, and its call, have the client's span in theirs.
+// A span lasts from the start of a call to its end, when its status is there, on a server
+// whether it was sent or not. It is named after the method, "pkg.Service/Method". The
+// client sends its span's identity by the propagator, for example in traceparent (W3C Trace
+// Context), and the server's span is its child. The contexts of handlers, in every style,
+// have the server's span, so the calls that they make are children in turn. On a client the
+// call, and filters that come after this one, have the client's span in their contexts.
 //
-// A client's span has failed with any status but OK, a server's with those that are its
-// own fault: UNKNOWN, DEADLINE_EXCEEDED, UNIMPLEMENTED, INTERNAL, UNAVAILABLE, DATA_LOSS.
+// A client's span fails with any status but OK, a server's with those that are the server's
+// fault: UNKNOWN, DEADLINE_EXCEEDED, UNIMPLEMENTED, INTERNAL, UNAVAILABLE, DATA_LOSS.
 //
 // # Metrics
 //
@@ -30,9 +30,9 @@
 //
 // # What it does not see
 //
-// What filters do not: calls that the server answers by itself, such as those of methods
-// that it does not serve, and the attempts of a call. Messages are no events, and
-// metadata is no attribute.
+// What filters do not see: calls that the server answers by itself, such as those of
+// methods that it does not serve, and the attempts of a call. Spans have no events for
+// messages, and no attributes for metadata.
 //
 // Concurrency: a filter may be used by any number of channels and servers at the same time.
 // The package starts no goroutine; spans and durations are reported where a filter is called.

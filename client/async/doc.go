@@ -24,28 +24,27 @@
 //	ReadInitialMetadata             Header has it, maybe empty    the call died first
 //	Finish                          always                        never
 //
-// After any false, Finish is called for the status: every call that was started
-// is finished, once, or given up with TryCancel. Event.Err is the reason of a
-// false as far as it is known then, and call.ErrEnded if nothing is wrong: the
-// server has no more messages, or has ended a call with OK that was still
-// writing.
+// After any false, call Finish for the status: every call that was started must be
+// finished, once, or given up with TryCancel. Event.Err is the reason of a false as
+// far as it is known then, and call.ErrEnded if nothing is wrong: the server has no
+// more messages, or has ended the call with OK while the client was still writing.
 //
 // # Ownership and concurrency
 //
-// A message to write is marshalled before Write returns and is free for reuse
-// then; the request of a unary call is marshalled by Finish or
-// ReadInitialMetadata, that of a ServerStream by StartCall. What is read into is
-// the call's until the tag has come. Objects need no closing; a call that ends is
-// garbage. The end of the context given to a call ends it.
+// A message to write is marshalled before Write returns and may then be reused; the
+// request of a unary call is marshalled by Finish or ReadInitialMetadata, that of a
+// ServerStream by StartCall. What is read into belongs to the call until the tag has
+// come. Objects need no closing; a call that has ended is garbage. A call ends when the
+// context given to it does.
 //
 // WriteBuffer sends a message that call.Encode has marshalled, on any number of
-// calls: each takes one reference, a b.Ref(), whatever comes of it.
+// calls: each takes one reference, a b.Ref(), even if it fails.
 //
 // All methods may be called by any goroutine, whoever polls the queue. Read is
 // independent of Write and WritesDone, and Finish may come from a third
-// goroutine: it half-closes if nobody has, and lets reading go on if a Read is
-// outstanding. What may not be outstanding twice, or comes too early or too
-// late, is refused with an error, and then nothing has happened and no tag comes.
+// goroutine: it half-closes if nobody has, and lets an outstanding Read go on. An
+// operation that may not be outstanding twice, or comes too early or too late, is
+// refused with an error; then nothing has happened and no tag comes.
 //
 // # Names in C++
 //

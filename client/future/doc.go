@@ -1,6 +1,6 @@
-// Package future makes calls in the style of futures, as grpc-rs does: a call
-// gives at once a [Response], a [Stream], a [Sink] or a sink and one of the
-// others, and nothing waits unless the application does.
+// Package future makes calls in the style of futures, as grpc-rs does: a call returns
+// at once with a [Response] or a [Stream], with a [Sink] beside it if there are many
+// requests, and nothing waits unless the application does.
 //
 //	shape            the application gets         batches
 //	Unary            Response                     {INIT, MSG, CLOSE, RECV_MSG, RECV_STATUS}
@@ -15,16 +15,16 @@
 // and runs their callbacks: see package cq/future on what those may do.
 //
 // Sink.SendBuffer sends a message that call.Encode has marshalled, to any number of
-// sinks: each takes one reference, a b.Ref(), whatever comes of it.
+// sinks: each takes one reference, a b.Ref(), even if it fails.
 //
 // # Ends
 //
-// Failures are *cqrpc.Error with the status that the server sent, details and
-// all, or that was made here. The end of the context ends the call. Of a
-// streaming call, close the Sink when all is sent, and read the Stream to its end
-// or close it, with defer: what is neither stays open as long as its context,
-// and Environment.Close reports it. With future.WithLeakHandler the garbage
-// collector cancels what was dropped, as Rust does.
+// Failures are *cqrpc.Error with the status that the server sent, details included,
+// or that was made here. A call ends when its context does. Close the Sink of a
+// streaming call when all is sent, and read the Stream to its end or close it, with
+// defer: a call that is left open stays open as long as its context, and
+// Environment.Close reports it. With future.WithLeakHandler the garbage collector
+// cancels what was dropped, as Rust does.
 //
 // # Where this differs from grpc-rs
 //

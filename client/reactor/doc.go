@@ -1,5 +1,5 @@
 // Package reactor is the callback style for clients: an object reacts to what
-// happens to its call, and starts what shall happen next. Nobody waits, and a
+// happens to its call, and starts what is to happen next. Nobody waits, and a
 // call has no goroutine.
 //
 //	r.StartRead(&m) ──► operation of the call ──ends──► r's mailbox
@@ -23,9 +23,9 @@
 //	p.StartRead(&p.feature)
 //	p.StartCall()
 //
-// A reactor embeds the base of its kind and has the reactions it cares about.
-// Those of the base do nothing, and a reaction of anything else that the reactor
-// embeds wins over them.
+// A reactor embeds the base of its kind and has the reactions it cares about. The
+// reactions of the base do nothing, and yield to those of anything else that the
+// reactor embeds.
 //
 //	start                       reaction, one for each        how many
 //	StartCall                   OnReadInitialMetadataDone     once; only HeaderReactors
@@ -40,7 +40,7 @@
 // end of writes.
 //
 // StartWriteBuffer sends a message that call.Encode has marshalled, on any number
-// of calls: each takes one reference, a b.Ref(), whatever comes of it.
+// of calls: each takes one reference, a b.Ref(), even if it fails.
 //
 // # Reactions
 //
@@ -56,21 +56,21 @@
 // the status is an error: they can still be read before it.
 //
 // When nothing is outstanding but the status, no reaction runs and there is no
-// hold, nobody can start anything any more. Then the library half-closes the
-// call if the reactor has not, and drops what is not read: a reactor that stops
-// reading or forgets StartWritesDone ends with the server's status. Who starts
-// operations from outside the reactions after StartCall says so with a hold, and
-// removes it when a reaction brings ok=false: OnDone waits for that, however dead
-// the call is.
+// hold, nobody can start anything any more. Then the library half-closes the call if
+// the reactor has not, and drops what is not read: so a reactor that stops reading, or
+// forgets StartWritesDone, ends with the server's status. If operations are to be
+// started from outside the reactions after StartCall, take a hold, and remove it when a
+// reaction brings ok=false: OnDone waits for that, even if the call is long over.
 //
 // # Mistakes
 //
-// What cannot be started ends the call with INTERNAL and a message that names
-// the mistake; OnDone tells it even if the call had ended by then, and how. So do a
-// message that cannot be marshalled, whose OnWriteDone(false) comes as well, one
-// whose codec ends the goroutine (runtime.Goexit), and a RemoveHold too many. After OnDone all methods do nothing.
+// An operation that cannot be started ends the call with INTERNAL and a message that
+// names the mistake; OnDone brings it, however the call may have ended before. So does a
+// message that cannot be marshalled, whose OnWriteDone(false) comes as well, one whose
+// codec ends the goroutine (runtime.Goexit), and a RemoveHold too many. After OnDone all
+// methods do nothing.
 //
-// A reactor serves one call, ever; make a new one for the next. To give it another
+// A reactor serves one call, ever; make a new one for the next. Giving it a second call
 // panics.
 //
 // # Names in C++
@@ -87,5 +87,5 @@
 // Concurrency: all methods of a reactor's base may be called by any goroutine;
 // a Stub is for any number of them. The package starts no goroutine but the
 // workers of the executor, and one to run the reactions of an Inline stub when
-// an operation that was started from outside has ended at once.
+// an operation that was started outside a reaction ends at once.
 package reactor

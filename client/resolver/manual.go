@@ -8,14 +8,14 @@ import (
 )
 
 // Manual is a resolver that the application tells what to report: for lists that do not
-// change, for tests, and for whoever learns of addresses by a way of its own. The zero Manual
-// has nothing to report yet, so calls wait. It must not be copied.
+// change, for tests, and for programs that learn of addresses in their own way. The zero
+// Manual has nothing to report yet, so calls wait. It must not be copied.
 type Manual struct {
 	mu sync.Mutex
 	// guarded by mu
 	addresses []Address
 	err       error // reported after addresses
-	isKnown   bool  // addresses have been reported, if none
+	isKnown   bool  // addresses have been reported, perhaps an empty list
 	version   uint64
 	listeners map[*listener]struct{}
 }
@@ -26,13 +26,13 @@ type listener struct {
 
 	// guarded by Manual.mu
 	told   uint64 // the version that was reported last
-	isBusy bool   // somebody tells it, and goes on until it has the latest
+	isBusy bool   // a goroutine is telling it, and goes on until it has the latest
 }
 
-// Report is [Watch.Report] for the channels that use m, now and later, whatever their
-// target. When it returns they have changed to what was reported, unless another Report was
-// under way: then that tells them. Of several they may see only the last. Any number of
-// goroutines may call it.
+// Report is [Watch.Report] for all channels that use m, now and later, whatever their
+// target. When it returns they have changed to what was reported, unless another Report is
+// under way, which then tells them. Of several reports they may see only the last. Any number
+// of goroutines may call it.
 func (m *Manual) Report(addresses []Address, err error) {
 	m.mu.Lock()
 	m.version++
@@ -76,7 +76,7 @@ func (m *Manual) tell(l *listener) {
 		l.told = m.version
 		addresses, isKnown, err := m.addresses, m.isKnown, m.err
 		m.mu.Unlock()
-		if isKnown { // whoever begins after an error needs the addresses, too
+		if isKnown { // before the error: a watch that has just begun needs the addresses, too
 			l.watch.Report(addresses, nil)
 		}
 		if err != nil {

@@ -7,26 +7,26 @@ import (
 	"time"
 )
 
-// Resolver finds the addresses of a target, and follows them. The interface is stable:
-// what resolvers are given may grow, what they must have will not.
+// Resolver finds the addresses of a target, and follows their changes. The interface is
+// stable: what resolvers are given may grow, what they must implement will not.
 type Resolver interface {
 	// Watch reports the addresses of w.Target to w until ctx ends, and then returns.
 	// The channel calls it when it leaves IDLE; ctx ends when the channel becomes idle or is
 	// closed. What Watch returns after that does not matter.
 	//
-	// It may return before: nil says that what was reported holds until the channel asks
-	// again, by another call, after a connection was lost or could not be made, 30 s after the
-	// call before at the earliest. An error is reported as by w.Report, and Watch is called
-	// again after a back-off (client.WithBackoff); so it is after nil, if the latest
-	// report was an error or an empty list, or there was none.
+	// It may return before. nil says that what was reported holds until the channel asks
+	// again: it calls Watch again when a connection was lost or could not be made, at the
+	// earliest 30 s after the last call. An error counts as reported by w.Report, and Watch
+	// is called again after a back-off (client.WithBackoff); likewise after nil, if the
+	// latest report was an error or an empty list, or there was none.
 	//
-	// A panic counts as an error that does not tell the value, which goes to the channel's
-	// logger instead.
+	// A panic counts as an error. Its text does not have the value, which only goes to the
+	// channel's logger.
 	Watch(ctx context.Context, w *Watch) error
 }
 
-// Address is where a server listens. Two addresses are the same if their fields are. Name
-// the fields in literals, and do not compare with ==: there may be more of them later.
+// Address is where a server listens. Two addresses are the same if all their fields are.
+// Name the fields in literals, and do not compare with ==: there may be more of them later.
 type Address struct {
 	// Addr is what the channel's dialer is given: "host:port", where the host is best an
 	// IP address; or the path of a socket, or "@" and its abstract name.
@@ -35,7 +35,7 @@ type Address struct {
 	Network string
 }
 
-// Addresses are addresses from texts: "host:port", "unix:path", "unix:///path" or
+// Addresses makes addresses of texts: "host:port", "unix:path", "unix:///path" or
 // "unix-abstract:name".
 func Addresses(texts ...string) []Address {
 	all := make([]Address, len(texts))
@@ -50,8 +50,8 @@ func Addresses(texts ...string) []Address {
 	return all
 }
 
-// Name is what a target names: the path of "scheme://authority/name", decoded and without
-// query and fragment, and any other text as a whole.
+// Name is what a target names: the path of "scheme://authority/name", decoded, without
+// query and fragment; of any other text, all of it.
 func Name(target string) string {
 	if !strings.Contains(target, "://") {
 		return target
@@ -63,7 +63,7 @@ func Name(target string) string {
 	return strings.TrimPrefix(u.Path, "/")
 }
 
-// lookupTimeout is how long a Func may take, as long as an attempt to connect (gRPC
+// lookupTimeout is how long a Func may take: as long as an attempt to connect (gRPC
 // connection-backoff.md, MIN_CONNECT_TIMEOUT).
 const lookupTimeout = 20 * time.Second
 

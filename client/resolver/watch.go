@@ -16,14 +16,15 @@ func NewWatch(target string, report func(addresses []Address, err error)) *Watch
 // Target is the target as NewChannel was given it. See [Name].
 func (w *Watch) Target() string { return w.target }
 
-// Report tells the channel all addresses that there are now, in the order in which they are
-// to be tried, or why they are not known: then addresses is ignored. It keeps no part of
-// addresses. When Watch has returned or its context has ended it does nothing.
+// Report tells the channel all addresses that there are now, in the order in which to try
+// them, or, if err is not nil, why they are not known. It keeps no part of addresses. When
+// Watch has returned or its context has ended it does nothing.
 func (w *Watch) Report(addresses []Address, err error) { w.report(addresses, err) }
 
-// ResolveNow delivers a value when the addresses may have changed: a connection was lost,
-// or could not be made. It is a hint, of use to resolvers that ask; 30 s after the beginning
-// or the hint before at the earliest. Those that nobody has taken are one.
+// ResolveNow delivers a value when the addresses may have changed, because a connection was
+// lost or could not be made. It is a hint for resolvers that have to ask. A hint comes at
+// the earliest 30 s after the call of Watch, or after the last hint; those that nobody has
+// taken are merged into one.
 func (w *Watch) ResolveNow() <-chan struct{} { return w.again }
 
 // Hint makes ResolveNow deliver. It does not wait. Channels call it, and resolvers that

@@ -1,6 +1,6 @@
-// Package future gives results that come later a type: a [Future] is resolved
+// Package future has a type for results that come later: a [Future] is resolved
 // once, with a value or an error, and can be awaited, polled, chained, selected
-// and joined. [Environment] is the completion queues, with one poller each, that
+// and joined. An [Environment] is completion queues, with one poller each, that
 // resolve the futures of the styles client/future and server/future.
 //
 //	Promise ──Resolve, Fail──► Future ──► Await(ctx), Done, Poll, OnComplete
@@ -9,7 +9,7 @@
 //
 //	pending ──Resolve, Fail: once──► resolved     any number of readers, then and later
 //
-// The combinators take futures and what embeds one, as the response of a call:
+// The combinators take futures, and what embeds one, such as the response of a call:
 // see [Awaitable].
 //
 // One future is one tag is one heap cell, as in grpc-rs: the cell that the
@@ -23,8 +23,8 @@
 // is resolved already, it runs at once, on the calling goroutine. The futures of
 // calls are resolved by the poller of the queue that the call lives on. So the
 // function must not block: it would hold up every call of that queue, and if it
-// waits for one of them (Await, Recv) it waits for itself, forever. Work that
-// blocks belongs on a goroutine, which a Promise turns into a future again.
+// waited for one of them (Await, Recv) it would wait for itself, forever. Work that
+// blocks belongs on a goroutine, whose result a Promise turns into a future again.
 //
 // A panic in a function of Map or Then becomes the error of the future that they
 // return, a [*PanicError]. One in a function of OnComplete or Spawn that runs on

@@ -12,8 +12,8 @@
 //	   └ one Request takes one call: ask again when it has come
 //
 // A [Context] and a responder are zero values, fields of the application's record
-// of the call, whose address is the best of tags. When the tag of the request has
-// come, true, they belong to the call.
+// of the call, whose address makes the best tag. When the tag of the request has come,
+// true, they belong to the call.
 //
 // Initial metadata goes out with the first Write or with Finish. WriteAndFinish
 // is one batch; a Finish before which nothing was sent or set is one header block
@@ -30,23 +30,23 @@
 //	WriteAndFinish                 the status is out            the call died
 //	AsyncNotifyWhenDone            the call is over             it never came
 //
-// Event.Err is the reason of a false. Every call that has come is finished, once,
-// whether it lives or not. The server's Shutdown waits for connections, and so for calls
-// that live; for one whose client has gone it does not wait, and when the queue has been shut down
-// Finish is refused with [cq.ErrShutdown] and no tag comes: the record ends there. Whether
-// a call lives is told by Context.IsCancelled, at any time, by Context.Done, and
-// by AsyncNotifyWhenDone.
+// Event.Err is the reason of a false. Every call that has come must be finished, once,
+// even if it has ended. Context.IsCancelled, Context.Done and AsyncNotifyWhenDone tell
+// whether it has. The server's Shutdown waits for connections, and so for calls that
+// live; it does not wait for a call whose client has gone. When the queue has been shut
+// down by then, Finish is refused with [cq.ErrShutdown] and no tag comes: drop the
+// record.
 //
 // Finish may come while a Write is outstanding: the status follows the message, and
 // both tags are true. An outstanding Read ends, false.
 //
 // # How many requests
 //
-// Calls that come faster than they are asked for wait: 1000 of them, for 30 s, by
-// default. One more is refused with RESOURCE_EXHAUSTED, see
+// Calls that come faster than they are asked for wait: by default 1000 of them, for up
+// to 30 s. Any more are refused with RESOURCE_EXHAUSTED, see
 // [server.WithPendingLimits]. A server of many streams raises Calls, or keeps many
 // Requests outstanding. A method that is registered and never asked for does not
-// answer UNIMPLEMENTED: its callers wait, and Age ends them with UNAVAILABLE.
+// answer UNIMPLEMENTED: its callers wait, until Age ends them with UNAVAILABLE.
 //
 // A generated RegisterXAsyncService registers every method of the service. To
 // serve the others in other styles register one alone, as C++'s
@@ -67,19 +67,19 @@
 //
 // It allocates nothing. With several pollers of a queue the record needs a mutex.
 // After Finish start nothing more; the record is free when all its tags have come,
-// that of AsyncNotifyWhenDone too. That one may overtake a Read that is still true,
-// or the request: whoever finishes the call when it comes, as C++ servers do, has
-// the handler of every other tag look first whether the record was finished.
+// including that of AsyncNotifyWhenDone. That tag may overtake a Read that is still
+// true, or the request: if you finish the call when it comes, as C++ servers do, the
+// handlers of all other tags must first check whether the record was finished.
 //
 // # Ownership and concurrency
 //
-// A message to write is marshalled before Write returns and is free for reuse
-// then. What is read into, and what is given to Request, is the call's until the
-// tag has come. There is nothing to free but references to buffers of one's own.
+// A message to write is marshalled before Write returns and may then be reused. What
+// is read into, and what is given to Request, belongs to the call until the tag has
+// come. There is nothing to free but your own references to buffers.
 //
-// All methods may be called by any goroutine. Read is independent of the writes;
-// what may not be outstanding twice, or comes too early or too late, is refused
-// with an error, and then nothing has happened and no tag comes. With N queues
+// All methods may be called by any goroutine. Read is independent of the writes. An
+// operation that may not be outstanding twice, or comes too early or too late, is
+// refused with an error; then nothing has happened and no tag comes. With N queues
 // and a poller each ([cq.Poll]) all that happens to a call happens on one
 // goroutine; with N pollers on a queue a record needs a lock if it has more than
 // one operation outstanding. The end of the server shuts the queues of AddQueue
@@ -87,21 +87,21 @@
 //
 // # One message to many streams
 //
-// Write marshals, so a message for 5000 streams is made, and held until it is out,
-// 5000 times. call.Encode makes it once, and WriteBuffer sends it on any number of
-// calls with the codec it was made by. Each takes a reference, also if it refuses:
+// Write marshals, so a message for 5000 streams is encoded, and held until it is out,
+// 5000 times. call.Encode encodes it once, and WriteBuffer sends it on any number of
+// calls with that codec. Each takes a reference, even if it refuses:
 //
 //	b, err := call.Encode(codec.Proto(), line)
 //	…
 //	for _, m := range members {
 //		if err := m.stream.WriteBuffer(b.Ref(), m.written()); err != nil {
-//			… // m is busy with the one before, or finished; there is nothing to free
+//			… // m is busy with the last message, or finished; there is nothing to free
 //		}
 //	}
 //	b.Free()
 //
-// The memory is free for reuse when the last write has ended. Until then nobody may
-// change it. Calls that compress do so each for itself: call.NoCompress spares that.
+// The memory is used again when the last write has ended. Until then nobody may change
+// it. Calls that compress do so each for itself, unless told not to by call.NoCompress.
 //
 // # Names in C++
 //

@@ -10,17 +10,17 @@
 //	Shutdown, Resume ─┴─► status by service ──┼─► List:  all of them
 //	                                          └─► Watch: the status, and each change of it
 //
-// A client that watches a service nobody has set gets SERVICE_UNKNOWN, and learns
-// of it when somebody does. What changes faster than a client reads is left out: it
-// gets the newest.
+// A client that watches a service nobody has set gets SERVICE_UNKNOWN, and the status
+// as soon as somebody sets one. A client that reads more slowly than the status changes
+// gets the newest and misses those between.
 //
 // # The end of a server
 //
 //	h.Shutdown()           // watchers see NOT_SERVING and go elsewhere
 //	err := s.Shutdown(ctx) // ends each Watch, with UNAVAILABLE
 //
-// Until then a Watch ends when its client ends it. Of servers that share a Server only
-// those of the one that is shut down end.
+// Until then a Watch ends when its client ends it. If several servers share a [Server],
+// only the Watches of the server that is shut down end.
 //
 // # Concurrency
 //

@@ -1,5 +1,5 @@
 // Package reactor is the callback style for servers: a method returns an object
-// that reacts to what happens to its call, and starts what shall happen next.
+// that reacts to what happens to its call, and starts what is to happen next.
 // Nobody waits, and a call has no goroutine.
 //
 //	request ──► handler ──returns──► reactor ──StartX──► operation of the call
@@ -27,9 +27,9 @@
 //		return l
 //	})
 //
-// A reactor embeds the base of its kind and has the reactions it cares about.
-// Those of the base do nothing, and a reaction of anything else that the reactor
-// embeds wins over them.
+// A reactor embeds the base of its kind and has the reactions it cares about. The
+// reactions of the base do nothing, and yield to those of anything else that the
+// reactor embeds.
 //
 //	start                       reaction, one for each        how many
 //	StartSendInitialMetadata    OnSendInitialMetadataDone     once, before any write
@@ -42,8 +42,8 @@
 //	                            OnCancel                      at most once
 //	                            OnDone                        once, last
 //
-// What is asked for before the handler has returned, by the reactor's constructor
-// for one, waits for that. A nil reactor ends the call with UNIMPLEMENTED.
+// What is started before the handler has returned, for example by the reactor's
+// constructor, waits for that. A nil reactor ends the call with UNIMPLEMENTED.
 //
 // # Reactions
 //
@@ -57,25 +57,25 @@
 // # The end
 //
 // OnDone comes when the call was finished and is over, and every operation has
-// had its reaction. A call that was cancelled and is not finished is finished by
-// the library, once OnCancel has returned and nothing is outstanding. A call that
-// is alive and never finished is just open: the client's deadline, its cancel, or
-// the context of Server.Shutdown ends it.
+// had its reaction. If a call was cancelled and not finished, the library finishes it
+// once OnCancel has returned and nothing is outstanding. A call that is alive and never
+// finished stays open until the client's deadline, its cancel, or the context of
+// Server.Shutdown ends it.
 //
 // # One message to many streams
 //
-// StartWrite marshals, so a message for 5000 calls is made, and held until it is
-// out, 5000 times. call.Encode makes it once, and StartWriteBuffer sends it on any
-// number of calls with the codec it was made by. Each is given a reference, a
-// b.Ref(), and frees it whatever comes of the write; Free your own when all were
-// started, and leave the bytes alone. One write may be outstanding here, too, so
-// what is broadcast waits in a queue of the reactor's while OnWriteDone is to come.
+// StartWrite marshals, so a message for 5000 calls is encoded, and held until it is
+// out, 5000 times. call.Encode encodes it once, and StartWriteBuffer sends it on any
+// number of calls with that codec. Each takes a reference, a b.Ref(), even if the write
+// fails; Free your own when all were started, and do not change the bytes. One write may
+// be outstanding here, too, so the reactor has to queue what is broadcast until
+// OnWriteDone comes.
 //
 // # Mistakes
 //
-// What cannot be started ends the call with INTERNAL and a message that names
-// the mistake; OnCancel and OnDone follow. So does a response that cannot be
-// marshalled. What comes after Finish, another Finish too, is ignored and has no
+// An operation that cannot be started ends the call with INTERNAL and a message that
+// names the mistake; OnCancel and OnDone follow. So does a response that cannot be
+// marshalled. What is started after Finish, even another Finish, is ignored and has no
 // reaction.
 //
 // # Names in C++
@@ -91,5 +91,5 @@
 // Concurrency: all methods of a reactor's base and of a Context may be called by
 // any goroutine, at any time. The package starts no goroutine but the workers of
 // the executor, and one to run the reactions of an Inline method when an
-// operation that was started from outside has ended at once.
+// operation that was started outside a reaction ends at once.
 package reactor

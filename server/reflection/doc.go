@@ -14,13 +14,13 @@
 //	file_containing_extension ─┬──► WithExtensions, else all generated code of the binary
 //	all_extension_numbers_of_type
 //
-// A file comes with all that it imports, but for what the stream has had before and
-// what would make the answer larger than 1 MiB; clients ask for what they miss. What is
-// not there is an error_response with NOT_FOUND, a request that asks nothing one with
-// INVALID_ARGUMENT, and the stream goes on.
+// A file comes with all that it imports, except what the stream was sent before and what
+// would make the answer larger than 1 MiB; clients ask for what they miss. The answer for
+// what does not exist is an error_response with NOT_FOUND, for a request that asks nothing
+// one with INVALID_ARGUMENT; the stream goes on.
 //
-// Who reaches the server can read the definitions of all that the binary knows, not
-// only of what is served.
+// Whoever can reach the server can read all definitions in the binary, not only those of
+// what is served.
 //
 // # Concurrency
 //
