@@ -230,6 +230,7 @@ func (w *workers) dismissLocked(n int) {
 	rest := copy(w.waiting, w.waiting[n:])
 	clear(w.waiting[rest:])
 	w.waiting = w.waiting[:rest]
+	w.unused = max(w.unused-n, 0)
 }
 
 // close ends the waiting workers, and the others when they have finished.

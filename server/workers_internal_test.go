@@ -106,6 +106,26 @@ func TestWorkers(t *testing.T) {
 	})
 }
 
+// The timer may have fired when close stops it.
+func TestWorkersAreTrimmedAfterClose(t *testing.T) {
+	synctest.Test(t, func(*testing.T) {
+		s := New()
+		w := &s.workers
+		for range 3 {
+			w.hire(job(s, func() { time.Sleep(time.Second) })) // fake clock
+		}
+		time.Sleep(idleWorkerLife + 2*time.Second) // fake clock
+		if w.waits() != 3 {
+			t.Fatalf("%d workers wait", w.waits())
+		}
+		w.close()
+		w.trim()
+		if w.waits() != 0 || w.timer != nil {
+			t.Errorf("%d workers wait, for the timer %v", w.waits(), w.timer)
+		}
+	})
+}
+
 // TestWorkerSurvivesPanic: and its place is taken if the goroutine does not.
 func TestWorkerSurvivesPanic(t *testing.T) {
 	synctest.Test(t, func(*testing.T) {

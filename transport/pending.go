@@ -95,8 +95,20 @@ func (p *pending) addMessage(m outMessage) {
 		p.outMessage = m
 	case p.at < len(p.more) && p.more[len(p.more)-1].join(m, len(p.more)-p.at):
 	default:
+		p.compact()
 		p.more = append(p.more, m)
 	}
+}
+
+// compact makes room in more, if it is full and at least half of it has been sent: a queue that
+// is never empty must not grow with all that has gone through it.
+func (p *pending) compact() {
+	if len(p.more) < cap(p.more) || 2*p.at < len(p.more) {
+		return
+	}
+	left := copy(p.more, p.more[p.at:])
+	clear(p.more[left:])
+	p.more, p.at = p.more[:left], 0
 }
 
 // popMessage moves on to the next message.

@@ -579,6 +579,28 @@ func TestPlanKeepsEveryByte(t *testing.T) {
 	}
 }
 
+// A queue of a stream that is never empty holds what waits, and not what has gone through it.
+func TestPlanQueueThatIsNeverEmpty(t *testing.T) {
+	p := newPlanner(t, Client)
+	s := p.queue(frame.Outgoing{Headers: requestHeaders()})
+	p.want("the stream is opened", "H1")
+	for _, waiting := range []int{1, 2, 7, 40} {
+		for range waiting {
+			s.Send(sized(1000))
+		}
+		for range 2000 {
+			s.sendWindow, p.c.out.window = 0, defaultWindow
+			p.widen(s, 1000)
+			p.want("one more than is sent", "D1:1000")
+			s.Send(sized(1000))
+		}
+		left := len(s.out.more) - s.out.at
+		if room := cap(s.out.more); room > 4*left+8 {
+			t.Errorf("there is room for %d messages where %d wait", room, left)
+		}
+	}
+}
+
 func TestPlanTurnOfManyStreams(t *testing.T) {
 	p := newPlanner(t, Client)
 	p.c.peer.maxConcurrent = maxTurnSteps
