@@ -232,7 +232,7 @@ func (r *retrying) stampAttempts(l *frame.HeaderList) {
 	if r == nil || r.previous == 0 {
 		return
 	}
-	if last := len(l.Fields) - 1; l.Fields[last].Name == previousAttempts {
+	if last := len(l.Fields) - 1; last >= 0 && l.Fields[last].Name == previousAttempts {
 		l.Fields = l.Fields[:last]
 	}
 	l.Add(previousAttempts, strconv.Itoa(r.previous))

@@ -143,6 +143,26 @@ func TestRetryPolicy(t *testing.T) {
 	})
 }
 
+// Metadata of which nothing is sent is no reason not to say which attempt it is.
+func TestRetryWithoutFieldsOfItsOwn(t *testing.T) {
+	for name, md := range map[string]cqrpc.Metadata{
+		"none": nil, "reserved": cqrpc.Pairs("user-agent", "a", "content-type", "b"),
+	} {
+		t.Run(name, func(t *testing.T) {
+			retry(t, steady(), func(r *rig) {
+				st := new(cqrpc.Status)
+				r.start("all", SendInitialMetadata(md), SendValue("m"), SendClose(), RecvStatus(st, nil))
+				for _, n := range []string{"", "1", "2"} {
+					r.wantAttempt("counted", n)
+					r.refuse("14")
+					wait(latest)
+				}
+				r.wantStatus("no more", st, cqrpc.CodeUnavailable, "")
+			})
+		})
+	}
+}
+
 // What ends an attempt that can be repeated, and is.
 func TestRetryOf(t *testing.T) {
 	internal := steady()
