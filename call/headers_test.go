@@ -3,6 +3,7 @@ package call
 import (
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -176,6 +177,18 @@ func TestUnknownCompressorFailsTheCall(t *testing.T) {
 	r.want("the call is dead", "all")
 	if st.Code != cqrpc.CodeInternal || st.Message != `compressor "br" is not among those of the channel, identity,gzip` {
 		t.Errorf("status %v", st)
+	}
+}
+
+// What no prefix can count is too large, whatever the application allows.
+func TestSendLimit(t *testing.T) {
+	const most = min(math.MaxUint32, math.MaxInt)
+	for _, tt := range [...]struct{ n, want int }{
+		{-1, most}, {0, most}, {1, 1}, {most - 1, most - 1}, {most, most}, {math.MaxInt, most},
+	} {
+		if got := SendLimit(tt.n); got != tt.want {
+			t.Errorf("SendLimit(%d) = %d, want %d", tt.n, got, tt.want)
+		}
 	}
 }
 

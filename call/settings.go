@@ -56,10 +56,11 @@ func RecvLimit(n int) int {
 // SendLimit is what MaxSendMessage n means, in bytes: at most what a message's
 // prefix can count.
 func SendLimit(n int) int {
+	const most = min(math.MaxUint32, math.MaxInt)
 	if n <= 0 {
-		return min(math.MaxUint32, math.MaxInt)
+		return most
 	}
-	return n
+	return min(n, most)
 }
 
 // NewSettings returns s with defaults filled in.
