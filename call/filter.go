@@ -40,9 +40,10 @@ import (
 //	          RequestCall: it should not wait
 //
 // Like the codec, OnSend is called on the goroutine that sends, OnRecv on the one that
-// harvests the message. OnEnd is called where the end is found out: on the goroutine of
-// a connection, by a timer, or inside what ends a call, such as Cancel. It must not
-// wait, and code that ends calls should hold no lock that OnEnd wants.
+// harvests the message. OnEnd is called where the end is found out: on the goroutine that
+// reads the connection, which may be one that waits for a call of its own, by a timer, or
+// inside what ends a call, such as Cancel. It must not wait, and code that waits for calls
+// or ends them should hold no lock that OnEnd wants.
 //
 // A panic in any of them ends the call with INTERNAL, if it has not ended, and is
 // reported: on a server like a handler's, see server.WithPanicHandler; on a client to
