@@ -42,9 +42,14 @@ func (a *alarm) set(c *Call) {
 	a.ringBy(now, max(c.clock.deadline.Sub(now), 0))
 }
 
-// ringBy makes the timer ring after d, unless it rings before.
+// ringBy makes the timer ring after d, unless it rings before. A peer may name a deadline that is
+// further away than rings can tell: then it is never.
 func (a *alarm) ringBy(now time.Time, d time.Duration) {
-	due := int64(now.Sub(began) + d)
+	since := int64(now.Sub(began))
+	due := since + int64(d)
+	if due < since {
+		due = never
+	}
 	if a.rings.Load() <= due {
 		return
 	}

@@ -1,6 +1,7 @@
 package call
 
 import (
+	"math"
 	"math/rand/v2"
 	"sync"
 	"testing"
@@ -50,6 +51,23 @@ func TestAlarmGoesOn(t *testing.T) {
 				wantEnd(t, next, tt.after)
 			})
 		})
+	}
+}
+
+// A deadline that is further away than an alarm can count, such as 99999999H of a peer, is no reason
+// for the next call to have none. In a bubble it would not be: began comes after its clock.
+func TestAlarmOfADeadlineThatNeverComes(t *testing.T) {
+	s := textSettings()
+	first := timedCall(s, math.MaxInt64)
+	used := first.clock.alarm
+	first.Cancel()
+	next := timedCall(s, time.Hour)
+	defer next.Cancel()
+	if next.clock.alarm != used {
+		t.Fatal("the alarm of the call before is not used again")
+	}
+	if at, due := used.rings.Load(), int64(next.clock.deadline.Sub(began)); at < 0 || at > due {
+		t.Errorf("it rings at %d, which is not by the deadline at %d", at, due)
 	}
 }
 

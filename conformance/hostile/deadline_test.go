@@ -1,0 +1,29 @@
+package hostile
+
+import (
+	"testing"
+
+	"golang.org/x/net/http2"
+)
+
+// TestDeadlines: time limits of centuries.
+func TestDeadlines(t *testing.T) {
+	run(t, []attack{
+		// What ends calls at their deadlines is used by one call after the other.
+		{name: "one that never comes, and then others", play: func(_ *site, a *attacker) {
+			a.streams(maxStreams/2, func(id uint32) {
+				a.request(id, false, wait.Name, "grpc-timeout", "99999999H")
+				a.message(id, true, "x")
+			})
+			a.streams(maxStreams/2, func(id uint32) { _ = a.WriteRSTStream(id, http2.ErrCodeCancel) })
+			a.request(maxStreams+1, false, wait.Name, "grpc-timeout", "10m")
+			a.message(maxStreams+1, true, "x")
+		}, want: func(t *testing.T, a *attacker) {
+			const status = "grpc-status"
+			got := func() string { return a.got.blocks[maxStreams+1][status] }
+			if !a.got.until(func() bool { return got() != "" }) || got() != "4" {
+				t.Errorf("%v; want DEADLINE_EXCEEDED for the last", &a.got)
+			}
+		}},
+	})
+}
