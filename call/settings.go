@@ -82,6 +82,14 @@ func NewSettings(s Settings) *Settings {
 	return &s
 }
 
+// WithCodec returns s with another codec, for calls of a kind that there may be any number of. The
+// alarms are those of s: an idle one that is not stopped stays for as long as a peer has said.
+func (s *Settings) WithCodec(k codec.Codec) *Settings {
+	own := *s
+	own.Codec, own.lists = k, new(sharedLists)
+	return &own
+}
+
 // defaultSettings are for calls that have none. The whole process shares them, so they
 // keep no alarms.
 var defaultSettings = sync.OnceValue(func() *Settings {

@@ -24,7 +24,8 @@ type conn struct {
 	unread call.Account // of server.unread
 
 	// reader only
-	fresh *pieces // of the request that is on its way to OnStream
+	fresh *pieces        // of the request that is on its way to OnStream
+	named *call.Settings // of the latest generic call with a content-subtype; nil: there was none
 
 	// guarded by server.mu
 	securing  io.Closer       // the socket, until HTTP/2 begins
@@ -81,9 +82,8 @@ func (c *conn) OnStream(st *transport.Stream, h *frame.Headers, lane *cq.Lane) {
 // newCall makes the call of a request, or answers what is wrong with it and
 // returns nil.
 func (c *conn) newCall(st *transport.Stream, h *frame.Headers, isGeneric, hasOneMessage bool) *call.Call {
-	s := c.server
 	cfg := call.Config{
-		OneMessage: hasOneMessage, Settings: s.settingsFor(contentSubtype(h.Value("content-type")), isGeneric),
+		OneMessage: hasOneMessage, Settings: c.settingsFor(contentSubtype(h.Value("content-type")), isGeneric),
 		Account: &c.unread,
 	}
 	k, err := call.NewServerIn(&c.fresh.call, cfg, st, h, &c.peer)
@@ -110,17 +110,27 @@ func (c *conn) refuseUnknown(st *transport.Stream, h *frame.Headers) {
 // settingsFor returns the settings with the codec for a content-subtype. For generic
 // calls there always is one: bytes, by any name. A typed call of an unknown subtype gets
 // the default settings, and is then refused because its subtype is not theirs.
-func (s *Server) settingsFor(subtype string, isGeneric bool) *call.Settings {
+func (c *conn) settingsFor(subtype string, isGeneric bool) *call.Settings {
+	s := c.server
 	switch set := s.settings[subtype]; {
 	case isGeneric && subtype == "":
 		return s.bytes
 	case isGeneric:
-		return s.cfg.settings(codec.BytesNamed(subtype))
+		return c.bytesNamed(subtype)
 	case set == nil:
 		return s.settings[""]
 	default:
 		return set
 	}
+}
+
+// bytesNamed returns the settings of generic calls with a content-subtype. A client has one, as a
+// rule; who has many does without what is kept for the next call, and does not fill what others share.
+func (c *conn) bytesNamed(subtype string) *call.Settings {
+	if c.named == nil || c.named.Codec.Name() != subtype {
+		c.named = c.server.bytes.WithCodec(codec.BytesNamed(subtype))
+	}
+	return c.named
 }
 
 // contentSubtype returns what follows "application/grpc+", without parameters.

@@ -227,6 +227,14 @@ func (r *transcript) isOver() bool {
 	return r.goAway != nil || r.end != nil
 }
 
+// forget drops what was said of streams.
+func (r *transcript) forget() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	clear(r.blocks)
+	clear(r.resets)
+}
+
 func (r *transcript) String() string {
 	r.mu.Lock()
 	defer r.mu.Unlock()

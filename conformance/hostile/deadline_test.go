@@ -4,10 +4,13 @@ import (
 	"testing"
 
 	"golang.org/x/net/http2"
+
+	"github.com/cqrpc/cqrpc/transport"
 )
 
 // TestDeadlines: time limits of centuries.
 func TestDeadlines(t *testing.T) {
+	lenient := transport.Config{Enforcement: transport.Enforcement{MaxStrikes: -1}}
 	run(t, []attack{
 		// What ends calls at their deadlines is used by one call after the other.
 		{name: "one that never comes, and then others", play: func(_ *site, a *attacker) {
@@ -25,5 +28,15 @@ func TestDeadlines(t *testing.T) {
 				t.Errorf("%v; want DEADLINE_EXCEEDED for the last", &a.got)
 			}
 		}},
+		{name: "of calls that nobody has registered, and that have ended", cfg: lenient, want: alive,
+			play: func(x *site, a *attacker) {
+				a.streams(100_000, func(id uint32) {
+					a.request(id, true, other.Name, "grpc-timeout", "99999999M")
+					if id%maxStreams == maxStreams-1 {
+						alive(x.t, a) // so that no stream is refused
+						a.got.forget()
+					}
+				})
+			}},
 	})
 }

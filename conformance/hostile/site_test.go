@@ -33,6 +33,7 @@ var (
 	pour     = method{Name: "/hostile.Site/Pour", Shape: call.ServerStream}   // 1000 messages of 16 KiB
 	count    = method{Name: "/hostile.Site/Count", Shape: call.ClientStream}  // answers with the number of requests
 	ignore   = method{Name: "/hostile.Site/Ignore", Shape: call.ClientStream} // reads none, ends with its call
+	other    = method{Name: "/hostile.Site/Other", Shape: call.BidiStream}    // is not registered: ends at once
 	chunk    = make([]byte, 16<<10)                                           // of pour
 )
 
@@ -117,6 +118,10 @@ func (x *site) handlers() []server.Handler {
 			defer x.handle()()
 			<-ctx.Done()
 			return nil, ctx.Err()
+		}),
+		server.Generic(func(context.Context, *server.RawStream) error {
+			defer x.handle()()
+			return nil
 		}),
 	}
 }
