@@ -31,8 +31,9 @@ type Budgets struct {
 	Settings Budget
 	// Glitches: legal but useless frames - empty DATA, PRIORITY, unknown types,
 	// requests beyond MaxConcurrentStreams, frames on closed streams
-	// (CVE-2019-9513, CVE-2019-9518). Default 10000, refilled by 330/s. For every stream
-	// that ends, 8 are free (late frames): that many may cross its end in good faith.
+	// (CVE-2019-9513, CVE-2019-9518) - and changes of TLS keys. Default 10000, refilled by
+	// 330/s. For every stream that ends, 8 are free (late frames): that many may cross its end
+	// in good faith.
 	Glitches Budget
 	// UnsentAcks is how many PING and SETTINGS acknowledgements may wait because
 	// the peer does not read (CVE-2019-9512). Default 1000.

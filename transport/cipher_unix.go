@@ -23,8 +23,9 @@ type cipherSocket struct {
 	push    func(fd uintptr) bool // pushOnce, bound once
 	tryPush func(fd uintptr)      // the same
 
-	ahead  readAhead   // reader only
-	noWait atomic.Bool // the *tls.Conn is read by a goroutine that must not wait
+	ahead    readAhead    // reader only
+	noWait   atomic.Bool  // the *tls.Conn is read by a goroutine that must not wait
+	answered atomic.Int32 // what the *tls.Conn has written by itself, and is not accounted for
 
 	mu sync.Mutex // also held while the socket takes what it has room for, which does not wait
 	// guarded by mu
@@ -84,6 +85,9 @@ func (s *cipherSocket) Write(p []byte) (int, error) {
 	isReading := s.noWait.Load()
 	s.mu.Lock()
 	isCollecting, isFirst := s.isCollecting, s.late == nil
+	if !isCollecting {
+		s.answered.Add(1)
+	}
 	if isReading && !isFirst && len(s.late.buf)-s.late.sent > mostLateByReading {
 		s.mu.Unlock()
 		return 0, errTakesNothing
@@ -117,7 +121,22 @@ func (s *cipherSocket) addLocked(p []byte) {
 	if s.late == nil {
 		s.late = cipherTexts.Get().(*cipherText)
 	}
-	s.late.buf = append(s.late.buf, p...)
+	s.late.add(p)
+}
+
+// judge accounts what the peer has made the *tls.Conn write: to change a key costs as much as a
+// hundred octets of DATA, and crypto/tls lets a peer do so sixteen times for each of them.
+// Reader only.
+func (s *cipherSocket) judge() error {
+	if s.answered.Load() == 0 || s.conn == nil {
+		return nil
+	}
+	for range s.answered.Swap(0) {
+		if err := s.conn.glitch("changes of TLS keys"); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // collect says whether what is written next is kept until tryDrain or drain.
@@ -228,7 +247,20 @@ type cipherText struct {
 
 var cipherTexts = sync.Pool{New: func() any { return &cipherText{buf: make([]byte, 0, cipherRoom)} }}
 
+// add puts p behind what is there. What was sent makes room: a peer that never takes all would have
+// all that it was ever sent be kept.
+func (t *cipherText) add(p []byte) {
+	if t.sent > len(t.buf)/2 {
+		t.buf = t.buf[:copy(t.buf, t.buf[t.sent:])]
+		t.sent = 0
+	}
+	t.buf = append(t.buf, p...)
+}
+
 func (t *cipherText) put() {
+	if cap(t.buf) > 2*cipherRoom { // of changes of keys that were not taken
+		return
+	}
 	t.buf, t.sent = t.buf[:0], 0
 	cipherTexts.Put(t)
 }

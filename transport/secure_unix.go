@@ -28,6 +28,9 @@ var (
 // over, so a reader that rests needs no more stack than on a plain socket.
 func (s *secureSocket) ReadInto(room frame.Room) (int, error) {
 	for {
+		if err := s.below.judge(); err != nil {
+			return 0, err
+		}
 		if !s.isDrained {
 			if n, err := s.decrypt(room.Take()); n > 0 || err != nil {
 				return n, err
@@ -66,6 +69,9 @@ func (s *secureSocket) decrypt(p []byte) (n int, err error) {
 // Read waits, also inside a record.
 func (s *secureSocket) Read(p []byte) (int, error) {
 	s.isDrained = false
+	if err := s.below.judge(); err != nil {
+		return 0, err
+	}
 	return s.Conn.Read(p)
 }
 
@@ -105,7 +111,10 @@ func (s *secureSocket) Write(p []byte) (n int, err error) {
 	return n, nil
 }
 
-func (s *secureSocket) attach(c *Conn) { s.below.attach(c) }
+func (s *secureSocket) attach(c *Conn) {
+	s.below.attach(c)
+	s.below.answered.Store(0) // the handshake was asked for by both
+}
 
 // isSent implements lateSocket.
 func (s *secureSocket) isSent() bool { return s.below.isEmpty() }
