@@ -3,8 +3,6 @@ package reflection
 import (
 	"fmt"
 
-	"google.golang.org/protobuf/proto"
-	"google.golang.org/protobuf/reflect/protodesc"
 	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"github.com/cqrpc/cqrpc"
@@ -97,7 +95,7 @@ func (x *session) encode(root protoreflect.FileDescriptor) ([][]byte, error) {
 		if len(files) > 0 && x.sent[f.Path()] {
 			continue
 		}
-		b, err := proto.Marshal(protodesc.ToFileDescriptorProto(f))
+		b, err := x.catalogue.shelf.encode(f)
 		if err != nil {
 			return nil, err
 		}

@@ -10,12 +10,13 @@ import (
 	"github.com/cqrpc/cqrpc/internal/lasting"
 )
 
-// catalogue is what there is to be described, which is immutable, and who asks.
+// catalogue is what there is to be described, which is immutable but for the shelf, and who asks.
 type catalogue struct {
 	services   func() []string
 	files      protodesc.Resolver
 	extensions Extensions
 	own        *protoregistry.Files // asked when files does not know
+	shelf      shelf
 	sessions   lasting.Calls
 }
 
