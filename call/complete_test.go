@@ -487,3 +487,37 @@ func fieldValue(fields []frame.Field, name string) string {
 	}
 	return "<none>"
 }
+
+// What came and can never be taken is not kept until the application closes the call, which those of
+// the queue style do not.
+func TestWhatCannotBeTakenIsFreed(t *testing.T) {
+	t.Run("behind the one message", func(t *testing.T) {
+		r := newRig(t, func(cfg *Config, _ *fakeOpener) { cfg.OneMessage = true })
+		var st cqrpc.Status
+		var v string
+		r.start("all", SendInitialMetadata(nil), SendClose(), RecvValue(&v, nil), RecvStatus(&st, nil))
+		r.accept()
+		r.response()
+		r.data(wire("a")+wire("b"), true)
+		r.want("over", "all")
+		if st.Code != cqrpc.CodeInternal || !r.c.recv.inbox.empty() {
+			t.Errorf("status %v, nothing is kept: %v", st, r.c.recv.inbox.empty())
+		}
+	})
+	t.Run("behind a message that cannot be decoded", func(t *testing.T) {
+		r := newRig(t, nil)
+		var st cqrpc.Status
+		var v string
+		r.start("all", SendInitialMetadata(nil), SendClose(), RecvStatus(&st, nil))
+		r.accept()
+		r.response()
+		r.data(wire("bad")+wire("good"), false)
+		r.trailers("grpc-status", "14")
+		r.want("over", "all")
+		r.start("recv", RecvValue(&v, nil))
+		r.want("cannot be decoded", "!recv")
+		if st.Code != cqrpc.CodeUnavailable || !r.c.recv.inbox.empty() {
+			t.Errorf("status %v, nothing is kept: %v", st, r.c.recv.inbox.empty())
+		}
+	})
+}

@@ -68,7 +68,8 @@ func (c *Call) conclude(v verdict) {
 
 // concludeLocked is the only way to end a call. The first verdict stays, with one exception: an OK
 // that the application has not been told yet is replaced when this side gives up, because then not
-// all of the messages that it stands for will be read.
+// all of the messages that it stands for will be read. After a message that cannot be decoded nothing
+// is read, whatever the verdict.
 func (c *Call) concludeLocked(v *verdict, a *after, lane *cq.Lane) {
 	switch {
 	case c.phase == running:
@@ -79,8 +80,10 @@ func (c *Call) concludeLocked(v *verdict, a *after, lane *cq.Lane) {
 		}
 	case c.phase == draining && v.how == byAbandon:
 		c.end = v.keep()
-	case c.phase == over && v.isDecoding && c.end.how == byStatus && c.end.status.Code == cqrpc.CodeOK && !c.statusTaken:
-		c.end = v.keep()
+	case c.phase == over && v.isDecoding:
+		if c.end.how == byStatus && c.end.status.Code == cqrpc.CodeOK && !c.statusTaken {
+			c.end = v.keep()
+		}
 		c.discardLocked(a)
 		return
 	default:
@@ -146,9 +149,11 @@ func (c *Call) endReceivesLocked(a *after, lane *cq.Lane) {
 }
 
 // dropRestLocked frees what came before the end of the call and can never be
-// taken: a part of a message, or the one message of a request without its half-close.
+// taken: a part of a message, the one message of a request without its half-close, or
+// what followed that of a response.
 func (c *Call) dropRestLocked(a *after) {
-	if i := &c.recv.inbox; !i.empty() && (!i.ready() || c.holdsBackLocked()) {
+	r := &c.recv
+	if !r.inbox.empty() && (!r.inbox.ready() || c.holdsBackLocked() || r.oneMessage && r.taken) {
 		c.discardLocked(a)
 	}
 }
