@@ -6,9 +6,9 @@ import (
 	"github.com/cqrpc/cqrpc/cq"
 )
 
-// finish asks for the status, and for the one response where the method has
-// one. It half-closes, lest a server wait for that for ever, and drops messages
-// that nobody reads, lest an OK wait for them.
+// finish asks for the status, and for the one response where the method has one. It
+// half-closes, because a server may wait for that, and drops messages that nobody
+// reads, because an OK would wait for them.
 func (r *rpc) finish(res any, st *cqrpc.Status, tag cq.Tag) error {
 	s, err := r.take(toOpen | toClose | toConclude)
 	if err != nil {

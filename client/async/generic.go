@@ -9,9 +9,9 @@ import (
 	"github.com/cqrpc/cqrpc/cq"
 )
 
-// asBytes makes a call's messages bytes, of application/grpc without a subtype:
-// the server sees a call like any other. An option of the application's, which
-// comes later, may choose another codec.
+// asBytes makes a call's messages bytes, of application/grpc without a subtype: to
+// the server it is a call like any other. An option of the application, which comes
+// later, may choose another codec.
 var asBytes = client.WithCallCodec(codec.BytesNamed(""))
 
 // Generic describes a method of any shape as one with many requests and many

@@ -30,8 +30,8 @@ func ServerStream[Req, Res any](
 }
 
 // PrepareServerStream is ServerStream for a call to be started by StartCall,
-// which marshals req: until then it must not change. A call that is not started
-// after all is given up with TryCancel.
+// which marshals req: until then it must not change. Give up a call that is not
+// started with TryCancel.
 func PrepareServerStream[Req, Res any](
 	ctx context.Context, ch *client.Channel, m call.Method[Req, Res], req *Req, q *cq.Queue, opts ...client.CallOption,
 ) *Reader[Res] {
@@ -52,7 +52,7 @@ func (r *Reader[Res]) Read(res *Res, tag cq.Tag) error { return r.read(res, res 
 // Finish asks for the status. Its event is always true and comes when the call
 // is over. Once per call.
 //
-// Responses not read by then are dropped, and there is no Read afterwards,
-// unless one is outstanding: then reading goes on, and the status, if it is OK,
-// waits for the Read that has nothing to read.
+// Responses that are not read by then are dropped, and no Read may follow. But if a
+// Read is outstanding, reading goes on, and an OK waits for the Read that finds no
+// more messages.
 func (r *Reader[Res]) Finish(st *cqrpc.Status, tag cq.Tag) error { return r.finish(nil, st, tag) }

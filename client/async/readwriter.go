@@ -11,7 +11,7 @@ import (
 
 // ReaderWriter is a call with many requests and many responses (C++
 // ClientAsyncReaderWriter). One Read, and one Write or WritesDone, may be
-// outstanding; the two directions have nothing to do with each other.
+// outstanding; the two directions are independent.
 type ReaderWriter[Req, Res any] struct{ rpc }
 
 // BidiStream starts a call of a method with many requests and many responses.
@@ -31,7 +31,7 @@ func BidiStream[Req, Res any](
 }
 
 // PrepareBidiStream is BidiStream for a call to be started by StartCall or
-// StartCallCorked. One that is not started after all is given up with TryCancel.
+// StartCallCorked. Give up one that is not started with TryCancel.
 func PrepareBidiStream[Req, Res any](
 	ctx context.Context, ch *client.Channel, m call.Method[Req, Res], q *cq.Queue, opts ...client.CallOption,
 ) *ReaderWriter[Req, Res] {

@@ -125,8 +125,8 @@ func (r *rpc) checkLocked(do intent) error {
 // maxOps is the size of the largest batch, that of a unary call.
 const maxOps = 6
 
-// opening adds what a step brings along: before and after a message, if there
-// is one, the order of operations being of no importance.
+// opening adds the other operations of a step to its batch, in which the order of
+// operations does not matter.
 func (r *rpc) opening(ops []call.Op, s step) []call.Op {
 	if s.opens {
 		ops = append(ops, call.SendInitialMetadata(r.prepared.Metadata))
@@ -149,9 +149,9 @@ func (r *rpc) start(s step, ops []call.Op, tag cq.Tag) error {
 	return err
 }
 
-// takeBack undoes a step whose batch was rejected. If Finish has come between,
-// from another goroutine, it has started without what the step was to bring:
-// that is still owed.
+// takeBack undoes a step whose batch was rejected. If another goroutine has called
+// Finish meanwhile, that has started without what the step was to bring, which is
+// still owed.
 func (r *rpc) takeBack(s step) {
 	r.mu.Lock()
 	isOwed := r.phase == finished && !s.isFinal
@@ -187,9 +187,9 @@ func (r *rpc) cork() error {
 	return err
 }
 
-// ReadInitialMetadata waits for the response's initial metadata, which Header
-// then returns: true when it has come, be it empty, false if the call died
-// first. It is optional, comes before Finish, and at most once.
+// ReadInitialMetadata asks for the response's initial metadata, which Header then
+// returns: true when it has come, even if it is empty, false if the call died first.
+// It is optional, comes before Finish, and at most once.
 func (r *rpc) ReadInitialMetadata(tag cq.Tag) error {
 	var do intent
 	if r.request != nil { // nothing more will come that a corked call could wait for
@@ -215,7 +215,7 @@ func (r *rpc) read(res any, isNil bool, tag cq.Tag) error {
 	return r.start(s, ops[:], tag)
 }
 
-// write sends one message and with do, if it is toClose, the half-close.
+// write sends one message, and the half-close with it if do is toClose.
 func (r *rpc) write(op call.Op, do intent, tag cq.Tag, flags []call.Flags) error {
 	s, err := r.take(toOpen | toWrite | do)
 	if err != nil {
@@ -229,8 +229,8 @@ func (r *rpc) write(op call.Op, do intent, tag cq.Tag, flags []call.Flags) error
 	return r.start(s, append(r.opening(buf[:0], s), op), tag)
 }
 
-// writeBuffer is write of a message that was encoded before, which is the call's
-// or freed.
+// writeBuffer is write of a message that was encoded before. It takes the message, on
+// error too.
 func (r *rpc) writeBuffer(b *call.Buffer, tag cq.Tag, flags []call.Flags) error {
 	isWritten := false
 	defer func() {
@@ -252,9 +252,9 @@ func (r *rpc) writesDone(tag cq.Tag) error {
 	return r.start(s, r.opening(buf[:0], s), tag)
 }
 
-// TryCancel ends the call with CANCELLED, unless it has ended. What is
-// outstanding completes; Finish is still to be called for the status. A call
-// that is not wanted after all, started or not, is given up with it.
+// TryCancel ends the call with CANCELLED, unless it has ended. What is outstanding
+// completes; call Finish for the status. It also gives up a call that is not wanted
+// any more, started or not, without Finish.
 func (r *rpc) TryCancel() { r.prepared.Call.Cancel() }
 
 // Header returns the response's initial metadata, to be read only; nil before
@@ -268,5 +268,5 @@ func (r *rpc) Trailer() cqrpc.Metadata { return r.prepared.Call.TrailingMetadata
 // Peer returns the server's address; the zero Peer while there is no connection.
 func (r *rpc) Peer() call.Peer { return r.prepared.Call.Peer() }
 
-// Call returns the call itself, to look at: its batches are the object's.
+// Call returns the call itself, for information; start no batches on it.
 func (r *rpc) Call() *call.Call { return r.prepared.Call }

@@ -25,8 +25,8 @@ func Unary[Req, Res any](
 	return r
 }
 
-// PrepareUnary is Unary for a call to be started by StartCall. One that is not
-// started after all is given up with TryCancel.
+// PrepareUnary is Unary for a call to be started by StartCall. Give up one that is
+// not started with TryCancel.
 func PrepareUnary[Req, Res any](
 	ctx context.Context, ch *client.Channel, m call.Method[Req, Res], req *Req, q *cq.Queue, opts ...client.CallOption,
 ) *ResponseReader[Res] {
@@ -35,7 +35,7 @@ func PrepareUnary[Req, Res any](
 	return r
 }
 
-// StartCall lets the call begin. It has no tag: the first operation sends.
+// StartCall starts the call. It sends nothing and has no tag: the first operation sends.
 func (r *ResponseReader[Res]) StartCall() error { return r.cork() }
 
 // Finish asks for response and status, and sends the request unless

@@ -33,7 +33,7 @@ func ClientStream[Req, Res any](
 }
 
 // PrepareClientStream is ClientStream for a call to be started by StartCall or
-// StartCallCorked. One that is not started after all is given up with TryCancel.
+// StartCallCorked. Give up one that is not started with TryCancel.
 func PrepareClientStream[Req, Res any](
 	ctx context.Context, ch *client.Channel, m call.Method[Req, Res], res *Res, q *cq.Queue, opts ...client.CallOption,
 ) *Writer[Req] {
@@ -57,8 +57,8 @@ func (w *Writer[Req]) Write(req *Req, tag cq.Tag, flags ...call.Flags) error {
 }
 
 // WriteBuffer is Write of a request that was encoded before, see [call.Encode],
-// with the codec of the call. b is the call's, on error too: to send it to others
-// as well, give each a b.Ref().
+// with the codec of the call. It takes ownership of b, on error too: to send it on
+// other calls as well, give each a b.Ref().
 func (w *Writer[Req]) WriteBuffer(b *call.Buffer, tag cq.Tag, flags ...call.Flags) error {
 	return w.writeBuffer(b, tag, flags)
 }

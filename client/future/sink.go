@@ -12,11 +12,11 @@ import (
 
 // Sink is the requests of a call. It must be closed, or cancelled; a call that
 // ends closes it. Messages go out in the order of the calls of Send. One may be
-// on its way and one wait behind it: a Send beyond these, before one of their
-// futures is resolved, fails with future.ErrPending and sends nothing. Who sends
-// from elsewhere than the last future, as a chat room does, keeps a queue of his own
-// for each sink, and sends the next message in the OnComplete of the last: a slow
-// server costs what that queue may hold. All methods may be called concurrently.
+// on its way and one wait behind it: another Send, before one of their futures is
+// resolved, fails with future.ErrPending and sends nothing. A program that sends at any
+// time, such as a chat room, keeps a queue for each sink, and sends the next message in
+// the OnComplete of the last: a slow server costs no more than that queue may hold. All
+// methods may be called concurrently.
 //
 // Once the call has ended nothing can be sent: Send and Flush fail with the
 // call's *cqrpc.Error, or with future.ErrFinished if it ended OK.
@@ -24,15 +24,15 @@ type Sink[T any] struct{ out *sending }
 
 // Send sends the next message; m may be reused when Send returns. The future is
 // resolved when flow control has taken the message and it was written; with the
-// flag call.BufferHint as soon as it fits the write buffer of 64 KiB. To await
-// it before the next Send is to go as fast as the server takes messages. A
-// message that cannot be marshalled fails the future and not the call.
+// flag call.BufferHint, as soon as it fits the write buffer of 64 KiB. Await
+// it before the next Send to send as fast as the server takes messages. A message
+// that cannot be marshalled fails the future and not the call.
 func (s *Sink[T]) Send(m *T, flags ...call.Flags) *future.Future[struct{}] {
 	return s.out.half.Send(m, call.Union(flags), s)
 }
 
 // SendBuffer is Send of a message that was encoded before, see [call.Encode], with
-// the codec of the call. b is the sink's, whatever comes of it: to send it to other
+// the codec of the call. It takes ownership of b, even if it fails: to send it to other
 // sinks as well, give each a b.Ref().
 func (s *Sink[T]) SendBuffer(b *call.Buffer, flags ...call.Flags) *future.Future[struct{}] {
 	return s.out.half.SendBuffer(b, call.Union(flags), s)
@@ -80,7 +80,7 @@ func (s *Sink[T]) Close() *future.Future[struct{}] { return s.out.close() }
 // Cancel ends the call with CANCELLED, if it has not ended.
 func (s *Sink[T]) Cancel() { s.out.rpc.Cancel() }
 
-// sending is the sink's side of a call. It is nobody's if the shape has none.
+// sending is the sink's side of a call. It is unused if the shape has no sink.
 type sending struct {
 	rpc  *rpc
 	half half.Sender

@@ -16,9 +16,9 @@ import (
 // its context must end. All methods may be called concurrently; one Next at a
 // time may be unresolved.
 //
-// One message is read ahead: that and what the windows of flow control hold is
-// how far the server can be ahead of the application. Messages that arrived
-// before a status that is not OK are yielded, then the error.
+// One message is read ahead, so the server can be ahead of the application by that and
+// by what the windows of flow control hold. Messages that arrived before a status that
+// is not OK are yielded, then the error.
 type Stream[T any] struct{ in *receiving[T] }
 
 // Next returns the future of the next message. After the last it fails: with
@@ -54,7 +54,7 @@ func (s *Stream[T]) ForEachThen(fn func(*T) *future.Future[struct{}]) *future.Fu
 	return s.in.half.ForEach(half.Steps(fn), s.stop)
 }
 
-// stop gives the responses up because of an error of the application's.
+// stop gives the responses up because of an error of the application.
 func (s *Stream[T]) stop(error) { s.Close() }
 
 // Header returns the future of the response's initial metadata, which is empty

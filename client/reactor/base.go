@@ -43,8 +43,8 @@ type base struct {
 	status cqrpc.Status
 }
 
-// unconcerned has the reactions of a reactor that does not care. They stand two
-// levels deep: whatever else a reactor embeds goes before them.
+// unconcerned has the reactions of a reactor that does not care. They are two levels
+// deep, so the reactions of anything else that a reactor embeds win.
 type unconcerned struct{}
 
 // OnReadDone does nothing.
@@ -120,7 +120,7 @@ func (b *base) read(to any) {
 	}
 }
 
-// company is the set of what goes out in one batch with a write: none with most.
+// company is the set of what goes out in one batch with a write: for most, nothing.
 type company uint8
 
 const (
@@ -150,7 +150,7 @@ func (b *base) write(m any, flags call.Flags, with company) {
 	fault = b.prepared.Call.StartBatchOn((*writing)(b), batch, nil)
 }
 
-// errPanicked does not tell with what: that is for who recovers.
+// errPanicked does not have the value of the panic, which goes on to whoever recovers it.
 var errPanicked = errors.New("panic in a codec")
 
 func (b *base) writesDone() {
@@ -161,8 +161,8 @@ func (b *base) writesDone() {
 	}
 }
 
-// misuse ends the call because the application made a mistake. The first one is
-// what OnDone tells, whatever has become of the call.
+// misuse ends the call because the application made a mistake. OnDone tells the first
+// one, however the call has ended.
 func (b *base) misuse(what string) {
 	what = "reactor: " + what
 	if !b.fault.CompareAndSwap(nil, &what) {
@@ -204,8 +204,8 @@ func (b *base) Trailer() cqrpc.Metadata {
 	return nil
 }
 
-// AddHold keeps the call open, from OnDone, until RemoveHold. It is needed if
-// operations will be started elsewhere than in a reaction or before StartCall.
+// AddHold delays OnDone until RemoveHold. It is needed if operations are to be started
+// outside the reactions after StartCall.
 func (b *base) AddHold() { b.box.AddHolds(1) }
 
 // AddMultipleHolds is AddHold n times, n > 0.

@@ -10,8 +10,8 @@ import (
 
 // Unary makes a call with one request and one response and starts it. done runs
 // once, when res is filled or the call has failed, and never inside Unary; it
-// may start other calls. req is free for reuse when Unary returns. res may be
-// nil, and so it may be with the other shapes: the response is dropped.
+// may start other calls. req may be reused when Unary returns. res may be nil, as
+// for the other shapes: then the response is dropped.
 func Unary[Req, Res any](
 	ctx context.Context, s *Stub, m call.Method[Req, Res], req *Req, res *Res, done func(cqrpc.Status),
 	opts ...client.CallOption,
@@ -30,8 +30,8 @@ type callback struct {
 func (c *callback) OnDone(st cqrpc.Status) { c.done(st) }
 
 // UnaryWith gives r a call with one request and one response. It takes effect
-// with r.StartCall, by which req is marshalled; res is the library's until
-// OnDone. The end of ctx ends the call.
+// with r.StartCall, which marshals req; res belongs to the library until OnDone. The
+// call ends when ctx does.
 func UnaryWith[Req, Res any](
 	ctx context.Context, s *Stub, m call.Method[Req, Res], req *Req, res *Res, r UnaryReactor,
 	opts ...client.CallOption,
@@ -43,8 +43,7 @@ func UnaryWith[Req, Res any](
 }
 
 // ServerStream gives r a call with one request and many responses. It takes
-// effect with r.StartCall, by which req is marshalled. The end of ctx ends the
-// call.
+// effect with r.StartCall, which marshals req. The call ends when ctx does.
 func ServerStream[Req, Res any](
 	ctx context.Context, s *Stub, m call.Method[Req, Res], req *Req, r ReadReactor[Res], opts ...client.CallOption,
 ) {
@@ -55,8 +54,8 @@ func ServerStream[Req, Res any](
 }
 
 // ClientStream gives r a call with many requests and one response. It takes
-// effect with r.StartCall; res is the library's until OnDone. The end of ctx
-// ends the call.
+// effect with r.StartCall; res belongs to the library until OnDone. The call ends when
+// ctx does.
 func ClientStream[Req, Res any](
 	ctx context.Context, s *Stub, m call.Method[Req, Res], res *Res, r WriteReactor[Req], opts ...client.CallOption,
 ) {
@@ -67,7 +66,7 @@ func ClientStream[Req, Res any](
 }
 
 // BidiStream gives r a call with many requests and many responses. It takes
-// effect with r.StartCall. The end of ctx ends the call.
+// effect with r.StartCall. The call ends when ctx does.
 func BidiStream[Req, Res any](
 	ctx context.Context, s *Stub, m call.Method[Req, Res], r BidiReactor[Req, Res], opts ...client.CallOption,
 ) {
@@ -76,8 +75,8 @@ func BidiStream[Req, Res any](
 	b.publish()
 }
 
-// target is where the one response goes. It is received in any case: without
-// one, OK would not be the call's status.
+// target is where the one response goes. It is received in any case, because a call
+// without it does not end with OK.
 func target[Res any](res *Res) *Res {
 	if res == nil {
 		return new(Res)

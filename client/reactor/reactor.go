@@ -59,7 +59,7 @@ type HeaderReactor interface {
 }
 
 // UnaryBase makes a struct that embeds it a [UnaryReactor]. The zero value is
-// ready for one call, and so with the other bases.
+// ready for one call, as are those of the other bases.
 type UnaryBase struct{ base }
 
 func (b *UnaryBase) unaryBase() *UnaryBase { return b }
@@ -69,7 +69,7 @@ type ReadBase[Res any] struct{ base }
 
 func (b *ReadBase[Res]) readBase() *ReadBase[Res] { return b }
 
-// StartRead reads the next message into m, which is the library's until
+// StartRead reads the next message into m, which belongs to the library until
 // OnReadDone. One may be outstanding.
 func (b *ReadBase[Res]) StartRead(m *Res) { b.startRead(m, m == nil) }
 
@@ -83,7 +83,7 @@ type BidiBase[Req, Res any] struct{ writer[Req] }
 
 func (b *BidiBase[Req, Res]) bidiBase() *BidiBase[Req, Res] { return b }
 
-// StartRead reads the next message into m, which is the library's until
+// StartRead reads the next message into m, which belongs to the library until
 // OnReadDone. One may be outstanding.
 func (b *BidiBase[Req, Res]) StartRead(m *Res) { b.startRead(m, m == nil) }
 
@@ -91,17 +91,17 @@ func (b *BidiBase[Req, Res]) StartRead(m *Res) { b.startRead(m, m == nil) }
 type writer[Req any] struct{ base }
 
 // StartWrite sends m; OnWriteDone tells when the next can be sent. One may be
-// outstanding. m is marshalled before StartWrite returns, or if StartCall was
-// not called yet, before that returns; from then on it is free for reuse. The
-// flags are those of [call.SendMessage].
+// outstanding. m is marshalled, and may be reused, when StartWrite returns, or, if
+// StartCall was not called yet, when that returns. The flags are those of
+// [call.SendMessage].
 func (w *writer[Req]) StartWrite(m *Req, flags ...call.Flags) {
 	w.startWrite("StartWrite", &reaction.Op{Kind: reaction.Write, Value: m, Flags: call.Union(flags)})
 }
 
 // StartWriteBuffer is StartWrite of a message that was encoded before, see
-// [call.Encode], with the codec of the call. b is the library's, whatever comes of
-// it: to send it on other calls as well, give each a b.Ref(). That of a call
-// that is never started is left to the garbage collector.
+// [call.Encode], with the codec of the call. It takes ownership of b, even if it fails:
+// to send it on other calls as well, give each a b.Ref(). The buffer of a call that is
+// never started is left to the garbage collector.
 func (w *writer[Req]) StartWriteBuffer(b *call.Buffer, flags ...call.Flags) {
 	if b == nil {
 		w.misuse("StartWriteBuffer(nil)")

@@ -10,8 +10,8 @@ import (
 	"github.com/cqrpc/cqrpc/internal/reaction"
 )
 
-// bind gives a reactor its call, which it keeps. Another would have nobody to tell
-// the mistake to: after OnDone there is no reaction.
+// bind gives a reactor its call, which it keeps. A second call panics: after OnDone
+// there is no reaction that could report the mistake.
 func (b *base) bind(
 	ctx context.Context, s *Stub, name string, shape call.Shape, outer interface{ OnDone(cqrpc.Status) },
 	opts []client.CallOption,
@@ -67,8 +67,8 @@ func (b *base) StartCall() {
 	b.open(early.Kinds.Has(reaction.Write))
 }
 
-// admit starts what was queued, a write of it with what the call began without, and what was
-// queued meanwhile, until nothing is. Then the reactions may run.
+// admit starts what was queued, and what is queued meanwhile, until nothing is left; a write
+// takes along what the call has not sent yet. Then the reactions may run.
 func (b *base) admit(e reaction.Early, isQueued bool, with company) {
 	if !isQueued {
 		b.request = nil
@@ -139,9 +139,9 @@ func (*base) must(err error) {
 	}
 }
 
-// The views of base complete its batches. Only what has a message in it is
-// harvested by the reaction, because it is decoded there; to the rest there is
-// nothing but whether it went well.
+// The types below are base as the completer of its batches. Only completions with a
+// message are harvested by the reaction, because that decodes it; of the others only
+// success counts.
 type (
 	heading base
 	reading base
@@ -158,7 +158,7 @@ func (*writing) Begin() bool { return true }
 func (*closing) Begin() bool { return true }
 func (*ending) Begin() bool  { return true }
 
-// Host says on whose goroutine the reactor reacts.
+// Host returns whose goroutines run the reactions.
 func (v *reading) Host() cq.Host { return v.box.Host() }
 
 // Host likewise.

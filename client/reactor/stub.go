@@ -27,20 +27,19 @@ type optionFunc func(*config)
 
 func (f optionFunc) apply(c *config) { f(c) }
 
-// WithExecutor runs reactions on e, which may serve any number of stubs and
-// queues and must not run a task on the stack of Execute (Inline is the one that
-// may). Default: a [cq.Pool] of the stub's own with up to 1024 workers, so that
-// reactions may block.
+// WithExecutor runs reactions on e, which may serve any number of stubs and queues. It
+// must not run a task on the stack of Execute; only [Inline] may. Default: a [cq.Pool]
+// of the stub's own with up to 1024 workers, so that reactions may block.
 func WithExecutor(e cq.Executor) Option { return optionFunc(func(c *config) { c.executor = e }) }
 
-// Inline runs reactions on the goroutine of the engine that finds an operation
-// to have ended: the reader of the connection, mostly. No hand-over is cheaper,
-// and a reaction that blocks stops its connection. Messages are unmarshalled there,
-// too, so it is for small ones: those of a megabyte are better off elsewhere
-// (docs/performance.md). A reaction still never runs inside a StartX or TryCancel.
-// It may run inside what ends many calls, such as Close of the channel: hold no
-// lock there that a reaction wants. One that ends its goroutine (runtime.Goexit,
-// testing's FailNow) takes the reader of the connection with it.
+// Inline runs reactions on the goroutine of the engine that finds out that an operation
+// has ended: mostly the reader of the connection. No hand-over is cheaper, but a
+// reaction that blocks stops its connection. Messages are unmarshalled there, too, so
+// it is for small ones: messages of a megabyte are better off elsewhere
+// (docs/performance.md). A reaction still never runs inside a StartX or TryCancel. It
+// may run inside what ends many calls, such as Close of the channel: hold no lock there
+// that a reaction wants. A reaction that ends its goroutine (runtime.Goexit, testing's
+// FailNow) takes the reader of the connection with it.
 func Inline() Option { return WithExecutor(cq.Inline()) }
 
 // New returns a stub for the methods of ch.

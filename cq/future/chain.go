@@ -2,8 +2,8 @@ package future
 
 import "runtime/debug"
 
-// Map returns a future of fn's result on the value of f, or of f's error. See
-// the package on where fn runs and what becomes of its panics.
+// Map returns a future of fn's result on the value of f, or of f's error. The package
+// comment says where fn runs and what becomes of its panics.
 func Map[T, U any](f Awaitable[T], fn func(T) (U, error)) *Future[U] {
 	p := new(Promise[U])
 	f.OnComplete(func(v T, err error) {
@@ -16,9 +16,9 @@ func Map[T, U any](f Awaitable[T], fn func(T) (U, error)) *Future[U] {
 	return p.Future()
 }
 
-// Then returns a future of the future that fn makes of the value of f, or of
-// f's error: the next step of something that takes several calls. See the
-// package on where fn runs and what becomes of its panics.
+// Then returns a future of the result of the future that fn makes of the value of f, or
+// of f's error: the next step of something that takes several calls. The package
+// comment says where fn runs and what becomes of its panics.
 func Then[T, U any, F Awaitable[U]](f Awaitable[T], fn func(T) F) *Future[U] {
 	p := new(Promise[U])
 	f.OnComplete(func(v T, err error) {

@@ -12,10 +12,10 @@ import (
 )
 
 // Environment is N completion queues with one poller goroutine each (grpc-rs
-// Environment). A client's stub lives on one of the queues, the calls of a
-// server are dealt out to all: everything about one call happens on one
-// goroutine. One environment may serve any number of stubs and servers; it
-// outlives them. All methods may be called concurrently.
+// Environment). A client's stub lives on one of the queues, the calls of a server are
+// dealt out to all. Everything about one call happens on one goroutine. One environment
+// may serve any number of stubs and servers, and must outlive them. All methods may be
+// called concurrently.
 type Environment struct {
 	// immutable
 	cfg      config
@@ -54,14 +54,14 @@ func (e *Environment) Station() *Station {
 	return e.stations[int(i%uint32(len(e.stations)))] //nolint:gosec // i counts from zero and may wrap
 }
 
-// Spawn runs f on the poller of the next queue; see the package on what it may
-// do. The error is cq.ErrShutdown after Close, and then f is not run.
+// Spawn runs f on the poller of the next queue; the package comment says what f may do.
+// The error is cq.ErrShutdown after Close, and then f is not run.
 func (e *Environment) Spawn(f func()) error { return e.Station().Spawn(f) }
 
-// After returns a future that is resolved in d, at once if d is not positive, by
-// the poller of the next queue; and fails with cq.ErrShutdown when the
-// environment is closed. It costs an alarm and no goroutine, until then: to wait for
-// something else no longer than d, see Timeout.
+// After returns a future that the poller of the next queue resolves in d, at once if d
+// is not positive; it fails with cq.ErrShutdown when the environment is closed. Until
+// then it costs an alarm and no goroutine. To wait for something else for at most d, see
+// Timeout.
 func (e *Environment) After(d time.Duration) *Future[struct{}] {
 	r := new(rest)
 	if err := r.alarm.Set(e.Pick(), time.Now().Add(d), r); err != nil {
@@ -83,8 +83,8 @@ func (r *rest) Run(ev cq.Event) { r.promise.Settle(struct{}{}, ev.Err) }
 // queues down and waits until their pollers have taken every event: when it
 // returns, all futures of calls are resolved. The error is an *[OpenError] with
 // what was in flight. What is started afterwards fails with cq.ErrShutdown. Close
-// may be called again, and returns the same; not on a poller, which would wait
-// for itself.
+// may be called again, and returns the same error. It must not be called on a poller,
+// which would wait for itself.
 func (e *Environment) Close() error {
 	e.closing.Do(func() {
 		var open []string

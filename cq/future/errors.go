@@ -7,9 +7,9 @@ import (
 )
 
 var (
-	// ErrPending is the error of a Next while the one before is not resolved, and
+	// ErrPending is the error of a Next while the last one is not resolved, and
 	// of a Send while one message is on its way and another waits: the
-	// application is ahead of the futures it was given. Nothing was done.
+	// application does not wait for the futures it was given. Nothing was done.
 	ErrPending = errors.New("future: the operation before this one has not finished")
 	// ErrClosed is the error of using a sink or a stream after its Close, and of
 	// answering a call twice. Nothing was done.

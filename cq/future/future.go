@@ -49,8 +49,8 @@ var resolved = func() <-chan struct{} {
 // Ready returns a future that is resolved with v.
 func Ready[T any](v T) *Future[T] { return &Future[T]{isResolved: true, value: v} }
 
-// Failed returns a future that is resolved with err. In place of a nil err, which is a
-// mistake, it takes an error that says so.
+// Failed returns a future that is resolved with err. A nil err is a mistake, and is
+// replaced by an error that says so.
 func Failed[T any](err error) *Future[T] {
 	if err == nil {
 		err = errNoError
@@ -68,10 +68,10 @@ func (f *Future[T]) Poll() (v T, err error, ok bool) {
 	return f.value, f.err, f.isResolved
 }
 
-// Await waits for the result until ctx ends, and then returns ctx's error. A
-// result that is there is returned whatever ctx says. That ctx ends changes
-// nothing for the future or the call behind it: Await again, or cancel.
-// On a poller of the environment that is to resolve the future it waits forever.
+// Await waits for the result until ctx ends, and then returns ctx's error. A result
+// that is there is returned even if ctx has ended. The end of ctx does not affect the
+// future, nor the call behind it: Await again, or cancel. On a poller of the environment
+// that is to resolve the future, Await waits forever.
 func (f *Future[T]) Await(ctx context.Context) (T, error) {
 	if v, err, ok := f.Poll(); ok {
 		return v, err
@@ -104,8 +104,8 @@ func (f *Future[T]) Done() <-chan struct{} {
 
 // OnComplete calls fn with the result when there is one: on the goroutine that
 // resolves the future, in the order of the calls of OnComplete; or at once, on
-// this goroutine, if it is resolved. See the package on what fn may do. It panics
-// if fn is nil.
+// this goroutine, if it is resolved. The package comment says what fn may do. It
+// panics if fn is nil.
 func (f *Future[T]) OnComplete(fn func(T, error)) {
 	if fn == nil {
 		panic("future: OnComplete of nil")
@@ -192,8 +192,8 @@ func (p *Promise[T]) Future() *Future[T] { return &p.future }
 // the future was resolved before. Functions of OnComplete run before it returns.
 func (p *Promise[T]) Resolve(v T) bool { return p.future.settle(v, nil) }
 
-// Fail is Resolve with an error. In place of a nil err, which is a mistake, it takes an
-// error that says so.
+// Fail is Resolve with an error. A nil err is a mistake, and is replaced by an error
+// that says so.
 func (p *Promise[T]) Fail(err error) bool {
 	if err == nil {
 		err = errNoError

@@ -13,12 +13,11 @@ type Selection[T any] struct {
 	Rest  []*Future[T] // the others, in their order; they go on and can be awaited
 }
 
-// Select returns a future of the first of fs that is resolved, whether with a
-// value or with an error; of several that are resolved already, the one that
-// comes first in fs. It fails, with ErrNone, only if there are none.
-// Once it is resolved it has no hold on the others: one that is selected again
-// and again and never resolved collects nothing.
-// All fs are of one type, as those of Join.
+// Select returns a future of the first of fs that is resolved, whether with a value
+// or with an error; of several that are resolved already, the one that comes first in
+// fs. It fails, with ErrNone, only if there are none. Once it is resolved it leaves
+// nothing behind in the others: a future may be selected again and again without ever
+// being resolved. All fs are of one type, as for Join.
 func Select[T any, F Awaitable[T]](fs ...F) *Future[Selection[T]] {
 	if len(fs) == 0 {
 		return Failed[Selection[T]](ErrNone)
@@ -35,8 +34,8 @@ func Select[T any, F Awaitable[T]](fs ...F) *Future[Selection[T]] {
 	return c.promise.Future()
 }
 
-// First returns a future of the result of that one of fs which is resolved
-// first: Select for callers that need neither its index nor the others.
+// First returns a future of the result of the first of fs that is resolved: Select
+// for callers that need neither its index nor the others.
 func First[T any, F Awaitable[T]](fs ...F) *Future[T] {
 	return Map(Select(fs...), func(s Selection[T]) (T, error) { return s.Value, s.Err })
 }

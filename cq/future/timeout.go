@@ -8,11 +8,11 @@ import (
 	"github.com/cqrpc/cqrpc/cq"
 )
 
-// Timeout returns a future of f's result. If f is not resolved within d it fails, by
-// the poller of the next queue of e, with an error that wraps
-// context.DeadlineExceeded; or with cq.ErrShutdown if e is closed before. f goes on,
-// and is held no longer; a call is ended by its own Cancel or deadline. When f comes in
-// time nothing is left behind, as it would be of an After that nobody waits for.
+// Timeout returns a future of f's result. If f is not resolved within d, the poller of
+// the next queue of e fails it with an error that wraps context.DeadlineExceeded; if e is
+// closed before, it fails with cq.ErrShutdown. f itself goes on; to end a call use its
+// own Cancel or deadline. If f is resolved in time nothing is left behind, unlike with an
+// After that nobody waits for.
 func Timeout[T any, F Awaitable[T]](e *Environment, f F, d time.Duration) *Future[T] {
 	b := &bounded[T]{f: f.self()}
 	b.watcher.react = b.finish

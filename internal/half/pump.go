@@ -14,8 +14,8 @@ import (
 //	                                             └──┼─────taken───────┘  │
 //	                                  over ◄────────┴──flushed, failed───┘
 //
-// The poller draws: it is told when a message was taken, and by post to begin.
-// The messages share one cell, so that one costs nothing but itself.
+// The poller draws: an event tells it to begin, and then each message that was taken.
+// All messages share one cell, so that none needs its own.
 type pump struct {
 	// immutable
 	s       *Sender
@@ -80,7 +80,7 @@ func (p *pump) sent(err error) {
 	p.run()
 }
 
-// run sends until a message has to wait. The first has not: it is kept back.
+// run sends until a message has to wait. The first need not: it is kept back.
 func (p *pump) run() {
 	for p.send() {
 		continue

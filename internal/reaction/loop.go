@@ -14,8 +14,8 @@ func NewLoop(exec cq.Executor) *Loop {
 	return &Loop{queue: cq.NewCallback(exec, nil), isInline: exec == cq.Inline()}
 }
 
-// Host says who runs the reactions, if that is one who may serve connections
-// meanwhile; else it is nil.
+// Host returns whose goroutines run the reactions, if these may serve connections
+// meanwhile; else nil.
 func (l *Loop) Host() cq.Host { return l.queue.Host() }
 
 // Post has the executor run c, or runs it at once if that is Inline. For

@@ -60,7 +60,7 @@ func (m *Mailbox) Bind(loop *Loop, r Reactor, terms Terms) {
 	m.mu.Unlock()
 }
 
-// Host says who runs the reactions, see [Loop.Host].
+// Host is that of the loop, see [Loop.Host].
 func (m *Mailbox) Host() cq.Host { return m.loop.Host() }
 
 // Start says that the call begins, with some kinds outstanding. The mailbox
@@ -121,17 +121,17 @@ func (m *Mailbox) Begin(op *Op) Answer {
 	return Go
 }
 
-// Leave follows a Begin that said Go, when the operation was started: reactions
-// that are due may run again. Until then Inline must not run any, since it might
-// be on the stack of the caller.
+// Leave follows a Begin that returned Go, once the operation was started: reactions that
+// are due may run again. Until then Inline must not run any, because that might be on the
+// stack of the caller.
 func (m *Mailbox) Leave() {
 	if m.loop.isInline {
 		m.Exit()
 	}
 }
 
-// Enter precedes what is no operation and may end some, such as a cancel; Exit follows it.
-// Until then Inline runs no reaction, as between Begin and Leave.
+// Enter precedes something that is no operation but may end some, such as a cancel; Exit
+// follows it. In between Inline runs no reaction, as between Begin and Leave.
 func (m *Mailbox) Enter() {
 	m.mu.Lock()
 	m.entered++
@@ -165,8 +165,8 @@ func (m *Mailbox) IsBarred(k Kind) bool {
 	return m.barred.Has(k)
 }
 
-// Tell says that an operation has ended and that the application reacts to it.
-// The engine calls it, or whoever failed to start the operation.
+// Tell says that an operation has ended and that the application reacts to it. The engine
+// calls it, or code that has failed to start the operation.
 func (m *Mailbox) Tell(k Kind, ok bool) { m.tell(k, ok, nil) }
 
 // TellRead is Tell of a Read that the call has ended. The mailbox keeps message:
@@ -225,8 +225,8 @@ func (m *Mailbox) RemoveHold() bool {
 	return true
 }
 
-// wakeLocked makes an idle mailbox with something to do the caller's, who has to
-// put it on the loop.
+// wakeLocked reports whether the mailbox was idle and has something to do. Then it is
+// running, and the caller has to put it on the loop.
 func (m *Mailbox) wakeLocked() bool {
 	if m.state != idle || m.entered > 0 && m.loop.isInline || !m.isDueLocked() {
 		return false

@@ -6,14 +6,14 @@ import "fmt"
 type Terms struct {
 	// Needs must have ended before Done.
 	Needs Set
-	// Passive kinds bring no reaction in which the application could start
-	// anything: a reactor with no other outstanding, no hold, and nothing but
-	// Last missing is exhausted.
+	// Passive kinds bring no reaction in which the application could start anything. A
+	// reactor is exhausted if no other kind is outstanding, it has no hold, and of Needs
+	// only Last is missing.
 	Passive Set
 	Last    Set
 	// IsLasting: the reactor is never exhausted.
 	IsLasting bool
-	// IsQuiet: Done interests nobody.
+	// IsQuiet: Done need not be called.
 	IsQuiet bool
 }
 

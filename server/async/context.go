@@ -57,10 +57,10 @@ func (b *binding) to(next binding) {
 // called before the request and after, and any number of times; before the
 // request is cheaper. The error is cq.ErrShutdown, and then no event comes.
 //
-// The event says that the call is over, not that its other tags have come: it
-// may overtake them, even the request's, and a Read that is still true: the
-// handlers of the other tags look first whether the call was finished. q is not
-// drained before it has come, so a Context with a notice has to be requested.
+// The event says that the call is over, not that its other tags have come: it may
+// overtake them, even the request's and that of a Read that is still true. So handlers
+// of the other tags must first check whether the call was finished. q is not drained
+// before the event has come, so a Context with such a notice has to be requested.
 func (c *Context) AsyncNotifyWhenDone(q *cq.Queue, tag cq.Tag) error {
 	if !q.Begin() {
 		return cq.ErrShutdown

@@ -6,8 +6,8 @@ import (
 	"github.com/cqrpc/cqrpc/call"
 )
 
-// Misuse by the order of operations. Of an operation that was refused no tag
-// comes, and the call is as it was before. The other errors of operations are
+// Operations in the wrong order. For an operation that is refused no tag comes,
+// and the call stays as it was. The other errors of operations are
 // *call.BatchError, among them call.ErrTooManyOperations for a second Read or
 // Write while one is outstanding; server.ErrHeaderSent; and cq.ErrShutdown.
 var (

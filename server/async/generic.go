@@ -13,8 +13,8 @@ type GenericService struct{ server *server.Server }
 func NewGenericService(s *server.Server) *GenericService { return &GenericService{s} }
 
 // RequestCall is [UnaryMethod.Request]; the call is given out when it begins, and
-// ctx.Method says which it is. The first comes before Serve: until then
-// unknown methods are answered UNIMPLEMENTED.
+// ctx.Method says which method it is of. Make the first request before Serve: until
+// then calls of unknown methods are answered UNIMPLEMENTED.
 func (g *GenericService) RequestCall(
 	ctx *Context, rw *ReaderWriter[[]byte, []byte], bound, notify *cq.Queue, tag cq.Tag,
 ) error {

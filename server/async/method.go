@@ -31,8 +31,8 @@ func (m *method) request(
 // UnaryMethod is a method with one request and one response.
 type UnaryMethod[Req, Res any] struct{ method }
 
-// RegisterUnary adds m to s. The errors are those of server.RegisterMethod; so
-// it is with the other shapes.
+// RegisterUnary adds m to s. The errors are those of server.RegisterMethod, as for the
+// other shapes.
 func RegisterUnary[Req, Res any](s *server.Server, m call.Method[Req, Res]) (*UnaryMethod[Req, Res], error) {
 	got, err := register(s, m.Name, server.PayloadOnly)
 	if err != nil {
@@ -41,11 +41,11 @@ func RegisterUnary[Req, Res any](s *server.Server, m call.Method[Req, Res]) (*Un
 	return &UnaryMethod[Req, Res]{got}, nil
 }
 
-// Request asks for one call. When it has come, whole, tag comes out of notify,
-// true, and ctx, *req and w belong to the call; false if the server ended
-// before, and then they belong to none. The call's operations complete on bound,
-// any queue; nil means notify. The error is server.ErrUnknownQueue if notify
-// was not given to AddQueue, ErrInUse, or cq.ErrShutdown, and then no tag comes.
+// Request asks for one call. When one has come, with its whole request, tag comes out
+// of notify, true, and ctx, *req and w belong to the call; if the server ends first tag
+// is false, and they belong to none. The call's operations complete on bound, any
+// queue; nil means notify. The error is server.ErrUnknownQueue if notify was not given
+// to AddQueue, ErrInUse, or cq.ErrShutdown, and then no tag comes.
 func (m *UnaryMethod[Req, Res]) Request(
 	ctx *Context, req *Req, w *ResponseWriter[Res], bound, notify *cq.Queue, tag cq.Tag,
 ) error {

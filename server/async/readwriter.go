@@ -8,8 +8,7 @@ import (
 
 // ReaderWriter serves a call with many requests and many responses (C++
 // ServerAsyncReaderWriter). One Read and one Write may be outstanding; the two
-// directions have nothing to do with each other. The zero value is ready for
-// one Request.
+// directions are independent. The zero value is ready for one Request.
 type ReaderWriter[Req, Res any] struct{ responder }
 
 // Read is [Reader.Read].

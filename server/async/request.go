@@ -7,8 +7,8 @@ import (
 	"github.com/cqrpc/cqrpc/server"
 )
 
-// wish is one request for a call on its way. It fills in context and responder
-// where the tag is harvested.
+// wish is one request for a call. It fills in context and responder when the tag is
+// harvested.
 type wish struct {
 	slot      server.IncomingCall
 	ctx       *Context

@@ -131,9 +131,9 @@ func (r *responder) takeBack(next, before writing) {
 	r.mu.Unlock()
 }
 
-// SendInitialMetadata sends what was set with SetHeader, now and alone: true
-// when it is out, false if the call died. It is optional and comes before Write
-// and Finish, which else take it along. server.ErrHeaderSent if it is out.
+// SendInitialMetadata sends what was set with SetHeader, at once and alone: true when it
+// is out, false if the call died. It is optional: otherwise the first Write, or Finish,
+// takes the metadata along. The error is server.ErrHeaderSent if it is out already.
 func (r *responder) SendInitialMetadata(tag cq.Tag) error {
 	if err := r.check(); err != nil {
 		return err
@@ -185,8 +185,8 @@ func (r *responder) write(op call.Op, next writing, tag cq.Tag) error {
 	return err
 }
 
-// writeBuffer is write of a response that was encoded before, which is the call's
-// or freed.
+// writeBuffer is write of a response that was encoded before. It takes the response,
+// on error too.
 func (r *responder) writeBuffer(b *call.Buffer, tag cq.Tag, flags []call.Flags) error {
 	isWritten := false
 	defer func() {
@@ -246,8 +246,8 @@ func (r *responder) finishWith(res any, st cqrpc.Status, tag cq.Tag) error {
 	return r.respond(call.SendValue(res), st, tag)
 }
 
-// Call returns the call itself, to look at: its batches are the object's. It is
-// nil before the tag of the request has come.
+// Call returns the call itself, for information; start no batches on it. It is nil
+// before the tag of the request has come.
 func (r *responder) Call() *call.Call {
 	r.mu.Lock()
 	defer r.mu.Unlock()

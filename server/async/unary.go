@@ -11,7 +11,7 @@ type ResponseWriter[Res any] struct{ responder }
 
 // Finish ends the call with res and OK, or without res if st is not OK: true
 // when the status is out, false if the call died. res may be reused when Finish
-// returns. Every call that has come is finished once, also one that is dead.
+// returns. Every call that has come must be finished once, even a dead one.
 func (w *ResponseWriter[Res]) Finish(res *Res, st cqrpc.Status, tag cq.Tag) error {
 	return w.finishWith(res, st, tag)
 }

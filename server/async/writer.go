@@ -19,14 +19,14 @@ func (w *Writer[Res]) Write(res *Res, tag cq.Tag, flags ...call.Flags) error {
 }
 
 // WriteBuffer is Write of a response that was encoded before, see [call.Encode],
-// with the codec of the call. b is the call's, on error too: to send it to others
-// as well, give each a b.Ref().
+// with the codec of the call. It takes ownership of b, on error too: to send it on
+// other calls as well, give each a b.Ref().
 func (w *Writer[Res]) WriteBuffer(b *call.Buffer, tag cq.Tag, flags ...call.Flags) error {
 	return w.writeBuffer(b, tag, flags)
 }
 
-// WriteLast is Write of the last response, with call.BufferHint: Finish is next.
-// Nothing is held back, should that take its time.
+// WriteLast is Write of the last response, with call.BufferHint, because Finish is
+// next. The response is not held back until then.
 func (w *Writer[Res]) WriteLast(res *Res, tag cq.Tag, flags ...call.Flags) error {
 	return w.write(message(res, flags).With(call.BufferHint), lastOut, tag)
 }
@@ -39,5 +39,5 @@ func (w *Writer[Res]) WriteAndFinish(res *Res, st cqrpc.Status, tag cq.Tag, flag
 
 // Finish ends the call: true when the status is out, false if the call died. A
 // Write may be outstanding: the status follows the message, and both tags are true
-// unless the call dies. Every call that has come is finished once, also a dead one.
+// unless the call dies. Every call that has come must be finished once, even a dead one.
 func (w *Writer[Res]) Finish(st cqrpc.Status, tag cq.Tag) error { return w.finish(st, tag) }

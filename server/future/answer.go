@@ -10,8 +10,8 @@ import (
 	"github.com/cqrpc/cqrpc/internal/half"
 )
 
-// decide notes how the application wants the call to end. Only the first
-// decision counts; of another it reports false.
+// decide notes how the application wants the call to end. Only the first decision
+// counts; for others it reports false.
 func (r *rpc) decide(st cqrpc.Status) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()

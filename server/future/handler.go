@@ -55,8 +55,8 @@ func BidiStream[Req, Res any](
 	})
 }
 
-// Generic serves all methods that are not registered, messages being bytes:
-// what a proxy needs. The context tells the method. See Unary.
+// Generic serves all methods that are not registered, with messages as bytes: what a
+// proxy needs. The context knows the method. See Unary.
 func Generic(
 	f func(ctx *Context, requests *Stream[[]byte], sink *Sink[[]byte]), env *future.Environment,
 ) server.Handler {

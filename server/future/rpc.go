@@ -113,8 +113,8 @@ func (r *rpc) arrived() {
 	r.tally.Leave()
 }
 
-// settling is the view of an rpc for which nothing runs any more: the last
-// callback has returned, and what the application still starts is its own.
+// settling is the view of an rpc for which nothing runs any more: the last callback
+// has returned, and what the application still starts is its own business.
 type settling rpc
 
 // Settled implements half.Settler.
@@ -168,8 +168,8 @@ func (r *rpc) drop() {
 	r.request = nil
 }
 
-// take decodes the one request into v. Without one, or if it is not one, there
-// is nothing to serve: then it has ended the call and reports false.
+// take decodes the one request into v. If it cannot, there is nothing to serve: it
+// ends the call and reports false.
 func (r *rpc) take(v any) bool {
 	if r.request == nil {
 		r.end(server.StatusNoMessage)

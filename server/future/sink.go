@@ -10,10 +10,9 @@ import (
 	"github.com/cqrpc/cqrpc/internal/half"
 )
 
-// ResponseSink is the one response of a call. Success or Fail must be called
-// once, by any goroutine, now or later; a call that has ended does not need it
-// any more, and takes no harm. What is called after the first fails with
-// future.ErrClosed.
+// ResponseSink is the one response of a call. Success or Fail must be called once, by
+// any goroutine, now or later; for a call that has ended it is not needed, and does no
+// harm. A second call fails with future.ErrClosed.
 type ResponseSink[T any] struct{ rpc *rpc }
 
 // Success ends the call with res and OK. res may be reused when it returns. The
@@ -37,13 +36,13 @@ func failed(st cqrpc.Status) cqrpc.Status {
 }
 
 // Sink is the responses of a call. Close or Fail must be called once, by any
-// goroutine, now or later; a call that has ended does not need it any more, and
-// takes no harm. Messages go out in the order of the calls of Send. One may be
-// on its way and one wait behind it: a Send beyond these, before one of their
-// futures is resolved, fails with future.ErrPending and sends nothing. Who sends
-// from elsewhere than the last future, as a chat room does, keeps a queue of his own
-// for each sink, and sends the next message in the OnComplete of the last: a slow
-// client costs what that queue may hold. All methods may be called concurrently.
+// goroutine, now or later; for a call that has ended it is not needed, and does no
+// harm. Messages go out in the order of the calls of Send. One may be
+// on its way and one wait behind it: another Send, before one of their futures is
+// resolved, fails with future.ErrPending and sends nothing. A program that sends at any
+// time, such as a chat room, keeps a queue for each sink, and sends the next message in
+// the OnComplete of the last: a slow client costs no more than that queue may hold. All
+// methods may be called concurrently.
 //
 // Once the call has ended nothing can be sent: Send and Flush fail with a
 // *cqrpc.Error that says why.
@@ -51,7 +50,7 @@ type Sink[T any] struct{ rpc *rpc }
 
 // Send sends the next message; m may be reused when Send returns. The future is
 // resolved when flow control has taken the message and it was written; with the
-// flag call.BufferHint as soon as it fits the write buffer of 64 KiB. The first
+// flag call.BufferHint, as soon as it fits the write buffer of 64 KiB. The first
 // message takes the initial metadata along, and goes out at once in any case. A
 // message that cannot be marshalled fails the future and not the call.
 func (s *Sink[T]) Send(m *T, flags ...call.Flags) *future.Future[struct{}] {
@@ -59,7 +58,7 @@ func (s *Sink[T]) Send(m *T, flags ...call.Flags) *future.Future[struct{}] {
 }
 
 // SendBuffer is Send of a message that was encoded before, see [call.Encode], with
-// the codec of the call. b is the sink's, whatever comes of it: to send it to other
+// the codec of the call. It takes ownership of b, even if it fails: to send it to other
 // sinks as well, give each a b.Ref().
 func (s *Sink[T]) SendBuffer(b *call.Buffer, flags ...call.Flags) *future.Future[struct{}] {
 	return s.rpc.out.SendBuffer(b, call.Union(flags), s)

@@ -49,8 +49,8 @@ func (a *audience) react(k reaction.Kind, ok bool, message cq.Finalizer) {
 	}
 }
 
-// harvest decodes what a Read has brought. A codec that panics, or ends its goroutine
-// (runtime.Goexit), has brought nothing, and ends the call.
+// harvest decodes what a Read has brought. If the codec panics, or ends its goroutine
+// (runtime.Goexit), there is no message, and the call ends.
 func (a *audience) harvest(c cq.Completion) (ok bool) {
 	hasReturned := false
 	defer func() {
@@ -68,7 +68,7 @@ func (a *audience) harvest(c cq.Completion) (ok bool) {
 	return ok
 }
 
-// panicked finishes a call of which a reaction did not return. The others, and
+// panicked finishes a call if one of its reactions did not return. The others, and
 // OnDone, still run.
 func (a *audience) panicked(v any, stack []byte) {
 	(*base)(a).Finish(server.StatusPanicked)

@@ -34,8 +34,8 @@ type base struct {
 	fault   atomic.Pointer[string] // the first misuse
 }
 
-// unconcerned has the reactions of a reactor that does not care. They stand two
-// levels deep: whatever else a reactor embeds goes before them.
+// unconcerned has the reactions of a reactor that does not care. They are two levels
+// deep, so the reactions of anything else that a reactor embeds win.
 type unconcerned struct{}
 
 // OnSendInitialMetadataDone does nothing.
@@ -97,9 +97,8 @@ func (b *base) startWrite(name string, op *reaction.Op) {
 	}
 }
 
-// begin reports whether the operation is to be started now. What comes after
-// Finish, or after the end, is as if it had not been: a reactor that goes on in
-// vain does no harm.
+// begin reports whether the operation is to be started now. What is started after
+// Finish, or after the end, is ignored: a reactor that goes on in vain does no harm.
 func (b *base) begin(name string, op *reaction.Op) bool {
 	switch b.box.Begin(op) {
 	case reaction.Go:
@@ -175,8 +174,8 @@ func unsendable(m any, err error) string {
 	return fmt.Sprintf("cannot marshal response %T: %v", m, err)
 }
 
-// misuse ends the call because the application made a mistake. After Finish
-// there is nothing left to make one with.
+// misuse ends the call because the application made a mistake. After Finish nothing
+// is a mistake any more.
 func (b *base) misuse(what string) {
 	if b.box.IsBarred(reaction.Final) {
 		return
@@ -187,8 +186,8 @@ func (b *base) misuse(what string) {
 	}
 }
 
-// crashed ends and reports a call whose codec has panicked with v: it may be half
-// begun, and what is started next must not find it so.
+// crashed ends a call whose codec has panicked with v, and reports that. The response
+// may be half begun, and no later operation must find it so.
 func (b *base) crashed(v any) {
 	b.end(server.StatusPanicked.Message)
 	b.rpc.accepted.Panicked(v, debug.Stack())
@@ -201,8 +200,8 @@ func (b *base) end(why string) {
 	b.box.Exit()
 }
 
-// The views of base complete its batches. Only what has a message in it is
-// harvested by the reaction, because it is decoded there.
+// The types below are base as the completer of its batches. Only completions with a
+// message are harvested by the reaction, because that decodes it.
 type (
 	heading base
 	reading base
@@ -217,7 +216,7 @@ func (*reading) Begin() bool { return true }
 func (*writing) Begin() bool { return true }
 func (*parting) Begin() bool { return true }
 
-// Host says on whose goroutine the reactor reacts.
+// Host returns whose goroutines run the reactions.
 func (v *reading) Host() cq.Host { return v.box.Host() }
 
 func (v *heading) Complete(c cq.Completion) {

@@ -23,10 +23,9 @@ func (c *Context) TryCancel() {
 	box.Exit()
 }
 
-// DefaultReactor is the library's reactor for a unary method: it reacts to
-// nothing, and all there is to do with it is to Finish it, at once or later and
-// from any goroutine. A context always returns the same one. For methods of other
-// shapes it is of no use.
+// DefaultReactor is the library's reactor for a unary method: it reacts to nothing,
+// and only has to be finished, at once or later and from any goroutine. A context
+// always returns the same one. For methods of other shapes it is of no use.
 func (c *Context) DefaultReactor() *DefaultReactor {
 	if c.rpc != nil {
 		if r := c.rpc.method.spare(); r != nil {

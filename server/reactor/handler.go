@@ -9,9 +9,9 @@ import (
 )
 
 // Unary serves m with f, which fills the response and returns the reactor whose
-// Finish sends it; nil ends the call with UNIMPLEMENTED. The request has been
-// received before. Both messages stay valid as long as they are referred to, unless
-// the method is [Reusing].
+// Finish sends it; nil ends the call with UNIMPLEMENTED. The request is received before
+// f is called. Both messages stay valid as long as they are referred to, unless the
+// method is [Reusing].
 func Unary[Req, Res any](
 	m call.Method[Req, Res], f func(*Context, *Req, *Res) UnaryReactor, opts ...Option,
 ) server.Handler {
@@ -23,8 +23,8 @@ func Unary[Req, Res any](
 }
 
 // ServerStream serves m with f, which returns the reactor that writes the
-// responses; nil ends the call with UNIMPLEMENTED. The request has been received
-// before, and stays valid as long as it is referred to.
+// responses; nil ends the call with UNIMPLEMENTED. The request is received before f is
+// called, and stays valid as long as it is referred to.
 func ServerStream[Req, Res any](
 	m call.Method[Req, Res], f func(*Context, *Req) WriteReactor[Res], opts ...Option,
 ) server.Handler {
@@ -60,8 +60,8 @@ func BidiStream[Req, Res any](
 	})
 }
 
-// Generic serves all methods that are not registered, messages being bytes. The
-// context tells the method.
+// Generic serves all methods that are not registered, with messages as bytes. The
+// context knows the method.
 func Generic(f func(*Context) BidiReactor[[]byte, []byte], opts ...Option) server.Handler {
 	return BidiStream(call.Method[[]byte, []byte]{Shape: call.BidiStream}, f, opts...)
 }

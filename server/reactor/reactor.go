@@ -13,10 +13,10 @@ type Reactions interface {
 	OnSendInitialMetadataDone(ok bool)
 	// OnCancel: the call has ended without the status of Finish: the client
 	// cancelled it or is gone, its deadline passed, or TryCancel. It runs at most
-	// once. A reactor that has not called Finish then is finished by the library
-	// as soon as OnCancel has returned and nothing is outstanding.
+	// once. If the reactor has not called Finish, the library finishes it as soon
+	// as OnCancel has returned and nothing is outstanding.
 	OnCancel()
-	// OnDone is the last reaction, once: the library has let go of the reactor.
+	// OnDone is the last reaction, once: the library does not use the reactor any more.
 	OnDone()
 }
 
@@ -57,7 +57,7 @@ type BidiReactor[Req, Res any] interface {
 }
 
 // UnaryBase makes a struct that embeds it a [UnaryReactor]. The zero value is
-// ready for one call, and so with the other bases.
+// ready for one call, as are those of the other bases.
 type UnaryBase struct{ base }
 
 func (b *UnaryBase) unaryBase() *UnaryBase { return b }
@@ -67,7 +67,7 @@ type ReadBase[Req any] struct{ base }
 
 func (b *ReadBase[Req]) readBase() *ReadBase[Req] { return b }
 
-// StartRead reads the next message into m, which is the library's until
+// StartRead reads the next message into m, which belongs to the library until
 // OnReadDone. One may be outstanding.
 func (b *ReadBase[Req]) StartRead(m *Req) { b.startRead(m, m == nil) }
 
@@ -81,25 +81,24 @@ type BidiBase[Req, Res any] struct{ writer[Res] }
 
 func (b *BidiBase[Req, Res]) bidiBase() *BidiBase[Req, Res] { return b }
 
-// StartRead reads the next message into m, which is the library's until
+// StartRead reads the next message into m, which belongs to the library until
 // OnReadDone. One may be outstanding.
 func (b *BidiBase[Req, Res]) StartRead(m *Req) { b.startRead(m, m == nil) }
 
 // writer is what the bases that write have in common.
 type writer[Res any] struct{ base }
 
-// StartWrite sends m, and the initial metadata before the first; OnWriteDone
-// tells when the next can be sent. One may be outstanding. m is marshalled before
-// StartWrite returns; but if the handler has not returned the reactor yet, when it
-// has. From OnWriteDone on, at the latest, m is free for reuse. The flags are those
-// of [call.SendMessage].
+// StartWrite sends m, and the initial metadata before the first; OnWriteDone tells
+// when the next can be sent. One may be outstanding. m is marshalled before StartWrite
+// returns or, if the handler has not returned the reactor yet, when it has. m may be
+// reused from OnWriteDone on, at the latest. The flags are those of [call.SendMessage].
 func (w *writer[Res]) StartWrite(m *Res, flags ...call.Flags) {
 	w.startWrite("StartWrite", &reaction.Op{Kind: reaction.Write, Value: m, Flags: call.Union(flags)})
 }
 
 // StartWriteBuffer is StartWrite of a message that was encoded before, see
-// [call.Encode], with the codec of the call. b is the library's, whatever comes of
-// it: to send it on other calls as well, give each a b.Ref(). That of a reactor that
+// [call.Encode], with the codec of the call. It takes ownership of b, even if it fails:
+// to send it on other calls as well, give each a b.Ref(). The buffer of a reactor that
 // no call ever gets is left to the garbage collector.
 func (w *writer[Res]) StartWriteBuffer(b *call.Buffer, flags ...call.Flags) {
 	if b == nil {
@@ -111,8 +110,8 @@ func (w *writer[Res]) StartWriteBuffer(b *call.Buffer, flags ...call.Flags) {
 	})
 }
 
-// StartWriteLast is StartWrite of the last message: only Finish may follow. It is
-// not held back until then, unlike in C++.
+// StartWriteLast is StartWrite of the last message: only Finish may follow. Unlike in
+// C++ the message is not held back until then.
 func (w *writer[Res]) StartWriteLast(m *Res, flags ...call.Flags) {
 	w.startWrite("StartWriteLast", &reaction.Op{
 		Kind: reaction.Write, Bars: reaction.Of(reaction.Write), Value: m, Flags: call.Union(flags),
@@ -120,8 +119,8 @@ func (w *writer[Res]) StartWriteLast(m *Res, flags ...call.Flags) {
 }
 
 // StartWriteAndFinish sends m and the status together. It counts as Finish, and
-// OnDone is its only reaction; no write may be outstanding. With a status that
-// is not OK, m is sent as well.
+// OnDone is its only reaction; no write may be outstanding. m is sent even if the
+// status is not OK.
 func (w *writer[Res]) StartWriteAndFinish(m *Res, st cqrpc.Status, flags ...call.Flags) {
 	w.finishWith("StartWriteAndFinish", &reaction.Op{
 		Kind: reaction.Final, Clash: reaction.Of(reaction.Write), Bars: reaction.All,

@@ -92,7 +92,7 @@ type arriving rpc
 
 func (*arriving) Begin() bool { return true }
 
-// Host says on whose goroutine the handler runs.
+// Host returns whose goroutines run the handler.
 func (v *arriving) Host() cq.Host { return v.method.home().Host() }
 
 func (v *arriving) Complete(c cq.Completion) {
@@ -184,8 +184,8 @@ func (r *rpc) admit() bool {
 	return false
 }
 
-// takeRequest decodes the one request. Without exactly one there is nothing to
-// serve: then it has ended the call and reports false.
+// takeRequest decodes the one request. If it cannot, there is nothing to serve: it
+// ends the call and reports false.
 func (r *rpc) takeRequest() bool {
 	one := r.method.arrival()
 	if one == nil {

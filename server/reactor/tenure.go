@@ -2,8 +2,8 @@ package reactor
 
 import "sync/atomic"
 
-// tenure is until when a call of a [Reusing] method has the memory that it has: until all have
-// left who know of it.
+// tenure counts who still uses the memory of a call of a [Reusing] method: when all have left,
+// another call may have it.
 //
 //	opening   the handler has returned and its reactor has run
 //	closing   has told of the end of the call
@@ -29,8 +29,8 @@ func (r *rpc) leave() {
 	}
 }
 
-// leaveIfShort is leave of the opening if the call was all over for the application when its
-// handler returned: it has finished the default reactor, and nobody else can have kept anything.
+// leaveIfShort is leave for the opening, if the application was done with the call when its handler
+// returned: it has finished the default reactor, and nobody else can have kept anything.
 func (r *rpc) leaveIfShort() {
 	t := r.method.tenure()
 	if t == nil || !t.isBrief || r.accepted.IsFiltered() {
