@@ -108,7 +108,7 @@ func (r *clientReport) got(m any) {
 func (r *clientReport) end(err error) {
 	e := &stats.End{Client: true, BeginTime: r.begun, EndTime: time.Now(), Error: err}
 	if r.call != nil {
-		r.gotHeader() // who reads may not have come to it
+		r.gotHeader() // perhaps no RecvMsg has come to it
 		e.Trailer = toMD(r.call.TrailingMetadata())
 		if theirs, ok := errors.AsType[*cqrpc.Error](err); err == nil || ok && theirs.Origin == cqrpc.OriginRemote {
 			ctx, _ := r.withPeer()

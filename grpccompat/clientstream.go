@@ -16,8 +16,8 @@ import (
 	"github.com/cqrpc/cqrpc/cq"
 )
 
-// clientStream is a call of any shape, with the rules of [grpc.ClientStream]. It holds no
-// goroutine: who sends and who receives waits, each with a Waiter.
+// clientStream is a call of any shape, with the rules of [grpc.ClientStream]. It has no
+// goroutine: the ones that send and receive wait, each with a Waiter.
 //
 //	newStream  {INIT} {RECV_INIT}     SendMsg    {MESSAGE}, or {MESSAGE, CLOSE}
 //	Header     waits for RECV_INIT    RecvMsg    {RECV_MESSAGE}, at the end {RECV_STATUS}

@@ -15,7 +15,7 @@ type marshaler interface {
 	Unmarshal(data []byte, v any) error
 }
 
-// foreign is such a codec as one of ours, by name. It copies in both directions: a
+// foreign makes such a codec one of ours. It copies in both directions, because a
 // codec of grpc-go may keep what it returns and what it is given.
 type foreign struct {
 	marshaler

@@ -12,7 +12,7 @@ import (
 
 // callError is a failed call as callers of grpc-go know it: package status reads it, and
 // its text is the same. It wraps the *cqrpc.Error, so that errors.Is finds context errors
-// and causes, and errors.As who has decided.
+// and causes, and errors.As the origin.
 type callError struct {
 	status *status.Status
 	err    *cqrpc.Error
@@ -25,8 +25,8 @@ func (e *callError) Unwrap() error              { return e.err }
 // Is reports whether target is grpc-go's error of the same status, as that says of itself.
 func (e *callError) Is(target error) bool { return errors.Is(e.status.Err(), target) }
 
-// toGRPC makes such an error of one of ours. What carries no status, io.EOF above all,
-// stays as it is.
+// toGRPC makes a callError of one of our errors. An error without a status, such as
+// io.EOF, stays as it is.
 func toGRPC(err error) error {
 	e, ok := errors.AsType[*cqrpc.Error](err)
 	if !ok {

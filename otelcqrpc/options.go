@@ -32,13 +32,13 @@ func newConfig(opts []Option) config {
 	return c
 }
 
-// WithTracerProvider says who makes spans. Default: what otel.GetTracerProvider returns,
+// WithTracerProvider sets what makes spans. Default: what otel.GetTracerProvider returns,
 // which follows otel.SetTracerProvider.
 func WithTracerProvider(p trace.TracerProvider) Option {
 	return option(func(c *config) { c.tracers = p })
 }
 
-// WithMeterProvider says who takes the durations. Default: what otel.GetMeterProvider
+// WithMeterProvider sets what records the durations. Default: what otel.GetMeterProvider
 // returns, which follows otel.SetMeterProvider.
 func WithMeterProvider(p metric.MeterProvider) Option {
 	return option(func(c *config) { c.meters = p })

@@ -80,7 +80,7 @@ func (v *answering[T]) Run(cq.Event) {
 	a.prepared.Call.Close() // a message that is not to be had is not to be kept
 	res := a.res
 	a.res = nil
-	defer a.promise.Settle(res, err) // also if who waits for a Send panics
+	defer a.promise.Settle(res, err) // even if a function that waits for a Send panics
 	a.out.over(err)
 }
 

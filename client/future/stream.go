@@ -125,7 +125,7 @@ type concluding[T any] receiving[T]
 func (v *concluding[T]) Run(cq.Event) {
 	r := (*receiving[T])(v)
 	err := r.over()
-	defer r.half.Conclude(err) // also if who waits for a Send panics
+	defer r.half.Conclude(err) // even if a function that waits for a Send panics
 	r.out.over(err)
 }
 

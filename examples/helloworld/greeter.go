@@ -12,8 +12,8 @@ import (
 // greeting is what every server answers.
 func greeting(req *pb.HelloRequest) string { return "Hello " + req.GetName() }
 
-// style is one way to program against calls: the Greeter and who wants to be
-// greeted, written in it.
+// style is one way to program against calls: the Greeter and a client of it, written
+// in that way.
 type style struct {
 	name string
 	// serve registers the Greeter. drain is called when the server has been shut

@@ -230,7 +230,7 @@ func (r *Receiver[T]) Reject(err error) {
 	r.verdict = err
 }
 
-// overLocked is over if all is known. It returns who is to be told, and what.
+// overLocked moves on to over if all is known. It returns the taker to be told, and what.
 func (r *Receiver[T]) overLocked() (taker[T], error) {
 	if r.state != receiverEnded || r.verdict == nil {
 		return nil, nil

@@ -1,5 +1,5 @@
 // Package lasting is for services whose calls last as long as their clients want: it
-// ends them when their server begins to end, which otherwise would wait for them.
+// ends them when their server begins to shut down, which would otherwise wait for them.
 package lasting
 
 import (
@@ -8,8 +8,8 @@ import (
 	"github.com/cqrpc/cqrpc"
 )
 
-// Call is one that can be ended from outside: a server's reactor. Finish after the
-// call's own does nothing.
+// Call is a call that can be ended from outside: a server's reactor. If the call has
+// finished by itself, Finish does nothing.
 type Call interface{ Finish(st cqrpc.Status) }
 
 // Calls are those of a service that have not ended. The zero value is ready. All
@@ -22,10 +22,10 @@ type Calls struct {
 	open   map[Call]struct{}
 }
 
-// over is what ends them: another server may have the service.
+// over is the status that ends them: another server may have the service.
 var over = cqrpc.Status{Code: cqrpc.CodeUnavailable, Message: "the server is shutting down"}
 
-// Add takes a call in, or ends it if it is too late.
+// Add adds a call, or ends it if End was called before.
 func (s *Calls) Add(c Call) {
 	s.mu.Lock()
 	isOver := s.isOver
@@ -41,7 +41,7 @@ func (s *Calls) Add(c Call) {
 	}
 }
 
-// Remove lets go of a call that has ended.
+// Remove removes a call that has ended.
 func (s *Calls) Remove(c Call) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

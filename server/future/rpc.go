@@ -147,7 +147,7 @@ func (v *ended) Run(cq.Event) {
 		r.release()
 	}
 	if isSent {
-		defer r.answer.Settle(struct{}{}, err) // also if who waits for a Send panics
+		defer r.answer.Settle(struct{}{}, err) // even if a function that waits for a Send panics
 	}
 	if r.out != nil {
 		r.out.Over(r.accepted.Call.Err())

@@ -54,7 +54,7 @@ func (p *splitter) run() {
 	}
 }
 
-// tell gives an error to whoever accepts.
+// tell gives an error of Accept to one of the sides.
 func (p *splitter) tell(err error) {
 	select {
 	case p.http2.accepted <- accepted{err: err}:
@@ -101,7 +101,7 @@ func (p *splitter) letGo(nc net.Conn) bool {
 	return !p.isOver
 }
 
-// end hangs up on whoever has not said what it wants.
+// end closes the connections that are not decided yet.
 func (p *splitter) end() {
 	p.mu.Lock()
 	undecided := p.deciding

@@ -10,7 +10,7 @@ import (
 	"github.com/cqrpc/cqrpc/internal/lasting"
 )
 
-// catalogue is what there is to be described, which is immutable but for the shelf, and who asks.
+// catalogue is what can be described, which is immutable but for the shelf, and the streams that ask.
 type catalogue struct {
 	services   func() []string
 	files      protodesc.Resolver
