@@ -8,7 +8,9 @@
 //	   │ writes the row's frames      │ Echo, Wait, Stubborn,       │ Echo, Echo,
 //	   │ counts what comes back       │ Pour, Count, Ignore         │ Echo ...
 //
-// How a client fares against a hostile server is tested in package client, on a
+// TestRiots has clients say anything, and TestRogues servers, to our own of each style.
+//
+// How a client fares against a hostile server, fault by fault, is tested in package client, on a
 // fake clock; the budgets one by one in package transport.
 //
 // Concurrency: rows run one after another, because memory is measured.
