@@ -12,7 +12,8 @@ import (
 // defaults.
 type Backoff struct {
 	// Initial is the delay after the first failure. When two connections in a row are lost
-	// within Initial of their attempts, the second counts as a failure, too. Default 1 s.
+	// within Initial of their attempts, the second counts as a failure, too, unless the server
+	// has answered calls on it, or does so although it takes no more of them. Default 1 s.
 	Initial time.Duration
 	// Multiplier is applied for each further failure. Default 1.6.
 	Multiplier float64

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/net/http2"
 
 	"github.com/cqrpc/cqrpc"
+	"github.com/cqrpc/cqrpc/internal/h2peer"
 	"github.com/cqrpc/cqrpc/transport"
 )
 
@@ -236,6 +237,63 @@ func TestServerThatHangsUpFailsCalls(t *testing.T) {
 		wantCall(p, "who waited is served", 1, unaryMethod.Name, "b")
 		answer(p, 1, "c")
 		s.wantOK("answered", patient, "c")
+	})
+}
+
+// A connection that was of use is no failure, however short: nginx ends one after 1000
+// calls, and servers that are replaced one by one end several in a row.
+func TestServerThatEndsConnectionsAfterSomeCalls(t *testing.T) {
+	for name, end := range map[string]func(p *h2peer.Peer){
+		"with GOAWAY": func(p *h2peer.Peer) { p.WriteGoAway(1, http2.ErrCodeNo, "") },
+		"hanging up":  func(p *h2peer.Peer) { p.Close() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			play(t, func(s *scene) {
+				for range 5 {
+					r := s.unary(s.Context(), "a")
+					p := s.server("the call connects, at once")
+					wantCall(p, "sent", 1, unaryMethod.Name, "a")
+					answer(p, 1, "b")
+					s.wantOK("answered", r, "b")
+					end(p)
+					s.wantState("no failure", Idle)
+				}
+				s.wantDials("no time has passed", 0, 0, 0, 0, 0)
+			})
+		})
+	}
+}
+
+// Nor is one that was to end before the first answer: what the server has begun it goes on with.
+func TestServerThatEndsConnectionsBeforeItAnswers(t *testing.T) {
+	play(t, func(s *scene) {
+		for range 3 {
+			r := s.unary(s.Context(), "a")
+			p := s.server("the call connects, at once")
+			wantCall(p, "sent", 1, unaryMethod.Name, "a")
+			p.WriteGoAway(1, http2.ErrCodeNo, "")
+			s.wantState("no failure", Idle)
+			s.wantPending("it may go on", r)
+			answer(p, 1, "b")
+			s.wantOK("answered", r, "b")
+		}
+		s.wantDials("no time has passed", 0, 0, 0)
+	})
+}
+
+// One that the server ends because of what we do is a failure, answers or not.
+func TestServerThatThrowsOutIsNotCalledInALoop(t *testing.T) {
+	play(t, func(s *scene) {
+		for _, want := range []State{Idle, TransientFailure} {
+			r := s.unary(s.Context(), "a")
+			p := s.server("the call connects")
+			wantCall(p, "sent", 1, unaryMethod.Name, "a")
+			answer(p, 1, "b")
+			s.wantOK("answered", r, "b")
+			p.WriteGoAway(1, http2.ErrCodeEnhanceYourCalm, "")
+			p.Close()
+			s.wantState("once may be bad luck, twice is not", want)
+		}
 	})
 }
 

@@ -34,7 +34,7 @@ type subchannel struct {
 	conn      *transport.Conn    // ready, and not yet lost or drained
 	at        resolver.Address   // of conn
 	failures  int                // rounds in a row that brought no lasting connection
-	wasYoung  bool               // the last connection was lost within Backoff.Initial
+	wasYoung  bool               // the last connection was lost within Backoff.Initial, and of no use
 	started   time.Time          // of the latest round
 	keepalive time.Duration      // of the latest round's connection
 	seq       uint64             // of the latest update
@@ -178,7 +178,8 @@ func (s *subchannel) adopt(d *effort, h *connHandler) {
 }
 
 // release forgets a connection that takes no more streams. If it outlived the
-// initial back-off the address is good, and failures are counted anew. The first
+// initial back-off, or was of use, the address is good, and failures are counted anew:
+// proxies end connections after so many calls, be it ten times a second. The first
 // that is lost sooner is bad luck, such as a server that restarts. A second in a
 // row is a failure: a server that accepts and hangs up must not be called in a
 // loop, nor make calls wait for ever.
@@ -190,7 +191,7 @@ func (s *subchannel) release(conn *transport.Conn, cause error) {
 	}
 	s.conn = nil
 	isOurs := errors.Is(cause, errIdle) || errors.Is(cause, errMoved)
-	isYoung := time.Since(s.started) < s.cfg.backoff.Initial && !isOurs
+	isYoung := time.Since(s.started) < s.cfg.backoff.Initial && !wasOfUse(conn, cause) && !isOurs
 	if !isYoung || !s.wasYoung {
 		s.failures, s.wasYoung = 0, isYoung
 	}
@@ -208,6 +209,13 @@ func (s *subchannel) release(conn *transport.Conn, cause error) {
 	if u.state == TransientFailure {
 		s.connect()
 	}
+}
+
+// wasOfUse reports whether calls were answered on a connection, or the peer's GOAWAY leaves it
+// some to answer, and its end is not the peer's complaint about us.
+func wasOfUse(conn *transport.Conn, cause error) bool {
+	g, isSaid := errors.AsType[*transport.GoAwayError](cause)
+	return (conn.HasResponded() || conn.NumStreams() > 0) && (!isSaid || g.Code == frame.NoError)
 }
 
 func isTooManyPings(err error) bool {

@@ -61,6 +61,7 @@ type Conn struct {
 	broken  atomic.Bool // writeErr is set
 
 	peerHeaderList atomic.Uint32 // the peer's MAX_HEADER_LIST_SIZE
+	responded      atomic.Bool   // client: a request was answered; written by the reader
 
 	// reader only, but for the windows, which are atomic
 	r        *frame.Reader
@@ -136,6 +137,10 @@ func (c *Conn) NumStreams() int {
 	defer c.mu.Unlock()
 	return len(c.streams.table)
 }
+
+// HasResponded reports whether the peer has answered a request: on a client, a response
+// has begun on one of its streams. It tells a peer that was of use from one that only accepts.
+func (c *Conn) HasResponded() bool { return c.responded.Load() }
 
 // NewStream makes a client stream that reports to r. It is opened, and takes an
 // identifier, when its headers are sent; past the peer's MAX_CONCURRENT_STREAMS

@@ -155,6 +155,13 @@ func (c *Conn) onMoreHeaders(at found, h *frame.Headers) error {
 	return nil
 }
 
+// noteResponse notes that the peer answers requests.
+func (c *Conn) noteResponse() {
+	if !c.responded.Load() { // else a line of memory would change hands for every response
+		c.responded.Store(true)
+	}
+}
+
 func (s *Stream) checkHeaders(h *frame.Headers) error {
 	switch {
 	case !s.gotHeaders():
@@ -165,6 +172,7 @@ func (s *Stream) checkHeaders(h *frame.Headers) error {
 			return nil
 		}
 		s.contentLength = lengthUnknown
+		s.conn.noteResponse()
 		return nil
 	case !h.End:
 		return &frame.StreamError{
