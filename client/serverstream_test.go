@@ -68,6 +68,30 @@ func TestServerStreamError(t *testing.T) {
 	})
 }
 
+// Initial metadata that has come is there, and no error, whatever has become of the call since:
+// who passes on what arrives, as a proxy does, would lose it and the messages.
+func TestHeaderOfACallThatHasFailedSince(t *testing.T) {
+	play(t, func(s *scene) {
+		p := s.connected()
+		stream := s.serverStream("a")
+		wantCall(p, "sent", 1, serverMethod.Name, "a")
+		p.Response(1, "h", "1")
+		p.WriteMessage(1, false, []byte("1"))
+		p.Trailers(1, 8, "grpc-message", "enough")
+		synctest.Wait()
+		header, err := stream.Header()
+		if err != nil || header.Get("h") != "1" {
+			s.Errorf("Header = %v, %v; want what has come", header, err)
+		}
+		s.wantRecv("sent before the error", stream.Recv, "1")
+		_, err = stream.Recv()
+		s.wantError("the status", err, cqrpc.CodeResourceExhausted, "enough")
+		if header, err := stream.Header(); err != nil || header.Get("h") != "1" {
+			s.Errorf("after the end Header = %v, %v; want the same", header, err)
+		}
+	})
+}
+
 func TestServerStreamOfNothing(t *testing.T) {
 	play(t, func(s *scene) {
 		p := s.connected()

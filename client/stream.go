@@ -174,10 +174,15 @@ func (s *stream) tell() {
 }
 
 // Header waits for the response's initial metadata. It is empty if the server
-// answered with a status only. Safe for concurrent use.
+// answered with a status only. The error is the call's, if that has failed before any
+// came: messages may come after metadata though the call has failed since. Safe for
+// concurrent use.
 func (s *stream) Header() (cqrpc.Metadata, error) {
 	s.headerOnce.Do(func() { s.call.Await(context.Background(), &s.header) })
-	return s.headerMD, s.call.Err()
+	if s.call.HasInitialMetadata() {
+		return s.headerMD, nil
+	}
+	return nil, s.call.Err()
 }
 
 // Trailer is the trailing metadata; call it after the stream has ended: after
