@@ -10,7 +10,6 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials"
-	"google.golang.org/grpc/encoding"
 	_ "google.golang.org/grpc/encoding/gzip" // for the reference
 	"google.golang.org/grpc/encoding/proto"
 	testpb "google.golang.org/grpc/interop/grpc_testing"
@@ -319,7 +318,6 @@ func serveStrings(t *testing.T) grpc.ClientConnInterface {
 
 // Calls may have codecs of grpc-go's, of any generation, given or registered.
 func TestCodecsOfACall(t *testing.T) {
-	encoding.RegisterCodecV2(angledV2{angled{"registered"}})
 	conn := serveStrings(t)
 	for name, test := range map[string]struct {
 		opts []grpc.CallOption
