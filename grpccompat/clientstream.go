@@ -135,6 +135,7 @@ var errAfterClose = errors.New("SendMsg called after CloseSend")
 // wait: the message is encoded, and no more of them can gather.
 func (s *clientStream) sendOnly(m any) error {
 	s.isSendClosed = true
+	wasOver := s.call.Finished()
 	ops := [2]call.Op{call.SendValue(m), call.SendClose()}
 	if err := s.call.StartBatchOn(cq.Discard, ops[:], nil); err != nil {
 		return s.rejected(err)
@@ -143,9 +144,10 @@ func (s *clientStream) sendOnly(m any) error {
 		if err := s.unsent(); !errors.Is(err, io.EOF) {
 			return err
 		}
-		return nil
 	}
-	s.report.sent(m)
+	if !wasOver { // if it is now, the answer has come since
+		s.report.sent(m)
+	}
 	return nil
 }
 

@@ -151,6 +151,9 @@ func tell(t *testing.T, conn grpc.ClientConnInterface, from, to *witness) (stori
 	s = open(t, ctx, stub)
 	_, err = s.Header()
 	parity.Want(t, "Header", err)
+	_, err = stub.UnaryCall(ctx, new(testpb.SimpleRequest)) // grpc-go tells of a header after Header may have returned
+	parity.Want(t, "UnaryCall", err)
+	next()
 	cancel()
 	next()
 
