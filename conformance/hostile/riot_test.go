@@ -93,7 +93,9 @@ type arena struct {
 }
 
 // path is the full name of a method of the arena's.
-func (x *arena) path(shape string) string { return "/hostile.Riot/" + shape }
+const riotService = "/hostile.Riot/"
+
+func (x *arena) path(shape string) string { return riotService + shape }
 
 func open(t *testing.T, style string, cred *parity.Credentials) *arena {
 	t.Helper()
@@ -110,30 +112,7 @@ func open(t *testing.T, style string, cred *parity.Credentials) *arena {
 	x.server = server.New(opts...)
 	must(t, health.Register(x.server, health.New()))
 	must(t, reflection.Register(x.server))
-	s := parity.Standard()
-	m := func(shape string, kind call.Shape) call.Method[parity.Message, parity.Message] {
-		return call.Method[parity.Message, parity.Message]{Name: x.path(shape), Shape: kind}
-	}
-	unary := m("Unary", call.Unary)
-	wait, err := parity.Mount(x.server, style, []parity.Route{
-		parity.Unary(unary, func(c parity.Call, req *parity.Message) (*parity.Message, error) {
-			res, err := s.Unary(c, req.GetValue())
-			return &parity.Message{Value: res}, err
-		}),
-		parity.ServerStream(m("ServerStream", call.ServerStream),
-			func(c parity.Call, req *parity.Message, out parity.Sender[parity.Message]) error {
-				return s.ServerStream(c, req.GetValue(), parity.BytesOut{Out: out})
-			}),
-		parity.ClientStream(m("ClientStream", call.ClientStream),
-			func(c parity.Call, in parity.Receiver[parity.Message]) (*parity.Message, error) {
-				res, err := s.ClientStream(c, parity.BytesIn{In: in})
-				return &parity.Message{Value: res}, err
-			}),
-		parity.BidiStream(m("BidiStream", call.BidiStream),
-			func(c parity.Call, in parity.Receiver[parity.Message], out parity.Sender[parity.Message]) error {
-				return s.BidiStream(c, parity.BytesIn{In: in}, parity.BytesOut{Out: out})
-			}),
-	})
+	wait, err := parity.Mount(x.server, style, parity.Standard().Shapes(riotService))
 	must(t, err)
 	x.wait = wait
 	lis, err := net.Listen("tcp", "127.0.0.1:0")

@@ -19,7 +19,7 @@ type BufferSender interface {
 }
 
 // SendBuffer implements BufferSender, for hosts that do not lack it.
-func (b BytesOut) SendBuffer(m *call.Buffer, flags ...call.Flags) error {
+func (b bytesOut) SendBuffer(m *call.Buffer, flags ...call.Flags) error {
 	return b.Out.(BufferSender).SendBuffer(m, flags...)
 }
 

@@ -65,39 +65,47 @@ func BidiStream[Req, Res any](m call.Method[Req, Res], f func(Call, Receiver[Req
 
 // routes is the service for servers of this library.
 func (s *Service) routes() []Route {
-	one := func(f func(Call, []byte) ([]byte, error)) func(Call, *Message) (*Message, error) {
-		return func(c Call, req *Message) (*Message, error) {
-			res, err := f(c, req.GetValue())
-			return &Message{Value: res}, err
-		}
-	}
+	return append(s.Shapes("/"+ServiceName+"/"), Unary(pingMethod, one(s.Ping)))
+}
+
+// Shapes are the methods of s for servers of this library, but for Ping, as prefix+"Unary" and so on: a
+// server may have several services of this kind.
+func (s *Service) Shapes(prefix string) []Route {
+	m := func(name string, shape call.Shape) method { return method{Name: prefix + name, Shape: shape} }
 	return []Route{
-		Unary(pingMethod, one(s.Ping)),
-		Unary(unaryMethod, one(s.Unary)),
-		ServerStream(serverStreamMethod, func(c Call, req *Message, out Sender[Message]) error {
-			return s.ServerStream(c, req.GetValue(), BytesOut{out})
+		Unary(m("Unary", call.Unary), one(s.Unary)),
+		ServerStream(m("ServerStream", call.ServerStream), func(c Call, req *Message, out Sender[Message]) error {
+			return s.ServerStream(c, req.GetValue(), bytesOut{out})
 		}),
-		ClientStream(clientStreamMethod, func(c Call, in Receiver[Message]) (*Message, error) {
-			res, err := s.ClientStream(c, BytesIn{in})
+		ClientStream(m("ClientStream", call.ClientStream), func(c Call, in Receiver[Message]) (*Message, error) {
+			res, err := s.ClientStream(c, bytesIn{in})
 			return &Message{Value: res}, err
 		}),
-		BidiStream(bidiStreamMethod, func(c Call, in Receiver[Message], out Sender[Message]) error {
-			return s.BidiStream(c, BytesIn{in}, BytesOut{out})
+		BidiStream(m("BidiStream", call.BidiStream), func(c Call, in Receiver[Message], out Sender[Message]) error {
+			return s.BidiStream(c, bytesIn{in}, bytesOut{out})
 		}),
 	}
 }
 
-// BytesIn unwraps the messages of a stream.
-type BytesIn struct{ In Receiver[Message] }
+// one wraps the messages of a call with one each way.
+func one(f func(Call, []byte) ([]byte, error)) func(Call, *Message) (*Message, error) {
+	return func(c Call, req *Message) (*Message, error) {
+		res, err := f(c, req.GetValue())
+		return &Message{Value: res}, err
+	}
+}
 
-// BytesOut wraps the messages of a stream.
-type BytesOut struct{ Out Sender[Message] }
+// bytesIn unwraps the messages of a stream.
+type bytesIn struct{ In Receiver[Message] }
+
+// bytesOut wraps the messages of a stream.
+type bytesOut struct{ Out Sender[Message] }
 
 // Recv implements In.
-func (b BytesIn) Recv() ([]byte, error) {
+func (b bytesIn) Recv() ([]byte, error) {
 	req, err := b.In.Recv()
 	return req.GetValue(), err
 }
 
 // Send implements Out.
-func (b BytesOut) Send(res []byte) error { return b.Out.Send(&Message{Value: res}) }
+func (b bytesOut) Send(res []byte) error { return b.Out.Send(&Message{Value: res}) }

@@ -41,7 +41,7 @@ type syncOutput struct {
 	in Receiver[Message]
 }
 
-func (s syncOutput) Recv() ([]byte, error) { return BytesIn{s.in}.Recv() }
+func (s syncOutput) Recv() ([]byte, error) { return bytesIn{s.in}.Recv() }
 
 type syncInput struct {
 	call *client.ClientStreamCall[Message, Message]

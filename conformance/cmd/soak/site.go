@@ -9,7 +9,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/cqrpc/cqrpc/call"
 	"github.com/cqrpc/cqrpc/internal/faultproxy"
 	"github.com/cqrpc/cqrpc/internal/ledger"
 	"github.com/cqrpc/cqrpc/internal/parity"
@@ -83,38 +82,11 @@ func (s *site) mount(srv *server.Server, style string) (wait func() error, err e
 			return nil
 		}, err
 	}
-	return parity.Mount(srv, style, routes(style))
+	return parity.Mount(srv, style, service().Shapes(prefix(style)))
 }
 
 // prefix is that of the methods of a server of a style.
 func prefix(style string) string { return "/soak." + style + "/" }
-
-// routes is the service under the names of a style.
-func routes(style string) []parity.Route {
-	m := func(shape string, s call.Shape) call.Method[parity.Message, parity.Message] {
-		return call.Method[parity.Message, parity.Message]{Name: prefix(style) + shape, Shape: s}
-	}
-	s := service()
-	return []parity.Route{
-		parity.Unary(m("Unary", call.Unary), func(c parity.Call, req *parity.Message) (*parity.Message, error) {
-			res, err := s.Unary(c, req.GetValue())
-			return &parity.Message{Value: res}, err
-		}),
-		parity.ServerStream(m("ServerStream", call.ServerStream),
-			func(c parity.Call, req *parity.Message, out parity.Sender[parity.Message]) error {
-				return s.ServerStream(c, req.GetValue(), parity.BytesOut{Out: out})
-			}),
-		parity.ClientStream(m("ClientStream", call.ClientStream),
-			func(c parity.Call, in parity.Receiver[parity.Message]) (*parity.Message, error) {
-				res, err := s.ClientStream(c, parity.BytesIn{In: in})
-				return &parity.Message{Value: res}, err
-			}),
-		parity.BidiStream(m("BidiStream", call.BidiStream),
-			func(c parity.Call, in parity.Receiver[parity.Message], out parity.Sender[parity.Message]) error {
-				return s.BidiStream(c, parity.BytesIn{In: in}, parity.BytesOut{Out: out})
-			}),
-	}
-}
 
 // end ends a life of the server, and returns what it left open.
 func (h *house) end(patience time.Duration) error {
