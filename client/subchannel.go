@@ -184,6 +184,7 @@ func (s *subchannel) adopt(d *effort, h *connHandler) {
 // row is a failure: a server that accepts and hangs up must not be called in a
 // loop, nor make calls wait for ever.
 func (s *subchannel) release(conn *transport.Conn, cause error) {
+	isUseful := wasOfUse(conn, cause) // takes the connection's lock
 	s.mu.Lock()
 	if s.conn != conn {
 		s.mu.Unlock()
@@ -191,7 +192,7 @@ func (s *subchannel) release(conn *transport.Conn, cause error) {
 	}
 	s.conn = nil
 	isOurs := errors.Is(cause, errIdle) || errors.Is(cause, errMoved)
-	isYoung := time.Since(s.started) < s.cfg.backoff.Initial && !wasOfUse(conn, cause) && !isOurs
+	isYoung := time.Since(s.started) < s.cfg.backoff.Initial && !isUseful && !isOurs
 	if !isYoung || !s.wasYoung {
 		s.failures, s.wasYoung = 0, isYoung
 	}
