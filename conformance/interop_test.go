@@ -110,12 +110,31 @@ func TestReferenceCases(t *testing.T) {
 func dialReference(t *testing.T, h *parity.Host, c *parity.Credentials) *grpc.ClientConn {
 	t.Helper()
 	conn, err := newGRPCGo(parity.Dialing{Address: h.Address, Credentials: c}, grpc.WithDefaultServiceConfig(
-		`{"loadBalancingConfig":[{"test_backend_metrics_load_balancer":{}}]}`)) // package interop's, for ORCA
+		`{"loadBalancingConfig":[{"test_backend_metrics_load_balancer":{}}]}`), // package interop's, for ORCA
+		grpc.WithStreamInterceptor(openOnceCancelled))
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = conn.Close() })
 	return conn
+}
+
+// openOnceCancelled is the interceptor of package grpccompat's tests, which say why.
+func openOnceCancelled(
+	ctx context.Context, desc *grpc.StreamDesc, conn *grpc.ClientConn, method string,
+	streamer grpc.Streamer, opts ...grpc.CallOption,
+) (grpc.ClientStream, error) {
+	s, err := streamer(ctx, desc, conn, method, opts...)
+	return openCancelled{s}, err
+}
+
+type openCancelled struct{ grpc.ClientStream }
+
+func (s openCancelled) CloseSend() error {
+	if s.Context().Err() != nil {
+		return nil
+	}
+	return s.ClientStream.CloseSend()
 }
 
 // testServing is a host with TestService in it.
