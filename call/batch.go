@@ -191,9 +191,9 @@ type batch struct {
 	pending      uint8 // operations outstanding
 	failed       bool  // one of them did not succeed
 	isCompressed bool  // body is
+	isPassing    bool  // body goes through the call's passage
 	body         *mem.Buffer
-	credit       int      // bytes to return when body is taken
-	passage      *passage // that body goes through; nil: none
+	credit       int // bytes to return when body is taken
 }
 
 // results is where the operations that tell of the call as a whole write. A batch

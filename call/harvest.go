@@ -16,7 +16,7 @@ import (
 func (b *batch) Finalize(ev *cq.Event) bool {
 	var undecodable *cqrpc.Error
 	if b.set.has(RecvMessageOp) {
-		if b.passage != nil {
+		if b.isPassing {
 			undecodable = b.takePassing()
 		} else {
 			undecodable = b.takeMessage()
@@ -108,7 +108,7 @@ func (b *batch) decode(m frame.Message) (*mem.Buffer, *cqrpc.Error) {
 		err = b.call.unmarshal(body, b.value)
 	}
 	isRefusal := false
-	if err == nil && b.passage != nil {
+	if err == nil && b.isPassing {
 		err = b.pass(body)
 		isRefusal = err != nil
 	}

@@ -270,17 +270,18 @@ func (p *passage) isDueLocked(c *Call) bool {
 
 // takePassing is takeMessage of a message that goes through filters.
 func (b *batch) takePassing() *cqrpc.Error {
-	c, p := b.call, b.passage
+	c, p := b.call, b.call.passage
 	defer p.harvested(c) // even if a codec panics
 	return b.takeMessage()
 }
 
 // pass shows a message that was decoded to the filters.
 func (b *batch) pass(body *mem.Buffer) *cqrpc.Error {
+	c := b.call
 	if b.isValue {
-		return b.passage.take(b.call, b.value, body.Len())
+		return c.passage.take(c, b.value, body.Len())
 	}
-	return b.passage.take(b.call, body, body.Len())
+	return c.passage.take(c, body, body.Len())
 }
 
 // take shows a message to the filters, and counts it unless one refuses it.

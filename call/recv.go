@@ -86,8 +86,8 @@ func (c *Call) deliverLocked(a *after, lane *cq.Lane) {
 		size := frame.PrefixLen + m.Body.Len()
 		b.body, b.isCompressed, b.credit = m.Body, m.Compressed, r.creditFor(size)
 		if c.passage != nil {
-			b.passage = c.passage
-			b.passage.undecoded++
+			b.isPassing = true
+			c.passage.undecoded++
 		}
 		r.unread -= size
 		r.taken = true

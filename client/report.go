@@ -11,11 +11,19 @@ type report struct {
 	peerTo              *call.Peer
 }
 
-// isEmpty reports whether nothing was asked for.
-func (r *report) isEmpty() bool { return *r == report{} }
+// kept returns the report for a call to keep: nil, for most, if nothing was asked for.
+func (r report) kept() *report {
+	if r == (report{}) {
+		return nil
+	}
+	return &r
+}
 
-// tell fills in the report of a call that has ended.
+// tell fills in the report of a call that has ended; nothing if r is nil.
 func (r *report) tell(c *call.Call, header, trailer cqrpc.Metadata) {
+	if r == nil {
+		return
+	}
 	if r.headerTo != nil {
 		*r.headerTo = header
 	}

@@ -17,7 +17,7 @@ import (
 // used by one goroutine at a time.
 type stream struct {
 	call   *call.Call
-	report report
+	report *report // nil: nothing to tell
 	pieces pieces
 
 	// atomic: a goroutine is using the direction; a second one gets an error
@@ -59,7 +59,7 @@ func (ch *Channel) startStream(
 	if t, ok := ctx.Deadline(); ok {
 		cfg.deadline(t)
 	}
-	s.report = cfg.report
+	s.report = cfg.report.kept()
 	s.call = ch.newCallIn(&s.pieces, cfg.Config)
 	isStarted := false
 	defer func() {
@@ -166,7 +166,7 @@ func (s *stream) finished() error {
 }
 
 func (s *stream) tell() {
-	if s.report.isEmpty() {
+	if s.report == nil {
 		return
 	}
 	header, _ := s.Header()

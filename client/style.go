@@ -16,8 +16,8 @@ type Prepared struct {
 	// Metadata is what to send: that of the call's options, after the filters.
 	Metadata cqrpc.Metadata
 
-	report report
-	pieces pieces // the call's memory
+	report *report // nil: nothing to tell
+	pieces pieces  // the call's memory
 }
 
 // Prepare makes a call as NewCall does, in p, which is zero and must not be
@@ -35,13 +35,13 @@ func (ch *Channel) Prepare(
 		cfg.deadline(t)
 	}
 	p.Metadata = cfg.headers
-	p.report = cfg.report
+	p.report = cfg.report.kept()
 	p.Call = ch.newCallIn(&p.pieces, cfg.Config)
 	p.Call.Watch(ctx)
 }
 
 // Tells reports whether Tell has anything to do.
-func (p *Prepared) Tells() bool { return !p.report.isEmpty() }
+func (p *Prepared) Tells() bool { return p.report != nil }
 
 // Tell does what HeaderTo, TrailerTo and PeerTo among the call's options ask
 // for. The style calls it when the call has ended, before it tells the

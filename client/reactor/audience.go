@@ -27,7 +27,7 @@ type (
 func (a *audience) React(k reaction.Kind, ok bool, message cq.Finalizer) {
 	switch k {
 	case reaction.Header:
-		a.header.OnReadInitialMetadataDone(ok)
+		a.outer.(HeaderReactor).OnReadInitialMetadataDone(ok)
 	case reaction.Read:
 		if message != nil {
 			ok = a.harvest(k, cq.Completion{OK: ok, Finalizer: message})

@@ -24,12 +24,11 @@ type base struct {
 	box reaction.Mailbox
 
 	// immutable once bound
-	prepared client.Prepared
-	outer    interface{ OnDone(cqrpc.Status) } // the application's reactor
-	header   HeaderReactor                     // the same, or nil
-	shape    call.Shape
-	request  any // of shapes with one; nil when it was sent
-	response any // of shapes with one
+	prepared    client.Prepared
+	outer       interface{ OnDone(cqrpc.Status) } // the application's reactor
+	request     any                               // of shapes with one; nil when it was sent
+	response    any                               // of shapes with one
+	hearsHeader bool                              // outer is a HeaderReactor
 
 	// atomic
 	isTaken     atomic.Bool // for a call

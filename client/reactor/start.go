@@ -19,8 +19,8 @@ func (b *base) bind(
 	if !b.isTaken.CompareAndSwap(false, true) {
 		panic("reactor: a reactor serves one call")
 	}
-	b.outer, b.shape = outer, shape
-	b.header, _ = outer.(HeaderReactor)
+	b.outer = outer
+	_, b.hearsHeader = outer.(HeaderReactor)
 	if !shape.ManyRequests() {
 		b.box.Bar(writes)
 	}
@@ -55,7 +55,7 @@ func (b *base) StartCall() {
 		return
 	}
 	busy := reaction.Of(reaction.Final)
-	if b.header != nil {
+	if b.hearsHeader {
 		busy |= reaction.Of(reaction.Header)
 	}
 	if !b.box.Start(busy) {
@@ -115,7 +115,7 @@ func (b *base) open(isCorked bool) {
 			c.CancelWithStatus(cqrpc.CodeInternal, fault.Error())
 			b.must(c.StartBatchOn((*ending)(b), []call.Op{call.RecvStatus(&b.status, nil)}, nil))
 		}
-		if b.header != nil {
+		if b.hearsHeader {
 			b.must(c.StartBatchOn((*heading)(b), []call.Op{call.RecvInitialMetadata(nil)}, nil))
 		}
 	}()
