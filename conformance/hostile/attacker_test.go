@@ -36,15 +36,18 @@ func (x *site) attack() *attacker {
 	if err != nil {
 		x.t.Fatal(err)
 	}
-	_ = nc.SetDeadline(time.Now().Add(patience))
 	w := &hangUp{w: nc}
 	a := &attacker{t: x.t, nc: nc.(*net.TCPConn), out: bufio.NewWriter(w), isGone: func() bool { return w.gone }}
 	a.got.init()
 	a.Framer = http2.NewFramer(a.out, nil)
 	a.AllowIllegalWrites = true
 	a.enc = hpack.NewEncoder(&a.block)
+	a.goOn()
 	return a
 }
+
+// goOn gives the connection patience from now on: a long attack gets more whenever the server answers.
+func (a *attacker) goOn() { _ = a.nc.SetDeadline(time.Now().Add(patience)) }
 
 // hangUp is a writer that remembers that it fails.
 type hangUp struct {

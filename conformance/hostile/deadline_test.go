@@ -30,7 +30,7 @@ func TestDeadlines(t *testing.T) {
 		}},
 		{name: "of calls that nobody has registered, and that have ended", cfg: lenient, want: alive,
 			play: func(x *site, a *attacker) {
-				a.streams(100_000, func(id uint32) {
+				a.streams(60_000, func(id uint32) {
 					a.request(id, true, other.Name, "grpc-timeout", "99999999M")
 					if id%maxStreams == maxStreams-1 {
 						alive(x.t, a) // so that no stream is refused

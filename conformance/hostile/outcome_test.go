@@ -142,6 +142,7 @@ func alive(t *testing.T, a *attacker) {
 	if !a.got.until(func() bool { return a.got.pongs > before }) {
 		t.Errorf("%v; want the connection to live", &a.got)
 	}
+	a.goOn()
 }
 
 // reset wants stream 1 reset with the code, and the connection to live.
