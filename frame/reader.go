@@ -74,12 +74,11 @@ type Reader struct {
 	src      source
 	maxFrame uint32
 	block    block
-	part     part
+	part     *part // what reading was interrupted in; nil: nothing
 	err      error // why reading has ended
 }
 
-// part is a DATA frame of whose payload reading was interrupted; Length is 0 if there
-// is none.
+// part is a DATA frame of whose payload reading was interrupted.
 type part struct {
 	Frame
 	got int // octets of Data
@@ -143,8 +142,10 @@ func (r *Reader) Forget() { r.block.memo = nil }
 func (r *Reader) Release() {
 	r.block.reset(&r.src)
 	r.src.Drop()
-	r.part.Data.Free()
-	r.part = part{}
+	if r.part != nil {
+		r.part.Data.Free()
+		r.part = nil
+	}
 	if r.err == nil {
 		r.err = io.ErrClosedPipe
 	}
@@ -175,7 +176,7 @@ func (r *Reader) Next() (Frame, error) {
 	}
 	r.block.reset(&r.src)
 	f, err := r.readFrame()
-	if err != nil && r.part.Length > 0 {
+	if err != nil && r.part != nil {
 		return Frame{}, err
 	}
 	if err != nil {
@@ -192,7 +193,7 @@ func (r *Reader) Next() (Frame, error) {
 // of Next does not wait for the peer.
 func (r *Reader) Buffered() bool {
 	w := r.src.window()
-	if r.part.Length > 0 {
+	if r.part != nil {
 		return r.err == nil && r.part.got+len(w) >= int(r.part.Length)
 	}
 	if r.err != nil || len(w) < headerLen {
@@ -208,7 +209,7 @@ func (r *Reader) Buffered() bool {
 // IsInterruptible reports whether Next reads, or goes on reading, a frame that can be
 // interrupted while it waits for the peer: DATA that is large and has no padding.
 func (r *Reader) IsInterruptible() bool {
-	if r.part.Length > 0 {
+	if r.part != nil {
 		return true
 	}
 	w := r.src.window()
@@ -223,7 +224,7 @@ func (r *Reader) IsInterruptible() bool {
 func (r *Reader) IsEmpty() bool { return r.err == nil && r.src.err == nil && r.src.buffered() == 0 }
 
 func (r *Reader) readFrame() (f Frame, err error) {
-	if r.part.Length > 0 {
+	if r.part != nil {
 		f = r.part.Frame
 		return f, endedIn(r.readPayload(&f, int(f.Length)))
 	}
@@ -352,8 +353,10 @@ const (
 
 // readPayload reads n octets of content, or goes on with it.
 func (r *Reader) readPayload(f *Frame, n int) error {
-	got := r.part.got
-	r.part = part{}
+	got := 0
+	if r.part != nil {
+		got, r.part = r.part.got, nil
+	}
 	if f.Data == nil {
 		if err := r.placePayload(f, n); err != nil {
 			return r.keepPart(f, 0, err)
@@ -369,7 +372,7 @@ func (r *Reader) readPayload(f *Frame, n int) error {
 // keepPart keeps what was read of f if err is that reading was interrupted.
 func (r *Reader) keepPart(f *Frame, got int, err error) error {
 	if errors.Is(err, ErrInterrupted) {
-		r.part = part{*f, got}
+		r.part = &part{*f, got}
 	}
 	return err
 }
