@@ -18,13 +18,16 @@ func (i *interceptors[F]) add(fs []F)   { i.chained = append(i.chained, fs...) }
 // all lists them, the outermost first.
 func (i *interceptors[F]) all() []F { return append(i.first, i.chained...) }
 
-// chainUnaryClient makes one of all, nil of none, and so do the others below.
+// chainUnaryClient makes one of all that are not nil, nil of none, and so do the others below.
 func chainUnaryClient(all []grpc.UnaryClientInterceptor) grpc.UnaryClientInterceptor {
 	if len(all) == 0 {
 		return nil
 	}
 	first, rest := all[0], chainUnaryClient(all[1:])
-	if rest == nil {
+	switch {
+	case first == nil:
+		return rest
+	case rest == nil:
 		return first
 	}
 	return func(
@@ -44,7 +47,10 @@ func chainStreamClient(all []grpc.StreamClientInterceptor) grpc.StreamClientInte
 		return nil
 	}
 	first, rest := all[0], chainStreamClient(all[1:])
-	if rest == nil {
+	switch {
+	case first == nil:
+		return rest
+	case rest == nil:
 		return first
 	}
 	return func(
@@ -64,7 +70,10 @@ func chainUnaryServer(all []grpc.UnaryServerInterceptor) grpc.UnaryServerInterce
 		return nil
 	}
 	first, rest := all[0], chainUnaryServer(all[1:])
-	if rest == nil {
+	switch {
+	case first == nil:
+		return rest
+	case rest == nil:
 		return first
 	}
 	return func(ctx context.Context, req any, info *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
@@ -79,7 +88,10 @@ func chainStreamServer(all []grpc.StreamServerInterceptor) grpc.StreamServerInte
 		return nil
 	}
 	first, rest := all[0], chainStreamServer(all[1:])
-	if rest == nil {
+	switch {
+	case first == nil:
+		return rest
+	case rest == nil:
 		return first
 	}
 	return func(srv any, s grpc.ServerStream, info *grpc.StreamServerInfo, next grpc.StreamHandler) error {

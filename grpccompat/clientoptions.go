@@ -49,11 +49,12 @@ func WithChainStreamInterceptor(fs ...grpc.StreamClientInterceptor) ClientOption
 // and 0 with a codec that does not know them, and a repeated attempt is not told. A unary
 // call that is observed is made like a stream.
 func WithStatsHandler(h stats.Handler) ClientOption {
-	return clientOption(func(c *clientConfig) { c.observers = append(c.observers, h) })
+	return clientOption(func(c *clientConfig) { c.observers.add(h) })
 }
 
 // WithDefaultCallOptions has all calls made with opts before their own, behind those of
-// earlier options. Credentials of a channel are one: grpc.PerRPCCredentials.
+// earlier options. Credentials of a channel are one: grpc.PerRPCCredentials, in whose place a call
+// may have its own.
 func WithDefaultCallOptions(opts ...grpc.CallOption) ClientOption {
 	return clientOption(func(c *clientConfig) { c.options = append(c.options, opts...) })
 }

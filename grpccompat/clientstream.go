@@ -98,15 +98,14 @@ func (s *clientStream) begin(isReady bool) error {
 	return nil
 }
 
-// abort ends the call because of a mistake on this side, and returns its error.
+// abort ends the call because of a mistake on this side, and returns its error. Another
+// goroutine may be receiving.
 func (s *clientStream) abort(err error) error {
 	err = call.Misuse(err)
 	st := cqrpc.StatusOf(err)
 	s.call.CancelWithStatus(st.Code, st.Message)
-	err = toGRPC(err)
-	s.wishes.fulfil(err)
-	s.call.Close()
-	return err
+	_ = s.finished() // how the call has ended, which may have been before the mistake
+	return toGRPC(err)
 }
 
 // SendMsg implements [grpc.ClientStream].
@@ -210,8 +209,7 @@ func (s *clientStream) RecvMsg(m any) error {
 func (s *clientStream) finished() error {
 	s.finishOnce.Do(func() {
 		if err := s.call.StartBatchOn(&s.finish, []call.Op{call.RecvStatus(nil, nil)}, nil); err != nil {
-			s.err = s.abort(err)
-			return
+			panic("BUG: grpccompat: " + err.Error())
 		}
 		s.call.Await(context.Background(), &s.finish)
 		if err := s.call.Err(); err != nil {

@@ -29,7 +29,10 @@ func (cc *ClientConn) authenticate(
 	}
 	data, err := creds.GetRequestMetadata(credentials.NewContextWithRequestInfo(ctx, info), cc.audience(method))
 	if err != nil {
-		if _, ok := status.FromError(err); ok {
+		switch st, ok := status.FromError(err); {
+		case ok && isOfServersOnly(st.Code()):
+			return nil, status.Errorf(codes.Internal, "per-RPC credentials failed with an illegal status: %v", err)
+		case ok:
 			return nil, err
 		}
 		return nil, status.Errorf(codes.Internal, "per-RPC credentials failed: %v", err)
@@ -39,6 +42,16 @@ func (cc *ClientConn) authenticate(
 		md.Add(key, data[key])
 	}
 	return md, nil
+}
+
+// isOfServersOnly reports whether only a server may end a call with a code (gRFC A54).
+func isOfServersOnly(code codes.Code) bool {
+	switch code {
+	case codes.InvalidArgument, codes.NotFound, codes.AlreadyExists, codes.FailedPrecondition, codes.Aborted,
+		codes.OutOfRange, codes.DataLoss:
+		return true
+	}
+	return false
 }
 
 // audience is the service as a URI, which tokens are made for.

@@ -37,6 +37,8 @@
 //   - Credentials of a call are asked before it has a connection: they see whether there
 //     will be TLS, but not the state of a handshake.
 //   - Metadata of responses has no content-type, and the TLSInfo of a peer no SPIFFEID.
+//   - A message that is nil is refused with INTERNAL, where grpc-go sends one of no bytes; so is
+//     the response of a handler that is nil.
 //
 // Of a server:
 //

@@ -9,6 +9,13 @@ import (
 // observers are the stats handlers of a ClientConn or a Registrar.
 type observers []stats.Handler
 
+// add adds h; nil is none, as in grpc-go.
+func (o *observers) add(h stats.Handler) {
+	if h != nil {
+		*o = append(*o, h)
+	}
+}
+
 func (o observers) tag(ctx context.Context, info *stats.RPCTagInfo) context.Context {
 	for _, h := range o {
 		ctx = h.TagRPC(ctx, info)

@@ -48,5 +48,5 @@ func ChainStreamInterceptor(fs ...grpc.StreamServerInterceptor) ServerOption {
 // before compression, and 0 with a codec that does not know them. The response of an
 // observed method does not go out together with its status.
 func StatsHandler(h stats.Handler) ServerOption {
-	return serverOption(func(c *serverConfig) { c.observers = append(c.observers, h) })
+	return serverOption(func(c *serverConfig) { c.observers.add(h) })
 }

@@ -64,6 +64,8 @@ func (s *serverStream) close() {
 	s.report.end(s.err)
 }
 
+var errReturned = cqrpc.Errorf(cqrpc.CodeCanceled, "the handler has returned")
+
 var errPanicked = &cqrpc.Error{Status: server.StatusPanicked}
 
 // Context implements [grpc.ServerStream].
@@ -95,8 +97,10 @@ func (s *serverStream) SendMsg(m any) error {
 		st := cqrpc.StatusOf(err)
 		s.call.CancelWithStatus(st.Code, st.Message)
 	}
-	if err == nil && s.call.Finished() { // because of a message that is too large
-		err = s.call.Err()
+	if err == nil && s.call.Finished() {
+		if err = s.call.Err(); err == nil { // else a message was too large
+			err = errReturned
+		}
 	}
 	if err != nil {
 		return toGRPC(err)

@@ -628,8 +628,10 @@ func TestReceiverOutlivesHandler(t *testing.T) {
 			p.WantTrailers(name, id, 0)
 			p.WantRST("the rest is not wanted", id, http2.ErrCodeNo)
 			for _, when := range []string{"outstanding", "begun later"} {
-				if _, ok := errors.AsType[*cqrpc.Error](<-ended); !ok {
-					t.Errorf("%s: a Recv %s has not failed with the call", name, when)
+				err := <-ended
+				e, ok := errors.AsType[*cqrpc.Error](err)
+				if !ok || e.Status.Code != cqrpc.CodeCanceled || !errors.Is(err, context.Canceled) {
+					t.Errorf("%s: a Recv %s ends with %v; want CANCELLED, as the context", name, when, err)
 				}
 			}
 		}

@@ -90,10 +90,14 @@ func failure(ev cq.Event) error {
 	return errorOf(ev.Err)
 }
 
-// errorOf makes an error of the call of the reason why an operation failed.
+// errorOf makes an error of the call of the reason why an operation failed. Only a status ends
+// a direction of a call that goes on: the handler has returned, and its context has ended.
 func errorOf(reason error) *cqrpc.Error {
 	if e, ok := errors.AsType[*cqrpc.Error](reason); ok {
 		return e
+	}
+	if errors.Is(reason, call.ErrEnded) {
+		return cqrpc.Errorf(cqrpc.CodeCanceled, "the handler has returned: %w", reason)
 	}
 	return cqrpc.Errorf(cqrpc.CodeInternal, "%w", reason)
 }
