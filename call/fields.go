@@ -61,9 +61,10 @@ func (f *fields) parse(h *frame.Headers) {
 		name, value := h.Fields[i].Name, h.Fields[i].Value
 		switch p := f.known(name); {
 		case name == "grpc-status":
-			if !f.hasStatus {
-				f.status, f.hasStatus = value, true
+			if f.hasStatus && value != f.status { // a list, which is no status (RFC 9110 section 5.3)
+				value = f.status + ", " + value
 			}
+			f.status, f.hasStatus = value, true
 		case name == "host":
 			f.hosts++
 			f.host = value

@@ -88,8 +88,10 @@ func TestBadResponses(t *testing.T) {
 			cqrpc.CodeInternal, `metadata "b-bin": more than 64 values are joined by commas`, false},
 		{"two statuses", func(r *rig) {
 			plain(r)
-			r.trailers("grpc-status", "5", "grpc-message", "a", "grpc-status", "7", "grpc-message", "b")
-		}, cqrpc.CodeNotFound, "a", false},
+			r.trailers("grpc-status", "0", "grpc-message", "a", "grpc-status", "7", "grpc-message", "b")
+		}, cqrpc.CodeUnknown, `grpc-status is "0, 7": a`, false},
+		{"the same status twice", func(r *rig) { plain(r); r.trailers("grpc-status", "5", "grpc-status", "5") },
+			cqrpc.CodeNotFound, "", false},
 		{"malformed block", func(r *rig) {
 			r.block(&frame.StreamError{StreamID: 1, Code: frame.ProtocolError,
 				Reason: "no"})
