@@ -2,8 +2,10 @@ package client
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
+	"runtime/debug"
 	"strings"
 	"time"
 
@@ -41,17 +43,46 @@ func (a *attempt) run(ctx context.Context) (*connHandler, error) {
 	}
 }
 
-func (a *attempt) dial(ctx context.Context) (net.Conn, error) {
+var (
+	errNoConn         = errors.New("the dialer has returned no connection")
+	errDialerPanicked = errors.New("panic in dialer or TLS configuration")
+	errDialerExited   = errors.New("dialer or TLS configuration has ended its goroutine")
+)
+
+// dial calls the application: its dialer, and what it has put into its TLS configuration.
+func (a *attempt) dial(ctx context.Context) (_ net.Conn, err error) {
+	var nc net.Conn
+	hasReturned := false
+	defer func() {
+		if hasReturned {
+			return
+		}
+		if nc != nil {
+			_ = nc.Close()
+		}
+		if v := recover(); v != nil { // else runtime.Goexit: nobody gets what is returned
+			a.sub.cfg.alarm().Error("channel: panic in dialer or TLS configuration",
+				"address", a.at.Addr, "panic", v, "stack", string(debug.Stack()))
+			err = a.failure(errDialerPanicked) // the value may hold secrets
+		}
+	}()
 	cfg := a.sub.cfg
-	nc, err := cfg.dial(ctx, a.at.Network, a.at.Addr)
-	if err != nil {
-		return nil, naming(a.at.Addr, "dial "+a.at.Addr, err)
+	nc, err = cfg.dial(ctx, a.at.Network, a.at.Addr)
+	if err == nil && nc == nil {
+		err = errNoConn
 	}
-	if cfg.secure == nil {
-		return nc, nil
+	switch {
+	case err != nil:
+		err = a.failure(err)
+	case cfg.secure != nil:
+		nc, err = cfg.secure(ctx, nc, a.sub.serverName())
 	}
-	return cfg.secure(ctx, nc, a.sub.serverName())
+	hasReturned = true
+	return nc, err
 }
+
+// failure is err as the reason why there is no connection.
+func (a *attempt) failure(err error) error { return naming(a.at.Addr, "dial "+a.at.Addr, err) }
 
 // naming returns err with the prefix, unless it names the address by itself.
 func naming(address, prefix string, err error) error {

@@ -147,8 +147,8 @@ func withServerName(cfg *tls.Config, name string) *tls.Config {
 // WithDialer replaces net.Dialer for making connections. network is "tcp" or "unix", and
 // address what the target names, so it is dial that resolves names and chooses among their
 // addresses; with WithResolver, address is one that the resolver has reported. dial runs on
-// a goroutine of the channel and must obey ctx. For a server in the same process use the
-// Dial of its server.Server.
+// a goroutine of the channel and must obey ctx; if it panics, the address has failed. For a
+// server in the same process use the Dial of its server.Server.
 func WithDialer(dial func(ctx context.Context, network, address string) (net.Conn, error)) Option {
 	return optionFunc(func(c *config) { c.dial = dial })
 }

@@ -70,16 +70,23 @@ func (r *round) startNext(ctx context.Context) bool {
 	i := r.started
 	r.started++
 	go func() {
-		h, err := r.attempts[i].run(ctx)
-		select {
-		case r.outcomes <- outcome{i, h, err}:
-		case <-ctx.Done(): // nobody takes it any more
-			if err == nil {
-				h.conn.Close()
-			}
-		}
+		a := r.attempts[i]
+		o := outcome{i: i, err: a.failure(errDialerExited)} // unless run returns
+		defer func() { r.report(ctx, o) }()
+		o.h, o.err = a.run(ctx)
 	}()
 	return true
+}
+
+// report hands o over to run, if that has not returned.
+func (r *round) report(ctx context.Context, o outcome) {
+	select {
+	case r.outcomes <- o:
+	case <-ctx.Done():
+		if o.err == nil {
+			o.h.conn.Close()
+		}
+	}
 }
 
 // failure is why no address was connected.

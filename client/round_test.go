@@ -5,11 +5,14 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/netip"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -417,5 +420,93 @@ func TestFailuresAreTold(t *testing.T) {
 	}
 	if !errors.Is(f, f[maxToldFailures+2]) {
 		t.Error("the last one is not wrapped")
+	}
+}
+
+// broken is what the application may do on a goroutine of the channel instead of its work.
+var broken = map[string]struct {
+	do    func()
+	words string
+}{
+	"a panic":       {func() { panic("a secret") }, "panic in dialer or TLS configuration"},
+	"a Goexit":      {runtime.Goexit, "ended its goroutine"},
+	"no connection": {func() {}, "returned no connection"},
+}
+
+// wantBroken checks that a call fails at once, and does not tell what was given to panic.
+func (s *scene) wantBroken(words string, accept func()) {
+	s.Helper()
+	begun := time.Now()
+	r := s.unary(s.Context(), "a")
+	accept()
+	s.wantFailed("there is no connection", r, cqrpc.CodeUnavailable, "dial mem.test:50051", words)
+	if time.Since(begun) > 0 || strings.Contains(r.err.Error(), "secret") {
+		s.Errorf("after %v the caller is told %v", time.Since(begun), r.err)
+	}
+}
+
+// A dialer that breaks fails its address, not the process, and is called again after the back-off.
+func TestDialersThatBreak(t *testing.T) {
+	var log lockedBuffer
+	for name, tt := range broken {
+		t.Run(name, func(t *testing.T) {
+			var s *scene
+			var isBroken atomic.Bool
+			isBroken.Store(true)
+			play(t, func(sc *scene) {
+				s = sc
+				s.wantBroken(tt.words, func() {})
+				isBroken.Store(false)
+				s.advance(time.Second)
+				s.server("after the back-off")
+				s.wantState("the dialer works", Ready)
+			}, WithLogger(slog.New(slog.NewTextHandler(&log, nil))),
+				WithDialer(func(ctx context.Context, network, address string) (net.Conn, error) {
+					if isBroken.Load() {
+						tt.do()
+						return nil, nil
+					}
+					return s.dial(ctx, network, address)
+				}))
+		})
+	}
+	for _, words := range []string{"panic in dialer", "a secret", "round_test.go"} {
+		if !log.holds(words) {
+			t.Errorf("the log has no %q", words)
+		}
+	}
+}
+
+// The same of a function in the TLS configuration; what was dialed is closed.
+func TestTLSConfigurationsThatBreak(t *testing.T) {
+	cert, roots := identity(t, "mem.test")
+	server := transport.TLSConfig(&tls.Config{Certificates: []tls.Certificate{cert}})
+	for _, name := range []string{"a panic", "a Goexit"} {
+		t.Run(name, func(t *testing.T) {
+			var isBroken atomic.Bool
+			isBroken.Store(true)
+			play(t, func(s *scene) {
+				s.wantBroken(broken[name].words, func() {
+					nc, _ := s.acceptTLS("the dialer works", server)
+					if _, err := nc.Read(make([]byte, 1)); err == nil {
+						s.Error("the connection was left open")
+					}
+				})
+				isBroken.Store(false)
+				s.advance(time.Second)
+				nc, err := s.acceptTLS("after the back-off", server)
+				if err != nil {
+					s.Fatal(err)
+				}
+				h2peer.New(s.T, nc, h2peer.Server).Greet()
+				s.wantState("the configuration works", Ready)
+			}, WithLogger(slog.New(slog.DiscardHandler)),
+				secure(&tls.Config{RootCAs: roots, VerifyConnection: func(tls.ConnectionState) error {
+					if isBroken.Load() {
+						broken[name].do()
+					}
+					return nil
+				}}))
+		})
 	}
 }

@@ -8,10 +8,12 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"math/big"
 	"net"
+	"runtime"
 	"strings"
 	"sync"
 	"syscall"
@@ -248,6 +250,47 @@ func TestTLS(t *testing.T) {
 			t.Errorf("the handler's peer is %+v", info.Peer)
 		}
 	})
+}
+
+// A function of the TLS configuration that panics, or ends its goroutine, ends the connection. The
+// server goes on, and its end does not wait for it.
+func TestTLSConfigurationsThatBreak(t *testing.T) {
+	for name, do := range map[string]func(){"panic": func() { panic("a secret") }, "Goexit": runtime.Goexit} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				srv, cli := certificate(t)
+				isBroken := true
+				srv.GetConfigForClient = func(*tls.ClientHelloInfo) (*tls.Config, error) {
+					if isBroken {
+						do()
+					}
+					return nil, nil
+				}
+				var reports []string
+				x := serve(t, server.New(server.WithTLS(srv), server.WithPanicHandler(func(method string, v any, _ []byte) {
+					reports = append(reports, fmt.Sprintf("%q %v", method, v))
+				})))
+				for _, isBroken = range []bool{true, false} {
+					nc, err := x.net.Dial(context.Background())
+					if err != nil {
+						t.Fatal(err)
+					}
+					tc := tls.Client(nc, cli)
+					if err := tc.Handshake(); (err != nil) != isBroken {
+						t.Errorf("broken %v: the handshake has ended with %v", isBroken, err)
+					}
+					tc.Close()
+				}
+				synctest.Wait()
+				if want := `"" a secret`; len(reports) != 1 || name == "panic" && reports[0] != want {
+					t.Errorf("the panic handler was told %q; want %q", reports, want)
+				}
+				if n := x.server.Stats().Connections; n != 0 {
+					t.Errorf("%d connections are left", n)
+				}
+			})
+		})
+	}
 }
 
 // TestTLSOfListener: connections may come with TLS of their own.

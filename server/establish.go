@@ -3,8 +3,10 @@ package server
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"net"
+	"runtime/debug"
 
 	"github.com/cqrpc/cqrpc/call"
 )
@@ -43,6 +45,8 @@ func (s *Server) addConn(c *conn, nc net.Conn) bool {
 	return true
 }
 
+var errTLSPanicked = errors.New("panic in TLS configuration")
+
 // handshake secures the connection. It has a goroutine of its own, as a client may
 // take its time.
 func (c *conn) handshake(nc net.Conn) {
@@ -52,7 +56,16 @@ func (c *conn) handshake(nc net.Conn) {
 		ctx, cancel = context.WithTimeout(ctx, limit)
 		defer cancel()
 	}
+	hasReturned := false
+	defer func() {
+		if !hasReturned { // a panic of the application's, or runtime.Goexit
+			_ = nc.Close()
+			c.server.cfg.panicHandler("", recover(), debug.Stack())
+			c.OnClosed(errTLSPanicked)
+		}
+	}()
 	tc, err := c.server.secure(ctx, nc)
+	hasReturned = true
 	if err != nil {
 		c.server.cfg.logger.Warn("server: connection failed", "peer", nc.RemoteAddr(), "cause", err)
 		c.OnClosed(err)

@@ -186,8 +186,9 @@ func WithLogger(l *slog.Logger) Option { return option(func(c *config) { c.logge
 
 // WithPanicHandler has f called, on the goroutine of the panic, when a handler or a
 // filter panics: with the method, what was given to panic, and the stack. The call
-// ends, or has ended, with INTERNAL, and the process lives. Default: panics go to the
-// logger of WithLogger, or to [slog.Default] without one.
+// ends, or has ended, with INTERNAL, and the process lives. A function of the TLS
+// configuration that panics ends the connection; the method is empty then. Default:
+// panics go to the logger of WithLogger, or to [slog.Default] without one.
 func WithPanicHandler(f func(method string, v any, stack []byte)) Option {
 	return option(func(c *config) { c.panicHandler = f })
 }
@@ -218,6 +219,10 @@ func logPanics(l *slog.Logger) func(method string, v any, stack []byte) {
 		if to == nil {
 			to = slog.Default()
 		}
-		to.Error("server: panic in handler", "method", method, "panic", v, "stack", string(stack))
+		where := "handler"
+		if method == "" {
+			where = "TLS configuration"
+		}
+		to.Error("server: panic in "+where, "method", method, "panic", v, "stack", string(stack))
 	}
 }
