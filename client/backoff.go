@@ -17,7 +17,7 @@ type Backoff struct {
 	Initial time.Duration
 	// Multiplier is applied for each further failure. Default 1.6.
 	Multiplier float64
-	// Jitter randomises the delay by this fraction both ways. Default 0.2; negative: none.
+	// Jitter randomises the delay by this fraction both ways, at most 1. Default 0.2; negative: none.
 	Jitter float64
 	// Max bounds the delay before jitter. Default 120 s.
 	Max time.Duration
@@ -30,13 +30,15 @@ func (b Backoff) resolved() Backoff {
 	if b.Initial <= 0 {
 		b.Initial = time.Second
 	}
-	if b.Multiplier < 1 {
+	if !(b.Multiplier >= 1) { // NaN as well
 		b.Multiplier = 1.6
 	}
 	switch {
 	case b.Jitter == 0:
 		b.Jitter = 0.2
-	case b.Jitter < 0:
+	case b.Jitter > 0:
+		b.Jitter = min(b.Jitter, 1)
+	default: // negative, or NaN
 		b.Jitter = 0
 	}
 	if b.Max <= 0 {
@@ -55,7 +57,7 @@ func (b Backoff) delay(failures int, random float64) time.Duration {
 		return 0
 	}
 	d := min(float64(b.Initial)*math.Pow(b.Multiplier, float64(failures-1)), float64(b.Max))
-	return time.Duration(d * (1 + b.Jitter*(2*random-1)))
+	return time.Duration(min(d*(1+b.Jitter*(2*random-1)), math.MaxInt64/2))
 }
 
 // pause waits for d, or until hurry cuts it short, and reports whether to go on: not if

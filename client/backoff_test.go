@@ -1,6 +1,7 @@
 package client
 
 import (
+	"math"
 	"testing"
 	"time"
 )
@@ -62,5 +63,22 @@ func TestBackoffResolved(t *testing.T) {
 	}
 	if got := (Backoff{Jitter: -1, Multiplier: 0.5}).resolved(); got.Jitter != 0 || got.Multiplier != 1.6 {
 		t.Errorf("no jitter and a shrinking delay resolve to %+v", got)
+	}
+}
+
+// A back-off that makes no sense makes no loop.
+func TestBackoffIsNeverNegative(t *testing.T) {
+	for _, b := range []Backoff{
+		{Jitter: 20}, {Jitter: math.Inf(1)}, {Jitter: math.NaN()}, {Multiplier: math.NaN()}, {Multiplier: math.Inf(1)},
+		{Initial: math.MaxInt64, Max: math.MaxInt64}, {Max: math.MaxInt64},
+	} {
+		b = b.resolved()
+		for _, random := range []float64{0, 0.1, 0.5, 1} {
+			for _, failures := range []int{1, 2, 100, math.MaxInt} {
+				if d := b.delay(failures, random); d < 0 || d < time.Second/2 && random >= 0.5 {
+					t.Errorf("%+v: delay after %d failures with %v = %v", b, failures, random, d)
+				}
+			}
+		}
 	}
 }

@@ -133,6 +133,9 @@ const (
 	maxFrameSize      = 1<<24 - 1
 	maxStreamID       = 1<<31 - 1
 	maxWindowSize     = 1<<31 - 1
+
+	// longest is the longest of times, 146 years: it can be added to the present, and have jitter.
+	longest time.Duration = 1 << 62
 )
 
 // resolved returns the configuration with defaults filled in.
@@ -150,19 +153,16 @@ func (c Config) resolved(side Side) Config {
 	c.MaxHeaderList = orDefault(c.MaxHeaderList, 16<<10, 256, 1<<30)
 	c.HeaderTableSize = orDefault(c.HeaderTableSize, 4096, 0, 1<<20)
 	c.Keepalive = c.Keepalive.resolved(side)
-	c.Enforcement.MinTime = orDefault(c.Enforcement.MinTime, 5*time.Minute, 0, 1<<62)
+	c.Enforcement.MinTime = orDefault(c.Enforcement.MinTime, 5*time.Minute, 0, longest)
 	if c.Enforcement.MaxStrikes == 0 {
 		c.Enforcement.MaxStrikes = 2
 	}
-	if c.HandshakeTimeout == 0 {
-		c.HandshakeTimeout = 20 * time.Second
-	}
-	if c.HeaderTimeout == 0 {
-		c.HeaderTimeout = 20 * time.Second
-	}
-	c.DrainTimeout = orDefault(c.DrainTimeout, 20*time.Second, 0, 1<<62)
+	c.MaxIdle, c.MaxAge = min(c.MaxIdle, longest), min(c.MaxAge, longest)
+	c.HandshakeTimeout = orDefault(c.HandshakeTimeout, 20*time.Second, -1, longest)
+	c.HeaderTimeout = orDefault(c.HeaderTimeout, 20*time.Second, -1, longest)
+	c.DrainTimeout = orDefault(c.DrainTimeout, 20*time.Second, 0, longest)
 	c.BusyPoll = orDefault(c.BusyPoll, defaultBusyPoll, 0, maxBusyPoll)
-	c.LingerTimeout = orDefault(c.LingerTimeout, time.Second, 0, 1<<62)
+	c.LingerTimeout = orDefault(c.LingerTimeout, time.Second, 0, longest)
 	c.Budgets = c.Budgets.resolved()
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
@@ -190,7 +190,7 @@ func (k Keepalive) resolved(side Side) Keepalive {
 	case k.Time > 0:
 		k.Time = max(k.Time, floor)
 	}
-	k.Timeout = orDefault(k.Timeout, 20*time.Second, 0, 1<<62)
+	k.Timeout = orDefault(k.Timeout, 20*time.Second, 0, longest)
 	return k
 }
 

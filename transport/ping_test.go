@@ -3,6 +3,7 @@ package transport
 import (
 	"errors"
 	"fmt"
+	"math"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -277,6 +278,27 @@ func TestMaxIdle(t *testing.T) {
 	for name, jitter := range map[string]float64{"early": 0, "in between": 0.5, "late": 1} {
 		t.Run(name, func(t *testing.T) { testMaxIdle(t, jitter) })
 	}
+}
+
+// Times without end, as grpc-go's keepalive parameters have them, never come: not now, because of
+// an overflow, either.
+func TestTimesWithoutEnd(t *testing.T) {
+	const forever time.Duration = math.MaxInt64
+	cfg := Config{
+		MaxIdle: forever, MaxAge: forever, MaxAgeGrace: forever, HandshakeTimeout: forever, HeaderTimeout: forever,
+		DrainTimeout: forever, Keepalive: Keepalive{Time: forever, Timeout: forever},
+		Enforcement: Enforcement{MinTime: forever}, Jitter: func() float64 { return 1 },
+	}
+	const year = 365 * 24 * time.Hour
+	play(t, Server, cfg, func(s *scene) {
+		s.peer.Advance(year)
+		s.peer.Greet()
+		s.peer.Advance(year)
+		s.peer.WantIdle("neither idle nor old")
+		s.peer.WriteHeadersRaw(1, false, false, nil)
+		s.peer.Advance(year)
+		s.peer.WantIdle("the header block may take its time")
+	})
 }
 
 func testMaxIdle(t *testing.T, jitter float64) {
