@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"math"
 	"strings"
 	"testing"
 	"time"
@@ -344,4 +345,23 @@ func TestStrikesOfFloodOfPings(t *testing.T) {
 		s.peer.Ignore(http2.FramePing)
 		s.wantDead("too_many_pings", http2.ErrCodeEnhanceYourCalm)
 	})
+}
+
+// Limits without end are not exceeded by the first event because of an overflow.
+func TestLimitsWithoutEnd(t *testing.T) {
+	for name, cfg := range map[string]Config{
+		"streams":          {MaxConcurrentStreams: math.MaxInt},
+		"resets":           {Budgets: Budgets{UnsentResets: math.MaxInt, UnsentAcks: math.MaxInt}},
+		"streams and both": {MaxConcurrentStreams: math.MaxInt, Budgets: Budgets{UnsentResets: math.MaxInt}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			greeted(t, Server, cfg, func(s *scene) {
+				s.endedRequest(1).respond()
+				s.wantResponse("served", 1)
+				s.peer.WritePing(false, [8]byte{1})
+				s.peer.WantPingAck("answered", [8]byte{1})
+				s.peer.WantIdle("nothing is wrong")
+			})
+		})
+	}
 }

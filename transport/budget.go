@@ -57,9 +57,7 @@ func (b Budgets) resolved() Budgets {
 	if b.UnsentAcks == 0 {
 		b.UnsentAcks = 1000
 	}
-	if b.UnsentResets == 0 {
-		b.UnsentResets = 10000
-	}
+	b.UnsentResets = orDefault(b.UnsentResets, 10000, -1, maxStreams-1)
 	return b
 }
 

@@ -133,6 +133,7 @@ const (
 	maxFrameSize      = 1<<24 - 1
 	maxStreamID       = 1<<31 - 1
 	maxWindowSize     = 1<<31 - 1
+	maxStreams        = 1 << 30 // identifiers of one side
 
 	// longest is the longest of times, 146 years: it can be added to the present, and have jitter.
 	longest time.Duration = 1 << 62
@@ -140,9 +141,7 @@ const (
 
 // resolved returns the configuration with defaults filled in.
 func (c Config) resolved(side Side) Config {
-	if c.MaxConcurrentStreams == 0 {
-		c.MaxConcurrentStreams = 1000
-	}
+	c.MaxConcurrentStreams = orDefault(c.MaxConcurrentStreams, 1000, -1, maxStreams)
 	c.InitialWindow = orDefault(c.InitialWindow, defaultWindow, defaultWindow, maxWindowSize)
 	c.InitialConnWindow = orDefault(c.InitialConnWindow, defaultConnWindow, defaultWindow, maxWindowSize)
 	c.MaxWindow = orDefault(c.MaxWindow, defaultMaxWindow, 0, maxMaxWindow)

@@ -48,6 +48,10 @@ func TestConfigBounds(t *testing.T) {
 		got  func(Config) int
 		want int
 	}{
+		{"more streams than there are", Config{MaxConcurrentStreams: math.MaxInt},
+			func(c Config) int { return c.MaxConcurrentStreams }, 1 << 30},
+		{"any number of streams", Config{MaxConcurrentStreams: math.MinInt},
+			func(c Config) int { return c.MaxConcurrentStreams }, -1},
 		{"a window below the protocol's default", Config{InitialWindow: 10},
 			func(c Config) int { return c.InitialWindow }, 65535},
 		{"a window past the protocol's limit", Config{InitialWindow: math.MaxInt},
