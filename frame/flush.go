@@ -131,7 +131,7 @@ func (w *Writer) coalesce() {
 
 // unchain forgets the chained payloads.
 func (w *Writer) unchain() {
-	if w.pad == nil {
+	if w.draft == nil {
 		return
 	}
 	for i := range w.chain {

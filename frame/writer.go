@@ -25,15 +25,15 @@ const (
 	maxKept = 400 << 10
 )
 
-// pad is what a Writer needs while it has something to write.
-type pad struct {
+// draft is what a Writer needs while it has something to write.
+type draft struct {
 	room   []byte // what Writer.buf begins in
 	chain  []link
-	vector net.Buffers // backing of flushing
+	vector net.Buffers // backing of left
 	left   net.Buffers // what net.Buffers.WriteTo consumes
 }
 
-var pads = sync.Pool{New: func() any { return &pad{room: make([]byte, 0, writeBuffer)} }}
+var drafts = sync.Pool{New: func() any { return &draft{room: make([]byte, 0, writeBuffer)} }}
 
 // Writer collects frames and writes them in one go. It belongs to one
 // goroutine. Frames are not checked against the state of streams.
@@ -41,8 +41,8 @@ var pads = sync.Pool{New: func() any { return &pad{room: make([]byte, 0, writeBu
 //	buf    [HEADERS][DATA 5+][RST_STREAM][DATA 5+][PING]
 //	chain             └ payload                 └ payload
 type Writer struct {
-	*pad // nil while there is nothing
-	buf  []byte
+	*draft // nil while there is nothing
+	buf    []byte
 
 	chained  int // octets in chain
 	maxFrame int
@@ -105,9 +105,9 @@ func (w *Writer) Len() int { return len(w.buf) + w.chained }
 
 // grow readies the buffer for appending.
 func (w *Writer) grow() {
-	if w.pad == nil {
-		w.pad = pads.Get().(*pad)
-		w.buf = w.pad.room[:0]
+	if w.draft == nil {
+		w.draft = drafts.Get().(*draft)
+		w.buf = w.draft.room[:0]
 	}
 }
 
@@ -283,7 +283,7 @@ func (w *Writer) AppendData(prefix, payload []byte, owner *mem.Buffer) {
 func (w *Writer) reset() {
 	w.unchain()
 	if cap(w.buf) > maxKept {
-		w.pad, w.buf = nil, nil
+		w.draft, w.buf = nil, nil
 	}
 	w.buf = w.buf[:0]
 }
@@ -293,10 +293,10 @@ func (w *Writer) reset() {
 // nothing to send for a while.
 func (w *Writer) Release() {
 	w.reset()
-	if w.pad == nil {
+	if w.draft == nil {
 		return
 	}
-	w.pad.room = w.buf
-	pads.Put(w.pad)
-	w.pad, w.buf = nil, nil
+	w.draft.room = w.buf
+	drafts.Put(w.draft)
+	w.draft, w.buf = nil, nil
 }
