@@ -144,6 +144,9 @@ func TestAssemblerZeroCopy(t *testing.T) {
 				if got := inside(m.Body.Bytes(), memory); got != want {
 					t.Errorf("message %d lies in the payload: %v, want %v", i, got, want)
 				}
+				if i > 0 && test.shared[0] && m.Body == b {
+					t.Error("a buffer that has a view was given away")
+				}
 				defer m.Body.Free()
 			}
 		})
@@ -316,13 +319,16 @@ func TestAssemblerReserved(t *testing.T) {
 	a.Close()
 }
 
-// What joins the waiting messages is not seen by the views of those taken.
+// What joins the waiting messages goes into a buffer without views: the length of a buffer is its
+// sole owner's to change.
 func TestAssemblerJoinSparesViews(t *testing.T) {
 	trackBuffers(t)
 	var a Assembler
 	defer a.Close()
 	large := strings.Repeat("a", 2*copyBelow)
-	if err := a.Push(mem.Copy([]byte(message(false, large)+message(false, "b")+"\x00")), -1); err != nil {
+	b := mem.Copy([]byte(message(false, large) + message(false, "b") + "\x00"))
+	length := b.Len()
+	if err := a.Push(b, -1); err != nil {
 		t.Fatal(err)
 	}
 	view, _ := a.Pop()
@@ -331,6 +337,9 @@ func TestAssemblerJoinSparesViews(t *testing.T) {
 		if err := a.Push(mem.Copy([]byte(part)), -1); err != nil {
 			t.Fatal(err)
 		}
+	}
+	if b.Len() != length {
+		t.Errorf("the buffer under the view has %d octets, had %d", b.Len(), length)
 	}
 	checkMessages(t, popAll(&a), []string{message(false, "b"), message(false, "c"), message(true, "d")})
 	if string(view.Body.Bytes()) != large {
@@ -410,6 +419,9 @@ func TestAssemblerErrors(t *testing.T) {
 					t.Error("the bad message is half there")
 				}
 				a.Close()
+				if err := a.Push(mem.Copy([]byte("more")), test.limit); err != nil {
+					t.Errorf("Push after Close: %v", err)
+				}
 			}
 		})
 	}

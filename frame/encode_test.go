@@ -47,6 +47,11 @@ func TestWriterVolatileNames(t *testing.T) {
 			t.Errorf("%s: blocks of %d, %d and %d octets: the name should be indexed, the value not",
 				name, first, later, again)
 		}
+		w.SetHeaderTableSize(2048) // empties the table
+		blockLen(t, w, Field{Name: name, Value: "one value"})
+		if again := blockLen(t, w, Field{Name: name, Value: "another 1"}); again != later {
+			t.Errorf("%s: a block of %d octets after the table was emptied, want %d", name, again, later)
+		}
 	}
 }
 
@@ -62,6 +67,20 @@ func TestWriterVolatileFields(t *testing.T) {
 		if want := 1 + 1 + 1 + 5; i > 0 && n > want+1 {
 			t.Fatalf("call %d: a block of %d octets, want at most %d", i, n, want+1)
 		}
+	}
+}
+
+// The peer's SETTINGS usually come before the first header block.
+func TestWriterHeaderTableSizeAtFirst(t *testing.T) {
+	w := NewWriter()
+	w.SetHeaderTableSize(0)
+	k := Field{Name: "k", Value: "v"}
+	w.Headers(1, []Field{k}, false)
+	if wire := mustFlush(t, w); wire[headerLen] != 0x20 {
+		t.Errorf("the first block begins with %#x, want 0x20", wire[headerLen])
+	}
+	if n := blockLen(t, w, k); n == 1 {
+		t.Error("indexed in a table of size 0")
 	}
 }
 

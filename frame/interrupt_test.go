@@ -111,6 +111,29 @@ func TestReaderIsInterrupted(t *testing.T) {
 	}
 }
 
+// The rest of an interrupted frame is a whole frame, even with nothing behind it.
+func TestRestOfAPartIsBuffered(t *testing.T) {
+	leak.Buffers(t)
+	w := frame.NewWriter()
+	w.Data(1, nil, make([]byte, 10_000), nil, false)
+	var b bytes.Buffer
+	if err := w.Flush(&b); err != nil {
+		t.Fatal(err)
+	}
+	from := &choppy{data: b.Bytes(), piece: 6000}
+	r := frame.NewReader(from, frame.ReaderConfig{})
+	r.Await()
+	from.isAllowed = true
+	if _, err := r.Next(); !errors.Is(err, frame.ErrInterrupted) {
+		t.Fatalf("it is not interrupted: %v", err)
+	}
+	r.Await()
+	if !r.Buffered() {
+		t.Error("all of the frame has come, and Buffered is false")
+	}
+	r.Release()
+}
+
 // describe says what there is to know of a frame, and frees its payload.
 func describe(f *frame.Frame) string {
 	content := 0

@@ -28,6 +28,7 @@ func TestKeepsTable(t *testing.T) {
 		{"added", "\x40\x01a\x01b", false},
 		{"added behind others", "\x82\x04\x01b\x41\x01b", false},
 		{"size", "\x20\x82", false},
+		{"size, before what could be a value", "\x21\x00", false},
 		{"cut integer", "\xff", false},
 		{"cut string", "\x00\x01a\x05b", false},
 		{"no value", "\x00\x01a", false},
@@ -76,6 +77,55 @@ func TestABlockIsKnownWhenItComesAgain(t *testing.T) {
 	} {
 		if got := known(t, frames(test.blocks...)); !slices.Equal(got, test.want) {
 			t.Errorf("%s: %v, want %v", test.name, got, test.want)
+		}
+	}
+}
+
+// A known block that refers to the table is decoded again when the table has changed, however that came.
+func TestKnownBlocksFollowTheTable(t *testing.T) {
+	const add, newest = "\x40\x01a\x01b", "\xbe" // the field that was added last
+	large := "\x40\x01c\x7f\xd9\x04" + strings.Repeat("v", 127+0x59+4*128)
+	for _, test := range []struct {
+		name, change, newest string
+	}{
+		{"a block", blockFrames(9, "\x40\x01c\x01d", 16384), "c"},
+		{"a block in two frames", blockFrames(9, "\x40\x01c\x01d", 3), "c"},
+		{"a large block", blockFrames(9, large, 16384), "c"},
+		{"a malformed block", blockFrames(9, "\x40\x01C\x01d", 16384), "C"},
+	} {
+		in := blockFrames(1, add, 16384)
+		for id := uint32(3); id < 9; id += 2 {
+			in += blockFrames(id, newest, 16384)
+		}
+		in += test.change + blockFrames(11, newest, 16384)
+		r := NewReader(strings.NewReader(in), ReaderConfig{})
+		var names []string
+		for {
+			f, err := r.Next()
+			if err != nil {
+				break
+			}
+			names = append(names, f.Headers.Fields[0].Name)
+		}
+		if want := []string{"a", "a", "a", "a", test.newest, test.newest}; !slices.Equal(names, want) {
+			t.Errorf("%s: fields %q, want %q", test.name, names, want)
+		}
+	}
+}
+
+func TestMalformedBlocksAreNotKnown(t *testing.T) {
+	var in string
+	for id := uint32(1); id < 9; id += 2 {
+		in += blockFrames(id, "\x00\x01A\x01b", 16384)
+	}
+	r := NewReader(strings.NewReader(in), ReaderConfig{})
+	for i := range 4 {
+		f, err := r.Next()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if f.Headers.Err == nil {
+			t.Errorf("block %d has passed with a name in upper case", i)
 		}
 	}
 }
@@ -229,6 +279,23 @@ func TestSharedListsAreEncodedAsOthers(t *testing.T) {
 		}
 		if !slices.Equal(fields, want) {
 			t.Errorf("block %d: %v, want %v", i, fields, want)
+		}
+	}
+}
+
+// A change of the table's size, which the first field announces, is not remembered with the list.
+func TestSharedListIsRememberedWithoutAResize(t *testing.T) {
+	draft := NewHeaderList()
+	draft.Add(":status", "200") // in the static table, so it adds nothing to the dynamic one
+	shared := ShareHeaderList(draft)
+	draft.Free()
+	w := NewWriter()
+	blockLen(t, w, Field{Name: "k", Value: "v"})
+	w.SetHeaderTableSize(100)
+	for i, want := range []string{"\x20\x3f\x45\x88", "\x88", "\x88"} {
+		w.HeaderList(1, shared, false)
+		if got := mustFlush(t, w)[headerLen:]; string(got) != want {
+			t.Errorf("block %d is %x, want %x", i, got, want)
 		}
 	}
 }

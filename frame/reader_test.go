@@ -11,6 +11,8 @@ import (
 	"testing/iotest"
 
 	"golang.org/x/net/http2"
+
+	"github.com/cqrpc/cqrpc/internal/mem"
 )
 
 // get is an indexed ":method: GET", the shortest legal header block.
@@ -287,6 +289,34 @@ func TestReaderPassesIOErrors(t *testing.T) {
 	}
 }
 
+// After an error that came together with octets nothing more is read.
+func TestReaderStopsAtAnError(t *testing.T) {
+	trackBuffers(t)
+	in := rawFrame(0, 0, 1, strings.Repeat("x", 10000))
+	reset := errors.New("connection reset")
+	from := &failingReader{data: in[:100], err: reset}
+	if err := firstError(NewReader(from, ReaderConfig{})); err != reset {
+		t.Errorf("got %v, want %v", err, reset)
+	}
+	if from.reads != 1 {
+		t.Errorf("%d reads, want 1", from.reads)
+	}
+}
+
+// failingReader gives all of data together with err, and then zeros.
+type failingReader struct {
+	data  string
+	err   error
+	reads int
+}
+
+func (f *failingReader) Read(p []byte) (int, error) {
+	if f.reads++; f.reads > 1 {
+		return len(p), nil
+	}
+	return copy(p, f.data), f.err
+}
+
 func TestReaderNoProgress(t *testing.T) {
 	r := NewReader(emptyReader{}, ReaderConfig{})
 	if _, err := r.Next(); err != io.ErrNoProgress {
@@ -314,6 +344,26 @@ func TestReaderLargeData(t *testing.T) {
 		f.Data.Free()
 		if f, err := r.Next(); err != nil || f.Type != http2.FramePing {
 			t.Errorf("after the data, got %v, %v", f.Type, err)
+		}
+	}
+}
+
+// Memory for a large frame is taken when a good part of it is there, not at the word of its header.
+func TestReaderTrustsNoLength(t *testing.T) {
+	trackBuffers(t)
+	const size = 1<<24 - 1
+	for _, n := range []int{0, 100, trustedPayload - 1, trustedPayload} {
+		isPlaced := false
+		in := string(appendHeader(nil, size, http2.FrameData, 0, 1)) + strings.Repeat("x", n)
+		r := NewReader(strings.NewReader(in), ReaderConfig{MaxFrameSize: size, Place: func(uint32, int) *mem.Buffer {
+			isPlaced = true
+			return nil
+		}})
+		if err := firstError(r); err != io.ErrUnexpectedEOF {
+			t.Errorf("%d octets: %v", n, err)
+		}
+		if want := n >= trustedPayload; isPlaced != want {
+			t.Errorf("%d octets have come: there is memory for all %d: %v, want %v", n, size, isPlaced, want)
 		}
 	}
 }
