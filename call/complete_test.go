@@ -488,20 +488,15 @@ func fieldValue(fields []frame.Field, name string) string {
 	return "<none>"
 }
 
-// What came and can never be taken is not kept until the application closes the call, which those of
-// the queue style do not.
+// What came and can never be taken is freed at once: applications of the queue style do not close
+// their calls.
 func TestWhatCannotBeTakenIsFreed(t *testing.T) {
 	t.Run("behind the one message", func(t *testing.T) {
-		r := newRig(t, func(cfg *Config, _ *fakeOpener) { cfg.OneMessage = true })
-		var st cqrpc.Status
-		var v string
-		r.start("all", SendInitialMetadata(nil), SendClose(), RecvValue(&v, nil), RecvStatus(&st, nil))
-		r.accept()
-		r.response()
-		r.data(wire("a")+wire("b"), true)
-		r.want("over", "all")
-		if st.Code != cqrpc.CodeInternal || !r.c.recv.inbox.empty() {
-			t.Errorf("status %v, nothing is kept: %v", st, r.c.recv.inbox.empty())
+		u := newUnaryRig(t)
+		u.data(wire("a")+wire("b"), true)
+		u.want("over", "all")
+		if u.status.Code != cqrpc.CodeInternal || !u.c.recv.inbox.empty() {
+			t.Errorf("status %v, nothing is kept: %v", u.status, u.c.recv.inbox.empty())
 		}
 	})
 	t.Run("behind a message that cannot be decoded", func(t *testing.T) {

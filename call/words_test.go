@@ -3,8 +3,6 @@ package call
 import (
 	"net"
 	"testing"
-
-	"github.com/cqrpc/cqrpc"
 )
 
 func TestPeerString(t *testing.T) {
@@ -41,38 +39,5 @@ func TestNames(t *testing.T) {
 	}
 	if got := OpKind(9).String() + " " + Shape(9).String(); got != "OpKind(9) Shape(9)" {
 		t.Error(got)
-	}
-}
-
-// A method that is not a stream on the peer's side has exactly one message
-// from there.
-func TestOneMessage(t *testing.T) {
-	for _, tt := range []struct {
-		name string
-		data string
-		want cqrpc.Code
-	}{
-		{"none", "", cqrpc.CodeUnimplemented},
-		{"one", wire("a"), cqrpc.CodeOK},
-		{"two", wire("a") + wire("b"), cqrpc.CodeUnimplemented},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			r := newRig(t, func(cfg *Config, _ *fakeOpener) { cfg.OneMessage = true })
-			var st cqrpc.Status
-			var v string
-			r.start("all", SendInitialMetadata(nil), SendClose(), RecvValue(&v, nil), RecvStatus(&st, nil))
-			r.accept()
-			r.response()
-			if tt.data != "" {
-				r.data(tt.data, false)
-			}
-			if !r.stream().isReset() {
-				r.trailers("grpc-status", "0")
-			}
-			r.want("over", "all")
-			if st.Code != tt.want {
-				t.Errorf("status %v", st)
-			}
-		})
 	}
 }
