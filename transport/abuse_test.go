@@ -111,22 +111,35 @@ func TestClientFloods(t *testing.T) {
 // TestDeclined: a request that the server does not take is no fault of the peer,
 // and neither is what crosses the refusal.
 func TestDeclined(t *testing.T) {
-	greeted(t, Server, Config{Budgets: small}, func(s *scene) {
-		s.handler.decline = true
-		for i := range 500 {
-			s.peer.Request(uint32(2*i+1), "/s/m")
-			s.peer.WantRST("the server has its own reasons", uint32(2*i+1), http2.ErrCodeRefusedStream)
-			s.peer.WriteMessage(uint32(2*i+1), true, nil)
-			s.peer.WriteRST(uint32(2*i+1), http2.ErrCodeCancel)
-		}
-		s.wantAlive("for as long as it has them")
-		s.peer.Ignore(http2.FrameRSTStream)
-		s.peer.WriteHeaders(1001, false, "", "")
-		for id := uint32(1003); id < 1003+2*20; id += 2 {
+	for name, reset := range map[string]func(s *scene, id uint32){
+		"resets that the peer has forced": func(s *scene, id uint32) { s.peer.WriteHeaders(id, false, "", "") },
+		"resets by the peer": func(s *scene, id uint32) {
+			s.handler.decline = false
 			s.peer.Request(id, "/s/m")
-		}
-		s.wantDead("but not beside resets that the peer has forced", http2.ErrCodeEnhanceYourCalm)
-	})
+			s.served(id)
+			s.handler.decline = true
+			s.peer.WriteRST(id, http2.ErrCodeCancel)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			greeted(t, Server, Config{Budgets: small}, func(s *scene) {
+				s.handler.decline = true
+				for i := range 500 {
+					s.peer.Request(uint32(2*i+1), "/s/m")
+					s.peer.WantRST("the server has its own reasons", uint32(2*i+1), http2.ErrCodeRefusedStream)
+					s.peer.WriteMessage(uint32(2*i+1), true, nil)
+					s.peer.WriteRST(uint32(2*i+1), http2.ErrCodeCancel)
+				}
+				s.wantAlive("for as long as it has them")
+				s.peer.Ignore(http2.FrameRSTStream)
+				reset(s, 1001)
+				for id := uint32(1003); id < 1003+2*20; id += 2 {
+					s.peer.Request(id, "/s/m")
+				}
+				s.wantDead("but not beside "+name, http2.ErrCodeEnhanceYourCalm)
+			})
+		})
+	}
 }
 
 // TestUnreadFloods: the peer does not read, so what it makes us say piles up, to

@@ -88,6 +88,32 @@ func TestUnsentBudget(t *testing.T) {
 	}
 }
 
+// Frames that may have crossed the end of a stream are free, but a long life saves up only so many.
+func TestLateFramesAreBounded(t *testing.T) {
+	const burst = 10
+	for _, tc := range []struct {
+		streams uint64
+		most    int32 // at once
+		want    int
+	}{
+		{0, 1, burst},
+		{100, 1, 100*latePerStream + burst},
+		{1 << 20, 1, maxLate + burst},
+		{1 << 20, 3 * usualStreams, 3*maxLate + burst},
+	} {
+		c := &Conn{cfg: &Config{Budgets: Budgets{Glitches: Budget{Burst: burst}}}}
+		c.streams.ended = tc.streams
+		c.streams.most.Store(tc.most)
+		n := 0
+		for c.glitch("tests") == nil {
+			n++
+		}
+		if n != tc.want {
+			t.Errorf("%d streams, %d at once: %d frames are free, want %d", tc.streams, tc.most, n, tc.want)
+		}
+	}
+}
+
 // Cancels are not abuse while requests are being answered.
 func TestAnsweredStreamsEarnResets(t *testing.T) {
 	c := &Conn{cfg: &Config{Budgets: Budgets{PeerResets: Budget{Burst: 2}}}}
