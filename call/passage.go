@@ -201,15 +201,15 @@ func (p *passage) panicked(v any) *cqrpc.Error {
 	return &cqrpc.Error{Status: statusPanicked}
 }
 
-// LogPanics reports panics of filters to a logger, nil being [slog.Default]: the
-// default of Settings.Panicked.
-func LogPanics(to *slog.Logger) func(method string, v any, stack []byte) {
+// LogPanics returns the default of Settings.Panicked, which servers use for handlers, too. It reports
+// panics to l, or, if that is nil, to what is [slog.Default] by then.
+func LogPanics(l *slog.Logger) func(method string, v any, stack []byte) {
 	return func(method string, v any, stack []byte) {
-		l := to
-		if l == nil {
-			l = slog.Default()
+		to := l
+		if to == nil {
+			to = slog.Default()
 		}
-		l.Error("call: panic in filter", "method", method, "panic", v, "stack", string(stack))
+		to.Error("call: panic in the application's code", "method", method, "panic", v, "stack", string(stack))
 	}
 }
 

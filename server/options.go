@@ -63,7 +63,7 @@ func newConfig(opts []Option) config {
 		o.apply(&c)
 	}
 	if c.panicHandler == nil {
-		c.panicHandler = logPanics(c.logger)
+		c.panicHandler = call.LogPanics(c.logger)
 	}
 	if c.logger == nil {
 		c.logger = slog.New(slog.DiscardHandler)
@@ -209,20 +209,4 @@ func WithErrorMapper(f func(err error) error) Option {
 // Default: none, which costs a call nothing.
 func WithFilter(filters ...call.Filter) Option {
 	return option(func(c *config) { c.filters = append(c.filters, filters...) })
-}
-
-// logPanics returns what reports panics to l, or, if that is nil, to what is slog's
-// default logger by then.
-func logPanics(l *slog.Logger) func(method string, v any, stack []byte) {
-	return func(method string, v any, stack []byte) {
-		to := l
-		if to == nil {
-			to = slog.Default()
-		}
-		where := "handler"
-		if method == "" {
-			where = "TLS configuration"
-		}
-		to.Error("server: panic in "+where, "method", method, "panic", v, "stack", string(stack))
-	}
 }
