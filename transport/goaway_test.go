@@ -371,14 +371,21 @@ func TestCloseEndsEverything(t *testing.T) {
 	}, set(http2.SettingMaxConcurrentStreams, 1))
 }
 
-// TestCloseInsideOnStream: the connection ends before the request has a receiver.
+// TestCloseInsideOnStream: the connection ends before the request has a receiver, or just after.
 func TestCloseInsideOnStream(t *testing.T) {
-	play(t, Server, Config{}, func(s *scene) {
-		s.peer.Greet()
-		s.handler.onStream = func(p *probe) { s.conn.Close() }
-		s.peer.Request(1, "/s/m")
-		s.served(1).wantClosed("accepted, then lost", frame.ConnLost, 0)
-	})
+	for name, hook := range map[string]func(s *scene){
+		"before Accept": func(s *scene) { s.handler.arriving = s.conn.Close },
+		"after Accept":  func(s *scene) { s.handler.onStream = func(*probe) { s.conn.Close() } },
+	} {
+		t.Run(name, func(t *testing.T) {
+			play(t, Server, Config{}, func(s *scene) {
+				s.peer.Greet()
+				hook(s)
+				s.peer.Request(1, "/s/m")
+				s.served(1).wantClosed("its receiver is told", frame.ConnLost, 0)
+			})
+		})
+	}
 }
 
 // TestLinger: a peer that goes on sending gets the GOAWAY and an orderly end, not

@@ -150,7 +150,8 @@ type watcher struct {
 	t        *testing.T
 	decline  bool         // take no request
 	hold     bool         // probes return no credit
-	onStream func(*probe) // runs inside OnStream, after Accept
+	arriving func()       // runs inside OnStream, before Accept
+	onStream func(*probe) // runs there, after Accept
 
 	mu sync.Mutex
 	// guarded by mu
@@ -171,6 +172,9 @@ func (w *watcher) probe(s *Stream) *probe {
 func (w *watcher) OnStream(s *Stream, h *frame.Headers, _ *cq.Lane) {
 	if w.decline {
 		return
+	}
+	if w.arriving != nil {
+		w.arriving()
 	}
 	p := w.probe(s)
 	p.blocks = append(p.blocks, slices.Clone(h.Fields))
