@@ -33,7 +33,7 @@ func (c *Conn) readBatch() (err error) {
 // brought is answered first. Pollers of a queue need no such end: they write between their
 // events (cq.Source.Tend).
 func (c *Conn) isEnough() bool {
-	if !c.answered || c.asked < enoughAsked {
+	if !c.fruitful || c.asked < enoughAsked {
 		return false
 	}
 	_, isPolled := c.lane.Foremost().(*cq.Queue) // of the last batch
@@ -70,7 +70,7 @@ func (c *Conn) endBatch() {
 		runtime.Gosched()
 		c.mu.Lock()
 	}
-	c.answered = c.enoughLocked(enoughToWrite)
+	c.fruitful = c.enoughLocked(enoughToWrite)
 	c.handled(int(c.asked))
 	c.batching, c.inBatch, c.asked = false, false, 0
 	isDue := c.flusher == flusherDue

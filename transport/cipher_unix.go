@@ -23,9 +23,9 @@ type cipherSocket struct {
 	push    func(fd uintptr) bool // pushOnce, bound once
 	tryPush func(fd uintptr)      // the same
 
-	ahead    readAhead    // reader only
-	noWait   atomic.Bool  // the *tls.Conn is read by a goroutine that must not wait
-	answered atomic.Int32 // what the *tls.Conn has written by itself, and is not accounted for
+	ahead     readAhead    // reader only
+	noWait    atomic.Bool  // the *tls.Conn is read by a goroutine that must not wait
+	ownWrites atomic.Int32 // what the *tls.Conn has written by itself, and is not accounted for
 
 	mu sync.Mutex // also held while the socket takes what it has room for, which does not wait
 	// guarded by mu
@@ -86,7 +86,7 @@ func (s *cipherSocket) Write(p []byte) (int, error) {
 	s.mu.Lock()
 	isCollecting, isFirst := s.isCollecting, s.late == nil
 	if !isCollecting {
-		s.answered.Add(1)
+		s.ownWrites.Add(1)
 	}
 	if isReading && !isFirst && len(s.late.buf)-s.late.sent > mostLateByReading {
 		s.mu.Unlock()
@@ -128,10 +128,10 @@ func (s *cipherSocket) addLocked(p []byte) {
 // hundred octets of DATA, and crypto/tls lets a peer do so sixteen times for each of them.
 // Reader only.
 func (s *cipherSocket) judge() error {
-	if s.answered.Load() == 0 || s.conn == nil {
+	if s.ownWrites.Load() == 0 || s.conn == nil {
 		return nil
 	}
-	for range s.answered.Swap(0) {
+	for range s.ownWrites.Swap(0) {
 		if err := s.conn.glitch("changes of TLS keys"); err != nil {
 			return err
 		}

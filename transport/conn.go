@@ -74,7 +74,7 @@ type Conn struct {
 	loan     atomic.Pointer[loan] // written by the reader; nil: there was none
 	poll     *busyPoll            // nil: there was nothing to answer yet
 	batching bool                 // inBatch, as the reader knows it without the lock
-	answered bool                 // several streams had answers when the last batch ended
+	fruitful bool                 // several streams had answers when the last batch ended
 	isBulk   bool                 // reading is inside a large frame, and can be interrupted
 	asked    int32                // DATA frames in the batch, to which answers may come
 

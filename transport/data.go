@@ -31,7 +31,7 @@ func (c *Conn) onData(f *frame.Frame) error {
 	c.asked++
 	s.recv.OnData(f.Data, f.End, &c.lane)
 	if f.End {
-		c.recvEnd(s)
+		c.onEndStream(s)
 	}
 	return nil
 }

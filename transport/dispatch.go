@@ -38,9 +38,9 @@ func idleError(f *frame.Frame) error {
 	}
 }
 
-// recvEnd closes the peer's half. A client whose response is complete stops
+// onEndStream closes the peer's half. A client whose response is complete stops
 // sending: nobody reads the rest of the request (RFC 9113 section 8.1).
-func (c *Conn) recvEnd(s *Stream) {
+func (c *Conn) onEndStream(s *Stream) {
 	c.mu.Lock()
 	if s.state == ended { // reset by its owner inside the callback
 		c.mu.Unlock()

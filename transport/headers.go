@@ -148,7 +148,7 @@ func (c *Conn) onMoreHeaders(at found, h *frame.Headers) error {
 	s.recv.OnHeaders(h, &c.lane)
 	switch {
 	case h.End:
-		c.recvEnd(s)
+		c.onEndStream(s)
 	case !s.gotHeaders():
 		return c.glitch("informational responses")
 	}

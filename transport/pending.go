@@ -71,8 +71,7 @@ func (s *Stream) dropLocked() {
 }
 
 func (p *pending) add(o frame.Outgoing) {
-	switch {
-	case o.Headers != nil && p.headers != nil, o.Trailers != nil && p.trailers != nil:
+	if o.Headers != nil && p.headers != nil || o.Trailers != nil && p.trailers != nil {
 		panic("BUG: transport: headers or trailers were sent twice")
 	}
 	if o.Headers != nil {

@@ -113,7 +113,7 @@ func (s *secureSocket) Write(p []byte) (n int, err error) {
 
 func (s *secureSocket) attach(c *Conn) {
 	s.below.attach(c)
-	s.below.answered.Store(0) // the handshake was asked for by both
+	s.below.ownWrites.Store(0) // the handshake was asked for by both
 }
 
 // isSent implements lateSocket.
