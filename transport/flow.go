@@ -132,7 +132,7 @@ func (c *Conn) widenConn(n int64) error {
 		}
 	}
 	c.out.window += n
-	if c.out.stalled.head != nil && c.out.window > 0 {
+	if c.out.stalled.head != nil {
 		c.out.ready.splice(&c.out.stalled)
 		c.kickLocked()
 	}
