@@ -71,7 +71,7 @@ func TestAlarmOfADeadlineThatNeverComes(t *testing.T) {
 	}
 }
 
-// The alarm of nobody rings once, and serves the next call as well.
+// An alarm that belongs to no call rings once, and serves the next call as well.
 func TestAlarmRingsForNobody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := textSettings()

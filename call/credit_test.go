@@ -71,7 +71,7 @@ func TestMessageLargerThanTheWindow(t *testing.T) {
 	}
 }
 
-// Bytes nobody will take are returned, or the stream is reset.
+// The credit for bytes that nobody will take is returned, or the stream is reset.
 func TestDiscardedBytes(t *testing.T) {
 	t.Run("server's trailers framed", func(t *testing.T) {
 		r := newServerRig(t, Config{})

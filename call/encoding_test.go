@@ -56,7 +56,7 @@ type claim struct {
 
 func (c claim) DecompressedSize([]byte) int { return c.n }
 
-// The room for a compressed message is what it says, as far as that is to be trusted.
+// The room for a compressed message is the size that it claims, as far as that can be trusted.
 func TestInflatedSize(t *testing.T) {
 	const limit = 1 << 20
 	r := newRig(t, func(cfg *Config, _ *fakeOpener) { cfg.Settings = NewSettings(Settings{MaxRecvMessage: limit}) })

@@ -177,7 +177,7 @@ func newRig(t *testing.T, setUp func(*Config, *fakeOpener)) *rig {
 	return r
 }
 
-// textSettings are those of calls whose messages are strings.
+// textSettings are for calls whose messages are strings.
 func textSettings() *Settings { return NewSettings(Settings{Codec: textCodec{}}) }
 
 // requestFields are the least a server accepts, changed by pairs: an empty value
@@ -262,7 +262,7 @@ func (r *rig) finish() {
 	}
 }
 
-// stream is the current one.
+// stream is the current stream.
 func (r *rig) stream() *fakeStream {
 	r.t.Helper()
 	if r.server != nil {
@@ -346,7 +346,7 @@ func (r *rig) data(payload string, end bool) {
 	}
 }
 
-// closed is the stream's end, with what it had accepted before.
+// closed ends the stream, after reporting what it had accepted before.
 func (r *rig) closed(err *frame.CloseError) { r.close(r.stream(), r.c.Receiver(), err) }
 
 func (r *rig) close(s *fakeStream, view *Attempt, err *frame.CloseError) {
@@ -356,7 +356,7 @@ func (r *rig) close(s *fakeStream, view *Attempt, err *frame.CloseError) {
 	view.OnClosed(err, sent, &r.lane)
 }
 
-// prefix is that of a message of n bytes.
+// prefix is the prefix of a message of n bytes.
 func prefix(compressed bool, n int) string {
 	var p [frame.PrefixLen]byte
 	frame.PutPrefix(&p, compressed, n)

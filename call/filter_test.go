@@ -242,7 +242,7 @@ func TestEveryEndOfAFilteredCall(t *testing.T) {
 	})
 }
 
-// A response that does not decode makes an OK untrue, and the filters are told so.
+// If the response does not decode, an OK becomes a failure, and the filters are told that.
 func TestFiltersKnowWhatTheApplicationDoes(t *testing.T) {
 	var d diary
 	r := newFilteredRig(t, &d, d.filter("f"))
@@ -501,8 +501,7 @@ func TestFilterEndsItsGoroutine(t *testing.T) {
 	})
 }
 
-// What filters add to the metadata is checked; at batch level it goes behind what
-// the batch says.
+// Metadata that filters add is checked; at batch level it goes behind that of the batch.
 func TestFiltersAddMetadata(t *testing.T) {
 	add := func(pairs ...string) Filter {
 		return func(ctx context.Context, s *Start) (context.Context, error) {

@@ -28,7 +28,7 @@ func (s *slowStream) Send(o frame.Outgoing) {
 	s.fakeStream.Send(o)
 }
 
-// moveTo has the call repeated on s, because its stream is refused.
+// moveTo repeats the call on s, because its stream is refused.
 func (r *rig) moveTo(s *slowStream) {
 	r.opener.mu.Lock()
 	r.opener.manual = true
@@ -76,8 +76,8 @@ func newSlowRig(t *testing.T) (*rig, *slowOpener) {
 	return r, o
 }
 
-// What is started while Bind is handing over the first batches goes out after
-// them: a message with BufferHint is not buffered before the stream has it.
+// What is started while Bind hands over the first batches goes out after them: a message with
+// BufferHint does not complete before the stream has it.
 func TestNothingOvertakesBind(t *testing.T) {
 	r, o := newSlowRig(t)
 	r.start("first", SendInitialMetadata(nil), SendValue("1").With(BufferHint))
@@ -99,8 +99,8 @@ func TestNothingOvertakesBind(t *testing.T) {
 	}
 }
 
-// What waits for Bind to hand over the first batches is not lost when the stream
-// turns out to be refused meanwhile.
+// What waits while Bind hands over the first batches is not lost if the stream is refused
+// meanwhile.
 func TestRetryWhileBindHandsOver(t *testing.T) {
 	for _, test := range []struct {
 		name  string
@@ -136,8 +136,8 @@ func TestRetryWhileBindHandsOver(t *testing.T) {
 	}
 }
 
-// The second message waits while a retry repeats the first; when its turn has
-// come, the end of the requests must not overtake it.
+// The second message waits while a retry repeats the first. When its turn comes the end of the
+// requests must not overtake it.
 func TestEndDoesNotOvertakeWhatWasHeld(t *testing.T) {
 	r := newRig(t, nil)
 	r.start("first", SendInitialMetadata(nil), SendValue("1"))

@@ -180,7 +180,7 @@ func TestUnknownCompressorFailsTheCall(t *testing.T) {
 	}
 }
 
-// What no prefix can count is too large, whatever the application allows.
+// A message too long for its prefix is too large, whatever the application allows.
 func TestSendLimit(t *testing.T) {
 	const most = min(math.MaxUint32, math.MaxInt)
 	for _, tt := range [...]struct{ n, want int }{
@@ -321,7 +321,7 @@ func TestRefusedEncodingListsAccepted(t *testing.T) {
 	}
 }
 
-// What calls share depends on what their own settings may change.
+// Header lists are shared only by calls whose settings make the same ones.
 func TestSharedListsKnowTheCodec(t *testing.T) {
 	shared := NewSettings(Settings{})
 	own := *shared

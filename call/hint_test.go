@@ -67,8 +67,8 @@ func TestBufferHintWithoutStream(t *testing.T) {
 	r.want("all was framed", "first")
 }
 
-// Nor is one buffered on a stream whose headers are not framed: a second message would keep
-// the call from being repeated, of which no server has seen anything.
+// Nor is it buffered on a stream whose headers are not framed: after a second message the call
+// could not be repeated, although no server has seen any of it.
 func TestBufferHintBeforeTheHeaders(t *testing.T) {
 	r := newRig(t, nil)
 	r.start("headers", SendInitialMetadata(nil))

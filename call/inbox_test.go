@@ -22,8 +22,8 @@ func framed(r *rand.Rand, n int) []byte {
 	return p
 }
 
-// An inbox says of every sequence of payloads what an Assembler says, whether messages come alone in
-// their frames, several in one or in parts.
+// For every sequence of payloads an inbox gives what an Assembler gives, whether messages come
+// alone in their frames, several in one or in parts.
 func TestInboxIsAnAssembler(t *testing.T) {
 	leak.Buffers(t)
 	r := rand.New(rand.NewPCG(3, 4))

@@ -127,8 +127,8 @@ func newSideRig(t *testing.T, server bool) *rig {
 	return newRig(t, nil)
 }
 
-// Whatever is wrong with it, a rejected batch leaves all of its operations to
-// be started again, and its buffer with the caller.
+// After a rejected batch, whatever was wrong with it, all its operations can be started again, and
+// the caller still has its buffer.
 func TestRejectedBatchChangesNothing(t *testing.T) {
 	r := newRig(t, nil)
 	b := CopyBuffer([]byte("mine"))
@@ -161,7 +161,7 @@ func TestRejectedBatchChangesNothing(t *testing.T) {
 	r.want("all operations were still possible", "good")
 }
 
-// A codec or compressor that panics has rejected the batch.
+// A codec or compressor that panics rejects the batch.
 func TestPanicInACodecChangesNothing(t *testing.T) {
 	r := newRig(t, func(cfg *Config, _ *fakeOpener) {
 		cfg.Settings.Compressors = codec.NewCompressors(bomb{})
@@ -196,7 +196,7 @@ func (bomb) Compress([]byte, []byte) ([]byte, error) { panic("boom") }
 
 func (bomb) Decompress(dst, _ []byte, _ int) ([]byte, error) { return dst, nil }
 
-// A buffer that the call compressed for a rejected batch is still the caller's.
+// If a batch is rejected after its buffer was compressed, the buffer is still the caller's.
 func TestRejectedBatchKeepsCompressedBuffer(t *testing.T) {
 	r := newRig(t, func(cfg *Config, _ *fakeOpener) { cfg.Settings.Compressor = "gzip" })
 	b := CopyBuffer(make([]byte, 4096))

@@ -20,7 +20,7 @@ func valueOf(fields []frame.Field, name string) (string, bool) {
 	return fields[i].Value, true
 }
 
-// Of a status that the client would refuse for its size, the code arrives.
+// If a status is larger than the client accepts, its code still arrives.
 func TestStatusOverThePeersLimit(t *testing.T) {
 	r := newServerRig(t, Config{})
 	r.server.limit = 2000

@@ -9,7 +9,7 @@ import (
 	"github.com/cqrpc/cqrpc/frame"
 )
 
-// Everything a server can do wrong, with the code and the words it gets.
+// Everything a server can do wrong, and the code and message that the call ends with.
 func TestBadResponses(t *testing.T) {
 	grpc := []string{":status", "200", "content-type", "application/grpc"}
 	plain := func(r *rig) { r.response() }
@@ -178,7 +178,7 @@ func TestCloseErrors(t *testing.T) {
 	}
 }
 
-// What RST_STREAM says about a client's own decision.
+// Which code RST_STREAM has when the client gives up.
 func TestResetCodes(t *testing.T) {
 	for code, want := range map[cqrpc.Code]frame.ErrCode{
 		cqrpc.CodeCanceled: frame.Cancel, cqrpc.CodeDeadlineExceeded: frame.Cancel,

@@ -27,7 +27,7 @@ func wantUsed(t *testing.T, when string, q *Quota, n int) {
 // large is a message that counts, on the wire.
 var large = wire(strings.Repeat("x", 2*uncounted))
 
-// What is there and nobody has taken is charged: as it comes, until it is taken.
+// Messages that nobody has taken are charged, as they come and until they are taken.
 func TestQuotaCountsWhatIsUnread(t *testing.T) {
 	q := NewQuota(-1)
 	r := newServerRig(t, Config{Account: accountsOf(q, 1)[0]})
@@ -52,7 +52,7 @@ func TestQuotaCountsWhatIsUnread(t *testing.T) {
 	wantUsed(t, "nobody wants them", q, 0)
 }
 
-// Memory that a message is given at its word is charged before the message has come.
+// Memory that is reserved for a message is charged before the message has come.
 func TestQuotaCountsWhatIsReserved(t *testing.T) {
 	q := NewQuota(-1)
 	r := newServerRig(t, Config{Account: accountsOf(q, 1)[0]})
@@ -77,7 +77,7 @@ func TestQuotaCountsWhatIsReserved(t *testing.T) {
 	take(b)
 }
 
-// Whatever ends a call gives back what was charged for it.
+// Whatever ends a call, its charge is given back.
 func TestQuotaAtTheEnd(t *testing.T) {
 	for name, end := range map[string]func(r *rig){
 		"cancelled": func(r *rig) { r.c.Cancel() },
@@ -101,7 +101,7 @@ func TestQuotaAtTheEnd(t *testing.T) {
 	}
 }
 
-// The call that goes beyond the limit ends, and what it had is free.
+// A call that goes beyond the limit ends, and its memory is freed.
 func TestQuotaIsPassed(t *testing.T) {
 	q := NewQuota(int64(len(large)))
 	account := accountsOf(q, 1)[0]
@@ -123,7 +123,7 @@ func TestQuotaIsPassed(t *testing.T) {
 	wantUsed(t, "refused", q, 1)
 }
 
-// A connection that holds all does not shut out another.
+// A connection that fills the quota does not shut out another.
 func TestQuotaIsShared(t *testing.T) {
 	q := NewQuota(100)
 	accounts := accountsOf(q, 3)

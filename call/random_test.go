@@ -292,8 +292,8 @@ func (p *program) check(ev cq.Event) {
 	}
 }
 
-// checkMessages goes through the receives in the order they were started, which
-// need not be that of their batches' completion. A failed batch drops its message.
+// checkMessages goes through the receives in the order in which they were started; their batches
+// may complete in another. A failed batch drops its message.
 func (p *program) checkMessages() {
 	at := 0
 	for _, b := range p.receives {

@@ -50,7 +50,7 @@ func (r *rig) refuse(status string, pairs ...string) {
 	r.trailers(append([]string{":status", "200", "content-type", "application/grpc", "grpc-status", status}, pairs...)...)
 }
 
-// wantStreams wants so many to have been opened by now.
+// wantStreams checks how many streams have been opened by now.
 func (r *rig) wantStreams(why string, n int) {
 	r.t.Helper()
 	synctest.Wait()
@@ -61,7 +61,7 @@ func (r *rig) wantStreams(why string, n int) {
 	}
 }
 
-// wantGiven wants the current stream to have been given these messages, prefixed, and an end or not.
+// wantGiven checks which messages, prefixed, the current stream has been given, and whether an end.
 func (r *rig) wantGiven(why string, end bool, messages ...string) {
 	r.t.Helper()
 	s := r.stream()
@@ -75,7 +75,7 @@ func (r *rig) wantGiven(why string, end bool, messages ...string) {
 	}
 }
 
-// wantAttempt wants the current stream's request to say that there were n before.
+// wantAttempt checks how many earlier attempts the current stream's request tells of.
 func (r *rig) wantAttempt(why, n string) {
 	r.t.Helper()
 	var got []string
@@ -105,7 +105,8 @@ func (r *rig) wantStatus(why string, st *cqrpc.Status, code cqrpc.Code, words st
 	}
 }
 
-// retry: a call that fails is sent again, whole, after a back-off, and told of once.
+// retry: a call that fails is sent again as a whole, after a back-off, and the application is told
+// once.
 func TestRetryPolicy(t *testing.T) {
 	retry(t, steady(), func(r *rig) {
 		var hdr, trl cqrpc.Metadata
@@ -143,7 +144,7 @@ func TestRetryPolicy(t *testing.T) {
 	})
 }
 
-// Metadata of which nothing is sent is no reason not to say which attempt it is.
+// Metadata of which nothing is sent does not keep the attempt from being numbered.
 func TestRetryWithoutFieldsOfItsOwn(t *testing.T) {
 	for name, md := range map[string]cqrpc.Metadata{
 		"none": nil, "reserved": cqrpc.Pairs("user-agent", "a", "content-type", "b"),
@@ -266,7 +267,8 @@ func TestTooMuchMetadataIsNotRetried(t *testing.T) {
 	}, func(_ *Config, o *fakeOpener) { o.manual = true })
 }
 
-// retry_server_pushback_delay: the server's time is kept exactly, and the back-off begins anew.
+// retry_server_pushback_delay: the delay that the server asks for is kept exactly, and the back-off
+// starts again.
 func TestRetryPushback(t *testing.T) {
 	policy := steady()
 	policy.MaxAttempts, policy.BackoffMultiplier, policy.MaxBackoff = 5, 100, time.Hour
@@ -398,7 +400,7 @@ func TestRetryOfMessages(t *testing.T) {
 	})
 }
 
-// An attempt that fails while it is still being sent what was sent before begins from the start.
+// An attempt that fails while earlier messages are being sent again starts over with the first.
 func TestRetryDuringReplay(t *testing.T) {
 	fails := map[string]func(r *rig){
 		"by policy":        func(r *rig) { r.refuse("14"); wait(latest) },
@@ -446,8 +448,8 @@ func (r *rig) failOpen() {
 	r.c.Fail(cqrpc.Status{Code: cqrpc.CodeUnavailable}, nil)
 }
 
-// retry_streaming_succeeds_before_replay_finished: once the server answers, what is left of
-// the messages goes out on that stream, and nothing is kept.
+// retry_streaming_succeeds_before_replay_finished: once the server answers, the rest of the
+// messages goes out on that stream, and nothing is kept.
 func TestCommitDuringReplay(t *testing.T) {
 	retry(t, steady(), func(r *rig) {
 		r.start("1", SendInitialMetadata(nil), SendValue("1"))
@@ -471,7 +473,8 @@ func TestCommitDuringReplay(t *testing.T) {
 	})
 }
 
-// retry_exceeds_buffer_size: who has sent too much has no other attempt, but one that is due.
+// retry_exceeds_buffer_size: a call that has sent too much has no other attempt, except one that is
+// due already.
 func TestRetryBuffer(t *testing.T) {
 	const size = 1000
 	large := strings.Repeat("x", size-frame.PrefixLen-messageRoom+1)
@@ -532,7 +535,8 @@ func TestRetryBuffer(t *testing.T) {
 	}
 }
 
-// A message past the buffer leaves the call to be repeated where the server has not seen it.
+// After a message beyond the buffer the call may still be repeated, as long as no server has seen
+// it.
 func TestUnprocessedBeyondTheBuffer(t *testing.T) {
 	policy := steady()
 	policy.Buffer = 1
@@ -546,7 +550,7 @@ func TestUnprocessedBeyondTheBuffer(t *testing.T) {
 	})
 }
 
-// retry_transparent: attempts that the server has not seen do not count, and nothing is waited for.
+// retry_transparent: attempts that no server has seen do not count, and are repeated at once.
 func TestTransparentRetryBesidePolicy(t *testing.T) {
 	retry(t, steady(), func(r *rig) {
 		st := r.startAll()
@@ -569,7 +573,7 @@ func TestTransparentRetryBesidePolicy(t *testing.T) {
 	})
 }
 
-// retry_lb_fail: an attempt for which there is no connection has failed, too.
+// retry_lb_fail: an attempt that finds no connection has failed, too.
 func TestRetryWithoutStream(t *testing.T) {
 	none := cqrpc.Status{Code: cqrpc.CodeUnavailable, Message: "no address"}
 	manual := func(_ *Config, o *fakeOpener) { o.manual = true }
@@ -600,7 +604,7 @@ func TestRetryWithoutStream(t *testing.T) {
 	}, manual)
 }
 
-// The time that is left is told anew.
+// Each attempt sends the time that is left.
 func TestRetryTimeout(t *testing.T) {
 	retry(t, steady(), func(r *rig) {
 		r.startAll()
@@ -701,7 +705,7 @@ func TestRetryDelay(t *testing.T) {
 	}
 }
 
-// Messages are sent while attempts fail, on many goroutines: the last stream has all, in order.
+// Many goroutines send messages while attempts fail: the last stream has all of them, in order.
 func TestConcurrentRetry(t *testing.T) {
 	policy := &RetryPolicy{
 		MaxAttempts: 5, InitialBackoff: 1, MaxBackoff: 1, BackoffMultiplier: 1,

@@ -10,8 +10,8 @@ import (
 	"github.com/cqrpc/cqrpc/frame"
 )
 
-// A server has a request when it has one message and the half-close: until then
-// a second message may come, and then it has none.
+// A server has the request when it has one message and the half-close: until then a second message
+// may come, and then there is none.
 func TestOnlyRequestWaitsForTheHalfClose(t *testing.T) {
 	t.Run("one", func(t *testing.T) {
 		r := newServerRig(t, Config{OneMessage: true})
@@ -148,8 +148,8 @@ func TestStopReceiving(t *testing.T) {
 	})
 }
 
-// A server that has answered, or tried to, reads no more: nothing of its call
-// is left to free.
+// A server that has answered, or tried to, reads nothing more, and its call holds nothing to be
+// freed.
 func TestAnswerDiscardsWhatIsUnread(t *testing.T) {
 	for _, isDead := range []bool{false, true} {
 		r := newServerRig(t, Config{})

@@ -134,7 +134,7 @@ func TestBackoffRunsFromTheStartOfTheAttempt(t *testing.T) {
 	})
 }
 
-// hang is a dial that nobody answers.
+// hang is a dial that is never answered.
 func hang(ctx context.Context) error {
 	<-ctx.Done()
 	return ctx.Err()
@@ -267,8 +267,8 @@ func TestNotifyOnStateChange(t *testing.T) {
 	})
 }
 
-// Who watches in a loop watches Shutdown at last: that ends, or the queue never
-// would.
+// A loop that watches the state comes to watch Shutdown in the end: that watch ends, or the queue
+// never would.
 func TestNotifyAfterShutdown(t *testing.T) {
 	play(t, func(s *scene) {
 		q := cq.New()
@@ -391,8 +391,8 @@ func TestIdleTimeout(t *testing.T) {
 	}, WithIdleTimeout(time.Minute))
 }
 
-// Who does not call does not dial for ever either, where it fails or where it hangs; a
-// call that waits is in use.
+// Without calls a channel does not dial for ever, whether dials fail or hang; a call that waits
+// counts as use.
 func TestIdleTimeoutWithoutConnection(t *testing.T) {
 	fails := func(context.Context) error { return errors.New("nobody is there") }
 	hangs := func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }
@@ -428,7 +428,7 @@ func TestIdleTimeoutWithoutConnection(t *testing.T) {
 	}
 }
 
-// A connection that nobody needed is no failed one, however short it lived.
+// A connection that was not needed is no failure, however short its life.
 func TestIdlenessIsNoFailure(t *testing.T) {
 	play(t, func(s *scene) {
 		for i := range 4 {

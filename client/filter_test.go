@@ -190,7 +190,7 @@ func TestFiltersAreToldThatACodecPanics(t *testing.T) {
 	}, WithFilter(told.filter))
 }
 
-// mined is a codec that panics over what it is to marshal.
+// mined is a codec that panics on what it is to marshal.
 type mined struct{ codec.Codec }
 
 func (mined) Append([]byte, any) ([]byte, error) { panic("secret") }

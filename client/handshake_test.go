@@ -93,7 +93,7 @@ func TestTLS(t *testing.T) {
 	}, secure(&tls.Config{RootCAs: roots}))
 }
 
-// The name to be proved is that of WithAuthority, or the configuration's own.
+// The server must prove the name of WithAuthority, or that of the TLS configuration.
 func TestTLSServerName(t *testing.T) {
 	cert, roots := identity(t, "other.test")
 	server := transport.TLSConfig(&tls.Config{Certificates: []tls.Certificate{cert}})

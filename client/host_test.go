@@ -124,8 +124,8 @@ func (l *look) meet() {
 
 func (l *look) isEnough() bool { return l.seen.Load() >= 5 }
 
-// mostTurns is how often a test tries what needs a loan. On a busy machine who waits may be late, and is
-// not lent anything for up to a thousand batches then: time is no measure of that.
+// mostTurns is how often a test tries what needs a loan. On a busy machine the goroutine that waits
+// may be late, and then nothing is lent for up to a thousand batches, however long these take.
 const mostTurns = 50_000
 
 // until calls f until enough was seen.
@@ -151,7 +151,7 @@ func (f *foreign) wantUnary(n int) {
 	}
 }
 
-// Who waits for the answer to a call reads it.
+// A goroutine that waits for the answer to a call reads it.
 func TestACallerReads(t *testing.T) {
 	l := &look{function: "client.Unary"}
 	f := newForeign(t, l.meet)
@@ -161,7 +161,7 @@ func TestACallerReads(t *testing.T) {
 	}
 }
 
-// Who waits for a message of a stream reads it.
+// A goroutine that waits for a message of a stream reads it.
 func TestAStreamReads(t *testing.T) {
 	l := &look{function: "recvValue"}
 	f := newForeign(t, l.meet)

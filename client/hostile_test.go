@@ -227,8 +227,7 @@ func zeros(n int) []byte {
 	return b.Bytes()
 }
 
-// TestDataPastTheWindow: what a server sends beyond what it may, while nobody
-// reads, is the end of the call.
+// TestDataPastTheWindow: a server that sends beyond the window, while nobody reads, ends the call.
 func TestDataPastTheWindow(t *testing.T) {
 	play(t, func(s *scene) {
 		p := s.connected()

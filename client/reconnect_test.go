@@ -39,7 +39,7 @@ func TestGoAwayMovesLaterCalls(t *testing.T) {
 	})
 }
 
-// Close ends also calls on connections that take no more of them.
+// Close also ends calls on connections that take no more calls.
 func TestCloseEndsCallsAfterGoAway(t *testing.T) {
 	play(t, func(s *scene) {
 		p := s.connected()

@@ -192,8 +192,8 @@ func TestPickFirstFollowsTheList(t *testing.T) {
 	}
 }
 
-// A list that comes while there is no connection is tried at once: the one before it, and its
-// back-off, are of no interest any more.
+// A list that comes while there is no connection is tried at once, without the back-off of the list
+// before it.
 func TestPickFirstTriesTheNewList(t *testing.T) {
 	for name, at1 := range map[string]func(net.Conn){
 		"while it connects": silence, "during the back-off": nil,
@@ -233,7 +233,7 @@ func TestPickFirstFailsAtAllOfTheList(t *testing.T) {
 	}, WithResolver(names))
 }
 
-// A connection that ends by itself is made anew, at the list as it is now.
+// A connection that is lost is made again, with the list as it is now.
 func TestPickFirstReconnects(t *testing.T) {
 	w := newTown()
 	houses := w.build(three...)
@@ -564,7 +564,7 @@ func TestWatchEnds(t *testing.T) {
 	}
 }
 
-// The back-off grows while watches end soon, and begins anew after one that was good for long.
+// The back-off grows while watches end soon, and starts again after one that was good for long.
 func TestBackoffOfWatches(t *testing.T) {
 	w := newTown()
 	w.build(three...)

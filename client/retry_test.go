@@ -107,7 +107,7 @@ func TestRetryOfStreams(t *testing.T) {
 	}, WithRetry(policyOf(3), bidiMethod.Name))
 }
 
-// wantResting wants the channel to know of so many calls that rest.
+// wantResting checks how many resting calls the channel knows of.
 func (s *scene) wantResting(why string, n int) {
 	s.Helper()
 	synctest.Wait()

@@ -497,7 +497,7 @@ func TestConnectionsAreForgotten(t *testing.T) {
 	}, WithBalancing(RoundRobin))
 }
 
-// Idleness ends connections, attempts and lookups alike; the next call begins anew.
+// Idleness ends connections, attempts and lookups; the next call starts them again.
 func TestRoundRobinIdles(t *testing.T) {
 	w := newTown(three...)
 	houses := w.build(three...)
@@ -591,7 +591,7 @@ func TestRoundRobinMeetsConnectionThatTakesNoStreams(t *testing.T) {
 	}, WithBalancing(RoundRobin))
 }
 
-// Updates may overtake each other, and come from subchannels that are no members any more.
+// Updates may overtake each other, and come from subchannels that are no longer members.
 func TestRotationUpdatesOutOfOrder(t *testing.T) {
 	w := newTown(three...)
 	houses := w.build(three...)
@@ -645,7 +645,7 @@ func TestConnections(t *testing.T) {
 	}
 }
 
-// Connections to one server take turns, and one that is lost is made anew without a call.
+// Calls take turns on connections to one server, and one that is lost is made again without a call.
 func TestConnectionsTakeTurns(t *testing.T) {
 	w := newTown("192.0.2.1")
 	houses := w.build("192.0.2.1")
@@ -755,7 +755,7 @@ func TestBalancingNames(t *testing.T) {
 	}
 }
 
-// Turns go on when the picker is replaced: servers at the beginning get no more than the others.
+// Turns go on when the picker is replaced: the first servers get no more calls than the others.
 func TestTurnsGoOn(t *testing.T) {
 	w := newTown(three...)
 	houses := w.build(three...)

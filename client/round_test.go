@@ -27,8 +27,8 @@ import (
 	"github.com/cqrpc/cqrpc/transport"
 )
 
-// town is a network where "mem.test" has several addresses: what happens to who connects
-// there is said for each; nobody answers at others.
+// town is a network where "mem.test" has several addresses, with a script for the connections to
+// each; at other addresses nobody answers.
 type town struct {
 	mu sync.Mutex
 	// guarded by mu
@@ -59,7 +59,7 @@ func (w *town) move(names ...string) {
 	w.names = names
 }
 
-// stall has nobody answer who asks for names.
+// stall leaves all lookups unanswered.
 func (w *town) stall() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -139,7 +139,7 @@ func (w *town) play(t *testing.T, script func(s *scene), opts ...Option) {
 	}, append([]Option{there}, opts...)...)
 }
 
-// wantOpen wants the client to have so many connections.
+// wantOpen checks how many connections the client has.
 func (w *town) wantOpen(t *testing.T, why string, want int) {
 	t.Helper()
 	synctest.Wait()
@@ -160,7 +160,7 @@ func (s *scene) wantTried(why string, w *town, want ...string) {
 	}
 }
 
-// What may happen to who connects.
+// What may happen to a connection attempt.
 func hangUp(nc net.Conn) { nc.Close() }
 
 func silence(net.Conn) {}

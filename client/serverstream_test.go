@@ -68,8 +68,8 @@ func TestServerStreamError(t *testing.T) {
 	})
 }
 
-// Initial metadata that has come is there, and no error, whatever has become of the call since:
-// who passes on what arrives, as a proxy does, would lose it and the messages.
+// Initial metadata that has come is returned without an error, whatever has become of the call
+// since: a proxy would otherwise lose it, and the messages after it.
 func TestHeaderOfACallThatHasFailedSince(t *testing.T) {
 	play(t, func(s *scene) {
 		p := s.connected()

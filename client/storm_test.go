@@ -60,7 +60,7 @@ func persistently() Option {
 	})
 }
 
-// fickleHandler is echoHandler, but for first attempts of calls.
+// fickleHandler is echoHandler, except for the first attempts of calls.
 type fickleHandler struct{ echoHandler }
 
 func (f fickleHandler) OnStream(s *transport.Stream, h *frame.Headers, lane *cq.Lane) {

@@ -265,7 +265,7 @@ func TestUnsendableIsNoEnd(t *testing.T) {
 	}, WithCodec(endless{codec.Bytes()}))
 }
 
-// What a call's error has behind it is found there, but for io.EOF.
+// errors.Is finds what is behind the error of a call, except io.EOF.
 func TestCauseOfFailure(t *testing.T) {
 	play(t, func(s *scene) {
 		met := &net.OpError{Op: "proxy", Err: errors.Join(io.EOF, io.ErrNoProgress)}
@@ -282,8 +282,8 @@ func TestCauseOfFailure(t *testing.T) {
 	})
 }
 
-// Who cancels and then receives gets nothing of what had come already, nor the
-// status: the goroutine that tells the call of the context has not run yet.
+// An application that cancels and then receives gets nothing that had come already, nor the status,
+// even if the goroutine that ends the call has not run yet.
 func TestStreamCancelledBeforeRecv(t *testing.T) {
 	play(t, func(s *scene) {
 		p := s.connected()

@@ -22,8 +22,8 @@ func ExampleProto() {
 	// Output: proto 8 <nil> gopher
 }
 
-// Who receives into one message again and again, and keeps nothing of it, need not
-// have its bytes allocated each time.
+// An application that receives into one message again and again, and keeps nothing of it, need not
+// allocate its bytes each time.
 func ExampleProtoReusing() {
 	k := codec.ProtoReusing()
 	var v wrapperspb.BytesValue

@@ -282,7 +282,7 @@ func mustCompress(t testing.TB, c codec.Compressor, dst, src []byte) []byte {
 	return b
 }
 
-// A message says its size to who makes room for it.
+// DecompressedSize returns the size that the message claims.
 func TestGzipSaysTheSize(t *testing.T) {
 	c := codec.Gzip().(codec.Sizer)
 	for _, n := range []int{0, 1, 100_000} {

@@ -167,7 +167,7 @@ func (v *vtPooled) UnmarshalVT(b []byte) error {
 	return nil
 }
 
-// Only who asks for it has memory used again: others may have kept what is in it.
+// Memory is used again only with ProtoReusing: others may have kept what is in it.
 func TestProtoReusing(t *testing.T) {
 	for _, test := range []struct {
 		c    codec.Codec

@@ -15,7 +15,7 @@ import (
 	"github.com/cqrpc/cqrpc/internal/gen/refillpb"
 )
 
-// fullParcel has something in every field, but for one of the oneof.
+// fullParcel has something in every field, except one of the oneof.
 func fullParcel(size int) *refillpb.Parcel {
 	fill := func(b byte) []byte { return bytes.Repeat([]byte{b}, size) }
 	label := func(b byte) *refillpb.Label {
@@ -32,8 +32,7 @@ func fullParcel(size int) *refillpb.Parcel {
 	return p
 }
 
-// reused is a message of each kind that is generated, which Unmarshal is given again
-// and again.
+// reused has a message of each generated kind, into which Unmarshal goes again and again.
 func reused() []proto.Message {
 	return []proto.Message{
 		new(refillpb.Parcel), new(refillpb.Label), new(refillpb.Plain), new(refillpb.Crate), new(refillpb.Strict),
@@ -41,13 +40,13 @@ func reused() []proto.Message {
 	}
 }
 
-// dynamic is a message that is not. It is not fuzzed: an entry of a map whose key is of
-// another wire type panics in dynamicpb.
+// dynamic is a message that is not generated. It is not fuzzed: dynamicpb panics on a map entry
+// whose key has another wire type.
 func dynamic() proto.Message {
 	return dynamicpb.NewMessage((*refillpb.Parcel)(nil).ProtoReflect().Descriptor())
 }
 
-// checkRefill compares with protobuf-go what becomes of m, which may have anything in it.
+// checkRefill compares the result with that of protobuf-go; m may have anything in it before.
 func checkRefill(t *testing.T, m proto.Message, data []byte) {
 	t.Helper()
 	want := m.ProtoReflect().New().Interface()
@@ -63,7 +62,7 @@ func checkRefill(t *testing.T, m proto.Message, data []byte) {
 	}
 }
 
-// same is proto.Equal but that a NaN equals itself.
+// same is proto.Equal, except that a NaN equals itself.
 func same(t *testing.T, a, b proto.Message) bool {
 	how := proto.MarshalOptions{Deterministic: true}
 	wireA, err := how.Marshal(a)
@@ -82,7 +81,7 @@ func wireOf(m proto.Message) []byte {
 	return b
 }
 
-// contents are what messages have to become, one after the other.
+// contents are messages to be decoded one after the other.
 func contents() map[string][]byte {
 	body := func(s string) []byte { return protowire.AppendString([]byte{2<<3 | 2}, s) }
 	deep := bytes.Repeat([]byte{11<<3 | 2, 0x7f}, 20_000) // nested deeper than protobuf-go takes
@@ -115,7 +114,7 @@ func contents() map[string][]byte {
 	}
 }
 
-// Whatever was in a message, it becomes what protobuf-go makes of the same bytes.
+// Whatever was in a message before, it becomes what protobuf-go makes of the same bytes.
 func TestRefillIsUnmarshal(t *testing.T) {
 	for before, first := range contents() {
 		for after, second := range contents() {
@@ -146,7 +145,7 @@ func FuzzRefill(f *testing.F) {
 	})
 }
 
-// What can be filled again is; of bytes and messages the addresses are the same.
+// Memory that can be filled again is: bytes and submessages keep their addresses.
 func TestRefillUsesMemoryAgain(t *testing.T) {
 	c, m := codec.ProtoReusing(), new(refillpb.Parcel)
 	addresses := func() []string {
@@ -168,7 +167,7 @@ func TestRefillUsesMemoryAgain(t *testing.T) {
 	}
 }
 
-// What a message does not have any more is nobody's memory.
+// Memory that a message no longer uses is not kept anywhere.
 func TestRefillForgets(t *testing.T) {
 	c, m := codec.ProtoReusing(), new(refillpb.Parcel)
 	unmarshal := func(data string) {

@@ -12,8 +12,8 @@ import (
 	"github.com/cqrpc/cqrpc/cq"
 )
 
-// However many are taken at a time, all are yielded in the order of their ends, and a loop that is
-// left leaves the rest, whose begins are accepted until it has.
+// However many are taken at a time, all are yielded in the order in which they ended. A loop that
+// is left puts the rest back; until then what it begins is accepted.
 func TestEventsNLeavesTheRest(t *testing.T) {
 	for _, n := range []int{-1, 1, 2, 3, 32, 1000} {
 		t.Run(fmt.Sprint(n), func(t *testing.T) {
@@ -48,7 +48,7 @@ func TestEventsNLeavesTheRest(t *testing.T) {
 	}
 }
 
-// An event for which the body, or its own finalizer, ends the goroutine is the only one that is lost.
+// If the body or a finalizer ends the goroutine, only the event at hand is lost.
 func TestEventsNSurvives(t *testing.T) {
 	crashes := map[string]func(){"panic": func() { panic("on purpose") }, "exit": runtime.Goexit}
 	for name, crash := range crashes {

@@ -13,7 +13,7 @@ import (
 	"github.com/cqrpc/cqrpc/cq"
 )
 
-// basin is a pool whose worker serves a spring when it has no task, in a bubble.
+// basin is a pool in a bubble, whose worker serves a spring while it has no task.
 type basin struct {
 	*testing.T
 	p *cq.Pool
@@ -26,7 +26,7 @@ func newBasin(t *testing.T, size int) *basin {
 	return &basin{T: t, p: p, q: cq.NewCallback(p, nil), s: newSpring()}
 }
 
-// inPools runs f in a bubble for a pool that can have one worker only, and one that can have more.
+// inPools runs f in a bubble, with a pool of one worker and with a larger one.
 func inPools(t *testing.T, f func(b *basin)) {
 	t.Helper()
 	for _, size := range []int{1, 3} {
@@ -60,14 +60,14 @@ func (b *basin) offer() (worker string) {
 	return worker
 }
 
-// goroutine is the name of the caller's.
+// goroutine returns the name of the calling goroutine.
 func goroutine() string {
 	var stack [64]byte
 	name, _, _ := strings.Cut(string(stack[:runtime.Stack(stack[:], false)]), " [")
 	return name
 }
 
-// A worker that has no task serves, and is the one who runs what comes next, with others or alone.
+// A worker without a task serves, and then runs the tasks that come, alone or with others.
 func TestAPoolWorkerServes(t *testing.T) {
 	inPools(t, func(b *basin) {
 		worker := b.offer()
@@ -83,7 +83,7 @@ func TestAPoolWorkerServes(t *testing.T) {
 	})
 }
 
-// Tasks run in the order they came in if there is one worker; it is recalled once for all of them.
+// A single worker runs tasks in the order they came; it is recalled once for all of them.
 func TestTheOnlyWorkerServes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBasin(t, 1)
@@ -107,7 +107,7 @@ func TestTheOnlyWorkerServes(t *testing.T) {
 	})
 }
 
-// Who is recalled for a task is hired: nobody else is before it has begun.
+// A worker that is recalled for a task counts as hired: no other is hired before it has begun.
 func TestWhoIsRecalledIsHired(t *testing.T) {
 	inPools(t, func(b *basin) {
 		worker := b.offer()
@@ -133,7 +133,7 @@ func TestWhoIsRecalledIsHired(t *testing.T) {
 	})
 }
 
-// Tasks that block take the whole bound, of which who serves is one.
+// Tasks that block may use all workers of the pool, including the one that serves.
 func TestPoolSizeWithAServingWorker(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const size = 3
@@ -156,7 +156,7 @@ func TestPoolSizeWithAServingWorker(t *testing.T) {
 	})
 }
 
-// A batch of tasks that block needs as many workers, too.
+// So may a batch of tasks that block.
 func TestABatchFindsAServingWorker(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBasin(t, 3)
@@ -178,7 +178,8 @@ func TestABatchFindsAServingWorker(t *testing.T) {
 	})
 }
 
-// Close recalls who serves, and returns. The source stays the pool's, whose next worker serves it.
+// Close recalls the worker that serves, and returns. The pool keeps the source: its next worker
+// serves it.
 func TestCloseRecallsTheWorker(t *testing.T) {
 	inPools(t, func(b *basin) {
 		b.offer()
@@ -191,7 +192,7 @@ func TestCloseRecallsTheWorker(t *testing.T) {
 	})
 }
 
-// Close waits for who serves, even if a task comes meanwhile.
+// Close waits for the worker that serves, even if a task comes meanwhile.
 func TestCloseWaitsForTheWorker(t *testing.T) {
 	inPools(t, func(b *basin) {
 		b.offer()
@@ -215,7 +216,7 @@ func TestCloseWaitsForTheWorker(t *testing.T) {
 	})
 }
 
-// A pool takes a source if somebody works who may serve it, and is to work on.
+// A pool takes a source only if it has a worker that may serve it, and is not being closed.
 func TestPoolRefusesOffers(t *testing.T) {
 	inPools(t, func(b *basin) {
 		refused := func(when string, s cq.Source) {
@@ -246,7 +247,7 @@ func TestPoolRefusesOffers(t *testing.T) {
 	})
 }
 
-// A source that was withdrawn is not served any more; who serves it may be the last.
+// A source that was withdrawn is not served again, except by the worker that is serving it.
 func TestWithdrawFromAPool(t *testing.T) {
 	inPools(t, func(b *basin) {
 		release := make(chan struct{})
@@ -272,7 +273,7 @@ func TestWithdrawFromAPool(t *testing.T) {
 	})
 }
 
-// A source that is not the pool's any more lets the worker end.
+// When Serve reports that the source is no longer the pool's, the worker ends.
 func TestAPoolForgetsASource(t *testing.T) {
 	inPools(t, func(b *basin) {
 		b.s.during = func() bool { return false }
@@ -286,8 +287,8 @@ func TestAPoolForgetsASource(t *testing.T) {
 	})
 }
 
-// Who ends its goroutine while it serves leaves a pool that runs what it is given, and serves what it
-// is offered.
+// After a worker has ended its goroutine while it served, the pool still runs tasks and takes
+// offers.
 func TestAServiceMayEndItsGoroutine(t *testing.T) {
 	for _, tc := range []struct {
 		name       string
@@ -323,8 +324,8 @@ func TestAServiceMayEndItsGoroutine(t *testing.T) {
 	}
 }
 
-// TestServingLosesNoTask: workers that serve, are sent away for nothing and lose their source, and tasks
-// that come at any moment; all run, and no more at once than there may be workers.
+// TestServingLosesNoTask: workers serve, are sent away for nothing and lose their source, and tasks
+// come at any moment. All tasks run, and there are never more workers than allowed.
 func TestServingLosesNoTask(t *testing.T) {
 	const producers, each = 3, 3000
 	for _, size := range []int{1, 3} {

@@ -10,8 +10,8 @@ import (
 	"github.com/cqrpc/cqrpc/cq"
 )
 
-// A source whose Serve panics, or ends the goroutine, is the queue's no more. The queue is as good as
-// before: events are taken, and another source is served.
+// A queue drops a source whose Serve panics or ends the goroutine. Events are still taken, and
+// another source is served.
 func TestAServiceThatDoesNotReturn(t *testing.T) {
 	for name, leave := range map[string]func(){"panic": func() { panic("of the source") }, "Goexit": runtime.Goexit} {
 		t.Run(name, func(t *testing.T) {
@@ -43,8 +43,8 @@ func TestAServiceThatDoesNotReturn(t *testing.T) {
 	}
 }
 
-// Who serves is to take what comes meanwhile, so nobody else is woken for it. If it ends before,
-// somebody is.
+// The poller that serves takes what comes meanwhile, so no other is woken for it. If that poller
+// ends first, another is woken.
 func TestAnEventOfAPollerThatIsGone(t *testing.T) {
 	inEachHarvest(t, func(t *testing.T, s *spring, q *cq.Queue, next harvest) {
 		isParked := make(chan struct{})
@@ -67,7 +67,8 @@ func TestAnEventOfAPollerThatIsGone(t *testing.T) {
 	})
 }
 
-// What is withdrawn is not served any more, but by who serves it already; unless it is offered anew.
+// A source that was withdrawn is not served again, except by the poller that is serving it, unless
+// it is offered anew.
 func TestWithdrawFromAQueue(t *testing.T) {
 	inEachHarvest(t, func(t *testing.T, s *spring, q *cq.Queue, next harvest) {
 		q.Withdraw(newSpring()) // of another source, which is no matter
@@ -101,7 +102,8 @@ func TestWithdrawFromAQueue(t *testing.T) {
 	})
 }
 
-// Who is parked stays so when the source that another poller serves is withdrawn, and gets its events.
+// A parked poller stays parked when the source that another one serves is withdrawn, and still gets
+// events.
 func TestWithdrawLeavesParkedPollers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, q := newSpring(), cq.New()
@@ -120,7 +122,7 @@ func TestWithdrawLeavesParkedPollers(t *testing.T) {
 	})
 }
 
-// executor is one that is no host.
+// executor is an Executor that is no Host.
 type executor struct{}
 
 func (executor) Execute(batch []cq.Task) { cq.Inline().Execute(batch) }
@@ -148,8 +150,8 @@ func TestQueueHost(t *testing.T) {
 	}
 }
 
-// A poller tends the source between the events that it has found, and not while it is served, nor
-// when there is nothing more to take: then it serves.
+// A poller tends the source between the events that it finds, but not while the source is served,
+// nor when there is nothing more to take: then it serves.
 func TestAPollerTendsBetweenEvents(t *testing.T) {
 	inEachHarvest(t, func(t *testing.T, s *spring, q *cq.Queue, next harvest) {
 		post(t, q, 1, 2, 3)

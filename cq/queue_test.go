@@ -314,7 +314,7 @@ func TestCloseGivesUp(t *testing.T) {
 	})
 }
 
-// A finalizer that panics, or ends the goroutine, costs its own event and no other.
+// A finalizer that panics or ends the goroutine loses its own event and no other.
 func TestNextNLosesNothing(t *testing.T) {
 	for name, crash := range map[string]func(){"panic": func() { panic("codec") }, "Goexit": runtime.Goexit} {
 		t.Run(name, func(t *testing.T) {
@@ -405,8 +405,8 @@ func TestString(t *testing.T) {
 	}
 }
 
-// What is begun for an event that a loop has in hand is accepted: of the last operation, of an
-// alarm that Shutdown ends, and again for what that leads to.
+// What a loop begins for the event in hand is accepted: also for the last operation, for an alarm
+// that Shutdown ends, and for what that leads to.
 func TestEventsInHandKeepTheQueueOpen(t *testing.T) {
 	for name, arm := range map[string]func(t *testing.T, q *cq.Queue){
 		"last": func(t *testing.T, q *cq.Queue) { post(t, q, 1) },
@@ -459,7 +459,7 @@ func TestAnEventInHandIsLetGo(t *testing.T) {
 	wantEvent(t, q.NextUntil(past), shutdown)
 }
 
-// Nor does a finalizer, which is a codec of the user's, that panics or ends the goroutine.
+// Nor does a finalizer, which may be a codec of the user, that panics or ends the goroutine.
 func TestAnEventThatIsNotFinalizedIsLetGo(t *testing.T) {
 	for name, crash := range map[string]func(){"panic": func() { panic("of a codec") }, "exit": runtime.Goexit} {
 		t.Run(name, func(t *testing.T) {

@@ -12,7 +12,7 @@ import (
 	"github.com/cqrpc/cqrpc/cq"
 )
 
-// spring is a Source that has nothing to do but to wait until it is recalled.
+// spring is a Source whose Serve only waits until it is recalled.
 type spring struct {
 	called chan struct{} // capacity 1: a recall is not forgotten
 
@@ -48,7 +48,7 @@ func (s *spring) Nudge() {
 	}
 }
 
-// want wants the source to have been served and recalled so often, once nothing moves.
+// want checks, once nothing moves, how often the source was served and recalled.
 func (s *spring) want(t *testing.T, when string, serves, recalls int32) {
 	t.Helper()
 	synctest.Wait()
@@ -65,7 +65,7 @@ func offer(t *testing.T, q *cq.Queue, s cq.Source) {
 	}
 }
 
-// wantParked wants so many pollers to be blocked in the queue, once nothing moves.
+// wantParked checks, once nothing moves, how many pollers are blocked in the queue.
 func wantParked(t *testing.T, q *cq.Queue, when string, want int) {
 	t.Helper()
 	synctest.Wait()
@@ -74,7 +74,7 @@ func wantParked(t *testing.T, q *cq.Queue, when string, want int) {
 	}
 }
 
-// harvests are the ways to take an event that wait for one.
+// harvests are the methods that take an event and wait for one.
 var harvests = map[string]func(q *cq.Queue, ctx context.Context) cq.Event{
 	"Next": func(q *cq.Queue, ctx context.Context) cq.Event { return q.Next(ctx) },
 	"NextUntil": func(q *cq.Queue, ctx context.Context) cq.Event {
@@ -90,8 +90,7 @@ var harvests = map[string]func(q *cq.Queue, ctx context.Context) cq.Event{
 	},
 }
 
-// inEachHarvest runs f in a bubble for each way to harvest, with a queue that has a
-// source.
+// inEachHarvest runs f in a bubble for each of these methods, with a queue that has a source.
 func inEachHarvest(t *testing.T, f func(t *testing.T, s *spring, q *cq.Queue, next harvest)) {
 	t.Helper()
 	for name, next := range harvests {
@@ -114,8 +113,8 @@ func (h harvest) start(ctx context.Context) <-chan cq.Event {
 	return got
 }
 
-// A poller that finds nothing serves the source instead of parking. It is recalled
-// once per service, however much comes, and not for what it finds by itself.
+// A poller that finds nothing serves the source instead of parking. It is recalled once per
+// service, however much comes, and not for what it finds itself.
 func TestAPollerServes(t *testing.T) {
 	inEachHarvest(t, func(t *testing.T, s *spring, q *cq.Queue, next harvest) {
 		for i := range int32(3) {
@@ -137,7 +136,7 @@ func TestAPollerServes(t *testing.T) {
 	})
 }
 
-// What several operations have brought at once recalls the source once, too.
+// Several operations that end at once recall it once, too.
 func TestALaneRecalls(t *testing.T) {
 	inEachHarvest(t, func(t *testing.T, s *spring, q *cq.Queue, next harvest) {
 		got := next.start(context.Background())
@@ -153,8 +152,7 @@ func TestALaneRecalls(t *testing.T) {
 	})
 }
 
-// The end of the queue recalls the poller that serves, which must not wait for an event
-// that never comes.
+// When the queue is finished the poller that serves is recalled: no event will come.
 func TestTheEndOfTheQueueRecalls(t *testing.T) {
 	swallow := finalize(func(*cq.Event) bool { return false })
 	for _, tc := range []struct {
@@ -180,7 +178,7 @@ func TestTheEndOfTheQueueRecalls(t *testing.T) {
 	}
 }
 
-// The end of the patience recalls the source, which stays the queue's.
+// When the patience ends the poller is recalled. The queue keeps the source.
 func TestTheEndOfThePatienceRecalls(t *testing.T) {
 	inEachHarvest(t, func(t *testing.T, s *spring, _ *cq.Queue, next harvest) {
 		for i := range int32(2) {
@@ -229,7 +227,7 @@ func TestAPatienceThatEndsLateRecallsNobody(t *testing.T) {
 	})
 }
 
-// The end of the queue is preferred to that of the patience, if both have come.
+// If both the queue and the patience have ended, the answer is Shutdown.
 func TestTheEndOfTheQueueIsPreferredToThatOfThePatience(t *testing.T) {
 	inEachHarvest(t, func(t *testing.T, s *spring, q *cq.Queue, next harvest) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
@@ -245,8 +243,7 @@ func TestTheEndOfTheQueueIsPreferredToThatOfThePatience(t *testing.T) {
 	})
 }
 
-// A source that is not the poller's any more is forgotten, unless it was offered anew
-// before the poller could say so.
+// When Serve reports false the source is forgotten, unless it was offered again meanwhile.
 func TestASourceIsForgotten(t *testing.T) {
 	inEachHarvest(t, func(t *testing.T, s *spring, q *cq.Queue, next harvest) {
 		s.during = func() bool { return false }
@@ -308,7 +305,7 @@ func TestAnotherSourceMayFollow(t *testing.T) {
 	})
 }
 
-// An offer wakes one of those who have nothing to do, and nobody if one serves already.
+// An offer wakes one idle poller, and none if a poller serves already.
 func TestAnOfferWakesAPoller(t *testing.T) {
 	inEachHarvest(t, func(t *testing.T, _ *spring, _ *cq.Queue, _ harvest) {
 		s, q := newSpring(), cq.New()
@@ -348,8 +345,8 @@ func TestAnOfferWakesNobodyForNothing(t *testing.T) {
 	})
 }
 
-// Only one poller serves. Another parks, and takes what others complete, so that the first need
-// not be disturbed as long as one is parked.
+// Only one poller serves. Another one parks and takes what others complete, so the first is left
+// alone while one is parked.
 func TestOnePollerServes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, q := newSpring(), cq.New()
@@ -370,7 +367,7 @@ func TestOnePollerServes(t *testing.T) {
 	})
 }
 
-// Two events and one parked poller: who serves takes the second.
+// Two events and one parked poller: the one that serves takes the second.
 func TestWhoServesTakesWhatIsLeft(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, q := newSpring(), cq.New()
@@ -389,7 +386,7 @@ func TestWhoServesTakesWhatIsLeft(t *testing.T) {
 	})
 }
 
-// flush completes operations of q by a lane.
+// flush completes operations of q through a lane.
 func flush(q *cq.Queue, lane *cq.Lane, tags ...cq.Tag) {
 	for _, tag := range tags {
 		q.Begin()
@@ -398,8 +395,8 @@ func flush(q *cq.Queue, lane *cq.Lane, tags ...cq.Tag) {
 	lane.Flush()
 }
 
-// What a poller that serves has found itself is for itself: nobody is woken for the first event,
-// and others for the rest.
+// What the serving poller has found itself is its own: nobody is woken for the first event, others
+// are for the rest.
 func TestWhoServesTakesWhatItFinds(t *testing.T) {
 	for found := 1; found <= 3; found++ {
 		synctest.Test(t, func(t *testing.T) {
@@ -436,8 +433,8 @@ func TestWhoServesTakesWhatItFinds(t *testing.T) {
 	}
 }
 
-// TestServingLosesNoEvent: pollers that serve, give up and come back, and a source that is
-// taken away and offered anew all the time, leave no event behind.
+// TestServingLosesNoEvent: pollers serve, give up and come back, while the source is withdrawn and
+// offered again all the time. No event is left behind.
 func TestServingLosesNoEvent(t *testing.T) {
 	const producers, each, pollers = 3, 2000, 3
 	s, q := newSpring(), cq.New()
@@ -547,7 +544,7 @@ func TestLaneHost(t *testing.T) {
 	}
 }
 
-// A callback that panics where it is delivered keeps nobody from what is delivered later.
+// A callback that panics where it is delivered does not hold up later ones.
 func TestLaneAfterAPanic(t *testing.T) {
 	var lane cq.Lane
 	inline, q := newInline(), cq.New()
@@ -559,7 +556,7 @@ func TestLaneAfterAPanic(t *testing.T) {
 	wantEvent(t, q.NextUntil(time.Now()), completed(tag))
 }
 
-// Nor from what it was delivered together with: all of it ends, once.
+// Nor those that were delivered with it: all end, once.
 func TestLaneAfterAPanicInABatch(t *testing.T) {
 	var lane cq.Lane
 	inline, q := newInline(), cq.New()

@@ -29,7 +29,7 @@ func serveAndWait(w *cq.Waiter, ctx context.Context, s cq.Source) <-chan waited 
 	return got
 }
 
-// wantWaited wants the wait to be over, with this event.
+// wantWaited checks that the wait is over, with this event.
 func wantWaited(t *testing.T, got <-chan waited, want cq.Event) {
 	t.Helper()
 	synctest.Wait()
@@ -61,8 +61,8 @@ func (work) Tend()                                           {}
 
 func (work) Nudge() {}
 
-// Who waits with a Waiter serves until its operation has ended, and is recalled once. The Waiter
-// can be used again, also if what was begun before was not served for.
+// A goroutine that waits with a Waiter serves until its operation has ended, and is recalled once.
+// The Waiter can be used again, also after an operation that was not served for.
 func TestAWaiterServes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var w cq.Waiter
@@ -83,7 +83,7 @@ func TestAWaiterServes(t *testing.T) {
 	})
 }
 
-// Where the goroutine that serves finds the end of the operation itself it is recalled as by others.
+// If the serving goroutine itself completes the operation, it is recalled all the same.
 func TestAWaiterFindsItsOwnEnd(t *testing.T) {
 	var w cq.Waiter
 	serves := 0
@@ -109,8 +109,8 @@ func TestAWaiterFindsItsOwnEnd(t *testing.T) {
 	}
 }
 
-// The end of the context recalls who serves. The operation is outstanding still, and the
-// next wait, which may serve again, is for it.
+// When the context ends the goroutine is recalled. The operation is still outstanding, and the next
+// wait, which may serve again, is for it.
 func TestTheEndOfTheContextRecallsAWaiter(t *testing.T) {
 	for _, tc := range []struct {
 		name string
@@ -158,7 +158,7 @@ func TestTheEndOfTheContextRecallsAWaiter(t *testing.T) {
 	}
 }
 
-// A context that ends after the operation recalls nobody: it has nothing to do with the next one.
+// A context that ends after the operation recalls nobody, in particular not the next operation.
 func TestAContextThatEndsLateRecallsNoWaiter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var w cq.Waiter
@@ -179,7 +179,7 @@ func TestAContextThatEndsLateRecallsNoWaiter(t *testing.T) {
 	})
 }
 
-// Without a source that is its own the goroutine waits as ever.
+// Without a source of its own the goroutine waits as usual.
 func TestAWaiterWithoutASourceParks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var w cq.Waiter
@@ -223,7 +223,7 @@ func TestAWaiterServesAgain(t *testing.T) {
 	})
 }
 
-// Nobody serves who has nothing to wait for, or no time for it.
+// Serve does nothing if there is nothing to wait for, or no time left.
 func TestAWaiterThatNeedNotServe(t *testing.T) {
 	over, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -250,7 +250,7 @@ func TestAWaiterThatNeedNotServe(t *testing.T) {
 	}
 }
 
-// A finalizer that goes on with another operation finds the Waiter as good as new.
+// A finalizer that begins another operation finds the Waiter ready for it.
 func TestAFinalizerBeginsAgainAfterServing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var w cq.Waiter
@@ -269,7 +269,7 @@ func TestAFinalizerBeginsAgainAfterServing(t *testing.T) {
 	})
 }
 
-// Offers to waiters are taken, for somebody will wait.
+// Offers to Waiters are always taken: somebody will wait.
 func TestWaitersAreAHost(t *testing.T) {
 	s := newSpring()
 	if h := cq.Waiters(); !h.Offer(s) || h != new(cq.Waiter).Host() {
@@ -281,8 +281,8 @@ func TestWaitersAreAHost(t *testing.T) {
 	}
 }
 
-// fickle is a Source that sends who serves it away for nothing now and then, or for good. What
-// it waits for is a recall of this service: it forgets that of an earlier one.
+// fickle is a Source that now and then sends the goroutine away for nothing, or for good. It waits
+// for a recall of the current service: an earlier recall does not count.
 type fickle struct {
 	called chan struct{} // capacity 1
 	waits  int           // how often it has waited
@@ -317,9 +317,9 @@ func (s *fickle) Nudge() {
 	}
 }
 
-// TestServingLosesNoCompletion: an operation ends at any moment of a wait, which may be cut short
-// by its source, or by the context. Nobody sleeps who is to be recalled. Who goes on to wait for what it
-// has cancelled may serve a second time.
+// TestServingLosesNoCompletion: an operation ends at any moment of a wait, which the source or the
+// context may cut short. Nobody sleeps through a recall. A goroutine that has cancelled and waits
+// on may serve a second time.
 func TestServingLosesNoCompletion(t *testing.T) {
 	for _, tc := range []struct {
 		name  string

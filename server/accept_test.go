@@ -74,7 +74,7 @@ func TestAcceptRests(t *testing.T) {
 	})
 }
 
-// TestAcceptRestsAnew: after a connection the rests begin anew.
+// TestAcceptRestsAnew: after a connection the pauses are short again.
 func TestAcceptRestsAnew(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		s := server.New()

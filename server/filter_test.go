@@ -71,7 +71,7 @@ func TestFilterWaits(t *testing.T) {
 	})
 }
 
-// What the server answers by itself is not for filters.
+// Filters do not see what the server answers by itself.
 func TestFiltersSeeWhatReachesTheApplication(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		var seen book

@@ -190,7 +190,7 @@ func TestUnsendableMessage(t *testing.T) {
 	})
 }
 
-// TestSendHeaderOfADeadCall: whoever sends it hears that nobody gets it.
+// TestSendHeaderOfADeadCall: the caller learns that the call has ended.
 func TestSendHeaderOfADeadCall(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		sent := make(chan error, 1)
@@ -209,7 +209,8 @@ func TestSendHeaderOfADeadCall(t *testing.T) {
 	})
 }
 
-// TestContextEndsWithTheHandler: not only with the call, whose response nobody takes yet.
+// TestContextEndsWithTheHandler: the context ends with its handler even if the response has not
+// been taken yet.
 func TestContextEndsWithTheHandler(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		var ended <-chan struct{}
@@ -563,7 +564,7 @@ func TestCodecCrashesOnTheRequest(t *testing.T) {
 	}
 }
 
-// mined is a codec that crashes over what it is to unmarshal.
+// mined is a codec that panics on what it is to unmarshal.
 type mined struct {
 	codec.Codec
 	crash func()

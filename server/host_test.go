@@ -254,8 +254,8 @@ func isServing(function string) bool {
 	return false
 }
 
-// mostTurns is how often a test tries what needs a loan. On a busy machine who waits may be late, and is
-// not lent anything for up to a thousand batches then: time is no measure of that.
+// mostTurns is how often a test tries what needs a loan. On a busy machine the goroutine that waits
+// may be late, and then nothing is lent for up to a thousand batches, however long these take.
 const mostTurns = 50_000
 
 // untilSeen repeats turn until who waits, with this function on its stack, was seen to read the

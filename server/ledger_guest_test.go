@@ -160,7 +160,7 @@ func (v *visit) send(rnd *rand.Rand) {
 	flush()
 }
 
-// misuse is rejected, but for the batch without operations.
+// misuse is rejected, except for the batch without operations.
 func (v *visit) misuse(rnd *rand.Rand) {
 	switch rnd.IntN(3) {
 	case 0:

@@ -8,9 +8,8 @@ import (
 	"github.com/cqrpc/cqrpc/frame"
 )
 
-// TestDeadCallDoesNotWait: a call whose stream has ended just before it comes
-// to wait is told to nobody any more, and must not take a place until it is too
-// old.
+// TestDeadCallDoesNotWait: if the stream of a call ends just before the call begins to wait, nobody
+// is told any more, so the call must not take a place until it is too old.
 func TestDeadCallDoesNotWait(t *testing.T) {
 	s := New()
 	m, err := s.RegisterMethod("/a/B", PayloadNone)

@@ -122,7 +122,7 @@ func TestPendingBytesOfPayload(t *testing.T) {
 	})
 }
 
-// TestPendingCallsOfOthers: that no more calls may wait does not concern those that need not.
+// TestPendingCallsOfOthers: calls that need not wait are served when no more may wait.
 func TestPendingCallsOfOthers(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		s, q := queued(t, server.WithPendingLimits(server.PendingLimits{Calls: 1}))

@@ -157,7 +157,7 @@ func TestLimits(t *testing.T) {
 	})
 }
 
-// TestCompressor: responses are compressed for who can read them.
+// TestCompressor: responses are compressed for clients that can read them.
 func TestCompressor(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		s := server.New(server.WithCompressor("gzip"))

@@ -164,7 +164,7 @@ func TestShutdown(t *testing.T) {
 	})
 }
 
-// TestStopping: a stream that lasts learns that the server ends, and ends by itself.
+// TestStopping: the handler of a long stream learns that the server is ending, and ends the stream.
 func TestStopping(t *testing.T) {
 	for name, begin := range map[string]func(s *server.Server) error{
 		"Shutdown":          func(s *server.Server) error { return s.Shutdown(context.Background()) },

@@ -64,7 +64,7 @@ func TestStyle(t *testing.T) {
 	})
 }
 
-// The context of a call that nobody watches is still right when it is asked.
+// The context of a call that nobody watches is right when it is asked.
 func TestContextThatIsAskedLate(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		var ctx server.Context

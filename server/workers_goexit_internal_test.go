@@ -9,7 +9,7 @@ import (
 	"github.com/cqrpc/cqrpc/cq"
 )
 
-// exit is a source that ends the goroutine of who serves it, as an inline reaction may.
+// exit is a source that ends the goroutine of the worker that serves it, as an inline reaction may.
 type exit struct {
 	called chan struct{} // nil: at once; else when it is recalled
 }

@@ -90,8 +90,8 @@ func (c *crew) offer() {
 	synctest.Wait()
 }
 
-// want wants the source to have been served and recalled so often, and so many workers to wait,
-// once nothing moves.
+// want checks, once nothing moves, how often the source was served and recalled, and how many
+// workers wait.
 func (c *crew) want(when string, serves, recalls int32, waits int) {
 	c.Helper()
 	synctest.Wait()
@@ -146,7 +146,7 @@ func TestAWorkerServes(t *testing.T) {
 	}
 }
 
-// Of several calls at once each that blocks finds a worker: the one that serves, those who wait, and
+// Several calls that block at once each find a worker: the one that serves, those that wait, and
 // new ones.
 func TestWorkersForSeveralCalls(t *testing.T) {
 	for _, waiting := range []int{0, 1, 2} {
@@ -169,7 +169,7 @@ func TestWorkersForSeveralCalls(t *testing.T) {
 	}
 }
 
-// An offer wakes one worker that waits, and another one nobody, as long as the source is served.
+// An offer wakes one waiting worker, and another offer none while the source is served.
 func TestAnOfferWakesAWorker(t *testing.T) {
 	withCrew(t, func(c *crew) {
 		release := make(chan struct{})
@@ -210,7 +210,7 @@ func TestAnotherWorkerTakesTheCall(t *testing.T) {
 	})
 }
 
-// close recalls who serves; nobody serves any more, nor takes an offer, but calls are run.
+// close recalls the worker that serves. Then nobody serves or takes an offer, but calls are run.
 func TestCloseRecallsWhoServes(t *testing.T) {
 	withCrew(t, func(c *crew) {
 		release := make(chan struct{})
@@ -237,7 +237,7 @@ func TestCloseRecallsWhoServes(t *testing.T) {
 	})
 }
 
-// Who serves is not idle: time ends those who wait, and not the one who serves.
+// A worker that serves is not idle: time ends those that wait, not that one.
 func TestIdleWorkersEndBesideOneThatServes(t *testing.T) {
 	withCrew(t, func(c *crew) {
 		release := make(chan struct{})
@@ -260,7 +260,7 @@ func TestIdleWorkersEndBesideOneThatServes(t *testing.T) {
 	})
 }
 
-// What is withdrawn is not served any more. Of another source that is no matter.
+// A source that was withdrawn is not served again. Withdrawing another one changes nothing.
 func TestWithdrawFromWorkers(t *testing.T) {
 	withCrew(t, func(c *crew) {
 		c.offer()
@@ -290,7 +290,7 @@ func TestWithdrawFromWorkers(t *testing.T) {
 	})
 }
 
-// A source that is not the worker's any more lets it wait for calls, and be hired.
+// When Serve reports false the worker waits for calls, and can be hired.
 func TestWorkersForgetASource(t *testing.T) {
 	withCrew(t, func(c *crew) {
 		c.run(func() {})

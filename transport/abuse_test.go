@@ -288,8 +288,8 @@ func TestPatientClients(t *testing.T) {
 	}
 }
 
-// TestCrowds: many streams that end at once are no flood either, where so many were
-// open at once; what comes after them is.
+// TestCrowds: when so many streams were open at once, their end at once is no flood either; what
+// comes after it is.
 func TestCrowds(t *testing.T) {
 	const many = 12000
 	t.Run("server", func(t *testing.T) {

@@ -45,7 +45,7 @@ func (a *answerer) written() {
 	a.mu.Unlock()
 }
 
-// forget returns the most requests that were answered between two writes, and begins anew.
+// forget returns the most requests that were answered between two writes, and starts a new count.
 func (a *answerer) forget() int {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -54,7 +54,7 @@ func (a *answerer) forget() int {
 	return n
 }
 
-// Who answers where it reads writes some of its answers before it has read all.
+// A reader that answers while it reads writes some answers before it has read everything.
 func TestAnswersAreWrittenBetween(t *testing.T) {
 	lendingOver(t, func(t *testing.T, isSecure bool) {
 		var a answerer

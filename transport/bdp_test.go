@@ -9,8 +9,8 @@ import (
 	"github.com/cqrpc/cqrpc/internal/h2peer"
 )
 
-// farPeer sends one endless stream over a link of its own: what it does, and what
-// it is told, takes effect after a round trip, and a step carries so much.
+// farPeer sends one endless stream over a link of its own: what it does, and what it is told, takes
+// effect a round trip later, and each step carries only so many bytes.
 type farPeer struct {
 	*scene
 	perStep      int
@@ -42,8 +42,7 @@ func far(t *testing.T, cfg Config, perStep int, script func(p *farPeer)) {
 	})
 }
 
-// roundTrip is one round trip of sending what the windows allow. It returns how
-// much that was.
+// roundTrip sends for one round trip what the windows allow, and returns how many bytes that was.
 func (p *farPeer) roundTrip() int {
 	p.Helper()
 	sent := 0

@@ -40,7 +40,7 @@ func pair(b *testing.B, server, client Handler, cfg Config) (sc, cc *Conn) {
 	return sc, cc
 }
 
-// timed tells when a connection is over.
+// timed tells when its connection is over.
 type timed struct {
 	Handler
 	over *sync.WaitGroup
@@ -51,7 +51,7 @@ func (t *timed) OnClosed(err error) {
 	t.over.Done()
 }
 
-// quiet is a Handler that wants to know nothing.
+// quiet is a Handler that ignores everything.
 type quiet struct{}
 
 func (quiet) OnStream(*Stream, *frame.Headers, *cq.Lane) {}

@@ -28,8 +28,8 @@ func pollingSocket(t *testing.T) (peer net.Conn, s *rawSocket, last *atomic.Uint
 	return peer, s, b.last
 }
 
-// TestSocketPolls: a socket with nothing to read is asked again before it is
-// waited for, and then no more. Here that ends at once, for another reader reads.
+// TestSocketPolls: when a socket has nothing to read it is asked again before the wait, and not
+// after it. Here the poll ends at once, because another reader reads.
 func TestSocketPolls(t *testing.T) {
 	_, s, last := pollingSocket(t)
 	last.Store(2)
@@ -43,8 +43,8 @@ func TestSocketPolls(t *testing.T) {
 	}
 }
 
-// TestReaderPolls: a reader has what it takes to poll when a message has come, and
-// not because of other frames; who rests gives it up.
+// TestReaderPolls: a reader can poll once a message has come, but not because of other frames; when
+// it rests it gives that up.
 func TestReaderPolls(t *testing.T) {
 	for _, tc := range []struct {
 		name  string
@@ -100,8 +100,7 @@ func TestPollReads(t *testing.T) {
 	}
 }
 
-// TestPollEnds: a reader that stops polling waits as any other, for data and for
-// its deadline.
+// TestPollEnds: a reader that stops polling waits like any other, for data and for its deadline.
 func TestPollEnds(t *testing.T) {
 	t.Run("then data", func(t *testing.T) {
 		peer, s, last := pollingSocket(t)

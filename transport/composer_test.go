@@ -72,7 +72,7 @@ func (c *composer) headers(id uint32, end bool, kv ...string) {
 
 var fieldsOfRequest = []string{":method", "POST", ":scheme", "http", ":path", "/s/m", ":authority", "a", "te", "trailers"}
 
-// spoilt is requests with something wrong, or odd.
+// spoilt are requests with something wrong or odd about them.
 var spoilt = [][]string{
 	{":method", "POST", ":scheme", "http"},
 	{":method", "POST", ":path", "/"},
@@ -97,7 +97,7 @@ var (
 	}
 )
 
-// isDisputed reports a frame that is in the list of differences.
+// isDisputed reports whether a frame is in the list of differences.
 func (c *composer) isDisputed(kind, a, b byte) bool {
 	switch kind {
 	case 2:
@@ -130,8 +130,7 @@ func (c *composer) isDisputed(kind, a, b byte) bool {
 	return false
 }
 
-// follow keeps account of streams, coarsely: one that may have been reset is
-// taken to have been.
+// follow keeps rough account of the streams: one that may have been reset counts as reset.
 func (c *composer) follow(kind, a, b byte) {
 	id := c.stream(a)
 	switch kind {
@@ -147,7 +146,7 @@ func (c *composer) follow(kind, a, b byte) {
 	}
 }
 
-// isIdle reports an identifier of a client that is still to be used.
+// isIdle reports whether a client has not used the identifier yet.
 func (c *composer) isIdle(id uint32) bool {
 	return id%2 == 1 && id > c.last
 }

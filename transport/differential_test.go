@@ -120,7 +120,7 @@ type silent struct {
 
 func (s *silent) OnClosed(err error) { s.watcher.OnClosed(err); close(s.ended) }
 
-// theirsServes is the same of x/net's.
+// theirsServes is the same with the server of x/net.
 //
 //nolint:staticcheck // deprecated in favour of net/http, whose copy of it cannot be given a connection
 func theirsServes(nc net.Conn) {

@@ -111,8 +111,7 @@ func TestCreditOfConnection(t *testing.T) {
 	})
 }
 
-// TestStrayDataIsCredited: the connection's window must not shrink by DATA of
-// streams that are gone.
+// TestStrayDataIsCredited: DATA of streams that are gone does not shrink the connection's window.
 func TestStrayDataIsCredited(t *testing.T) {
 	play(t, Server, Config{InitialConnWindow: 65535, MaxWindow: -1}, func(s *scene) {
 		s.peer.Greet()
@@ -168,9 +167,9 @@ func TestLargeMessage(t *testing.T) {
 	})
 }
 
-// TestCreditAhead: who waits for a large message returns all of it at once. It
-// opens the stream's window to MaxWindow and the connection's with it; the rest
-// follows as the window is used.
+// TestCreditAhead: a receiver that waits for a large message returns credit for all of it at once.
+// That opens the stream's window to MaxWindow, and the connection's with it; the rest follows as
+// the window is used.
 func TestCreditAhead(t *testing.T) {
 	const limit, message = 1 << 20, 3 << 20
 	play(t, Server, Config{MaxWindow: limit, InitialConnWindow: 1 << 17}, func(s *scene) {
@@ -202,8 +201,8 @@ func TestCreditAhead(t *testing.T) {
 	})
 }
 
-// TestNoCreditAheadOfFixedWindows: a window that was configured not to grow
-// stays, whatever is waited for.
+// TestNoCreditAheadOfFixedWindows: a window that was configured not to grow does not, whatever is
+// waited for.
 func TestNoCreditAheadOfFixedWindows(t *testing.T) {
 	play(t, Server, Config{MaxWindow: -1}, func(s *scene) {
 		s.handler.hold = true
@@ -258,7 +257,7 @@ func TestWindowGrowth(t *testing.T) {
 	})
 }
 
-// TestNoWindowGrowth: what does not fill the window leaves it as it is.
+// TestNoWindowGrowth: a window that is not filled does not grow.
 func TestNoWindowGrowth(t *testing.T) {
 	play(t, Server, Config{}, func(s *scene) {
 		s.peer.Greet()

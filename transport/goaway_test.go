@@ -196,7 +196,7 @@ func TestClientTwoStepGoAway(t *testing.T) {
 	})
 }
 
-// TestClientGoAwayThenClosed: the server leaves as it should, without streams.
+// TestClientGoAwayThenClosed: the server leaves as it should, with no stream open.
 func TestClientGoAwayThenClosed(t *testing.T) {
 	greeted(t, Client, Config{}, func(s *scene) {
 		call := s.open(frame.Outgoing{End: true})
@@ -209,8 +209,8 @@ func TestClientGoAwayThenClosed(t *testing.T) {
 	})
 }
 
-// TestLostAfterGoAway: a server that ends a connection has said why before; the streams
-// that were to go on are told.
+// TestLostAfterGoAway: streams that were to go on after GOAWAY, and are lost with their connection,
+// are told what the GOAWAY said.
 func TestLostAfterGoAway(t *testing.T) {
 	aged := func(p *h2peer.Peer) { p.WriteGoAway(1<<31-1, http2.ErrCodeNo, "max_age") }
 	for name, test := range map[string]struct {
@@ -266,7 +266,7 @@ func TestClientDrain(t *testing.T) {
 	}, set(http2.SettingMaxConcurrentStreams, 1))
 }
 
-// TestClientLeaves: a client's GOAWAY changes nothing for what it asked for.
+// TestClientLeaves: a client that has sent GOAWAY still gets what it asked for.
 func TestClientLeaves(t *testing.T) {
 	greeted(t, Server, Config{}, func(s *scene) {
 		call := s.endedRequest(1)
@@ -303,7 +303,7 @@ func TestStreamIdentifiersRunOut(t *testing.T) {
 	})
 }
 
-// TestStreamIdentifiersRunOutInQueue: more streams wait than identifiers are left.
+// TestStreamIdentifiersRunOutInQueue: more streams wait than there are identifiers left.
 func TestStreamIdentifiersRunOutInQueue(t *testing.T) {
 	greeted(t, Client, Config{FirstStreamID: 1<<31 - 1}, func(s *scene) {
 		a, b := s.unopened(), s.unopened()
@@ -444,8 +444,8 @@ func TestLingerOverTCP(t *testing.T) {
 	}
 }
 
-// TestPipesAreClosedAtOnce: ends of a pipe that cannot be half-closed, such as that of
-// net.Pipe, do not wait for each other, and the last GOAWAY still arrives.
+// TestPipesAreClosedAtOnce: the ends of a pipe that cannot be half-closed, such as net.Pipe, do not
+// wait for each other, and the last GOAWAY still arrives.
 func TestPipesAreClosedAtOnce(t *testing.T) {
 	for side, closer := range map[string]func(client, server *Conn){
 		"client": func(client, _ *Conn) { client.Close() },
@@ -475,7 +475,7 @@ func TestPipesAreClosedAtOnce(t *testing.T) {
 	}
 }
 
-// noDeadlines is a connection without, as those through SSH are.
+// noDeadlines is a connection without deadlines, like one through SSH.
 type noDeadlines struct{ net.Conn }
 
 func (noDeadlines) SetDeadline(time.Time) error      { return os.ErrNoDeadline }
@@ -493,8 +493,7 @@ func (c sealed) Close() error {
 	return c.Conn.Close()
 }
 
-// TestEndWithoutDeadlines: a connection that cannot be told when to stop waiting ends all
-// the same.
+// TestEndWithoutDeadlines: a connection without deadlines ends all the same.
 func TestEndWithoutDeadlines(t *testing.T) {
 	for name, end := range map[string]func(c *Conn, near, far *memconn.Conn){
 		"the peer says nothing": func(c *Conn, _, _ *memconn.Conn) { c.Close() },
@@ -622,7 +621,7 @@ func TestWriteFailsWithAnswerWaiting(t *testing.T) {
 	})
 }
 
-// TestGoAwayErrorText: what a server has not said is not quoted.
+// TestGoAwayErrorText: without debug data nothing is quoted.
 func TestGoAwayErrorText(t *testing.T) {
 	for want, err := range map[string]GoAwayError{
 		`GOAWAY NO_ERROR, last stream 1`:            {LastID: 1},

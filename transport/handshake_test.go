@@ -175,7 +175,8 @@ func TestHeaderTimeoutEnds(t *testing.T) {
 	})
 }
 
-// TestCloseInHeaders: the bound of a header block does not put off that of closing.
+// TestCloseInHeaders: an unfinished header block does not put off the end of a connection that is
+// being closed.
 func TestCloseInHeaders(t *testing.T) {
 	greeted(t, Server, Config{HeaderTimeout: time.Hour}, func(s *scene) {
 		s.conn.Close()

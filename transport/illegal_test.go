@@ -173,8 +173,8 @@ var specimens = map[http2.FrameType][]specimen{
 	},
 }
 
-// onBothSides runs script with stream 1 open, and begun by the peer so far as it
-// is its turn.
+// onBothSides runs script on either side, with stream 1 open and begun by the peer as far as it is
+// its turn.
 func onBothSides(t *testing.T, name string, script func(s *scene)) {
 	t.Helper()
 	for _, side := range []Side{Client, Server} {
@@ -209,8 +209,7 @@ func TestIllegalFrames(t *testing.T) {
 	}
 }
 
-// TestIllegalFramesOfOneSide: rules that hold for what a server, or what a client
-// sends.
+// TestIllegalFramesOfOneSide: rules for what only a server, or only a client, sends.
 func TestIllegalFramesOfOneSide(t *testing.T) {
 	malformed := streamDies(http2.ErrCodeProtocol)
 	for _, x := range []struct {
@@ -243,8 +242,8 @@ func TestIllegalFramesOfOneSide(t *testing.T) {
 	}
 }
 
-// TestFramesInsideABlock: nothing but its CONTINUATIONs, not even a type that is
-// ignored elsewhere (RFC 9113 sections 5.5 and 6.10).
+// TestFramesInsideABlock: inside a header block only its CONTINUATION frames may come, not even
+// types that are ignored elsewhere (RFC 9113 sections 5.5 and 6.10).
 func TestFramesInsideABlock(t *testing.T) {
 	for ft := range specimens {
 		id := uint32(anOpenStream)
@@ -259,7 +258,7 @@ func TestFramesInsideABlock(t *testing.T) {
 	}
 }
 
-// TestReservedBit: that of a stream identifier means nothing (RFC 9113 section 4.1).
+// TestReservedBit: the reserved bit of a stream identifier means nothing (RFC 9113 section 4.1).
 func TestReservedBit(t *testing.T) {
 	onBothSides(t, "DATA", func(s *scene) {
 		s.peer.WriteBytes([]byte{0, 0, 1, 0, 0, 0x80, 0, 0, anOpenStream, 'x'})
@@ -270,7 +269,7 @@ func TestReservedBit(t *testing.T) {
 	})
 }
 
-// TestPingFlags: undefined ones do not keep a PING from being answered.
+// TestPingFlags: a PING with undefined flags is answered.
 func TestPingFlags(t *testing.T) {
 	onBothSides(t, "PING", func(s *scene) {
 		s.peer.WriteRaw(http2.FramePing, 0xfe, 0, eightOctets)

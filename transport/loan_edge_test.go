@@ -20,7 +20,7 @@ import (
 	"github.com/cqrpc/cqrpc/internal/mem"
 )
 
-// A stream has a source as long as nobody reads its connection.
+// A stream has a source while nobody reads its connection.
 func TestStreamSource(t *testing.T) {
 	c := &Conn{}
 	s := &Stream{conn: c}

@@ -61,7 +61,7 @@ func TestPollerReadsBatches(t *testing.T) {
 	})
 }
 
-// Who does not come back keeps nobody from reading.
+// A poller that does not come back keeps nobody from reading.
 func TestPollerStaysAway(t *testing.T) {
 	lendingOver(t, func(t *testing.T, isSecure bool) {
 		g := newGate()
@@ -78,7 +78,7 @@ func TestPollerStaysAway(t *testing.T) {
 	})
 }
 
-// Nor does who never comes: the only poller is busy, and another queue is completed.
+// Nor does one that never comes: the only poller is busy, and another queue is completed.
 func TestNobodyComes(t *testing.T) {
 	g := newGate()
 	l := newLender(t, lending{meet: g.meet})
@@ -108,8 +108,8 @@ func TestHalfAFrame(t *testing.T) {
 	})
 }
 
-// Half a large frame is for the poller to wait for, who can be recalled from there: then
-// the reader goes on with it. With TLS it is the reader's from the beginning.
+// When half of a large frame has come the poller waits for the rest, because it can be recalled
+// from there: then the reader goes on with the frame. With TLS the reader waits from the beginning.
 func TestHalfALargeFrame(t *testing.T) {
 	lendingOver(t, func(t *testing.T, isSecure bool) {
 		l := newLender(t, lending{isSecure: isSecure})
@@ -137,7 +137,7 @@ func TestHalfALargeFrame(t *testing.T) {
 	})
 }
 
-// Who is not recalled reads all of it.
+// A poller that is not recalled reads all of it.
 func TestPollerReadsLargeFrames(t *testing.T) {
 	l := newLender(t, lending{})
 	begun := make(chan bool, 1)
@@ -153,7 +153,7 @@ func TestPollerReadsLargeFrames(t *testing.T) {
 	})
 }
 
-// halves is a connection of which each Write can be held back in part.
+// halves is a connection that can hold back a part of each Write.
 type halves struct {
 	net.Conn
 	isHeld bool
@@ -196,8 +196,8 @@ func TestHalfARecord(t *testing.T) {
 	}
 }
 
-// Another goroutine's completion gets a poller out of the socket, for nothing else
-// would: the peer is silent.
+// A completion of another goroutine gets the poller out of the socket; nothing else would, because
+// the peer is silent.
 func TestPollerIsRecalled(t *testing.T) {
 	lendingOver(t, func(t *testing.T, isSecure bool) {
 		l := newLender(t, lending{isSecure: isSecure})
@@ -310,8 +310,8 @@ func TestQueueEnds(t *testing.T) {
 	})
 }
 
-// A reader rests although it has lent, be it that a poller waits in its stead or that
-// nobody comes; and it lends again.
+// A reader rests although it has lent, whether a poller waits in its place or nobody comes; and it
+// lends again.
 func TestLenderRests(t *testing.T) {
 	lendingOver(t, func(t *testing.T, isSecure bool) {
 		l := newLender(t, lending{isSecure: isSecure, cfg: Config{restAfter: time.Millisecond}})
@@ -466,7 +466,8 @@ func TestLoanStatePanics(t *testing.T) {
 	}
 }
 
-// Only what is lent is reclaimed, once, and only who finds it lent serves.
+// Only a connection that is lent is reclaimed, once, and only a goroutine that finds it lent serves
+// it.
 func TestReclaim(t *testing.T) {
 	l := newLoan(&Conn{})
 	for _, s := range []loanState{kept, served} {
@@ -613,8 +614,8 @@ func TestConnIsSmall(t *testing.T) {
 	}
 }
 
-// A recall is not delayed by the end of the connection, for whose deadline the poller
-// would wait otherwise.
+// The end of the connection does not delay a recall: without that the poller would wait for the
+// deadline.
 func TestRecallAfterClose(t *testing.T) {
 	for n := range 10 {
 		l := newLender(t, lending{cfg: Config{LingerTimeout: never}})

@@ -48,7 +48,7 @@ func restlessOn(t *testing.T, cfg Config, peer, nc net.Conn) (h *testHandler, c 
 	return h, c
 }
 
-// waitClosed waits for the end, of which the test may have been told already.
+// waitClosed waits for the end, if the test has not been told of it already.
 func (c *Conn) waitClosed(h *testHandler) {
 	for {
 		c.mu.Lock()
@@ -173,7 +173,7 @@ func ending(t *testing.T, c *Conn) (check func()) {
 	}
 }
 
-// Nor that of the end, whether the reader rests or is about to.
+// Nor is the deadline of the end put off, whether the reader rests or is about to.
 func TestReaderRestsWithinLingerTimeout(t *testing.T) {
 	for _, before := range []func(){func() { waitRest(t) }, func() {}} {
 		_, h, c := restless(t, Config{LingerTimeout: 400 * time.Millisecond})

@@ -392,8 +392,8 @@ func (p *probe) received() (data []byte, blocks int, ended bool) {
 	return p.data, len(p.blocks), p.ended
 }
 
-// TestScene demonstrates the harness: a server's Conn, a client played by the
-// script, and a probe in the place of the application.
+// TestScene demonstrates the harness: a server's Conn, a client played by the script, and a probe
+// instead of the application.
 func TestScene(t *testing.T) {
 	greeted(t, Server, Config{}, func(s *scene) {
 		s.peer.Request(1, "/s/m")

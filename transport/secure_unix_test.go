@@ -117,7 +117,7 @@ func (d drip) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// A record may come in pieces, to who waits for it and to who is inside a frame.
+// A record may come in pieces, to a reader that waits for it and to one inside a frame.
 func TestSecureReadsRecordsInPieces(t *testing.T) {
 	raw, nc := ends(t, "tcp", "127.0.0.1:0")
 	peer, secure := encrypted(t, drip{raw}, nc)
@@ -241,7 +241,7 @@ func TestSecureWriteObeysDeadlines(t *testing.T) {
 	}
 }
 
-// An error of the socket is told to who writes, now and later.
+// An error of the socket is returned by the write, and by all later ones.
 func TestSecureWriteFails(t *testing.T) {
 	_, below, s := secureEnds(t)
 	_ = below.SetLinger(0)

@@ -162,7 +162,7 @@ func TestSocketEnds(t *testing.T) {
 	}
 }
 
-// selfSigned is the TLS configuration of a server that nobody knows.
+// selfSigned is the TLS configuration of a server with a certificate that nobody trusts.
 func selfSigned(t *testing.T) *tls.Config {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)

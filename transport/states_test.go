@@ -119,7 +119,7 @@ func requestEnded(s *scene) *probe {
 	return s.served(1)
 }
 
-// TestClientStates: likewise for a client's stream 1.
+// TestClientStates: the same for stream 1 of a client.
 func TestClientStates(t *testing.T) {
 	protocol, closed := http2.ErrCodeProtocol, http2.ErrCodeStreamClosed
 	aResponse := frameOn{"a response", func(p *h2peer.Peer, id uint32) { p.Response(id) }}
