@@ -8,6 +8,7 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"testing/synctest"
 
 	"github.com/cqrpc/cqrpc/cq"
 )
@@ -46,6 +47,25 @@ func TestEventsNLeavesTheRest(t *testing.T) {
 			wantEvent(t, q.NextUntil(past), shutdown)
 		})
 	}
+}
+
+// What a loop that is left puts back wakes a poller that has found nothing meanwhile.
+func TestEventsPutBackWakesAPoller(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := cq.New()
+		post(t, q, 1)
+		post(t, q, 2)
+		got := make(chan cq.Event, 1)
+		for ev := range q.EventsN(t.Context(), 2) {
+			if ev.Tag != 1 {
+				t.Errorf("the first event is %v", ev)
+			}
+			go func() { got <- q.Next(t.Context()) }()
+			synctest.Wait() // it waits: both events are in hand
+			break
+		}
+		wantEvent(t, <-got, completed(2))
+	})
 }
 
 // If the body or a finalizer ends the goroutine, only the event at hand is lost.

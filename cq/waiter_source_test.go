@@ -223,6 +223,29 @@ func TestAWaiterServesAgain(t *testing.T) {
 	})
 }
 
+// Of several sources for one operation only the first is served: a nudge of it may be under way.
+func TestAWaiterServesOneSource(t *testing.T) {
+	var w cq.Waiter
+	first, other := newSpring(), newSpring()
+	first.during = func() bool { return false }
+	other.during = first.during
+	begin(t, &w)
+	for _, s := range []*spring{first, other, first} {
+		w.Serve(t.Context(), s)
+	}
+	if n, no := first.serves.Load(), other.serves.Load(); n != 2 || no != 0 {
+		t.Errorf("the first was served %d times, the other %d times; want 2 and 0", n, no)
+	}
+	end(&w, tag)
+	wantWait(t, &w, t.Context(), completed(tag))
+	begin(t, &w)
+	if w.Serve(t.Context(), other); other.serves.Load() != 1 {
+		t.Error("the other is not served for another operation")
+	}
+	end(&w, tag)
+	wantWait(t, &w, t.Context(), completed(tag))
+}
+
 // Serve does nothing if there is nothing to wait for, or no time left.
 func TestAWaiterThatNeedNotServe(t *testing.T) {
 	over, cancel := context.WithCancel(t.Context())

@@ -75,6 +75,19 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
+// TestRefusalAtOnce: a request that has ended with its headers is not waited for.
+func TestRefusalAtOnce(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		p := serveHandlers(t, server.Unary(unary, echo)).dial()
+		p.WriteHeaders(1, true, request(unary.Name, "content-type", "text/plain")...)
+		begun := time.Now()
+		p.WantHeaders("the answer", 1, true, ":status", "415")
+		if d := time.Since(begun); d > 0 {
+			t.Errorf("it came after %v", d)
+		}
+	})
+}
+
 // TestRefusalWaits: a client that speaks no gRPC is answered when it has sent
 // its request, and the request is held to its rules until then.
 func TestRefusalWaits(t *testing.T) {

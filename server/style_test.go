@@ -92,6 +92,29 @@ func TestContextThatIsAskedLate(t *testing.T) {
 	})
 }
 
+// So is that of one that nobody has asked to be told of.
+func TestContextErrWithoutDone(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		var ctx server.Context
+		x := serveHandlers(t, server.NewHandler(bidi.Name, call.BidiStream, func(a server.Accepted) {
+			ctx.Bind(a.Call, nil)
+			a.Release()
+			a.Done()
+		}))
+		p := x.dial()
+		p.Request(1, bidi.Name)
+		p.WantIdle("the call runs")
+		if err := ctx.Err(); err != nil {
+			t.Errorf("Err is %v while the call runs", err)
+		}
+		p.WriteRST(1, http2.ErrCodeCancel)
+		p.WantIdle("the client is gone")
+		if err := ctx.Err(); err != context.Canceled {
+			t.Errorf("Err is %v", err)
+		}
+	})
+}
+
 // A released call gives its slot to the next at once; the server's end waits
 // until nothing of the application runs for it, too.
 func TestShutdownWaitsForDone(t *testing.T) {

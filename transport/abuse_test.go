@@ -91,6 +91,7 @@ func TestClientFloods(t *testing.T) {
 	for name, write := range map[string]func(p *h2peer.Peer){
 		"informational responses": func(p *h2peer.Peer) { p.WriteHeaders(1, false, ":status", "103") },
 		"empty DATA":              func(p *h2peer.Peer) { p.WriteData(1, false, nil) },
+		"GOAWAY":                  func(p *h2peer.Peer) { p.WriteGoAway(1, http2.ErrCodeNo, "") },
 	} {
 		t.Run(name, func(t *testing.T) {
 			greeted(t, Client, Config{Budgets: small}, func(s *scene) {

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -338,6 +339,26 @@ func TestMaxConcurrentStreamsQueue(t *testing.T) {
 		s.peer.WantHeaders("the last", 5, true)
 		if _, came := calls[1].close(); came {
 			t.Error("OnClosed after the owner's Reset")
+		}
+	}, set(http2.SettingMaxConcurrentStreams, 1))
+}
+
+// TestObstacle: only a stream that waits because the server allows no more meets one.
+func TestObstacle(t *testing.T) {
+	greeted(t, Client, Config{}, func(s *scene) {
+		opened, waiting, unsent := s.open(frame.Outgoing{}), s.open(frame.Outgoing{}), s.unopened()
+		for name, p := range map[string]*probe{"opened": opened, "not sent": unsent} {
+			if err := p.stream.Obstacle(); err != nil {
+				t.Errorf("a stream that is %s: %v", name, err)
+			}
+		}
+		if err := waiting.stream.Obstacle(); err == nil || !strings.HasSuffix(err.Error(), "are in use: 1") {
+			t.Errorf("a stream that waits: %v", err)
+		}
+		opened.stream.Reset(frame.Cancel)
+		s.wait()
+		if err := waiting.stream.Obstacle(); err != nil {
+			t.Errorf("when it has been opened: %v", err)
 		}
 	}, set(http2.SettingMaxConcurrentStreams, 1))
 }

@@ -13,6 +13,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 	"unsafe"
 
@@ -486,6 +487,24 @@ func TestReclaim(t *testing.T) {
 	if end := <-l.back; !end.isLate || len(l.back) > 0 || loanState(l.state.Load()) != kept {
 		t.Errorf("%+v, %d more, %v", end, len(l.back), loanState(l.state.Load()))
 	}
+}
+
+// TestOversee: the reader leaves alone what was lent a moment ago, and takes it back when its time is over.
+func TestOversee(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLoan(&Conn{})
+		l.state.Store(uint32(lent))
+		l.left.Store(int64(now()))
+		l.isOverseen.Store(true)
+		l.oversee()
+		if len(l.back) > 0 || !l.is(lent) {
+			t.Fatalf("it was taken back at once, %v", loanState(l.state.Load()))
+		}
+		begun := time.Now()
+		if end := <-l.back; !end.isLate || !l.is(kept) || time.Since(begun) != overseeAfter {
+			t.Errorf("%+v, %v, after %v", end, loanState(l.state.Load()), time.Since(begun))
+		}
+	})
 }
 
 // TestLoanStress: pollers of two queues that stay away now and then, requests and PINGs

@@ -351,3 +351,27 @@ func TestMaxAge(t *testing.T) {
 		})
 	}
 }
+
+// TestKeepaliveIsDropped: the timer is dropped where nothing is to be asked, but not while a PING awaits its
+// answer, which needs it.
+func TestKeepaliveIsDropped(t *testing.T) {
+	for _, tc := range []struct {
+		name     string
+		awaiting bool
+		streams  map[uint32]*Stream
+		want     bool
+	}{
+		{"no stream", false, nil, true},
+		{"a stream", false, map[uint32]*Stream{1: {}}, false},
+		{"an unanswered PING", true, nil, false},
+	} {
+		c := &Conn{cfg: &Config{}}
+		timer := time.AfterFunc(time.Hour, func() {})
+		c.timers.keepalive, c.timers.awaiting, c.streams.table = timer, tc.awaiting, tc.streams
+		c.dropKeepaliveLocked()
+		if got := c.timers.keepalive == nil; got != tc.want {
+			t.Errorf("%s: dropped %v, want %v", tc.name, got, tc.want)
+		}
+		timer.Stop()
+	}
+}

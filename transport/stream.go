@@ -95,7 +95,7 @@ func (s *Stream) Replace(r Receiver) (isFree bool) {
 	s.conn.mu.Lock()
 	defer s.conn.mu.Unlock()
 	s.recv = r
-	return s.state != ended && s.out == nil && s.sent == (frame.Sent{}) && s.conn.state < closing
+	return s.state != ended && s.sent == (frame.Sent{}) && s.conn.state < closing
 }
 
 // Send queues headers, a message, an end. It takes ownership of the lists and

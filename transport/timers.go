@@ -178,10 +178,11 @@ func (c *Conn) emptyLocked() {
 	c.drainedLocked()
 }
 
+// armIdleLocked sets the timer of MaxIdle. There is no stream.
 func (c *Conn) armIdleLocked() {
 	t := &c.timers
 	switch {
-	case c.side != Server || c.cfg.MaxIdle <= 0 || !t.started || len(c.streams.table) > 0:
+	case c.side != Server || c.cfg.MaxIdle <= 0 || !t.started:
 	case t.idle == nil:
 		t.idle = c.afterLocked(c.jittered(c.cfg.MaxIdle), func() {
 			if len(c.streams.table) == 0 {
