@@ -186,7 +186,7 @@ func (ch *Channel) onUpdate(u update) {
 
 // pick returns the picker, or the reason why the call must fail. If it returns neither, the
 // call waits.
-func (ch *Channel) pick(w waiting) (picker, error) {
+func (ch *Channel) pick(w waitingCall) (picker, error) {
 	ch.mu.Lock()
 	delete(ch.resting, w.call)
 	if ch.picker != nil {

@@ -11,7 +11,7 @@ var _ call.Opener = (*opener)(nil)
 // Open finds a stream for a call, now or when there is a connection.
 func (o *opener) Open(c *call.Call) {
 	ch := (*Channel)(o)
-	w := waiting{call: c, forReady: c.WaitsForReady()}
+	w := waitingCall{call: c, forReady: c.WaitsForReady()}
 	for {
 		picker, cause := ch.pick(w)
 		if cause != nil {

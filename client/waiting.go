@@ -8,13 +8,13 @@ import (
 
 // waitList is the calls that wait for a connection, first come first served.
 type waitList struct {
-	order *list.List // of waiting
+	order *list.List // of waitingCall
 	index map[*call.Call]*list.Element
 }
 
-// waiting is one of them. Whether it waits for ready is noted here because asking
+// waitingCall is one of them. Whether it waits for ready is noted here because asking
 // the call takes its lock, and locks do not nest.
-type waiting struct {
+type waitingCall struct {
 	call     *call.Call
 	forReady bool
 }
@@ -26,7 +26,7 @@ func (w *waitList) init() {
 
 func (w *waitList) len() int { return w.order.Len() }
 
-func (w *waitList) add(c waiting) {
+func (w *waitList) add(c waitingCall) {
 	if _, there := w.index[c.call]; !there {
 		w.index[c.call] = w.order.PushBack(c)
 	}
@@ -41,19 +41,19 @@ func (w *waitList) remove(c *call.Call) {
 
 // takeAll empties the list.
 func (w *waitList) takeAll() []*call.Call {
-	return w.take(func(waiting) bool { return true })
+	return w.take(func(waitingCall) bool { return true })
 }
 
 // takeFailFast takes the calls that do not wait for ready.
 func (w *waitList) takeFailFast() []*call.Call {
-	return w.take(func(c waiting) bool { return !c.forReady })
+	return w.take(func(c waitingCall) bool { return !c.forReady })
 }
 
-func (w *waitList) take(want func(waiting) bool) []*call.Call {
+func (w *waitList) take(want func(waitingCall) bool) []*call.Call {
 	var taken []*call.Call
 	for e := w.order.Front(); e != nil; {
 		next := e.Next()
-		if c := e.Value.(waiting); want(c) {
+		if c := e.Value.(waitingCall); want(c) {
 			taken = append(taken, c.call)
 			w.order.Remove(e)
 			delete(w.index, c.call)
