@@ -2,13 +2,17 @@ package server_test
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"testing"
+
+	"google.golang.org/protobuf/types/known/wrapperspb"
 
 	"github.com/cqrpc/cqrpc"
 	"github.com/cqrpc/cqrpc/call"
 	"github.com/cqrpc/cqrpc/cq"
 	"github.com/cqrpc/cqrpc/frame"
+	"github.com/cqrpc/cqrpc/server"
 	"github.com/cqrpc/cqrpc/transport"
 )
 
@@ -56,6 +60,42 @@ func (c *client) unary(method string, req, res any) cqrpc.Status {
 	}
 	w.Wait(context.Background())
 	return st
+}
+
+// converse makes a call of chat, takes an answer to each text, and then the status.
+func converse(s *server.Server, texts ...string) error {
+	nc, err := s.Dial(context.Background(), "", "")
+	if err != nil {
+		return err
+	}
+	c := newClient(nc)
+	defer c.conn.Close()
+	k := call.NewClient(call.Config{Method: chat.Name, Authority: "example.com"}, c)
+	defer k.Close()
+	var w cq.Waiter
+	do := func(ops ...call.Op) error {
+		if err := k.StartBatchOn(&w, ops, nil); err != nil {
+			return err
+		}
+		w.Wait(context.Background())
+		return nil
+	}
+	if err := do(call.SendInitialMetadata(nil)); err != nil {
+		return err
+	}
+	for _, text := range texts {
+		var answer wrapperspb.StringValue
+		if err := do(call.SendValue(wrapperspb.String(text)), call.RecvValue(&answer, nil)); err != nil {
+			return err
+		}
+		fmt.Println(answer.Value)
+	}
+	var end wrapperspb.StringValue
+	var st cqrpc.Status
+	if err := do(call.SendClose(), call.RecvValue(&end, nil), call.RecvStatus(&st, nil)); err != nil {
+		return err
+	}
+	return st.Err()
 }
 
 // client returns a client of the site.
