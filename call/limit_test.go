@@ -61,6 +61,17 @@ func TestRequestOverThePeersLimit(t *testing.T) {
 	}
 }
 
+// Metadata that is as large as the peer accepts is sent.
+func TestRequestAtThePeersLimit(t *testing.T) {
+	r := newRig(t, func(_ *Config, o *fakeOpener) { o.manual = true })
+	r.start("init", SendInitialMetadata(cqrpc.Pairs("k", strings.Repeat("v", 500))))
+	s := &fakeStream{limit: uint32(r.c.send.queued.Headers.Size())}
+	r.c.Bind(s, &Peer{})
+	if !s.given.Headers || s.isReset() {
+		t.Errorf("its stream was given %+v, reset %v", s.given, s.isReset())
+	}
+}
+
 // Initial metadata over the limit ends a server's call with a status that says so.
 func TestResponseOverThePeersLimit(t *testing.T) {
 	r := newServerRig(t, Config{})
