@@ -343,3 +343,24 @@ func TestSharedListsKnowTheCodec(t *testing.T) {
 		r.c.Cancel()
 	}
 }
+
+// What a response's block says is remembered for the next block that is the same, but not with metadata,
+// which becomes the application's.
+func TestResponsesWithMetadataAreNotShared(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		md   []frame.Field
+		want bool
+	}{
+		{"no metadata", nil, true},
+		{"metadata", []frame.Field{{Name: "k", Value: "v"}}, false},
+	} {
+		h := &frame.Headers{Known: new(frame.Known), Fields: append([]frame.Field{
+			{Name: ":status", Value: "200"}, {Name: "content-type", Value: contentType},
+		}, tt.md...)}
+		first := readResponse(h)
+		if got := readResponse(h) == first; got != tt.want {
+			t.Errorf("%s: shared %v, want %v", tt.name, got, tt.want)
+		}
+	}
+}
