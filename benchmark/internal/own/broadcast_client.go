@@ -43,7 +43,7 @@ type hearing listener
 func NewAudience(ctx context.Context, addr string, streams, conns int) (*Audience, error) {
 	setup := load.Setup{Addr: addr, Conns: conns}
 	a := &Audience{
-		roots: roots{setup: setup}, station: newStation(queues(setup)), streams: make([]listener, streams),
+		roots: roots{setup: setup}, station: newStation(clientQueues(setup)), streams: make([]listener, streams),
 		window: make(chan struct{}, opening), all: make(chan struct{}), failed: make(chan error, 1),
 	}
 	if err := a.openAll(ctx); err != nil {

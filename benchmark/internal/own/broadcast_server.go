@@ -35,7 +35,7 @@ func NewBroadcastServer() (*BroadcastServer, error) {
 	if s.method, err = s.RegisterMethod(service.PingPongName, server.PayloadNone); err != nil {
 		return nil, err
 	}
-	st := newStation(pollers(service.Setting{}))
+	st := newStation(serverQueues(service.Setting{}))
 	s.drain = func() {
 		for _, c := range s.open() {
 			c.Close()

@@ -21,7 +21,7 @@ type futureClient struct {
 // NewFutureClient returns a client of futures.
 func NewFutureClient(setup load.Setup) (load.Client, error) {
 	setup.Reuse = false // each message is a new one
-	return &futureClient{roots{setup: setup}, cqfuture.NewEnvironment(queues(setup))}, nil
+	return &futureClient{roots{setup: setup}, cqfuture.NewEnvironment(clientQueues(setup))}, nil
 }
 
 func (c *futureClient) Dial() (load.Conn, error) {

@@ -12,7 +12,7 @@ import (
 
 // NewFutureServer returns a server of futures.
 func NewFutureServer(set service.Setting) (service.Server, error) {
-	env := cqfuture.NewEnvironment(pollers(set))
+	env := cqfuture.NewEnvironment(serverQueues(set))
 	set.Reuse = false // each message is a new one
 	h := &host{Server: newServer(set), drain: func() { _ = env.Close() }}
 	return h, h.Register(

@@ -6,12 +6,12 @@ import (
 	pb "github.com/cqrpc/cqrpc/benchmark/internal/message"
 )
 
-// keeper says whether a ping-pong stream keeps the payload that it has received, for the next one
-// to be received into. A stream that is held idle carries one message, and keeps nothing of it; one that
-// has had another is at work.
+// keeper says whether a ping-pong stream keeps the payload that it has received, so that the next one
+// is received into its memory. A stream at work does. One that is held idle carries a single message
+// and keeps nothing of it, so the payload of the first message is never kept.
 type keeper struct{ isAtWork bool }
 
-// keep returns what is left of a payload that is done with.
+// keep returns what is to be kept of a payload that is done with.
 func (k *keeper) keep(p *pb.Payload) *pb.Payload {
 	if !k.isAtWork {
 		k.isAtWork = true

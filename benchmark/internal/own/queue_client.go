@@ -2,48 +2,29 @@ package own
 
 import (
 	"context"
-	"errors"
 
 	"github.com/cqrpc/cqrpc"
 	"github.com/cqrpc/cqrpc/benchmark/internal/load"
 	pb "github.com/cqrpc/cqrpc/benchmark/internal/message"
 	"github.com/cqrpc/cqrpc/benchmark/internal/service"
 	"github.com/cqrpc/cqrpc/call"
-	"github.com/cqrpc/cqrpc/client"
 	"github.com/cqrpc/cqrpc/client/async"
-	"github.com/cqrpc/cqrpc/cq"
 )
 
-// errEnded is a stream that should have gone on.
-var errEnded = errors.New("the stream has ended")
-
 // queueClient uses the typed objects of the queue style.
-type queueClient struct {
-	roots
-	station *station
-}
+type queueClient struct{ *polledClient }
 
 // NewQueueClient returns a client of the queue style.
 func NewQueueClient(setup load.Setup) (load.Client, error) {
-	return &queueClient{roots: roots{setup: setup}, station: newStation(queues(setup))}, nil
+	return &queueClient{newPolledClient(setup)}, nil
 }
 
 func (c *queueClient) Dial() (load.Conn, error) {
-	ch, err := c.channel()
-	return &queueConn{c, ch, c.station.pick()}, err
+	conn, err := c.dial()
+	return &queueConn{conn}, err
 }
 
-func (c *queueClient) Close() error {
-	c.end()
-	c.station.close()
-	return nil
-}
-
-type queueConn struct {
-	client  *queueClient
-	channel *client.Channel
-	queue   *cq.Queue
-}
+type queueConn struct{ polledConn }
 
 type queueUnary struct {
 	*queueConn
@@ -82,14 +63,11 @@ type queueStream struct {
 	status cqrpc.Status
 }
 
-// queuePingPong writes and reads at once: the operation has ended when both
-// have.
+// queuePingPong writes and reads at once.
 type queuePingPong struct {
 	queueStream
-	stream  *async.ReaderWriter[pb.SimpleRequest, pb.SimpleResponse]
-	waitFor int
-	failed  bool
-	keeper
+	stream *async.ReaderWriter[pb.SimpleRequest, pb.SimpleResponse]
+	bounce
 }
 
 func (c *queueConn) PingPong(t *load.Turn) load.Slot {
@@ -103,23 +81,14 @@ func (p *queuePingPong) Start() {
 		p.stream = async.PrepareBidiStream(context.Background(), p.channel, service.PingPong, p.queue)
 		must(p.stream.StartCallCorked())
 	}
-	p.waitFor = 2
+	p.begin()
 	must(p.stream.Write(p.req, p, call.BufferHint))
 	must(p.stream.Read(&p.res, p))
 }
 
 // Proceed implements cq.Proceeder.
 func (p *queuePingPong) Proceed(ok bool) {
-	p.failed = p.failed || !ok
-	if p.waitFor--; p.waitFor > 0 {
-		return
-	}
-	err := service.Check(&p.res, p.client.setup.Size)
-	p.res.Payload = p.keep(p.res.Payload)
-	if p.failed {
-		err = errEnded
-	}
-	if p.turn.Done(err) {
+	if isOver, err := p.half(ok, &p.res, p.client.setup.Size); isOver && p.turn.Done(err) {
 		p.Start()
 	}
 }
@@ -160,11 +129,7 @@ func (d *queueDown) Proceed(ok bool) {
 		d.Start()
 		return
 	}
-	err := service.Check(&d.res, d.client.setup.Size)
-	if !ok {
-		err = errEnded
-	}
-	if d.turn.Done(err) {
+	if d.turn.Done(received(ok, &d.res, d.client.setup.Size)) {
 		d.Start()
 	}
 }
@@ -197,11 +162,7 @@ func (u *queueUp) Start() {
 
 // Proceed implements cq.Proceeder.
 func (u *queueUp) Proceed(ok bool) {
-	var err error
-	if !ok {
-		err = errEnded
-	}
-	if u.turn.Done(err) {
+	if u.turn.Done(sent(ok)) {
 		u.Start()
 	}
 }

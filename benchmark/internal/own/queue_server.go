@@ -27,7 +27,7 @@ func NewQueueServer(set service.Setting) (service.Server, error) {
 	if err := s.register(); err != nil {
 		return nil, err
 	}
-	st := newStation(pollers(set))
+	st := newStation(serverQueues(set))
 	s.drain = st.close
 	for _, q := range st.queues {
 		if err := s.AddQueue(q); err != nil {

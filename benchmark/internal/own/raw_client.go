@@ -8,37 +8,22 @@ import (
 	pb "github.com/cqrpc/cqrpc/benchmark/internal/message"
 	"github.com/cqrpc/cqrpc/benchmark/internal/service"
 	"github.com/cqrpc/cqrpc/call"
-	"github.com/cqrpc/cqrpc/client"
-	"github.com/cqrpc/cqrpc/cq"
 )
 
 // rawClient starts batches.
-type rawClient struct {
-	roots
-	station *station
-}
+type rawClient struct{ *polledClient }
 
 // NewRawClient returns a client of batches and tags.
 func NewRawClient(setup load.Setup) (load.Client, error) {
-	return &rawClient{roots: roots{setup: setup}, station: newStation(queues(setup))}, nil
+	return &rawClient{newPolledClient(setup)}, nil
 }
 
 func (c *rawClient) Dial() (load.Conn, error) {
-	ch, err := c.channel()
-	return &rawConn{c, ch, c.station.pick()}, err
+	conn, err := c.dial()
+	return &rawConn{conn}, err
 }
 
-func (c *rawClient) Close() error {
-	c.end()
-	c.station.close()
-	return nil
-}
-
-type rawConn struct {
-	client  *rawClient
-	channel *client.Channel
-	queue   *cq.Queue
-}
+type rawConn struct{ polledConn }
 
 // rawUnary is a call that is made again and again.
 type rawUnary struct {

@@ -38,7 +38,7 @@ func NewRawServer(set service.Setting) (service.Server, error) {
 			return nil, err
 		}
 	}
-	s := newStation(pollers(set))
+	s := newStation(serverQueues(set))
 	r.drain = s.close
 	for _, q := range s.queues {
 		if err := r.AddQueue(q); err != nil {

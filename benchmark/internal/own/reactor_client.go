@@ -89,14 +89,12 @@ type reactorStream struct {
 	started bool
 }
 
-// reactorPingPong writes and reads at once: the operation has ended when both
-// have. A hold keeps it alive while the slot rests.
+// reactorPingPong writes and reads at once. A hold keeps it alive while the slot
+// rests.
 type reactorPingPong struct {
 	reactor.BidiBase[pb.SimpleRequest, pb.SimpleResponse]
 	reactorStream
-	waitFor int
-	failed  bool
-	keeper
+	bounce
 }
 
 func (c *reactorConn) PingPong(t *load.Turn) load.Slot {
@@ -106,7 +104,7 @@ func (c *reactorConn) PingPong(t *load.Turn) load.Slot {
 }
 
 func (p *reactorPingPong) Start() {
-	p.waitFor = 2
+	p.begin()
 	if p.started {
 		p.StartWrite(p.req, call.BufferHint)
 		p.StartRead(&p.res)
@@ -121,22 +119,13 @@ func (p *reactorPingPong) Start() {
 }
 
 // OnWriteDone implements reactor.BidiReactor.
-func (p *reactorPingPong) OnWriteDone(ok bool) { p.half(ok) }
+func (p *reactorPingPong) OnWriteDone(ok bool) { p.onHalf(ok) }
 
 // OnReadDone implements reactor.BidiReactor.
-func (p *reactorPingPong) OnReadDone(ok bool) { p.half(ok) }
+func (p *reactorPingPong) OnReadDone(ok bool) { p.onHalf(ok) }
 
-func (p *reactorPingPong) half(ok bool) {
-	p.failed = p.failed || !ok
-	if p.waitFor--; p.waitFor > 0 {
-		return
-	}
-	err := service.Check(&p.res, p.client.setup.Size)
-	p.res.Payload = p.keep(p.res.Payload)
-	if p.failed {
-		err = errEnded
-	}
-	if p.turn.Done(err) {
+func (p *reactorPingPong) onHalf(ok bool) {
+	if isOver, err := p.half(ok, &p.res, p.client.setup.Size); isOver && p.turn.Done(err) {
 		p.Start()
 	}
 }
@@ -174,11 +163,7 @@ func (d *reactorDown) Start() {
 
 // OnReadDone implements reactor.ReadReactor.
 func (d *reactorDown) OnReadDone(ok bool) {
-	err := service.Check(&d.res, d.client.setup.Size)
-	if !ok {
-		err = errEnded
-	}
-	if d.turn.Done(err) {
+	if d.turn.Done(received(ok, &d.res, d.client.setup.Size)) {
 		d.StartRead(&d.res)
 	}
 }
@@ -215,11 +200,7 @@ func (u *reactorUp) Start() {
 
 // OnWriteDone implements reactor.WriteReactor.
 func (u *reactorUp) OnWriteDone(ok bool) {
-	var err error
-	if !ok {
-		err = errEnded
-	}
-	if u.turn.Done(err) {
+	if u.turn.Done(sent(ok)) {
 		u.StartWrite(u.req, call.BufferHint)
 	}
 }
