@@ -9,10 +9,10 @@ import (
 	"github.com/cqrpc/cqrpc/benchmark/internal/usage"
 )
 
-// beside is what calls cost while streams are open on the same connection. What
-// it cost to open them is not part of it, nor is collecting what that has left,
-// nor what it costs to end them.
-func (b *bench) beside(ctx context.Context, r row, c contender, addr string, server *process) (sample, error) {
+// measureBeside measures what calls cost while idle streams are open on the same
+// connection. Opening these, collecting the garbage of that, and ending them are not
+// part of it.
+func (b *bench) measureBeside(ctx context.Context, r row, c contender, addr string, server *process) (sample, error) {
 	client, err := b.startClient(ctx, r, c, addr)
 	if err != nil {
 		return sample{}, err
@@ -36,7 +36,8 @@ func (b *bench) beside(ctx context.Context, r row, c contender, addr string, ser
 	return sampleOf(rep, after.Since(before)), err
 }
 
-// settled is usage, with the CPU time that telling it has taken.
+// settled is usage, with CPU time that includes what telling it has taken, so that this
+// is not counted for what follows.
 func (p *process) settled() (usage.Usage, error) {
 	told, err := p.usage()
 	if err != nil {
@@ -47,12 +48,12 @@ func (p *process) settled() (usage.Usage, error) {
 	return told, err
 }
 
-// distant is driven over a long fat network.
-func (b *bench) distant(ctx context.Context, r row, c contender, addr string) (rep load.Report, err error) {
+// driveFar is drive over a long fat network.
+func (b *bench) driveFar(ctx context.Context, r row, c contender, addr string) (rep load.Report, err error) {
 	network, err := longpipe.Listen(addr, longpipe.LongFat())
 	if err != nil {
 		return rep, err
 	}
 	defer network.Close()
-	return b.driven(ctx, r, c, network.Addr())
+	return b.drive(ctx, r, c, network.Addr())
 }

@@ -19,7 +19,8 @@ const (
 var colours = map[string]string{
 	raw: "#9ecae1", queue: "#2171b5", reactor: "#74c476", inline: "#238b45", future: "#9e9ac8", sync: "#fd8d3c",
 	grpcGo: "#737373", "grpc-go workers": "#a6a6a6", connectGo: "#d0d0d0", grpcCpp: "#e7298a",
-	queueVT: "#08306b", inlineVT: "#00441b", nghttpd: "#252525", nginx: "#525252", rawTCP: "#000000",
+	queueAlloc: "#6baed6", inlineAlloc: "#41ab5d", queueVT: "#08306b", inlineVT: "#00441b",
+	nghttpd: "#252525", nginx: "#525252", rawTCP: "#000000",
 }
 
 // chart draws operations per second relative to grpc-go, as bars; of an open

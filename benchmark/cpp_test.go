@@ -89,7 +89,7 @@ func everyWork(t *testing.T, b *bench, host, guest contender) {
 // worked is the report of a client that was run.
 func worked(ctx context.Context, b *bench, r row, c contender, addr string) (rep load.Report, err error) {
 	if !r.load.Mode.Idle() {
-		return b.driven(ctx, r, c, addr)
+		return b.drive(ctx, r, c, addr)
 	}
 	client, err := b.startClient(ctx, r, c, addr)
 	if err != nil {

@@ -17,7 +17,7 @@
 //	process                         the programs that are measured, built and run
 //	row, special, neutral, beside   kinds of work: under load, and others
 //	static, cpp                     contenders that are not Go
-//	report, table, chart            what was measured, as pages
+//	report, table, chart, front     what was measured, as pages; front is README's table
 //	mark, growth                    what we want it to be
 package main
 

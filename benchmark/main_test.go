@@ -279,6 +279,18 @@ func TestEveryMarkIsAboutSomethingThatIsMeasured(t *testing.T) {
 	}
 }
 
+// A bar without a colour is black, as that of raw TCP is.
+func TestEveryContenderHasAColour(t *testing.T) {
+	used := make(map[string]string)
+	for _, c := range allContenders() {
+		colour := colours[c.name]
+		if colour == "" || used[colour] != "" {
+			t.Errorf("%s has colour %q, as %q", c.name, colour, used[colour])
+		}
+		used[colour] = c.name
+	}
+}
+
 // A row that is renamed would be missing from the front page.
 func TestTheFrontPageIsAboutRows(t *testing.T) {
 	rows := allRows(plan{})

@@ -15,9 +15,9 @@ import (
 	"github.com/cqrpc/cqrpc/benchmark/internal/service"
 )
 
-// neutral drives a server with h2load, which knows no gRPC: a call is a POST
+// driveNeutral drives a server with h2load, which knows no gRPC: a call is a POST
 // whose body is one message.
-func (b *bench) neutral(ctx context.Context, r row, addr string, isGRPC bool) (load.Report, error) {
+func (b *bench) driveNeutral(ctx context.Context, r row, addr string, isGRPC bool) (load.Report, error) {
 	// h2load counts no operations of a warm-up, so there is none: the server's
 	// usage is divided by all operations.
 	seconds := max(int(r.load.Duration.Round(time.Second)/time.Second), 1)

@@ -30,33 +30,45 @@ type bench struct {
 // h2load is the program that drives a server in neutral rows.
 const h2load = "h2load"
 
-// newBench builds what the contenders need, as far as it can be built here.
+// newBench finds and builds the programs that the contenders need, as far as that can be
+// done on this machine.
 func newBench(ctx context.Context, contenders []contender) (*bench, error) {
 	dir, err := os.MkdirTemp("", "benchmark")
 	if err != nil {
 		return nil, err
 	}
 	b := &bench{dir: dir, programs: make(map[string]string)}
+	b.findInstalled()
+	if err := b.build(ctx, contenders); err != nil {
+		b.close()
+		return nil, err
+	}
+	return b, nil
+}
+
+// findInstalled looks for the programs that are not built here.
+func (b *bench) findInstalled() {
 	for _, name := range []string{h2load, nghttpd, nginx} {
 		if path, err := exec.LookPath(name); err == nil {
 			b.programs[name] = path
 		}
 	}
-	err = b.buildGo(ctx)
+}
+
+// build builds the programs that contenders need, but for those of C++ where it lacks
+// something for that.
+func (b *bench) build(ctx context.Context, contenders []contender) error {
 	needs := func(e ends) bool {
 		return slices.ContainsFunc(contenders, func(c contender) bool { return c.ends == e })
 	}
+	err := b.buildGo(ctx)
 	if err == nil && needs(vtEnds) {
 		err = b.buildVT(ctx)
 	}
 	if err == nil && needs(cppEnds) && lackOfCpp(ctx) == nil {
 		err = b.buildCpp(ctx)
 	}
-	if err != nil {
-		b.close()
-		return nil, err
-	}
-	return b, nil
+	return err
 }
 
 func (b *bench) buildGo(ctx context.Context) error {
@@ -97,7 +109,7 @@ func (b *bench) close() { _ = os.RemoveAll(b.dir) }
 type process struct {
 	cmd   *exec.Cmd
 	lines *bufio.Scanner
-	tells bool // its usage, at SIGUSR2
+	tells bool // prints its usage at SIGUSR2
 }
 
 // start starts a program; the end of ctx kills it.
@@ -160,8 +172,8 @@ func (p *process) stop() {
 	_ = p.cmd.Wait()
 }
 
-// usage is what a process says it has used, with the CPU time that the system
-// says. What a server gives back before it tells is not part of it.
+// usage is what a process has used by its own account, with the CPU time that the system
+// reports. The CPU time in which a server gives memory back before it tells is not in it.
 func (p *process) usage() (usage.Usage, error) {
 	seen, err := usage.Of(p.cmd.Process.Pid)
 	if err != nil || !p.tells {

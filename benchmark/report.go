@@ -33,7 +33,7 @@ func (r *results) write(out, readme string) error {
 		}
 	}
 	if readme != "" {
-		return replaceMarked(readme, r.short())
+		return replaceMarked(readme, r.frontPage())
 	}
 	return nil
 }

@@ -18,7 +18,7 @@ type row struct {
 	neutral bool
 	// far: over longpipe.LongFat.
 	far bool
-	// special: measured in a way of its own, by the programs that it names.
+	// special, if not nil: measured in a way of its own.
 	special *special
 }
 
@@ -119,7 +119,7 @@ func allRows(p plan) []row {
 	}, specialRows()...)
 }
 
-// isBusy reports whether what messages cost can be told from the row.
+// isBusy reports whether messages are a good part of what the row measures.
 func (r row) isBusy() bool {
 	isStream := r.load.Mode == load.Down || r.load.Mode == load.Up
 	isMany := (r.load.Mode == load.Unary || r.load.Mode == load.PingPong) && r.load.Conns*r.load.Streams > 1
@@ -153,8 +153,8 @@ func (r row) serverArgs() []string {
 	return nil
 }
 
-// ends is the programs at both ends. One without a client serves a file, for
-// neutral rows.
+// ends is the programs at both ends. Where there is no client, the server serves a file,
+// in neutral rows.
 type ends struct{ server, client string }
 
 // The programs that are built for a run.
@@ -171,7 +171,7 @@ type contender struct {
 	args   []string // of server and client
 	server []string // of the server alone
 	static staticArgs
-	floor  bool // is TCP without a protocol, for rows of one stream whose writes are like ours
+	floor  bool // TCP without a protocol: only in rows where a message is a write in cqrpc, too
 }
 
 // The contenders that marks name.
@@ -195,7 +195,7 @@ const (
 	connectGo   = "connect-go"
 )
 
-// noReuse says to both ends that messages are not received into those of before.
+// noReuse tells both ends to receive each message into new memory.
 const noReuse = "-reuse=false"
 
 // allContenders returns them in the order of the report.

@@ -10,8 +10,8 @@ import (
 	"strings"
 )
 
-// special is how a row is measured that is no load on bench-server, and what of
-// it is shown.
+// special is how a row is measured that puts no load on bench-server, and what is shown
+// of it.
 type special struct {
 	with    []string
 	shows   []metric

@@ -54,25 +54,13 @@ func nginxArgs(dir, port string) ([]string, error) {
 	return []string{"-p", dir, "-e", "stderr", "-c", name}, os.WriteFile(name, []byte(config), 0o600)
 }
 
-// staticTrial measures a server with a file of the response's size: what a
+// measureStatic measures a server with a file of the response's size: what a
 // server in C can do that has nothing to decide.
-func (b *bench) staticTrial(ctx context.Context, r row, c contender) (sample, error) {
+func (b *bench) measureStatic(ctx context.Context, r row, c contender) (sample, error) {
 	if err := os.WriteFile(filepath.Join(b.dir, staticName), make([]byte, r.load.Size), 0o600); err != nil {
 		return sample{}, err
 	}
-	addr, err := freeAddr()
-	if err != nil {
-		return sample{}, err
-	}
-	_, port, err := net.SplitHostPort(addr)
-	if err != nil {
-		return sample{}, err
-	}
-	args, err := c.static(b.dir, port)
-	if err != nil {
-		return sample{}, err
-	}
-	server, err := start(ctx, b.programs[c.ends.server], args...)
+	server, addr, err := b.startStatic(ctx, c)
 	if err != nil {
 		return sample{}, err
 	}
@@ -84,7 +72,7 @@ func (b *bench) staticTrial(ctx context.Context, r row, c contender) (sample, er
 	if err != nil {
 		return sample{}, err
 	}
-	rep, err := b.neutral(ctx, r, addr, false)
+	rep, err := b.driveNeutral(ctx, r, addr, false)
 	if err != nil {
 		return sample{}, err
 	}
@@ -92,8 +80,25 @@ func (b *bench) staticTrial(ctx context.Context, r row, c contender) (sample, er
 	return sampleOf(rep, after.Since(before)), err
 }
 
-// freeAddr returns an address that nobody listens at, for who cannot choose one
-// and tell.
+// startStatic starts a server of files, which may not listen yet when this returns.
+func (b *bench) startStatic(ctx context.Context, c contender) (p *process, addr string, err error) {
+	if addr, err = freeAddr(); err != nil {
+		return nil, "", err
+	}
+	_, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		return nil, "", err
+	}
+	args, err := c.static(b.dir, port)
+	if err != nil {
+		return nil, "", err
+	}
+	p, err = start(ctx, b.programs[c.ends.server], args...)
+	return p, addr, err
+}
+
+// freeAddr returns an address that nobody listens at, for a server that cannot choose one
+// itself and report it.
 func freeAddr() (string, error) {
 	lis, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -33,7 +33,7 @@ type sample struct {
 // samples are those of one row, by contender.
 type samples map[string][]sample
 
-// compare runs everything, contender after contender, round after round.
+// compare measures row by row, and each row round by round with the contenders in turn.
 func (b *bench) compare(ctx context.Context, p plan) (*results, error) {
 	res := &results{plan: p, samples: make(map[string]samples)}
 	for _, r := range p.rows {
@@ -56,7 +56,7 @@ func (b *bench) compare(ctx context.Context, p plan) (*results, error) {
 	return res, nil
 }
 
-// can reports whether what is needed for c in r is installed.
+// can reports whether the programs that c needs in r are there.
 func (b *bench) can(r row, c contender) bool {
 	client := c.ends.client
 	if r.neutral {
@@ -72,7 +72,7 @@ func (b *bench) trial(ctx context.Context, r row, c contender) (sample, error) {
 		return r.special.measure(ctx, b, c)
 	}
 	if c.static != nil {
-		return b.staticTrial(ctx, r, c)
+		return b.measureStatic(ctx, r, c)
 	}
 	server, addr, err := b.startServer(ctx, c, r.serverArgs()...)
 	if err != nil {
@@ -86,15 +86,15 @@ func (b *bench) trial(ctx context.Context, r row, c contender) (sample, error) {
 	var rep load.Report
 	switch {
 	case r.neutral:
-		rep, err = b.neutral(ctx, r, addr, true)
+		rep, err = b.driveNeutral(ctx, r, addr, true)
 	case r.load.Held > 0:
-		return b.beside(ctx, r, c, addr, server)
+		return b.measureBeside(ctx, r, c, addr, server)
 	case r.far:
-		rep, err = b.distant(ctx, r, c, addr)
+		rep, err = b.driveFar(ctx, r, c, addr)
 	case r.load.Mode.Idle():
-		return b.held(ctx, r, c, addr, server, before)
+		return b.measureHeld(ctx, r, c, addr, server, before)
 	default:
-		rep, err = b.driven(ctx, r, c, addr)
+		rep, err = b.drive(ctx, r, c, addr)
 	}
 	if err != nil {
 		return sample{}, err
@@ -103,8 +103,8 @@ func (b *bench) trial(ctx context.Context, r row, c contender) (sample, error) {
 	return sampleOf(rep, after.Since(before)), err
 }
 
-// driven is the report of a client that ends by itself.
-func (b *bench) driven(ctx context.Context, r row, c contender, addr string) (rep load.Report, err error) {
+// drive runs a client that ends by itself and returns its report.
+func (b *bench) drive(ctx context.Context, r row, c contender, addr string) (rep load.Report, err error) {
 	client, err := b.startClient(ctx, r, c, addr)
 	if err != nil {
 		return rep, err
@@ -120,8 +120,8 @@ func (b *bench) startClient(ctx context.Context, r row, c contender, addr string
 	return start(ctx, b.programs[c.ends.client], slices.Concat([]string{"-addr", addr}, c.args, r.args())...)
 }
 
-// held is what a server and a client cost that hold something open.
-func (b *bench) held(
+// measureHeld measures what a server and a client cost that hold something open.
+func (b *bench) measureHeld(
 	ctx context.Context, r row, c contender, addr string, server *process, before usage.Usage,
 ) (sample, error) {
 	client, err := b.startClient(ctx, r, c, addr)

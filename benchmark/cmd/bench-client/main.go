@@ -34,14 +34,14 @@ func main() {
 	flag.IntVar(&p.Conns, "conns", 1, "connections")
 	flag.IntVar(&p.Streams, "streams", 1, "calls or streams in flight, or held, per connection")
 	flag.IntVar(&p.Held, "held", 0, "idle streams held open beside them, per connection")
-	gate := flag.Bool("gate", false, "when those are open print a line and go on at SIGUSR1; hold them until SIGTERM")
+	gate := flag.Bool("gate", false, "when they are open print a line, go on at SIGUSR1; hold them until SIGTERM")
 	flag.IntVar(&p.Size, "size", 32, "payload of a message in bytes")
 	flag.Float64Var(&p.Rate, "rate", 0, "operations per second, paced; 0: as many as can be")
 	flag.DurationVar(&p.Warmup, "warmup", 500*time.Millisecond, "how long to run before measuring")
 	flag.DurationVar(&p.Duration, "d", 3*time.Second, "how long to measure; how long idle-conns settle first")
 	flag.IntVar(&setup.Queues, "queues", 0, "completion queues; 0: as many as connections, at most as processors")
 	flag.BoolVar(&setup.Inline, "inline", true, "reactor: react on the engine's goroutine, not in a pool")
-	flag.BoolVar(&setup.Reuse, "reuse", true, "raw, queue, reactor: receive into the messages of before")
+	flag.BoolVar(&setup.Reuse, "reuse", true, "raw, queue, reactor: receive into the memory of the message before")
 	flag.DurationVar(&p.Deadline, "deadline", 0, "deadline of a unary call; 0: none")
 	flag.BoolVar(&p.TLS, "tls", false, "encrypt, and trust any server: cqrpc and grpc-go")
 	flag.Parse()
@@ -55,8 +55,8 @@ func main() {
 	}
 }
 
-// newGate returns what waits between opening and measuring, so that what a server
-// has used for the one is not counted for the other.
+// newGate returns what waits between opening and measuring, so that what a server has
+// used to open streams is not counted as the cost of calls.
 func newGate(held int) func(context.Context) error {
 	opens := make(chan os.Signal, 1)
 	signal.Notify(opens, syscall.SIGUSR1)

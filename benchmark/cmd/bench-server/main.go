@@ -30,7 +30,7 @@ func main() {
 	style := flag.String("style", "queue", "style of cqrpc: raw, sync, queue, reactor, future")
 	flag.IntVar(&set.Queues, "queues", 0, "completion queues, or pollers; 0: one per processor")
 	flag.BoolVar(&set.Inline, "inline", true, "reactor: react on the engine's goroutine, not in a pool")
-	flag.BoolVar(&set.Reuse, "reuse", true, "raw, queue, reactor: receive into the messages of before")
+	flag.BoolVar(&set.Reuse, "reuse", true, "raw, queue, reactor: receive into the memory of the message before")
 	flag.IntVar(&set.Workers, "workers", 0, "grpc-go: NumStreamWorkers")
 	secure := flag.Bool("tls", false, "encrypt: cqrpc and grpc-go")
 	flag.Parse()

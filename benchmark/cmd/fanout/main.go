@@ -36,7 +36,7 @@ func main() {
 	flag.IntVar(&o.conns, "conns", 10, "connections")
 	flag.IntVar(&o.size, "size", 32, "payload of the message in bytes")
 	flag.DurationVar(&o.patience, "patience", 10*time.Minute, "how long everything may take")
-	flag.IntVar(&o.collect, "gogc", 25, "GOGC of both processes: how much garbage to the hundred")
+	flag.IntVar(&o.collect, "gogc", 25, "GOGC of both processes, in percent")
 	serves := flag.Bool(serveFlag, false, "be the server: take orders from standard input, until its end")
 	flag.Parse()
 	err := profiles.Around(func() error {

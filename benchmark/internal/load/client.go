@@ -41,7 +41,7 @@ type Setup struct {
 	Queues int  // completion queues or pollers; 0: one per connection, at most one per processor
 	Conns  int  // how many connections there will be
 	Inline bool // reactor: react on the engine's goroutine
-	Reuse  bool // raw, queue, reactor: receive into the messages of before
+	Reuse  bool // raw, queue, reactor: receive each message into the memory of the one before
 
 	Deadline time.Duration // of a unary call; 0: none
 	TLS      bool          // encrypt, with service.ClientTLS

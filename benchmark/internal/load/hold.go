@@ -13,8 +13,9 @@ import (
 const opening = 256
 
 // hold opens streams, each with one message there and back, or connections, each
-// with one call. These do nothing for the plan's duration before they are weighed:
-// what an implementation puts away when one is idle, it does not put away at once.
+// with one call. Connections then do nothing for the plan's duration before they are
+// weighed, because an implementation does not give up at once what an idle one can do
+// without.
 func hold(ctx context.Context, c Client, p Plan) (Report, error) {
 	debug.FreeOSMemory()
 	m, usage0 := newMeter(), usage.Self()

@@ -71,7 +71,7 @@ func (p Plan) Check() error {
 func (p Plan) Payloads() (up, down int) {
 	switch p.Mode {
 	case Send:
-		return p.Size, 1 // who asks for nothing gets its own back
+		return p.Size, 1 // a request that asks for nothing gets its own payload back
 	case Fetch:
 		return 0, p.Size
 	default:
@@ -79,8 +79,9 @@ func (p Plan) Payloads() (up, down int) {
 	}
 }
 
-// stride is how many messages are measured together. Reading the clock costs
-// about as much as a tenth of the cheapest message, which others too have to pay.
+// stride is how many messages are measured together. Reading the clock costs about a
+// tenth of what the cheapest message does, in every implementation, which would blur
+// the comparison.
 func (p Plan) stride() uint32 {
 	if p.Rate == 0 && (p.Mode == Down || p.Mode == Up) && p.Size <= 16<<10 {
 		return 16
@@ -95,7 +96,7 @@ type Report struct {
 	Ops      int64   `json:"ops"` // in the measured time; or held
 	OpsPerS  float64 `json:"ops_per_s"`
 	OpsTotal int64   `json:"ops_total"` // with warm-up
-	MBPerS   float64 `json:"mb_per_s"`  // 10^6 bytes of payload, in the direction of most
+	MBPerS   float64 `json:"mb_per_s"`  // 10^6 bytes of payload, counted one way
 	P50      float64 `json:"p50_us"`    // from when the operation began or, with a rate, was due
 	P99      float64 `json:"p99_us"`
 	P999     float64 `json:"p999_us"`

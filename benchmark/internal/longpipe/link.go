@@ -6,8 +6,8 @@
 //	                      │ at the rate                       │ when due
 //
 // A connection is made at once, its bytes take their time. Both directions are
-// links of their own. When a queue is full
-// its sender's TCP has to wait, as at a router that does not drop.
+// links of their own. When a queue is full its sender's TCP has to wait, as at a
+// router that does not drop.
 package longpipe
 
 import (

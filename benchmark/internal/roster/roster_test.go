@@ -83,9 +83,6 @@ func TestEveryClientDrivesEveryServer(t *testing.T) {
 // TestDeadline: calls have the deadline that they are given.
 func TestDeadline(t *testing.T) {
 	for _, e := range roster.Entries() {
-		if e.Name == "tcp" {
-			continue // bytes have no deadline
-		}
 		t.Run(e.Name+" "+e.Style, func(t *testing.T) {
 			addr := serve(t, e, service.Setting{})
 			p := load.Plan{Mode: load.Unary, Conns: 1, Streams: 3, Size: 100, Duration: 10 * time.Millisecond, Deadline: time.Minute}

@@ -50,14 +50,14 @@ type Server interface {
 type Setting struct {
 	Queues  int  // completion queues or pollers; 0: one per processor
 	Inline  bool // reactor: react on the engine's goroutine
-	Reuse   bool // raw, queue, reactor: receive into the messages of before
+	Reuse   bool // raw, queue, reactor: receive each message into the memory of the one before
 	Workers int  // grpc-go: NumStreamWorkers; 0: a goroutine per call
 
 	TLS *tls.Config // nil: plaintext
 }
 
-// Request asks for as many bytes as it brings. Those of a size are one message,
-// not to be changed: who holds a stream need not hold what it sends.
+// Request asks for as many bytes as it brings. All requests of a size are one message,
+// not to be changed, so that a stream that is held idle need not hold what it sends.
 func Request(size int) *pb.SimpleRequest {
 	m, ok := requests.Load(size)
 	if !ok {

@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// ServerTLS returns a configuration with a certificate that only its key vouches
-// for, made anew for each process.
+// ServerTLS returns a configuration with a self-signed certificate, made anew for each
+// process.
 func ServerTLS() (*tls.Config, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
