@@ -23,8 +23,8 @@ var colours = map[string]string{
 	nghttpd: "#252525", nginx: "#525252", rawTCP: "#000000",
 }
 
-// chart draws operations per second relative to grpc-go, as bars; of an open
-// loop there is nothing to see.
+// chart draws operations per second relative to grpc-go, as bars. It leaves out an open
+// loop, whose rate is given.
 func (r *results) chart() string {
 	var bars strings.Builder
 	y, most := 40, r.highest()

@@ -73,8 +73,8 @@ func (b *bench) generateCpp(ctx context.Context, source string) error {
 	return err
 }
 
-// compileCpp compiles the programs, and returns what is linked to both. It is
-// all done at once, as each takes seconds.
+// compileCpp compiles the programs, all files at once because each takes seconds, and
+// returns what is linked to both.
 func (b *bench) compileCpp(ctx context.Context, source string) (common []string, err error) {
 	flags, err := pkgConfig(ctx, "--cflags")
 	if err != nil {

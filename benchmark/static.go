@@ -22,7 +22,7 @@ func nghttpdArgs(dir, port string) ([]string, error) {
 
 // nginxConfig serves files without reading them from the disk again, logs
 // nothing and lets a connection last as long as h2load wants. All that it writes
-// is in its directory, so that anybody may start it.
+// is in its directory, so that it needs no privileges.
 const nginxConfig = `daemon off;
 master_process off;
 worker_processes 1;

@@ -1,5 +1,5 @@
 // Package floor is bytes over TCP with no protocol: what the kernel leaves of
-// the machine to whoever comes on top. A connection begins with one byte for the
+// the machine to the layers above. A connection begins with one byte for the
 // kind of work and four for the size; then there are blocks of that size.
 package floor
 

@@ -130,9 +130,8 @@ func newTurn(conn Conn, p Plan, m *meter, beat rhythm) *Turn {
 	return t
 }
 
-// work lets time pass, and more than d if it takes longer until an operation has
-// ended: what cannot be divided by is of no use. It returns what was counted
-// since before.
+// work lets time pass: d, or more until an operation has ended, because costs are
+// divided by their number. It returns what was counted since before.
 func (m *meter) work(ctx context.Context, d time.Duration, before *Counts) (*Counts, error) {
 	err := m.pass(ctx, d)
 	counts := m.latency.Load().Since(before)

@@ -2,7 +2,7 @@
 
 // Package message is the messages of grpc.testing.BenchmarkService: as protoc-gen-go
 // makes them, or, with the build tag vtproto, with the methods of vtprotobuf too. With
-// the tag there is nothing but cqrpc in the programs.
+// the tag the programs contain no implementation but cqrpc.
 package message
 
 import (

@@ -181,7 +181,7 @@ func (d *rawDownCall) Proceed(ok bool) {
 	}
 }
 
-// rawUpCall receives until the client has sent all. It looks at nothing.
+// rawUpCall receives until the client has sent all. It looks into no message.
 type rawUpCall struct {
 	rawCall
 	message *call.Buffer

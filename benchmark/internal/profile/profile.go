@@ -11,8 +11,8 @@ import (
 	"runtime/pprof"
 )
 
-// blockRate is how many nanoseconds of blocking there are to a sample, on
-// average: few enough to see what matters, too many to be seen themselves.
+// blockRate is how many nanoseconds of blocking there are to a sample, on average: few
+// enough to see what matters, and so many that sampling itself does not.
 const blockRate = 10_000
 
 // Set is the files to write; empty: not that profile.

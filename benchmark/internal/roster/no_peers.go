@@ -2,5 +2,5 @@
 
 package roster
 
-// peers: their services are generated for the messages of protoc-gen-go.
+// peers returns none: their services are generated for the messages of protoc-gen-go.
 func peers() []Entry { return nil }
