@@ -32,6 +32,7 @@ func (s *nullStream) Obstacle() error       { return nil }
 func (s *nullStream) Source() cq.Source     { return nil }
 func (s *nullStream) Consume(int)           {}
 func (s *nullStream) Reset(frame.ErrCode)   {}
+func (s *nullStream) Excuse()               {}
 
 type nullOpener struct{ s *nullStream }
 

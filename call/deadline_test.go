@@ -3,6 +3,7 @@ package call
 import (
 	"context"
 	"errors"
+	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -75,6 +76,53 @@ func TestServerDeadline(t *testing.T) {
 		r.want("expired", "close")
 		if got := fieldValue(r.server.trailers, "grpc-status"); got != "4" || !cancelled {
 			t.Errorf("grpc-status %s, cancelled %v", got, cancelled)
+		}
+	})
+}
+
+// A client whose deadline has passed resets its call, often a moment before the server's own clock
+// says so. That is no abuse; to give up at once is, whatever the time limit was.
+func TestServerExcusesClientsOutOfTime(t *testing.T) {
+	for _, tt := range []struct {
+		timeout string
+		age     time.Duration
+		want    bool
+	}{
+		{"100m", 100*time.Millisecond - 1, true},
+		{"100m", 75 * time.Millisecond, true},
+		{"100m", 75*time.Millisecond - 1, false},
+		{"100m", 0, false},
+		{"5m", 5*time.Millisecond - 1, false},
+		{"6m", 5 * time.Millisecond, true},
+		{"6m", 5*time.Millisecond - 1, false},
+		{"1H", time.Minute, false},
+	} {
+		t.Run(fmt.Sprint(tt.timeout, " after ", tt.age), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := newServerRig(t, Config{}, requestFields("grpc-timeout", tt.timeout)...)
+				wait(tt.age)
+				r.closed(&frame.CloseError{Kind: frame.ResetByPeer, Code: frame.Cancel})
+				if r.server.excused != tt.want {
+					t.Errorf("excused: %v", r.server.excused)
+				}
+			})
+		})
+	}
+}
+
+// Other ends of a stream, and resets of calls without a time limit, are not excused.
+func TestServerExcusesDeadlinesOnly(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		endless := newServerRig(t, Config{})
+		lost := newServerRig(t, Config{}, requestFields("grpc-timeout", "1S")...)
+		wait(time.Second - 1)
+		endless.closed(&frame.CloseError{Kind: frame.ResetByPeer, Code: frame.Cancel})
+		lost.closed(&frame.CloseError{Kind: frame.ConnLost})
+		if endless.server.excused {
+			t.Error("a reset of a call without a deadline is excused")
+		}
+		if lost.server.excused {
+			t.Error("the end of the connection is excused")
 		}
 	})
 }

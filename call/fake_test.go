@@ -31,12 +31,14 @@ type fakeStream struct {
 	consumed int
 	resets   []frame.ErrCode
 	bugs     []string
+	excused  bool
 	buffers  bool // messages with BufferHint may wait together
 	limit    uint32
 }
 
 func (s *fakeStream) Obstacle() error   { return nil }
 func (s *fakeStream) Source() cq.Source { return nil }
+func (s *fakeStream) Excuse()           { s.excused = true }
 
 func (s *fakeStream) MaxHeaderList() uint32 {
 	if s.limit == 0 {

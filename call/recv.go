@@ -343,6 +343,9 @@ func (c *Call) trailersLocked(f *fields, a *after, lane *cq.Lane) {
 
 // onClosed is the last event of the stream.
 func (c *Call) onClosed(t *Attempt, e *frame.CloseError, sent frame.Sent, lane *cq.Lane) {
+	if e != nil && e.Kind == frame.ResetByPeer && c.isGivenUp() {
+		c.stream.Excuse() // a server's stream is always the same
+	}
 	var a after
 	c.mu.Lock()
 	if t == c.attemptLocked() {

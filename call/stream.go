@@ -40,6 +40,9 @@ type Stream interface {
 	Source() cq.Source
 	// Reset ends the stream from this side; no OnClosed follows.
 	Reset(code frame.ErrCode)
+	// Excuse says that the peer had a reason to reset the stream, so that it is not taken for
+	// abuse. It is called while OnClosed tells of the reset.
+	Excuse()
 }
 
 // Opener finds a stream for a client call: a channel.

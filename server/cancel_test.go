@@ -193,6 +193,43 @@ func TestHandlersAreCounted(t *testing.T) {
 	})
 }
 
+// TestCallsOutOfTime: a client whose calls all run out of time, because the server is slow, keeps its
+// connection however many they are; one that gives up at once is no such client, whatever its time limits.
+func TestCallsOutOfTime(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := server.New()
+		slow := func(ctx context.Context, _ *text) (*text, error) {
+			<-ctx.Done()
+			return nil, context.Cause(ctx)
+		}
+		if err := s.Register(server.BidiStream(bidi, shout), server.Unary(unary, slow)); err != nil {
+			t.Fatal(err)
+		}
+		p := serve(t, s).dial()
+		p.Request(1, bidi.Name)
+		p.Ignore(http2.FrameHeaders)
+		id := uint32(3)
+		for range 4 {
+			first := id
+			for ; id < first+1000; id += 2 {
+				p.Request(id, unary.Name, "grpc-timeout", "20m")
+				p.WriteMessage(id, true, nil)
+			}
+			p.Advance(20*time.Millisecond - 1) // the client's clock began a moment before
+			for given := first; given < id; given += 2 {
+				p.WriteRST(given, http2.ErrCodeCancel)
+			}
+		}
+		p.WriteMessage(1, false, encoded("a"))
+		p.WantMessage("2000 calls have run out of time, and a stream beside them goes on", 1, false, encoded("A"))
+		for last := id + 2*1100; id < last; id += 2 {
+			p.Request(id, unary.Name, "grpc-timeout", "20m")
+			p.WriteRST(id, http2.ErrCodeCancel)
+		}
+		p.WantGoAway("this is rapid reset (CVE-2023-44487)", http2.ErrCodeEnhanceYourCalm)
+	})
+}
+
 // TestDeafHandlers: handlers that outlive the deadlines of their calls use up the
 // room, and an honest client goes on calling. That costs it those calls and not the
 // connection, with all that goes well on it.

@@ -31,6 +31,7 @@ func (nowhere) Obstacle() error       { return nil }
 func (nowhere) Source() cq.Source     { return nil }
 func (nowhere) Consume(int)           {}
 func (nowhere) Reset(frame.ErrCode)   {}
+func (nowhere) Excuse()               {}
 
 // job is an rpc whose handler is f.
 func job(s *Server, f func()) *rpc {

@@ -18,7 +18,8 @@ import (
 // streams change nothing.
 type Budgets struct {
 	// PeerResets: RST_STREAM received before anything was answered, within a quarter to
-	// half a second of the request (CVE-2023-44487 rapid reset). Default 1000, refilled
+	// half a second of the request (CVE-2023-44487 rapid reset), unless the receiver has
+	// excused it ([Stream.Excuse]): a gRPC call whose deadline has passed. Default 1000, refilled
 	// by 33/s and by every stream that is answered to its end.
 	PeerResets Budget
 	// OwnResets: RST_STREAM that the peer makes us send (CVE-2025-8671); not for streams
@@ -119,7 +120,7 @@ func (c *Conn) glitch(what string) error {
 }
 
 // peerReset accounts for a reset by the peer. It is free if the stream was already answered,
-// or had time to be: MaxConcurrentStreams bounds how many such streams there are at a time.
+// or had time to be, or its receiver has excused it: MaxConcurrentStreams bounds how many such streams there are at a time.
 // Every stream that runs to its end earns one back: a client whose deadlines pass is no
 // attacker.
 func (c *Conn) peerReset(isFree bool, answered uint64) error {

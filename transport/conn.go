@@ -76,6 +76,7 @@ type Conn struct {
 	batching bool                 // inBatch, as the reader knows it without the lock
 	fruitful bool                 // several streams had answers when the last batch ended
 	isBulk   bool                 // reading is inside a large frame, and can be interrupted
+	excused  bool                 // the reset that is being handled, see Stream.Excuse
 	asked    int32                // DATA frames in the batch, to which answers may come
 
 	// flusher only

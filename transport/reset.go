@@ -26,11 +26,12 @@ func (c *Conn) onReset(f *frame.Frame) error {
 	sent, answered := s.sent, c.streams.answered
 	c.endStreamLocked(s, resetByPeer)
 	c.mu.Unlock()
+	c.excused = false
 	s.recv.OnClosed(&frame.CloseError{
 		Kind: frame.ResetByPeer, Code: f.ErrCode, Unprocessed: f.ErrCode == frame.RefusedStream,
 		Err: c.blame(fmt.Errorf("stream %d was reset by the peer with %v", f.StreamID, f.ErrCode)),
 	}, sent, &c.lane)
-	return c.peerReset(sent.Headers || c.abuse.elders.has(f.StreamID), answered)
+	return c.peerReset(sent.Headers || c.excused || c.abuse.elders.has(f.StreamID), answered)
 }
 
 // onStreamError resets a stream on which the peer broke a rule.

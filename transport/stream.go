@@ -156,6 +156,10 @@ func (s *Stream) Reset(code frame.ErrCode) {
 	}
 }
 
+// Excuse says that the peer had a reason to reset the stream, such as a deadline: the reset costs
+// nothing of Budgets.PeerResets. It is for the receiver, within OnClosed.
+func (s *Stream) Excuse() { s.conn.excused = true }
+
 // Consume returns n bytes of flow-control credit: the application took them, or
 // will as soon as they arrive. Credit that would open the window beyond
 // Config.MaxWindow is announced later, as the bytes before it arrive.
