@@ -78,7 +78,7 @@ type Call struct {
 
 	send sendSide
 	recv recvSide
-	end  *verdict // what it points to is immutable; &undecided while the call runs
+	end  *verdict // what it points to is immutable; &undecided while the call runs, but for a page
 }
 
 // shared returns the settings, which the call shares with others.

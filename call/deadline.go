@@ -45,8 +45,8 @@ func (c *Call) expire() {
 }
 
 // giveUp is abandon because the deadline has passed, or the caller's context has ended. If the
-// call was still waiting for a connection, for a stream of one, or to be sent again, the status
-// says so, and what stood in the way.
+// call was still waiting for a connection, for a stream of one, or to be sent again, or had a
+// response that was not gRPC, the status says so, and what stood in the way.
 func (c *Call) giveUp(st cqrpc.Status, cause error) {
 	what, obstacle := c.obstacle()
 	if what != "" {
@@ -59,8 +59,8 @@ func (c *Call) giveUp(st cqrpc.Status, cause error) {
 	c.abandon(st, cause)
 }
 
-// obstacle is what a request that has not been sent is waiting for, "" for nothing, and what
-// stands in the way, if that is known.
+// obstacle is what a request that has not been sent is waiting for, or what must end before the call
+// can fail, "" for nothing, and what stands in the way, if that is known.
 func (c *Call) obstacle() (what string, err error) {
 	c.mu.Lock()
 	open, stream, failure := noStream, Stream(nil), (*verdict)(nil)
@@ -68,6 +68,8 @@ func (c *Call) obstacle() (what string, err error) {
 		open = c.open
 	}
 	switch {
+	case c.end.page != nil:
+		failure = c.end.judged(byAbandon)
 	case open == bound && !c.send.sent.Headers:
 		stream = c.stream
 	case open == resting:
@@ -79,6 +81,8 @@ func (c *Call) obstacle() (what string, err error) {
 		return "a connection", c.caller.opener.Obstacle()
 	case open == resting:
 		return "another attempt", failure.err()
+	case failure != nil:
+		return "the end of a response", failure.err()
 	case stream == nil:
 		return "", nil
 	}

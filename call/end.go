@@ -49,6 +49,7 @@ type verdict struct {
 	status     cqrpc.Status
 	trailing   cqrpc.Metadata
 	cause      error
+	page       *page // is still read, and then the call ends so; nil: the verdict stands
 	how        ending
 	origin     cqrpc.Origin
 	isDecoding bool // found while a message was harvested

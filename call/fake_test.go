@@ -342,9 +342,10 @@ func (r *rig) data(payload string, end bool) {
 	if payload != "" {
 		b = mem.Copy([]byte(payload))
 	}
-	r.c.Receiver().OnData(b, end, &r.lane)
-	if end && r.server == nil && !r.stream().isReset() {
-		r.closed(nil)
+	s, view := r.stream(), r.c.Receiver()
+	view.OnData(b, end, &r.lane)
+	if end && r.server == nil && !s.isReset() {
+		r.close(s, view, nil)
 	}
 }
 

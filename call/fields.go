@@ -170,12 +170,9 @@ func (f *fields) compressor(set *codec.Compressors) (codec.Compressor, bool) {
 	return set.Lookup(f.encoding)
 }
 
-// checkResponse judges response headers that messages or trailers follow; a
+// checkResponse judges response headers of gRPC that messages or trailers follow; a
 // grpc-status among them does not count.
 func (f *fields) checkResponse(set *codec.Compressors) (comp codec.Compressor, v verdict, ok bool) {
-	if v, ok = f.checkHTTP(); !ok {
-		return nil, v, false
-	}
 	comp, ok = f.compressor(set)
 	switch {
 	case f.err != nil:

@@ -26,8 +26,37 @@ func TestBadResponses(t *testing.T) {
 			plain(r)
 			r.trailers("grpc-status", "0")
 		}, cqrpc.CodeOK, "", false},
-		{"HTTP 503 with a body", func(r *rig) { r.headers(false, ":status", "503") }, cqrpc.CodeUnavailable,
-			"Received http2 header with status: 503", true},
+		{"HTTP 503 with a body", func(r *rig) {
+			r.headers(false, ":status", "503", "content-type", "text/html")
+			r.data("<h1>over", false)
+			r.data("loaded</h1>\n", true)
+		}, cqrpc.CodeUnavailable, `Received http2 header with status: 503: "<h1>overloaded</h1>\n"`, false},
+		{"HTTP 503 with an empty body", func(r *rig) { r.headers(false, ":status", "503"); r.data("", true) },
+			cqrpc.CodeUnavailable, "Received http2 header with status: 503", false},
+		{"HTTP 503 with a long body", func(r *rig) {
+			r.headers(false, ":status", "503")
+			r.data(strings.Repeat("a", maxPage-1), false)
+			r.data("bcd", false)
+			r.data("e", true)
+		}, cqrpc.CodeUnavailable, `Received http2 header with status: 503: "` + strings.Repeat("a", maxPage-1) + `b"`, true},
+		{"HTTP 503 with a body and trailers", func(r *rig) {
+			r.headers(false, ":status", "503")
+			r.data("busy", false)
+			r.trailers("grpc-status", "0")
+		}, cqrpc.CodeUnavailable, `Received http2 header with status: 503: "busy"`, false},
+		{"HTTP 503 twice", func(r *rig) {
+			r.headers(false, ":status", "503")
+			r.headers(false, ":status", "502")
+		}, cqrpc.CodeUnavailable, "Received http2 header with status: 503", true},
+		{"HTTP 503 with a body that is cut off", func(r *rig) {
+			r.headers(false, ":status", "503")
+			r.data("bu", false)
+			r.closed(lost)
+		}, cqrpc.CodeUnavailable, `Received http2 header with status: 503: "bu"`, false},
+		{"HTTP 503, refused", func(r *rig) {
+			r.headers(false, ":status", "503")
+			r.closed(refused)
+		}, cqrpc.CodeUnavailable, "Received http2 header with status: 503", false},
 		{"HTTP 400", func(r *rig) { r.headers(true, ":status", "400") }, cqrpc.CodeInternal,
 			"Received http2 header with status: 400", false},
 		{"HTTP 401", func(r *rig) { r.headers(true, ":status", "401") }, cqrpc.CodeUnauthenticated,
@@ -42,8 +71,10 @@ func TestBadResponses(t *testing.T) {
 			cqrpc.CodeNotFound, "", false},
 		{"grpc-status in headers does not count",
 			func(r *rig) { r.response("grpc-status", "5"); r.trailers("grpc-status", "0") }, cqrpc.CodeOK, "", false},
-		{"alien content-type", func(r *rig) { r.headers(false, ":status", "200", "content-type", "image/jpeg") },
-			cqrpc.CodeUnknown, `response has content-type "image/jpeg", not application/grpc`, true},
+		{"alien content-type", func(r *rig) {
+			r.headers(false, ":status", "200", "content-type", "image/jpeg")
+			r.data("\xff\xd8", true)
+		}, cqrpc.CodeUnknown, `response has content-type "image/jpeg", not application/grpc: "\xff\xd8"`, false},
 		{"alien content-type alone", func(r *rig) { r.headers(true, ":status", "200", "content-type", "image/jpeg") },
 			cqrpc.CodeUnknown, `response has content-type "image/jpeg", not application/grpc`, false},
 		{"headers twice", func(r *rig) { plain(r); plain(r) }, cqrpc.CodeInternal,

@@ -196,6 +196,9 @@ func (c *Call) dataLocked(b *mem.Buffer, end bool, a *after, lane *cq.Lane) {
 		b.Free()
 		a.stream, a.consume = c.stream, r.creditFor(n)
 		return
+	case c.end.page != nil:
+		c.pageDataLocked(b, end, a, lane)
+		return
 	case r.state == recvHeaders:
 		b.Free()
 		c.violationLocked("DATA before response headers", a, lane)
@@ -296,12 +299,20 @@ func (c *Call) requestTrailersLocked(end bool, a *after, lane *cq.Lane) {
 func (c *Call) responseLocked(f *fields, end bool, a *after, lane *cq.Lane) {
 	r := &c.recv
 	switch {
+	case c.end.page != nil && end:
+		c.endPageLocked(byStatus, a, lane)
+	case c.end.page != nil:
+		c.endPageLocked(byViolation, a, lane)
 	case end:
 		c.trailersLocked(f, a, lane)
 	case r.state == recvMessages:
 		c.violationLocked("second header block in a response, without END_STREAM", a, lane)
 	case f.isInformational():
 	default:
+		if v, ok := f.checkHTTP(); !ok {
+			c.beginPageLocked(&v)
+			return
+		}
 		comp, v, ok := f.checkResponse(c.shared().Compressors)
 		if !ok {
 			c.failedLocked(&v, a, lane)
@@ -360,6 +371,8 @@ func (c *Call) streamClosedLocked(e *frame.CloseError, sent frame.Sent, a *after
 	switch {
 	case c.phase != running:
 		c.failSendsLocked(^opSet(0), true, lane)
+	case c.end.page != nil:
+		c.endPageLocked(byStream, a, lane)
 	case e != nil && c.recv.state == recvHeaders && c.caller.replay.allows(e):
 		c.repeatLocked()
 		c.askLocked(a)

@@ -176,7 +176,11 @@ func TestRetryOf(t *testing.T) {
 	}{
 		{"a status alone", steady(), func(r *rig) { r.refuse("10") }, 0},
 		{"a lost connection", steady(), func(r *rig) { r.closed(lost) }, 0},
-		{"another HTTP status", steady(), func(r *rig) { r.headers(false, ":status", "503") }, 1},
+		{"another HTTP status", steady(), func(r *rig) { r.headers(false, ":status", "503"); r.data("busy", true) }, 0},
+		{"another HTTP status, at length", steady(), func(r *rig) {
+			r.headers(false, ":status", "503")
+			r.data(strings.Repeat("a", maxPage), false)
+		}, 1},
 		{"another HTTP status, alone", steady(), func(r *rig) { r.headers(true, ":status", "503") }, 0},
 		{"messages before headers", internal, func(r *rig) { r.data(wire("x"), false) }, 1},
 		{"malformed headers", internal, func(r *rig) {

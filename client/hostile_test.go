@@ -80,7 +80,7 @@ func TestHostileStreams(t *testing.T) {
 		{"a proxy's error page", func(p *h2peer.Peer) {
 			p.WriteHeaders(1, false, ":status", "503", "content-type", "text/html")
 			p.WriteData(1, true, []byte("<html>overloaded</html>"))
-		}, cqrpc.CodeUnavailable, "503", noGoAway},
+		}, cqrpc.CodeUnavailable, "503: \"<html>overloaded</html>\"", noGoAway},
 		{"a web server's page", func(p *h2peer.Peer) {
 			p.WriteHeaders(1, false, ":status", "200", "content-type", "text/html")
 			p.WriteData(1, true, []byte("<html>welcome</html>"))

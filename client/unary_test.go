@@ -140,7 +140,8 @@ func TestUnaryResponses(t *testing.T) {
 		{"an unknown encoding", func(p *h2peer.Peer) { p.Response(1, "grpc-encoding", "zstd") }, cqrpc.CodeInternal, "zstd"},
 		{"another content-type", func(p *h2peer.Peer) {
 			p.WriteHeaders(1, false, ":status", "200", "content-type", "text/html")
-		}, cqrpc.CodeUnknown, "text/html"},
+			p.WriteData(1, true, []byte("welcome"))
+		}, cqrpc.CodeUnknown, `"text/html", not application/grpc: "welcome"`},
 		{"HTTP 400", httpError("400"), cqrpc.CodeInternal, "status: 400"},
 		{"HTTP 401", httpError("401"), cqrpc.CodeUnauthenticated, "status: 401"},
 		{"HTTP 403", httpError("403"), cqrpc.CodePermissionDenied, "status: 403"},
@@ -172,6 +173,29 @@ func TestUnaryResponses(t *testing.T) {
 			})
 		})
 	}
+}
+
+// Proxies of nghttp2 take more than a thousand resets at once for an attack, and end the connection: so a page that
+// says why nothing works must not cost one for each call.
+func TestErrorPagesCostNoResets(t *testing.T) {
+	play(t, func(s *scene) {
+		p := s.connected()
+		const calls = 10
+		var results [calls]*result
+		for i := range results {
+			results[i] = s.unary(s.Context(), "a")
+			wantCall(p, "sent", uint32(2*i+1), unaryMethod.Name, "a")
+		}
+		for i := range results {
+			p.WriteHeaders(uint32(2*i+1), false, ":status", "502", "content-type", "text/html")
+		}
+		p.WantIdle("the pages have not been read")
+		for i, r := range results {
+			p.WriteData(uint32(2*i+1), true, []byte("<h1>Bad Gateway</h1>"))
+			s.wantFailed("the page has been read", r, cqrpc.CodeUnavailable, `status: 502: "<h1>Bad Gateway</h1>"`)
+		}
+		p.WantIdle("streams that have ended are not reset")
+	})
 }
 
 func httpError(status string) func(*h2peer.Peer) {
