@@ -314,6 +314,7 @@ func TestConcurrentChanges(t *testing.T) {
 			}
 			v.leave()
 		}
+		synctest.Wait() // the calls have ended by that, not with their connection, which leaves what came before to be read
 	})
 }
 
