@@ -119,10 +119,10 @@ func (c *Conn) glitch(what string) error {
 	return a.glitches.spend(c.cfg.Budgets.Glitches, what)
 }
 
-// peerReset accounts for a reset by the peer. It is free if the stream was already answered,
-// or had time to be, or its receiver has excused it: MaxConcurrentStreams bounds how many such streams there are at a time.
-// Every stream that runs to its end earns one back: a client whose deadlines pass is no
-// attacker.
+// peerReset accounts for a reset by the peer. It is free if the stream was already answered, or
+// had time to be, or its receiver has excused it: MaxConcurrentStreams bounds how many such
+// streams there are at a time. Every stream that runs to its end earns one back: a client whose
+// deadlines pass is no attacker.
 func (c *Conn) peerReset(isFree bool, answered uint64) error {
 	a := &c.abuse
 	a.peerResets.refund(answered - a.answered)
