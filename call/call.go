@@ -78,7 +78,7 @@ type Call struct {
 
 	send sendSide
 	recv recvSide
-	end  *verdict // what it points to is immutable; &undecided while the call runs, but for a page
+	end  *verdict // immutable once the call is over; until then &undecided, or what a page is read for
 }
 
 // shared returns the settings, which the call shares with others.
