@@ -36,7 +36,8 @@ func tiny(with ...string) plan {
 	p := plan{rounds: 1, streams: 20, conns: 3, duration: 30 * time.Millisecond, warmup: 10 * time.Millisecond}
 	for _, r := range allRows(p) {
 		switch r.name {
-		case unary100, openLoop, down1M, idleStream, idleConn, h2load32, beside1, beside100, helloSize, tls100, tlsConn:
+		case unary100, openLoop, down1M, idleStream, idleConn, h2load32, beside1, beside100, besideSlow, helloSize, tls100,
+			tlsConn:
 			p.rows = append(p.rows, r)
 		}
 	}

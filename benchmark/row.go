@@ -49,6 +49,8 @@ const (
 	beside100  = "unary 1×64 beside 100 streams"
 	beside10k  = "unary 1×64 beside 10k streams"
 	beside100k = "unary 1×64 beside 100k streams"
+	besideBusy = "unary 1×1 beside 50 busy streams"
+	besideSlow = "unary 1×1 beside 200 slow readers"
 	farUp      = "64 MiB up, 50 ms 1 Gbit/s"
 	farDown    = "64 MiB down, 50 ms 1 Gbit/s"
 )
@@ -83,6 +85,11 @@ func allRows(p plan) []row {
 		r.load.Held = held
 		return r
 	}
+	crowded := func(name string, crowd load.Crowd) row {
+		r := of(name, "calls/s", load.Unary, 1, 1, 32, 0)
+		r.load.Crowd = crowd
+		return r
+	}
 	far := func(name string, m load.Mode) row {
 		r := of(name, "msgs/s", m, 1, 1, 64<<20, 0)
 		r.far = true
@@ -114,6 +121,8 @@ func allRows(p plan) []row {
 		beside(beside100, 100),
 		beside(beside10k, 10_000),
 		beside(beside100k, 100_000),
+		crowded(besideBusy, load.Crowd{Streams: 50, Size: 1 << 10}),
+		crowded(besideSlow, load.Crowd{Streams: 200, Size: 1 << 10, Rate: 20_000}),
 		far(farUp, load.Send),
 		far(farDown, load.Fetch),
 	}, specialRows()...)
@@ -138,6 +147,10 @@ func (r row) args() []string {
 	}
 	if r.load.TLS {
 		args = append(args, "-tls")
+	}
+	if crowd := r.load.Crowd; crowd.Streams > 0 {
+		args = append(args, "-crowd", strconv.Itoa(crowd.Streams), "-crowd-size", strconv.Itoa(crowd.Size),
+			"-crowd-rate", strconv.FormatFloat(crowd.Rate, 'f', -1, 64))
 	}
 	if r.load.Held > 0 {
 		args = append(args, "-held", strconv.Itoa(r.load.Held), "-gate")
@@ -237,12 +250,12 @@ func (c contender) takesPart(r row) bool {
 	case r.load.TLS && (c.ends == cppEnds || c.name == connectGo || c.floor):
 		return false // see roster.Entry.CheckTLS
 	case c.ends == cppEnds:
-		return r.load.Held == 0 && r.load.Deadline == 0 && !r.far // its programs have no such modes
+		return r.load.Held == 0 && r.load.Crowd.Streams == 0 && r.load.Deadline == 0 && !r.far // it has no such modes
 	case c.name == connectGo:
 		return r.load.Held < 10_000 // it takes minutes to open so many
 	case c.floor:
 		echo := r.load.Mode == load.Unary || r.load.Mode == load.PingPong
-		one := !r.neutral && !r.far && !r.load.Mode.Idle() && r.load.Conns*r.load.Streams == 1
+		one := !r.neutral && !r.far && r.load.Crowd.Streams == 0 && !r.load.Mode.Idle() && r.load.Conns*r.load.Streams == 1
 		return one && (echo || r.load.Size >= 64<<10)
 	default:
 		return true

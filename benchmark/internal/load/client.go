@@ -51,6 +51,9 @@ type Setup struct {
 func (s *Setup) Follow(p Plan) {
 	s.Size, s.Conns, s.Deadline, s.TLS = p.Size, p.Conns, p.Deadline, p.TLS
 	s.Up, s.Down = p.Payloads()
+	if p.Crowd.Streams > 0 {
+		s.Size = p.Crowd.Size // of messages on streams: calls have Up and Down
+	}
 }
 
 // Context is that of a unary call whose API takes its deadline from there.

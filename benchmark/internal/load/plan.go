@@ -41,9 +41,17 @@ type Plan struct {
 	Warmup, Duration time.Duration
 	Deadline         time.Duration // of a unary call; 0: none
 	TLS              bool          // encrypt
+	Crowd            Crowd         // busy streams beside them
 	// Opened, if not nil, is called when all of Held are open, and the mode begins
 	// when it has returned.
 	Opened func(context.Context) error
+}
+
+// Crowd is streams on which messages come down, on the same connections as the mode's work.
+type Crowd struct {
+	Streams int     // per connection
+	Size    int     // payload of a message, in bytes
+	Rate    float64 // messages that are taken per second in all, of more that wait; 0: as many as can be
 }
 
 // Check reports what makes no sense.
@@ -59,6 +67,10 @@ func (p Plan) Check() error {
 		return fmt.Errorf("mode %s holds nothing beside", p.Mode)
 	case p.Deadline < 0 || p.Deadline > 0 && p.Mode != Unary:
 		return fmt.Errorf("mode %s has no deadline of %v", p.Mode, p.Deadline)
+	case p.Crowd.Streams < 0 || p.Crowd.Size < 0 || p.Crowd.Rate < 0 || p.Crowd.Rate > 0 && p.Crowd.Streams == 0:
+		return fmt.Errorf("a crowd of %+v: nothing is negative, and a rate is that of streams", p.Crowd)
+	case p.Crowd.Streams > 0 && p.Mode != Unary:
+		return fmt.Errorf("mode %s has no crowd beside", p.Mode)
 	case (p.Conns > 1 || p.Streams > 1) && p.Mode.Afresh():
 		return fmt.Errorf("mode %s has one connection and one call at a time", p.Mode)
 	case p.Duration <= 0 && !p.Mode.Idle():
@@ -79,6 +91,11 @@ func (p Plan) Payloads() (up, down int) {
 	}
 }
 
+// crowd is what the streams beside the calls do.
+func (p Plan) crowd() Plan {
+	return Plan{Mode: Down, Conns: p.Conns, Streams: p.Crowd.Streams, Size: p.Crowd.Size, Rate: p.Crowd.Rate}
+}
+
 // stride is how many messages are measured together. Reading the clock costs about a
 // tenth of what the cheapest message does, in every implementation, which would blur
 // the comparison.
@@ -96,7 +113,7 @@ type Report struct {
 	Ops      int64   `json:"ops"` // in the measured time; or held
 	OpsPerS  float64 `json:"ops_per_s"`
 	OpsTotal int64   `json:"ops_total"` // with warm-up
-	MBPerS   float64 `json:"mb_per_s"`  // 10^6 bytes of payload, counted one way
+	MBPerS   float64 `json:"mb_per_s"`  // 10^6 bytes of payload, counted one way, with that of a crowd
 	P50      float64 `json:"p50_us"`    // from when the operation began or, with a rate, was due
 	P99      float64 `json:"p99_us"`
 	P999     float64 `json:"p999_us"`

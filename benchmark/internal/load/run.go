@@ -49,20 +49,32 @@ func measure(ctx context.Context, c Client, p Plan) (Report, error) {
 		return Report{}, err
 	}
 	m := newMeter()
-	stop := start(ctx, conns, p, m)
+	crowd, disperse := surround(ctx, conns, p, m)
+	halt := start(ctx, conns, p, m)
+	stop := func() error { return errors.Join(halt(), disperse()) }
 	if _, err := m.work(ctx, p.Warmup, new(Counts)); err != nil {
 		return Report{}, errors.Join(err, stop())
 	}
 	counts, usage0, t0 := m.latency.Load(), usage.Self(), m.now()
+	taken := crowd.latency.Load()
 	measured, err := m.work(ctx, p.Duration, counts)
 	if err != nil {
 		return Report{}, errors.Join(err, stop())
 	}
 	wall, used := m.now()-t0, usage.Self().Since(usage0)
 	r := report(p, measured, used, wall)
+	taken = crowd.latency.Load().Since(taken)
+	r.MBPerS += float64(taken.Total()) * float64(p.Crowd.Size) / 1e6 / wall.Seconds()
 	err = stop()
 	r.OpsTotal = int64(m.latency.Load().Total())
 	return r, err
+}
+
+// surround lets the crowd begin, with a meter of its own and m's failures.
+func surround(ctx context.Context, conns []Conn, p Plan, m *meter) (crowd *meter, stop func() error) {
+	crowd = newMeter()
+	crowd.failed = m.failed
+	return crowd, start(ctx, conns, p.crowd(), crowd)
 }
 
 // start lets the slots begin: all, or those that are due.

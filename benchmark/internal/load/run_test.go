@@ -12,10 +12,11 @@ import (
 
 // fakeClient has slots that take a fixed time for an operation.
 type fakeClient struct {
-	took  time.Duration
-	err   error // of every operation
-	slots int
-	dials int
+	took    time.Duration
+	err     error // of every operation
+	downErr error // of every Down
+	slots   int
+	dials   int
 }
 
 func (c *fakeClient) Dial() (Conn, error) {
@@ -27,18 +28,18 @@ func (c *fakeClient) Close() error { return nil }
 
 type fakeConn struct{ client *fakeClient }
 
-func (c fakeConn) slot(t *Turn) Slot {
+func (c fakeConn) slot(t *Turn, err error) Slot {
 	c.client.slots++
 	return Blocking(t, func() error {
 		time.Sleep(c.client.took) // fake clock
-		return c.client.err
+		return err
 	})
 }
 
-func (c fakeConn) Unary(t *Turn) Slot    { return c.slot(t) }
-func (c fakeConn) PingPong(t *Turn) Slot { return c.slot(t) }
-func (c fakeConn) Down(t *Turn) Slot     { return c.slot(t) }
-func (c fakeConn) Up(t *Turn) Slot       { return c.slot(t) }
+func (c fakeConn) Unary(t *Turn) Slot    { return c.slot(t, c.client.err) }
+func (c fakeConn) PingPong(t *Turn) Slot { return c.slot(t, c.client.err) }
+func (c fakeConn) Down(t *Turn) Slot     { return c.slot(t, errors.Join(c.client.err, c.client.downErr)) }
+func (c fakeConn) Up(t *Turn) Slot       { return c.slot(t, c.client.err) }
 
 func TestAClosedLoopKeepsEverySlotAtWork(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -70,6 +71,37 @@ func TestMessagesThatAreMeasuredTogetherAreCountedEach(t *testing.T) {
 		}
 		if r.Ops < 3184 || r.Ops > 3200 || r.P50 < 990 || r.P50 > 1010 {
 			t.Errorf("%d messages of %v µs, want 3200 of 1000", r.Ops, r.P50)
+		}
+	})
+}
+
+func TestACrowdIsAtWorkBesideTheCalls(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := &fakeClient{took: 20 * time.Millisecond}
+		r, err := Run(t.Context(), c, Plan{
+			Mode: Unary, Conns: 1, Streams: 2, Warmup: time.Second, Duration: 32 * time.Second,
+			Crowd: Crowd{Streams: 3, Size: 100_000},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if c.slots != 5 || r.Ops < 3198 || r.Ops > 3200 || r.P50 < 19_800 || r.P50 > 20_200 {
+			t.Errorf("%d slots, %d calls of %v µs; want 5, 3200 of 20000", c.slots, r.Ops, r.P50)
+		}
+		if r.MBPerS < 14.5 || r.MBPerS > 15.5 {
+			t.Errorf("the crowd takes %v MB/s, want 15", r.MBPerS)
+		}
+	})
+}
+
+func TestAFailureOfTheCrowdEndsTheRun(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := &fakeClient{took: time.Millisecond, downErr: errors.New("broken")}
+		_, err := Run(t.Context(), c, Plan{
+			Mode: Unary, Conns: 1, Streams: 1, Duration: time.Hour, Crowd: Crowd{Streams: 1},
+		})
+		if !errors.Is(err, c.downErr) {
+			t.Errorf("%v", err)
 		}
 	})
 }
@@ -196,6 +228,8 @@ func TestPlansThatMakeNoSenseAreRefused(t *testing.T) {
 		"rate":     func(p *Plan) { p.Mode, p.Rate = Down, 100 },
 		"held":     func(p *Plan) { p.Mode, p.Held = Send, 1 },
 		"afresh":   func(p *Plan) { p.Mode, p.Streams = Fetch, 2 },
+		"crowd":    func(p *Plan) { p.Mode, p.Crowd.Streams = Up, 1 },
+		"its rate": func(p *Plan) { p.Mode, p.Crowd.Rate = Unary, 1 },
 	} {
 		p := good
 		spoil(&p)
