@@ -4,7 +4,7 @@ import "time"
 
 // bdpState estimates the bandwidth-delay product: how much arrives in one round
 // trip. When that comes near the window, the window is what limits the peer, and
-// it grows. Reader only.
+// it grows. There is one once half a window has come, until the connection rests. Reader only.
 //
 //	resting ──half a window came──► asking ──answered──► probing
 //	   ▲                              ▲                     │
@@ -18,11 +18,15 @@ import "time"
 // sent after the first, so a server counts no ping strike (gRFC A8).
 type bdpState struct {
 	phase bdpPhase
-	bytes int64         // DATA since the phase began
-	began time.Time     // probing: when
+	began instant       // probing: when
 	rtt   time.Duration // probing: of the PING before it
 	best  float64       // bytes per second that windows have brought
+	held  instant       // when growth was refused last
 }
+
+// heldFor is how long growth that was refused is not asked for again: to find out costs a look at
+// every stream.
+const heldFor = instant(100 * time.Millisecond)
 
 type bdpPhase uint8
 
@@ -32,41 +36,52 @@ const (
 	bdpProbing
 )
 
-// enter is the only place that changes a phase.
-func (b *bdpState) enter(p bdpPhase) { b.phase, b.bytes = p, 0 }
+// bdpEnter is the only place that changes a phase.
+func (c *Conn) bdpEnter(p bdpPhase) { c.bdp.phase, c.in.came = p, 0 }
 
 // countBytes feeds the estimator. A PING is sent only after a good part of a window
 // has arrived, so small messages never pay.
 func (c *Conn) countBytes(n int64) {
-	b, window := &c.bdp, c.in.streamWindow.Load()
-	if window >= int64(c.cfg.MaxWindow) {
+	window := c.in.streamWindow.Load()
+	if c.in.came += n; c.in.came < window/2 || c.isWideEnough(window) {
 		return
 	}
-	b.bytes += n
-	switch {
-	case b.phase == bdpResting && b.bytes >= window/2:
+	if c.bdp == nil {
+		c.bdp = new(bdpState)
+	}
+	switch c.bdp.phase {
+	case bdpResting:
 		c.ask()
-	case b.phase == bdpProbing && b.bytes >= window/2:
-		c.judge(window, time.Since(b.began))
+	case bdpProbing:
+		c.judge(window, (now() - c.bdp.began).duration())
 	}
 }
 
+// isWideEnough reports whether no window is to grow any more.
+func (c *Conn) isWideEnough(window int64) bool {
+	return window >= int64(c.cfg.MaxWindow) && int64(c.in.conn.shared) >= c.maxConnWindow()
+}
+
 func (c *Conn) ask() {
-	c.bdp.enter(bdpResting)
-	if c.in.streamWindow.Load() >= int64(c.cfg.MaxWindow) {
+	c.bdpEnter(bdpResting)
+	if c.isWideEnough(c.in.streamWindow.Load()) {
 		return
 	}
 	c.mu.Lock()
 	if c.pings.addLocked(&c.control, ping{kind: pingBDP}) {
-		c.bdp.enter(bdpAsking)
+		c.bdpEnter(bdpAsking)
 	}
 	c.kickLocked()
 	c.mu.Unlock()
 }
 
 func (c *Conn) onBDPAnswer(rtt time.Duration) {
-	c.bdp.enter(bdpProbing)
-	c.bdp.began, c.bdp.rtt = time.Now(), rtt
+	b := c.bdp
+	if b == nil {
+		return // the connection has rested meanwhile
+	}
+	c.bdpEnter(bdpProbing)
+	b.began, b.rtt = now(), rtt
 }
 
 // judge grows the window when a whole window has arrived within one and a half round trips,
@@ -75,22 +90,25 @@ func (c *Conn) onBDPAnswer(rtt time.Duration) {
 // A bandwidth that was measured too high, for example from bytes that had waited in the
 // socket, fades while windows stay full.
 func (c *Conn) judge(window int64, took time.Duration) {
-	b := &c.bdp
-	bandwidth := float64(b.bytes) / max(took, b.rtt, 1).Seconds()
+	b := c.bdp
+	bandwidth := float64(c.in.came) / max(took, b.rtt, 1).Seconds()
+	factor := int64(2)
+	if took <= b.rtt {
+		factor = 4
+	}
+	c.widenShared(bandwidth, factor)
 	switch {
 	case took > b.rtt*3/2:
-		b.enter(bdpResting)
-	case b.bytes < window:
-	case bandwidth <= b.best:
+		c.bdpEnter(bdpResting)
+	case c.in.came < window:
+	case bandwidth <= b.best, b.held != 0 && now()-b.held < heldFor:
 		b.best -= b.best / 8
-		b.enter(bdpResting)
+		c.bdpEnter(bdpResting)
 	default:
 		b.best = bandwidth
-		factor := int64(2)
-		if took <= b.rtt {
-			factor = 4
+		if !c.growWindows(min(factor*window, int64(c.cfg.MaxWindow))) {
+			b.held = now()
 		}
-		c.growWindows(min(factor*window, int64(c.cfg.MaxWindow)))
 		c.ask()
 	}
 }

@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -35,10 +36,13 @@ func far(t *testing.T, cfg Config, perStep int, script func(p *farPeer)) {
 	t.Helper()
 	cfg.Enforcement.MaxStrikes = -1 // PINGs mark the time here
 	play(t, Server, cfg, func(s *scene) {
-		s.peer.Greet()
+		s.peer.WritePreface()
+		s.peer.WriteSettings()
+		time.Sleep(farRTT) // fake clock
+		s.peer.WriteSettingsAck()
 		s.peer.Request(1, "/s/m")
 		s.served(1)
-		script(&farPeer{scene: s, perStep: perStep, conn: int(s.conn.in.connWindow.Load()), stream: 65535, initial: 65535})
+		script(&farPeer{scene: s, perStep: perStep, conn: int(s.conn.in.conn.left.Load()), stream: 65535, initial: 65535})
 	})
 }
 
@@ -108,9 +112,14 @@ func TestWindowGrowthFarAway(t *testing.T) {
 		{"a link that holds 100 KB", Config{}, 10_000, 5, 500_000},
 		{"no more than MaxWindow", Config{MaxWindow: 1 << 20}, 600_000, 0, 1 << 20},
 		{"growth off", Config{MaxWindow: -1}, 600_000, 0, 65535},
+		{"beside another stream, 1 MB", Config{}, 100_000, 8, 5_000_000},
+		{"beside another stream, 6 MB", Config{}, 600_000, 9, 16 << 20},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			far(t, tc.cfg, tc.perStep, func(p *farPeer) {
+				if strings.HasPrefix(tc.name, "beside") {
+					p.peer.Request(3, "/s/m")
+				}
 				full := 0
 				for i := 1; i <= 20; i++ {
 					last := p.roundTrip()

@@ -226,7 +226,7 @@ func heap() uint64 {
 func BenchmarkPlan(b *testing.B) {
 	c := &Conn{side: Client, cfg: &NewSetup(Client, Config{}).cfg, state: open, flusher: flusherRunning, holders: 1}
 	c.streams.init(Client, 1)
-	c.in.init(c.cfg)
+	c.in.init(c.cfg, c.streams.nextID)
 	c.peer = defaultPeerSettings()
 	request, body := requestHeaders(), mem.Get(100)
 	var all []*Stream

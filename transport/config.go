@@ -37,11 +37,14 @@ type Config struct {
 	InitialWindow int
 	// InitialConnWindow is the receive window of the connection in bytes, 65535
 	// to 2^31-1. Default 1 MiB. Bytes are credited as they are read, so it bounds what is
-	// in flight, not what is buffered.
+	// in flight, not what is buffered. It grows for one stream as that stream's window does; for
+	// several only to what the path carries in a few round trips, so that none waits long behind
+	// the others.
 	InitialConnWindow int
 	// MaxWindow bounds, in bytes, how far BDP estimation may grow a stream's window and
 	// how much is announced ahead for a message that is waited for, at most 2^30; the
-	// connection's window may become twice as large. Default 16 MiB; negative: windows
+	// connection's window may become twice as large. While the application does not keep up,
+	// the windows of all streams together do not grow beyond that. Default 16 MiB; negative: windows
 	// stay as configured.
 	MaxWindow int
 	// MaxFrameSize is the largest frame accepted, 16384 to 16777215 bytes. Default

@@ -68,7 +68,7 @@ type Conn struct {
 	lane     cq.Lane
 	in       incomingState
 	abuse    abuseState
-	bdp      bdpState
+	bdp      *bdpState
 	rest     restState
 	deadline readDeadline
 	loan     atomic.Pointer[loan] // written by the reader; nil: there was none
@@ -105,7 +105,7 @@ func start(side Side, nc net.Conn, cfg *Config, h Handler) *Conn {
 	c.r = frame.NewReader(c.openSocket(), rc)
 	c.alloc, _ = h.(Allocator)
 	c.streams.init(side, c.cfg.FirstStreamID)
-	c.in.init(cfg)
+	c.in.init(cfg, c.streams.nextID)
 	c.out.window = defaultWindow
 	c.peer = defaultPeerSettings()
 	c.peerHeaderList.Store(math.MaxUint32)

@@ -15,7 +15,7 @@ type controlState struct {
 	settingsAcks int
 	pingAcks     [][8]byte
 	pings        [][8]byte
-	connCredit   int64
+	connCredit   int32
 	credits      []*Stream // streams whose credit is due
 	resets       []resetFrame
 	goAways      []goAwayFrame
@@ -56,7 +56,7 @@ func (k *controlState) greet(side Side, cfg *Config) {
 		k.settings = append(k.settings,
 			http2.Setting{ID: http2.SettingHeaderTableSize, Val: uint32(cfg.HeaderTableSize)})
 	}
-	k.connCredit = int64(cfg.InitialConnWindow - defaultWindow)
+	k.connCredit = int32(cfg.InitialConnWindow - defaultWindow)
 }
 
 func (k *controlState) addReset(id uint32, code frame.ErrCode) {

@@ -7,7 +7,7 @@ import (
 
 // onData hands a DATA payload to its stream.
 func (c *Conn) onData(f *frame.Frame) error {
-	if err := c.takeConn(int64(f.Length)); err != nil {
+	if err := c.takeConn(int(f.Length)); err != nil {
 		f.Data.Free()
 		return err
 	}

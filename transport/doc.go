@@ -21,7 +21,7 @@
 // for the flusher in one queue, or in none:
 //
 //	opening   it has no identifier yet: the peer's MAX_CONCURRENT_STREAMS is reached
-//	ready     a frame of it can be planned
+//	ready     a frame of it can be planned; streams with little to send go first (ready.go)
 //	stalled   the connection's window is used up
 //	none      it has nothing to send, or its own window is used up: WINDOW_UPDATE brings it back
 //
@@ -60,18 +60,21 @@
 // takes messages: Consume collects credit, which is announced when it reaches a quarter of the
 // window. A receive that waits for a message gives the credit for all of it in advance, so that
 // a message larger than the window does not get stuck. Windows begin small and grow with what the
-// path can carry (bdp.go).
+// path can carry (bdp.go), but where the application does not keep up. Several streams share a window
+// of the connection that is no larger than the path needs, so that small calls do not wait behind what
+// large messages have on the way (connwindow.go).
 //
 // # Where to find what
 //
 //	setup, config, conn, handshake, shutdown, timers     a connection from its beginning to its end
 //	stream, state, table, fifo, recent, gone             streams, their states, where they are kept
 //	reader, batch, dispatch                              frames, a batch at a time
-//	headers, data, flow, settings, ping, reset, goaway   what each type of frame does
-//	writer, plan, pending, outmessage, control           a turn, and what waits for it
+//	headers, data, settings, ping, reset, goaway         what each type of frame does
+//	flow, connwindow, bdp                                windows, and how they grow
+//	writer, plan, ready, pending, outmessage, control    a turn, and what waits for it
 //	loan, loanworth, busypoll, rest, deadline            who reads, and how the socket is waited for
 //	socket, fd, secure, cipher, security                 sockets used without waiting; TLS
-//	budget, elders, bdp, instant                         what a peer may cost; how windows grow; time
+//	budget, elders, instant                              what a peer may cost; time
 //	receiver                                             what a connection reports to
 //
 // # Concurrency

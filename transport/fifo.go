@@ -41,10 +41,3 @@ func (s *Stream) unqueue() {
 	}
 	s.queue, s.prev, s.next = nil, nil, nil
 }
-
-// splice moves all of other to the end of q.
-func (q *fifo) splice(other *fifo) {
-	for s := other.pop(); s != nil; s = other.pop() {
-		q.push(s)
-	}
-}

@@ -18,44 +18,21 @@ import (
 // application takes the bytes, so it bounds what is buffered. An application that
 // waits for a message will take all of it, so that much is returned in advance.
 type incomingState struct {
-	connWindow   atomic.Int64 // what the peer may still send on the connection
+	conn         connWindow
 	streamWindow atomic.Int64 // the window of a new stream
-	connTarget   atomic.Int64 // the size at which connWindow is kept; grows under Conn.mu
 
+	// reader only
 	hasLargeFrames bool  // see Config.MaxFrameSize
-	connDue        int64 // read, not yet announced; reader only
+	came           int64 // bytes of DATA, see bdpState
 }
 
-func (in *incomingState) init(cfg *Config) {
-	in.connWindow.Store(defaultWindow) // the flusher adds the rest with the first WINDOW_UPDATE
-	in.connTarget.Store(int64(cfg.InitialConnWindow))
+func (in *incomingState) init(cfg *Config, opened uint32) {
+	in.conn.init(cfg, opened)
 	in.streamWindow.Store(int64(cfg.InitialWindow))
 }
 
 // streamThreshold is the credit that is worth a WINDOW_UPDATE: a quarter of the window.
 func (in *incomingState) streamThreshold() int64 { return max(in.streamWindow.Load()/4, 1) }
-
-// takeConn counts a DATA frame of n octets, padding included, against the
-// connection window, and returns credit for it at once.
-func (c *Conn) takeConn(n int64) error {
-	if left := c.in.connWindow.Add(-n); left < 0 {
-		return &frame.ConnError{
-			Code:   frame.FlowControlError,
-			Reason: fmt.Sprintf("DATA of %d octets exceeds the connection window by %d", n, -left),
-		}
-	}
-	c.in.connDue += n
-	if c.in.connDue < c.in.connTarget.Load()/4 {
-		return nil
-	}
-	due := c.in.connDue
-	c.in.connDue = 0
-	c.mu.Lock()
-	c.control.connCredit += due
-	c.kickLocked()
-	c.mu.Unlock()
-	return nil
-}
 
 // takeStream counts the same frame against its stream's window. That leaves room below the limit,
 // so credit that was held back because of the limit may be announced now.
@@ -85,17 +62,8 @@ func (c *Conn) grantLocked(s *Stream) int64 {
 		return 0
 	}
 	s.credit.Add(-n)
-	c.widenTargetLocked(int64(s.recvWindow.Add(int32(n))))
+	c.widenConnLocked(int64(s.recvWindow.Add(int32(n))))
 	return n
-}
-
-// widenTargetLocked makes the connection's window at least n bytes, what one stream may be
-// sent, up to the largest that BDP estimation might choose. It costs only bytes in flight.
-func (c *Conn) widenTargetLocked(n int64) {
-	if delta := min(n, 2*int64(c.cfg.MaxWindow), maxWindowSize) - c.in.connTarget.Load(); delta > 0 {
-		c.in.connTarget.Add(delta)
-		c.control.connCredit += delta
-	}
 }
 
 // onWindowUpdate adds to a send window (RFC 9113 section 6.9).
@@ -133,7 +101,7 @@ func (c *Conn) widenConn(n int64) error {
 	}
 	c.out.window += n
 	if c.out.stalled.head != nil {
-		c.out.ready.splice(&c.out.stalled)
+		c.out.ready.takeAll(&c.out.stalled)
 		c.kickLocked()
 	}
 	return nil
@@ -158,11 +126,18 @@ func (c *Conn) scheduleLocked(s *Stream) {
 
 // growWindows raises the receive windows to n bytes: every stream's, by
 // SETTINGS_INITIAL_WINDOW_SIZE, and the connection's. Frames may be larger from
-// then on, too. Reader only.
-func (c *Conn) growWindows(n int64) {
+// then on, too. Where the application does not keep up, all streams together may hold no more than
+// the connection's window may become; it reports false if they do already. Reader only.
+func (c *Conn) growWindows(n int64) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if delta := n - c.in.streamWindow.Load(); delta > 0 {
+	window := c.in.streamWindow.Load()
+	if n > window && c.untakenLocked() > 2*window {
+		if n = min(n, c.maxConnWindow()/int64(len(c.streams.table))); n < window*5/4 {
+			return false
+		}
+	}
+	if delta := n - window; delta > 0 {
 		c.in.streamWindow.Store(n)
 		for _, s := range c.streams.table {
 			s.recvWindow.Add(int32(delta))
@@ -174,6 +149,16 @@ func (c *Conn) growWindows(n int64) {
 		c.r.SetMaxFrameSize(uint32(size)) // the peer may make use of it before it acknowledges
 		c.control.change(http2.SettingMaxFrameSize, uint32(size))
 	}
-	c.widenTargetLocked(2 * n)
+	c.widenConnLocked(2 * n)
 	c.kickLocked()
+	return true
+}
+
+// untakenLocked is how many bytes have been read that no application has taken yet.
+func (c *Conn) untakenLocked() (sum int64) {
+	window := c.in.streamWindow.Load()
+	for _, s := range c.streams.table {
+		sum += max(window-int64(s.recvWindow.Load())-s.credit.Load(), 0)
+	}
+	return sum
 }

@@ -295,9 +295,9 @@ func TestNoWindowGrowth(t *testing.T) {
 func TestWindowGrowthStaysInProtocol(t *testing.T) {
 	c := &Conn{flusher: flusherRunning, cfg: &NewSetup(Server, Config{MaxWindow: math.MaxInt}).cfg}
 	c.r = frame.NewReader(strings.NewReader(""), frame.ReaderConfig{})
-	c.in.init(c.cfg)
+	c.in.init(c.cfg, 0)
 	c.growWindows(1<<31 - 1)
-	if c.in.connTarget.Load() != 1<<31-1 {
-		t.Errorf("the connection's window grew to %d", c.in.connTarget.Load())
+	if c.in.conn.target.Load() != 1<<31-1 {
+		t.Errorf("the connection's window grew to %d", c.in.conn.target.Load())
 	}
 }

@@ -143,6 +143,18 @@ func (p *pending) drop() {
 	*p = pending{more: more}
 }
 
+// isShort reports whether little is to be sent, see readyState.
+func (p *pending) isShort() bool {
+	if p == nil || p.msg == nil {
+		return true
+	}
+	n := p.size() - p.offset
+	for i := p.at; i < len(p.more) && n <= shortBytes; i++ {
+		n += p.more[i].size()
+	}
+	return n <= shortBytes
+}
+
 // hasMessage reports whether a message, or the rest of one, is outstanding.
 func (p *pending) hasMessage() bool { return p != nil && p.msg != nil }
 

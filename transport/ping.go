@@ -154,6 +154,7 @@ func (c *Conn) onPingAck(payload [8]byte) error {
 	}
 	c.mu.Unlock()
 	rtt := time.Since(p.sent)
+	c.in.conn.answered(rtt)
 	if p.kind == pingBDP {
 		c.onBDPAnswer(rtt)
 	}

@@ -11,8 +11,8 @@ import (
 // outgoingState is the sending half of the connection. Guarded by Conn.mu.
 type outgoingState struct {
 	window  int64 // the peer's connection window: bytes of DATA we may still send
-	ready   fifo  // streams with something to send
-	stalled fifo  // streams that wait for the connection window
+	ready   readyState
+	stalled fifo // streams that wait for the connection window
 	spares  spares
 }
 
@@ -88,7 +88,7 @@ func (t *turn) empty() bool {
 }
 
 // planLocked decides what the next turn writes: control, new streams, then the
-// ready streams round-robin, a frame each. It is pure table work: no I/O, no
+// ready streams in turn, a frame each. It is pure table work: no I/O, no
 // HPACK, no callback.
 func (c *Conn) planLocked(t *turn) {
 	t.control, c.control = c.control, t.control
@@ -114,16 +114,17 @@ func (c *Conn) planLocked(t *turn) {
 
 // planGrantsLocked turns due credit into WINDOW_UPDATEs.
 func (c *Conn) planGrantsLocked(t *turn) {
+	c.in.conn.left.Add(t.control.connCredit)
 	for _, s := range t.control.credits {
 		s.crediting = false
 		if n := c.grantLocked(s); n > 0 {
 			t.grants = append(t.grants, grant{s.id, uint32(n)})
 		}
 	}
-	n := t.control.connCredit + c.control.connCredit // what the streams' grants brought about, too
+	c.in.conn.left.Add(c.control.connCredit) // what the streams' grants brought about, too
+	n := t.control.connCredit + c.control.connCredit
 	if t.control.connCredit, c.control.connCredit = 0, 0; n > 0 {
 		t.grants = append(t.grants, grant{0, uint32(n)})
-		c.in.connWindow.Add(n)
 	}
 }
 
@@ -131,7 +132,7 @@ func (c *Conn) planGrantsLocked(t *turn) {
 // MAX_CONCURRENT_STREAMS allows. Identifiers are assigned here, in wire order. Half of a
 // turn is kept for open streams: a thousand callers could fill every turn with new ones.
 func (c *Conn) planOpeningsLocked(t *turn) {
-	for !t.full() && c.canOpenLocked() && (c.out.ready.head == nil || !t.halfFull()) {
+	for !t.full() && c.canOpenLocked() && (c.out.ready.isEmpty() || !t.halfFull()) {
 		s := c.streams.opening.pop()
 		c.streams.waiting--
 		s.id = c.streams.nextID
@@ -162,11 +163,13 @@ func (c *Conn) openLocked(s *Stream) {
 
 func (c *Conn) planReadyLocked(t *turn) {
 	for !t.full() {
-		s := c.out.ready.pop()
+		s, isShort := c.out.ready.pop()
 		if s == nil {
 			return
 		}
+		steps, bytes := len(t.steps), t.bytes
 		c.planStreamLocked(t, s)
+		c.out.ready.charge(isShort, t.bytes-bytes+frameCost*(len(t.steps)-steps))
 	}
 }
 
@@ -181,6 +184,7 @@ func (c *Conn) planStreamLocked(t *turn, s *Stream) {
 	if p := s.out; p != nil && p.end && p.msg == nil && (s.sent.Headers || p.trailersOnly()) && !s.sent.End {
 		c.planEndLocked(t, s)
 	}
+	hadShare := s.sent.Bytes > before.Bytes
 	if before.Bytes = s.sent.Bytes; s.sent != before { // bytes alone complete nothing
 		t.notices = append(t.notices, notice{recv: s.recv, sent: s.sent, closed: s.state == ended})
 	}
@@ -192,7 +196,7 @@ func (c *Conn) planStreamLocked(t *turn, s *Stream) {
 	case s.out.msg == nil:
 		c.out.ready.push(s)
 	case s.sendWindow <= 0: // a WINDOW_UPDATE of the stream brings it back
-	case c.out.window <= 0:
+	case c.out.window <= 0 && !hadShare: // or it would be before those that had none
 		c.out.stalled.push(s)
 	default:
 		c.out.ready.push(s)

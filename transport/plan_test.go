@@ -24,7 +24,7 @@ func newPlanner(t *testing.T, side Side) *planner {
 	leak.Buffers(t)
 	c := &Conn{side: side, cfg: &NewSetup(side, Config{}).cfg, state: open, flusher: flusherRunning, holders: 1}
 	c.streams.init(side, 1)
-	c.in.init(c.cfg)
+	c.in.init(c.cfg, c.streams.nextID)
 	c.r = frame.NewReader(strings.NewReader(""), frame.ReaderConfig{})
 	c.out.window = defaultWindow
 	c.peer = defaultPeerSettings()
@@ -235,12 +235,12 @@ func TestPlanConnWindowStallAndSplice(t *testing.T) {
 	if err := p.c.widenConn(7); err != nil {
 		t.Fatal(err)
 	}
-	p.want("first come, first served", "D3:6. D5:1")
+	p.want("who has had nothing comes first", "D5:7")
 	if err := p.c.widenConn(100); err != nil {
 		t.Fatal(err)
 	}
-	p.want("the rest", "D5:7.")
-	if p.c.out.stalled.head != nil || p.c.out.ready.head != nil {
+	p.want("the rest", "D3:6. D5:1.")
+	if p.c.out.stalled.head != nil || !p.c.out.ready.isEmpty() {
 		t.Error("a stream is still queued")
 	}
 }
@@ -456,17 +456,11 @@ func TestFIFO(t *testing.T) {
 	s[3].unqueue()
 	s[3].unqueue()
 	s[5].unqueue()
-	a.splice(&b)
-	if got := order(&a) + "|" + order(&b); got != "024|" {
+	if got := order(&a) + "|" + order(&b); got != "02|4" {
 		t.Errorf("queues are %q", got)
 	}
-	b.splice(&a)
-	a.splice(&fifo{})
-	if got := order(&a) + "|" + order(&b); got != "|024" {
-		t.Errorf("queues are %q", got)
-	}
-	for _, want := range []*Stream{s[0], s[2], s[4], nil} {
-		if got := b.pop(); got != want {
+	for _, want := range []*Stream{s[0], s[2], nil} {
+		if got := a.pop(); got != want {
 			t.Errorf("popped %v; want %v", got, want)
 		}
 	}
@@ -498,7 +492,7 @@ func TestPlanManyMessages(t *testing.T) {
 		s.Send(sized(10_000))
 	}
 	p.queue(with(sized(20_000), requestHeaders(), nil, true))
-	p.want("a frame's worth each", "H3 D3:20+10000+6364 H5 D5:16384 D3:3636+10000+2748 D5:3616. D3:7252")
+	p.want("a frame's worth each", "H3 D3:20+10000+6364 H5 D5:16384 D5:3616. D3:3636+10000+2748 D3:7252")
 	s.Send(sized(50))
 	s.Reset(frame.Cancel)
 	p.wantNothing("a reset drops them all")

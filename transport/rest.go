@@ -63,7 +63,7 @@ func (c *Conn) await() waitEnd {
 // is none.
 func (c *Conn) forget() {
 	c.r.Forget()
-	c.poll = nil
+	c.poll, c.bdp = nil, nil
 	c.loan.Store(nil)
 	c.mu.Lock()
 	c.out.spares.forget()

@@ -31,6 +31,7 @@ func defaultPeerSettings() peerSettings {
 // frame reader has validated the values.
 func (c *Conn) onSettings(f *frame.Frame) error {
 	if f.Ack { // one for each of our few
+		c.in.conn.greeted()
 		return c.glitch("SETTINGS acknowledgements")
 	}
 	if err := c.abuse.settings.spend(c.cfg.Budgets.Settings, "SETTINGS frames"); err != nil {

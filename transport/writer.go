@@ -169,7 +169,7 @@ const enoughToWrite = 4
 // enoughLocked reports whether so many streams have something to send.
 func (c *Conn) enoughLocked(want int) bool {
 	n := 0
-	for _, q := range [...]*fifo{&c.out.ready, &c.streams.opening} {
+	for _, q := range [...]*fifo{&c.out.ready.short, &c.out.ready.long, &c.streams.opening} {
 		for s := q.head; s != nil && n < want; s = s.next {
 			n++
 		}

@@ -1,0 +1,200 @@
+package transport
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"golang.org/x/net/http2"
+)
+
+// taker is a planner with one open stream, whose connection may be sent 16 MiB.
+func taker(t *testing.T) *planner {
+	p := newPlanner(t, Server)
+	p.open(1)
+	p.c.widenConnLocked(16 << 20)
+	p.want("a stream that is alone", "W0:16711681")
+	return p
+}
+
+// open enters a stream as a peer's HEADERS do.
+func (p *planner) open(id uint32) *Stream {
+	p.c.streams.lastPeerID = id
+	return p.request(id, false)
+}
+
+// take counts n octets of DATA against the connection's window.
+func (p *planner) take(n int) {
+	p.Helper()
+	if err := p.c.takeConn(n); err != nil {
+		p.Fatal(err)
+	}
+}
+
+func TestConnWindowIsShared(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := taker(t)
+		p.take(4 << 20)
+		p.want("a quarter was used", "W0:4194304")
+		p.take(4 << 20)
+		p.take(4 << 20)
+		p.want("two quarters before one was told", "W0:8388608")
+		p.open(3)
+		p.take(14 << 20)
+		p.wantNothing("2 MiB are more than streams get that share")
+		p.take(1<<20 + 256<<10)
+		p.want("and now it is a quarter less than they get", "W0:262144")
+
+		p.c.mu.Lock()
+		p.c.endStreamLocked(p.c.streams.table[3], endedBoth)
+		p.c.mu.Unlock()
+		p.take(256 << 10)
+		p.want("the other may come back", "W0:262144")
+		time.Sleep(companyLasts.duration() - 1) // fake clock
+		p.take(256 << 10)
+		p.want("yet", "W0:262144")
+		time.Sleep(time.Nanosecond) // fake clock
+		p.take(256 << 10)
+		p.want("it is alone again", "W0:15990784")
+	})
+}
+
+// Calls may come and go unseen between two looks at the window.
+func TestConnWindowNoticesCalls(t *testing.T) {
+	for name, tc := range map[string]struct {
+		calls int
+		want  string
+	}{
+		"one call after the other": {1, "W0:4194304"},
+		"calls beside it":          {2, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := taker(t)
+			p.c.lookAroundLocked()
+			for i := range tc.calls {
+				p.c.endStreamLocked(p.open(uint32(3+2*i)), endedBoth)
+			}
+			p.take(4 << 20)
+			p.want("a quarter was used", tc.want)
+		})
+	}
+}
+
+func TestConnWindowOfAClientsFirstStream(t *testing.T) {
+	p := newPlanner(t, Client)
+	p.queue(with(sized(20), requestHeaders(), nil, true))
+	p.turn()
+	p.c.widenConnLocked(16 << 20)
+	p.turn()
+	p.take(4 << 20)
+	p.want("a stream that is alone", "W0:4194304")
+}
+
+// What several streams get follows the bandwidth and the shortest round trip.
+func TestConnWindowOfSeveral(t *testing.T) {
+	p := newPlanner(t, Server)
+	p.open(1)
+	p.open(3)
+	p.c.lookAroundLocked()
+	p.turn()
+	w := &p.c.in.conn
+	w.answered(20 * time.Millisecond)
+	w.answered(10 * time.Millisecond)
+	w.answered(30 * time.Millisecond)
+	p.c.widenShared(50e6, 2)
+	p.wantNothing("2 × 500 kB are less than InitialConnWindow")
+	p.c.widenShared(200e6, 2)
+	p.want("4 MB", "W0:3934465")
+	p.c.widenShared(100e6, 2)
+	p.wantNothing("it does not shrink")
+	p.c.widenShared(1e12, 4)
+	if got := int64(w.target.Load()); got != p.c.maxConnWindow() {
+		t.Errorf("the window became %d; want %d", got, p.c.maxConnWindow())
+	}
+}
+
+// The first acknowledgement of SETTINGS tells of a round trip when nothing else is on the way.
+func TestRoundTripOfSettings(t *testing.T) {
+	play(t, Server, Config{}, func(s *scene) {
+		s.peer.WritePreface()
+		s.peer.WriteSettings()
+		time.Sleep(30 * time.Millisecond) // fake clock
+		s.peer.WriteSettingsAck()
+		s.wait()
+		time.Sleep(30 * time.Millisecond) // fake clock
+		s.peer.WriteSettingsAck()
+		s.wait()
+		if got := s.conn.in.conn.trip.duration(); got != 30*time.Millisecond {
+			t.Errorf("a round trip takes %v; want 30ms", got)
+		}
+	})
+}
+
+// Where the application does not keep up, what all streams hold together is bounded.
+func TestWindowsOfManySlowReaders(t *testing.T) {
+	p := newPlanner(t, Server)
+	for i := range uint32(16) {
+		s := p.open(2*i + 1)
+		if err := s.takeStream(60_000); err != nil {
+			t.Fatal(err)
+		}
+		if i < 8 {
+			s.Consume(60_000)
+		}
+	}
+	if !p.c.growWindows(4 << 20) {
+		t.Error("the window does not grow")
+	}
+	if got := p.c.in.streamWindow.Load(); got != 2<<20 {
+		t.Errorf("the window became %d; want a sixteenth of what a connection's may become", got)
+	}
+	if !p.c.growWindows(8<<20) || p.c.in.streamWindow.Load() != 8<<20 {
+		t.Error("480 kB unread are not much for windows of 2 MiB")
+	}
+}
+
+// TestWindowsOfSlowReaders: if streams hold as much as they may, the window does not grow; and that is
+// not looked at again for a while.
+func TestWindowsOfSlowReaders(t *testing.T) {
+	play(t, Server, Config{MaxWindow: 1 << 20}, func(s *scene) {
+		s.peer.Greet()
+		s.peer.Ignore(http2.FrameWindowUpdate)
+		s.handler.hold = true
+		const slow, fast = 31, 2*31 + 1 // streams of slow readers, and the one of a fast reader
+		for i := range uint32(slow) {
+			s.peer.Request(2*i+1, "/s/m")
+			for range 3 {
+				s.peer.WriteData(2*i+1, false, make([]byte, 16384))
+			}
+			s.served(2*i + 1)
+		}
+		ping := s.peer.WantPing("half a window")
+		s.handler.hold = false
+		s.peer.Request(fast, "/s/m")
+		// roundTrip ends one of d, and the next brings a whole window.
+		roundTrip := func(d time.Duration) {
+			time.Sleep(d) // fake clock
+			s.peer.WritePing(true, [8]byte(ping.Payload))
+			for range 4 {
+				s.peer.WriteData(fast, false, make([]byte, 16384))
+				s.served(fast)
+			}
+		}
+		roundTrip(40 * time.Millisecond)
+		ping = s.peer.WantPing("and no SETTINGS: 1.5 MB are unread, and 32 streams may hold 2 MiB")
+		for i := range uint32(slow) {
+			s.served(2*i + 1).stream.Consume(3 * 16384)
+		}
+		roundTrip(20 * time.Millisecond)
+		s.peer.WantIdle("that was looked at just now")
+		time.Sleep(heldFor.duration()) // fake clock
+		for range 2 {
+			s.peer.WriteData(fast, false, make([]byte, 16384))
+		}
+		ping = s.peer.WantPing("half a window")
+		roundTrip(20 * time.Millisecond)
+		s.peer.WantSettings("nothing is unread",
+			http2.Setting{ID: http2.SettingInitialWindowSize, Val: 4 * 65535},
+			http2.Setting{ID: http2.SettingMaxFrameSize, Val: grownFrameSize})
+	})
+}
