@@ -9,7 +9,7 @@ import "time"
 //	resting ──half a window came──► asking ──answered──► probing
 //	   ▲                              ▲                     │
 //	   │                              └──the window grew────┤
-//	   └────────────it is large enough, or time is over─────┘
+//	   └──it is large enough, or not used, or time is over──┘
 //
 // A PING tells how long a round trip is and, sent after a window has grown, when the
 // growth takes effect. Only bytes that come after its answer count, because a peer that
@@ -24,8 +24,7 @@ type bdpState struct {
 	held  instant       // when growth was refused last
 }
 
-// heldFor is how long growth that was refused is not asked for again: to find out costs a look at
-// every stream.
+// heldFor is how long nothing is measured when growth was refused: that costs a look at every stream.
 const heldFor = instant(100 * time.Millisecond)
 
 type bdpPhase uint8
@@ -51,6 +50,10 @@ func (c *Conn) countBytes(n int64) {
 	}
 	switch c.bdp.phase {
 	case bdpResting:
+		if c.bdp.held != 0 && now()-c.bdp.held < heldFor {
+			c.in.came = 0
+			return
+		}
 		c.ask()
 	case bdpProbing:
 		c.judge(window, (now() - c.bdp.began).duration())
@@ -101,14 +104,14 @@ func (c *Conn) judge(window int64, took time.Duration) {
 	case took > b.rtt*3/2:
 		c.bdpEnter(bdpResting)
 	case c.in.came < window:
-	case bandwidth <= b.best, b.held != 0 && now()-b.held < heldFor:
+	case bandwidth <= b.best:
 		b.best -= b.best / 8
 		c.bdpEnter(bdpResting)
-	default:
+	case c.growWindows(min(factor*window, int64(c.cfg.MaxWindow))):
 		b.best = bandwidth
-		if !c.growWindows(min(factor*window, int64(c.cfg.MaxWindow))) {
-			b.held = now()
-		}
 		c.ask()
+	default:
+		b.held = now()
+		c.bdpEnter(bdpResting)
 	}
 }

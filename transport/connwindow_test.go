@@ -171,28 +171,28 @@ func TestWindowsOfSlowReaders(t *testing.T) {
 		ping := s.peer.WantPing("half a window")
 		s.handler.hold = false
 		s.peer.Request(fast, "/s/m")
-		// roundTrip ends one of d, and the next brings a whole window.
-		roundTrip := func(d time.Duration) {
-			time.Sleep(d) // fake clock
-			s.peer.WritePing(true, [8]byte(ping.Payload))
-			for range 4 {
+		send := func(frames int) {
+			for range frames {
 				s.peer.WriteData(fast, false, make([]byte, 16384))
 				s.served(fast)
 			}
 		}
-		roundTrip(40 * time.Millisecond)
-		ping = s.peer.WantPing("and no SETTINGS: 1.5 MB are unread, and 32 streams may hold 2 MiB")
+		time.Sleep(20 * time.Millisecond) // fake clock
+		s.peer.WritePing(true, [8]byte(ping.Payload))
+		send(4)
+		s.peer.WantIdle("a window within a round trip; but 1.5 MB are unread, and 32 streams may hold 2 MiB")
 		for i := range uint32(slow) {
 			s.served(2*i + 1).stream.Consume(3 * 16384)
 		}
-		roundTrip(20 * time.Millisecond)
+		time.Sleep(heldFor.duration() - time.Nanosecond) // fake clock
+		send(4)
 		s.peer.WantIdle("that was looked at just now")
-		time.Sleep(heldFor.duration()) // fake clock
-		for range 2 {
-			s.peer.WriteData(fast, false, make([]byte, 16384))
-		}
+		time.Sleep(time.Nanosecond) // fake clock
+		send(2)
 		ping = s.peer.WantPing("half a window")
-		roundTrip(20 * time.Millisecond)
+		time.Sleep(20 * time.Millisecond) // fake clock
+		s.peer.WritePing(true, [8]byte(ping.Payload))
+		send(4)
 		s.peer.WantSettings("nothing is unread",
 			http2.Setting{ID: http2.SettingInitialWindowSize, Val: 4 * 65535},
 			http2.Setting{ID: http2.SettingMaxFrameSize, Val: grownFrameSize})

@@ -62,7 +62,7 @@
 // a message larger than the window does not get stuck. Windows begin small and grow with what the
 // path can carry (bdp.go), but where the application does not keep up. Several streams share a window
 // of the connection that is no larger than the path needs, so that small calls do not wait behind what
-// large messages have on the way (connwindow.go).
+// large messages have on the way (connwindow.go, docs/decisions/022).
 //
 // # Where to find what
 //

@@ -3,19 +3,22 @@ package transport
 // readyState is the open streams with something to send. Guarded by Conn.mu.
 //
 // Those with little to send go before those with much: the answer to a small call must not wait
-// until fifty streams have each sent their share of a backlog. So that streams with much get on
-// however many small answers there are, the short ones may only be maxLead ahead of them.
+// until fifty streams have each sent their share of a backlog. However many small answers there are,
+// streams with much get on, too: one byte for shortShare of short ones.
 type readyState struct {
 	short, long fifo
-	lead        int // bytes that short ones have sent while long ones waited, less those of long ones
+	lead        int // bytes that short ones have sent while long ones waited, less shortShare times those of long ones
 }
 
 const (
 	// shortBytes is how much a stream that counts as short has to send at most: what fits in
 	// one frame, whatever the peer's SETTINGS.
 	shortBytes = minFrameSize
-	// maxLead is about the largest share that a long stream gets at once: 64 KiB may wait in it,
-	// and one message beyond.
+	// shortShare is how much of the bandwidth short ones get for one part of long ones. Mostly they
+	// need less. If they need all of it they are many, and a part for each long stream is enough.
+	shortShare = 8
+	// maxLead is how far either may be ahead of its share: for a long one about what it gets at
+	// once, because 64 KiB may wait in it, and one message beyond.
 	maxLead = 64 << 10
 	// frameCost is what a frame counts beside its payload: frames without any cost something, too.
 	frameCost = 64
@@ -50,7 +53,7 @@ func (r *readyState) pop() (s *Stream, isShort bool) {
 func (r *readyState) charge(isShort bool, cost int) {
 	switch {
 	case !isShort:
-		r.lead = max(r.lead-cost, 0)
+		r.lead = max(r.lead-shortShare*cost, -shortShare*maxLead)
 	case r.long.head != nil:
 		r.lead += cost
 	}
