@@ -38,6 +38,10 @@ func (q *Queue) Offer(s Source) bool {
 	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	return q.offerLocked(s)
+}
+
+func (q *Queue) offerLocked(s Source) bool {
 	if q.shutdown.Load() || !q.service.Offer(s) {
 		return false
 	}

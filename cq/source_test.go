@@ -335,8 +335,9 @@ func TestAnOfferWakesNobodyForNothing(t *testing.T) {
 		wantParked(t, q, "no source", 1)
 		second := next.start(t.Context())
 		wantParked(t, q, "no source", 2)
-		post(t, q, 1)
-		offer(t, q, s)
+		if !q.Begin() || !q.CompleteAndOffer(cq.Completion{Tag: 1, OK: true}, s) {
+			t.Fatal("the operation or the offer is refused")
+		}
 		wantParked(t, q, "one is awake", 1)
 		s.want(t, "one is awake", 0, 0)
 		post(t, q, 2)
