@@ -10,7 +10,7 @@ import (
 // front is the rows of the front page: one of each kind, the weakest among them.
 var front = []string{
 	unary1, unary100, timed100, tls100, openLoop, h2load32, pingPong, down32, down1K, down1M, up64K,
-	idleStream, idleConn, beside100k, farDown,
+	idleStream, idleConn, beside100k, besideBusy, besideSlow, farDown,
 }
 
 // frontPage is the table for the front page: ratios to grpc-go.
@@ -26,6 +26,8 @@ func (r *results) frontPage() string {
 			m, unit = serverBytes, "server bytes each"
 		case row.load.Rate > 0:
 			m, unit = p99, "p99 µs"
+		case row.load.Crowd.Streams > 0:
+			m, unit = p50, "p50 µs"
 		}
 		base := median(of[grpcGo], m.of)
 		line := []string{row.name + ", " + unit, short(base)}

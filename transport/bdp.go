@@ -21,7 +21,10 @@ type bdpState struct {
 	began instant       // probing: when
 	rtt   time.Duration // probing: of the PING before it
 	best  float64       // bytes per second that windows have brought
+	most  float64       // the most that have come, on all streams
+	flat  uint8         // for how many measurements that has not become more
 	held  instant       // when growth was refused last
+	busiest
 }
 
 // heldFor is how long nothing is measured when growth was refused: that costs a look at every stream.
@@ -36,13 +39,20 @@ const (
 )
 
 // bdpEnter is the only place that changes a phase.
-func (c *Conn) bdpEnter(p bdpPhase) { c.bdp.phase, c.in.came = p, 0 }
+func (c *Conn) bdpEnter(p bdpPhase) { c.bdp.phase, c.bdp.busiest, c.in.came = p, busiest{}, 0 }
 
 // countBytes feeds the estimator. A PING is sent only after a good part of a window
-// has arrived, so small messages never pay.
-func (c *Conn) countBytes(n int64) {
+// has arrived, of a stream or of several together, so small messages never pay.
+func (c *Conn) countBytes(id uint32, n int64) {
 	window := c.in.streamWindow.Load()
-	if c.in.came += n; c.in.came < window/2 || c.isWideEnough(window) {
+	if c.bdp != nil && c.bdp.phase == bdpProbing {
+		c.bdp.add(id, n)
+	}
+	part := window
+	if shared := int64(c.in.conn.shared); shared != 0 {
+		part = min(part, shared)
+	}
+	if c.in.came += n; c.in.came < part/2 || c.isWideEnough(window) {
 		return
 	}
 	if c.bdp == nil {
@@ -87,23 +97,26 @@ func (c *Conn) onBDPAnswer(rtt time.Duration) {
 	b.began, b.rtt = now(), rtt
 }
 
-// judge grows the window when a whole window has arrived within one and a half round trips,
+// judge grows the window when a whole window of one stream has arrived within one and a half round trips,
 // and only while growing still raises the bandwidth: twofold, or fourfold if one round trip
 // was enough, for then the right size may be far. So it ends below four times the product.
 // A bandwidth that was measured too high, for example from bytes that had waited in the
 // socket, fades while windows stay full.
 func (c *Conn) judge(window int64, took time.Duration) {
 	b := c.bdp
-	bandwidth := float64(c.in.came) / max(took, b.rtt, 1).Seconds()
+	if took <= b.rtt*3/2 && b.busiest.most < window {
+		return
+	}
+	trip := max(took, b.rtt, 1).Seconds()
+	c.sizeShared(float64(c.in.came) / trip)
+	bandwidth := float64(b.busiest.most) / trip
 	factor := int64(2)
 	if took <= b.rtt {
 		factor = 4
 	}
-	c.widenShared(bandwidth, factor)
 	switch {
 	case took > b.rtt*3/2:
 		c.bdpEnter(bdpResting)
-	case c.in.came < window:
 	case bandwidth <= b.best:
 		b.best -= b.best / 8
 		c.bdpEnter(bdpResting)

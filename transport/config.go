@@ -44,7 +44,7 @@ type Config struct {
 	// MaxWindow bounds, in bytes, how far BDP estimation may grow a stream's window and
 	// how much is announced ahead for a message that is waited for, at most 2^30; the
 	// connection's window may become twice as large. While the application does not keep up,
-	// the windows of all streams together do not grow beyond that. Default 16 MiB; negative: windows
+	// the windows of all streams together do not grow beyond MaxWindow. Default 16 MiB; negative: windows
 	// stay as configured.
 	MaxWindow int
 	// MaxFrameSize is the largest frame accepted, 16384 to 16777215 bytes. Default

@@ -13,15 +13,15 @@ import (
 //
 // A stream that is alone may fill it. Among several, whatever is on the way delays the rest: the
 // answer to a small call comes behind all that large messages have been given room for, which on
-// loopback was 8 MB, or 10 ms. So several streams get room for what arrives in two to four of the
-// shortest round trips, and InitialConnWindow at least.
+// loopback was 8 MB, or 10 ms. So several streams get room for what arrives in two of the shortest
+// round trips, and InitialConnWindow at least.
 type connWindow struct {
 	left   atomic.Int32 // what the peer may still send
 	target atomic.Int32 // at which left is kept; changes under Conn.mu
 
 	// guarded by Conn.mu
 	alone   int32   // target for one stream
-	shared  int32   // target for several; changed by the reader, which may read it without the lock
+	shared  int32   // target for several, 0: not known yet; the reader changes it, and reads it without the lock
 	company instant // when there were several, so far as has been noticed; 0: never
 	opened  uint32  // a count of streams that have been opened, then
 
@@ -34,14 +34,17 @@ const (
 	// companyLasts is for how long the window stays shared when a stream is alone again: small calls
 	// come and go.
 	companyLasts = instant(time.Second)
+	// maxFlat is how many measurements in a row have to bring no more than those before to say that the
+	// path carries no more: some are made before a larger window takes effect.
+	maxFlat = 3
 	// lookStep bounds the bytes after which company is looked for.
 	lookStep = 1 << 20
 )
 
 func (w *connWindow) init(cfg *Config, opened uint32) {
 	w.left.Store(defaultWindow) // the flusher adds the rest with the first WINDOW_UPDATE
-	w.alone, w.shared = int32(cfg.InitialConnWindow), int32(cfg.InitialConnWindow)
-	w.target.Store(w.shared)
+	w.alone = int32(cfg.InitialConnWindow)
+	w.target.Store(w.alone)
 	w.opened = opened
 	w.trip = now()
 }
@@ -100,7 +103,7 @@ func (c *Conn) lookAroundLocked() {
 // aimLocked chooses the target.
 func (c *Conn) aimLocked() {
 	w := &c.in.conn
-	if w.company != 0 && now()-w.company < companyLasts {
+	if w.shared != 0 && w.company != 0 && now()-w.company < companyLasts {
 		w.target.Store(w.shared)
 	} else {
 		w.target.Store(max(w.alone, w.shared))
@@ -130,12 +133,21 @@ func (c *Conn) widenConnLocked(n int64) {
 	}
 }
 
-// widenShared makes the window of several streams hold what arrives at so many bytes per second in so
-// many round trips. It does so in steps worth telling. Reader only.
-func (c *Conn) widenShared(bandwidth float64, trips int64) {
-	w := &c.in.conn
-	n := min(trips*int64(bandwidth*w.trip.duration().Seconds()), c.maxConnWindow())
-	if n < int64(w.shared)*5/4 {
+// sizeShared makes the window of several streams hold what arrives in four round trips, while more
+// and more does, and in two when three measurements in a row have not brought more; bandwidth is in
+// bytes per second. It does so in steps worth telling. Reader only.
+func (c *Conn) sizeShared(bandwidth float64) {
+	w, b := &c.in.conn, c.bdp
+	trips := 4.0
+	if bandwidth > b.most*5/4 {
+		b.flat = 0
+	} else if b.flat = min(b.flat+1, maxFlat); b.flat == maxFlat {
+		trips = 2
+	}
+	b.most = max(b.most, bandwidth)
+	n := int64(trips * b.most * w.trip.duration().Seconds())
+	n = max(min(n, c.maxConnWindow()), int64(c.cfg.InitialConnWindow))
+	if shared := int64(w.shared); n < shared*5/4 && n > shared*3/4 {
 		return
 	}
 	c.mu.Lock()

@@ -12,6 +12,7 @@ import (
 func taker(t *testing.T) *planner {
 	p := newPlanner(t, Server)
 	p.open(1)
+	p.c.in.conn.shared = 1 << 20
 	p.c.widenConnLocked(16 << 20)
 	p.want("a stream that is alone", "W0:16711681")
 	return p
@@ -101,15 +102,24 @@ func TestConnWindowOfSeveral(t *testing.T) {
 	w.answered(20 * time.Millisecond)
 	w.answered(10 * time.Millisecond)
 	w.answered(30 * time.Millisecond)
-	p.c.widenShared(50e6, 2)
-	p.wantNothing("2 × 500 kB are less than InitialConnWindow")
-	p.c.widenShared(200e6, 2)
-	p.want("4 MB", "W0:3934465")
-	p.c.widenShared(100e6, 2)
-	p.wantNothing("it does not shrink")
-	p.c.widenShared(1e12, 4)
-	if got := int64(w.target.Load()); got != p.c.maxConnWindow() {
-		t.Errorf("the window became %d; want %d", got, p.c.maxConnWindow())
+	p.c.bdp = new(bdpState)
+	for _, step := range []struct {
+		why       string
+		bandwidth float64
+		want      int32
+	}{
+		{"4 × 100 kB are less than InitialConnWindow", 10e6, 1 << 20},
+		{"4 × 1 MB, for it grows", 100e6, 4_000_000},
+		{"4 × 2 MB", 200e6, 8_000_000},
+		{"4 × 2.2 MB: a little more came", 220e6, 8_000_000},
+		{"less came, because less was sent", 10e6, 8_000_000},
+		{"2 × 2.4 MB, for it grows no more", 240e6, 4_800_000},
+		{"next to nothing more", 250e6, 4_800_000},
+		{"as far as the connection's window may grow", 1e12, int32(p.c.maxConnWindow())},
+	} {
+		if p.c.sizeShared(step.bandwidth); w.shared != step.want || w.target.Load() != step.want {
+			t.Errorf("%s: %d, and the target is %d; want %d", step.why, w.shared, w.target.Load(), step.want)
+		}
 	}
 }
 
@@ -145,11 +155,11 @@ func TestWindowsOfManySlowReaders(t *testing.T) {
 	if !p.c.growWindows(4 << 20) {
 		t.Error("the window does not grow")
 	}
-	if got := p.c.in.streamWindow.Load(); got != 2<<20 {
-		t.Errorf("the window became %d; want a sixteenth of what a connection's may become", got)
+	if got := p.c.in.streamWindow.Load(); got != 1<<20 {
+		t.Errorf("the window became %d; want a sixteenth of what one may become", got)
 	}
 	if !p.c.growWindows(8<<20) || p.c.in.streamWindow.Load() != 8<<20 {
-		t.Error("480 kB unread are not much for windows of 2 MiB")
+		t.Error("480 kB unread are not much for windows of 1 MiB")
 	}
 }
 
@@ -160,7 +170,7 @@ func TestWindowsOfSlowReaders(t *testing.T) {
 		s.peer.Greet()
 		s.peer.Ignore(http2.FrameWindowUpdate)
 		s.handler.hold = true
-		const slow, fast = 31, 2*31 + 1 // streams of slow readers, and the one of a fast reader
+		const slow, fast = 15, 2*15 + 1 // streams of slow readers, and the one of a fast reader
 		for i := range uint32(slow) {
 			s.peer.Request(2*i+1, "/s/m")
 			for range 3 {
@@ -180,7 +190,7 @@ func TestWindowsOfSlowReaders(t *testing.T) {
 		time.Sleep(20 * time.Millisecond) // fake clock
 		s.peer.WritePing(true, [8]byte(ping.Payload))
 		send(4)
-		s.peer.WantIdle("a window within a round trip; but 1.5 MB are unread, and 32 streams may hold 2 MiB")
+		s.peer.WantIdle("a window within a round trip; but 720 KiB are unread, and 16 streams may hold 1 MiB")
 		for i := range uint32(slow) {
 			s.served(2*i + 1).stream.Consume(3 * 16384)
 		}
@@ -194,6 +204,43 @@ func TestWindowsOfSlowReaders(t *testing.T) {
 		s.peer.WritePing(true, [8]byte(ping.Payload))
 		send(4)
 		s.peer.WantSettings("nothing is unread",
+			http2.Setting{ID: http2.SettingInitialWindowSize, Val: 4 * 65535},
+			http2.Setting{ID: http2.SettingMaxFrameSize, Val: grownFrameSize})
+	})
+}
+
+// Many streams that bring little each have windows enough, however much they bring together.
+func TestWindowsOfManyStreams(t *testing.T) {
+	play(t, Server, Config{}, func(s *scene) {
+		s.peer.Greet()
+		s.peer.Ignore(http2.FrameWindowUpdate)
+		const streams = 20
+		send := func(frames int, id func(i int) uint32) {
+			for i := range frames {
+				s.peer.WriteData(id(i), false, make([]byte, 16384))
+				s.served(id(i))
+			}
+		}
+		each := func(i int) uint32 { return uint32(2*(i%streams) + 1) }
+		for i := range streams {
+			s.peer.Request(each(i), "/s/m")
+		}
+		send(2, each)
+		for _, round := range []struct {
+			frames int
+			id     func(i int) uint32
+		}{{streams, each}, {5, func(int) uint32 { return 1 }}} {
+			ping := s.peer.WantPing("half a window")
+			time.Sleep(20 * time.Millisecond) // fake clock
+			s.peer.WritePing(true, [8]byte(ping.Payload))
+			send(round.frames, round.id)
+			if round.frames == streams {
+				s.peer.WantIdle("16 KiB of each")
+				time.Sleep(31 * time.Millisecond) // fake clock
+				send(3, each)
+			}
+		}
+		s.peer.WantSettings("a window of one",
 			http2.Setting{ID: http2.SettingInitialWindowSize, Val: 4 * 65535},
 			http2.Setting{ID: http2.SettingMaxFrameSize, Val: grownFrameSize})
 	})

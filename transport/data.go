@@ -11,7 +11,7 @@ func (c *Conn) onData(f *frame.Frame) error {
 		f.Data.Free()
 		return err
 	}
-	c.countBytes(int64(f.Length))
+	c.countBytes(f.StreamID, int64(f.Length))
 	at := c.lookup(f.StreamID)
 	if at.s == nil {
 		f.Data.Free()

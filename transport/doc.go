@@ -70,7 +70,7 @@
 //	stream, state, table, fifo, recent, gone             streams, their states, where they are kept
 //	reader, batch, dispatch                              frames, a batch at a time
 //	headers, data, settings, ping, reset, goaway         what each type of frame does
-//	flow, connwindow, bdp                                windows, and how they grow
+//	flow, connwindow, bdp, busiest                       windows, and how they grow
 //	writer, plan, ready, pending, outmessage, control    a turn, and what waits for it
 //	loan, loanworth, busypoll, rest, deadline            who reads, and how the socket is waited for
 //	socket, fd, secure, cipher, security                 sockets used without waiting; TLS

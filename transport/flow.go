@@ -127,13 +127,13 @@ func (c *Conn) scheduleLocked(s *Stream) {
 // growWindows raises the receive windows to n bytes: every stream's, by
 // SETTINGS_INITIAL_WINDOW_SIZE, and the connection's. Frames may be larger from
 // then on, too. Where the application does not keep up, all streams together may hold no more than
-// the connection's window may become; it reports false if they do already. Reader only.
+// one may; it reports false if they do already. Reader only.
 func (c *Conn) growWindows(n int64) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	window := c.in.streamWindow.Load()
 	if n > window && c.untakenLocked() > 2*window {
-		if n = min(n, c.maxConnWindow()/int64(len(c.streams.table))); n < window*5/4 {
+		if n = min(n, int64(c.cfg.MaxWindow/len(c.streams.table))); n < window*5/4 {
 			return false
 		}
 	}

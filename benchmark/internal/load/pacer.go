@@ -12,8 +12,9 @@ import (
 // waits for a slot, and its latency counts from when it was due (that is, there
 // is no coordinated omission).
 type pacer struct {
+	inTurn  bool // the first to have ended is the next to begin, not the last: all slots have their turn
 	mu      sync.Mutex
-	resting []*Turn // the last to have ended is the next to begin
+	resting []*Turn
 	overdue []time.Duration
 }
 
@@ -38,6 +39,11 @@ func (p *pacer) take(due time.Duration) *Turn {
 	if n == 0 {
 		p.overdue = append(p.overdue, due)
 		return nil
+	}
+	if p.inTurn {
+		t := p.resting[0]
+		p.resting = p.resting[1:]
+		return t
 	}
 	t := p.resting[n-1]
 	p.resting = p.resting[:n-1]

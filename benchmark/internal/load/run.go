@@ -82,7 +82,7 @@ func start(ctx context.Context, conns []Conn, p Plan, m *meter) (stop func() err
 	var beat rhythm = closed{}
 	var pace *pacer
 	if p.Rate > 0 {
-		pace = new(pacer)
+		pace = &pacer{inTurn: p.Mode == Down} // of a crowd
 		beat = pace
 	}
 	turns := slots(conns, p, m, beat)
