@@ -20,11 +20,11 @@ type bdpState struct {
 	phase bdpPhase
 	began instant       // probing: when
 	rtt   time.Duration // probing: of the PING before it
-	best  float64       // bytes per second that windows have brought
-	most  float64       // the most that have come, on all streams
-	flat  uint8         // for how many measurements that has not become more
+	best  float64       // bytes per second that the window has brought to one stream
+	most  float64       // bytes per second that have come on all streams, at most
+	flat  uint8         // for how many measurements that has not become more, up to maxFlat
 	held  instant       // when growth was refused last
-	busiest
+	top   busiest       // probing: of the streams
 }
 
 // heldFor is how long nothing is measured when growth was refused: that costs a look at every stream.
@@ -39,14 +39,14 @@ const (
 )
 
 // bdpEnter is the only place that changes a phase.
-func (c *Conn) bdpEnter(p bdpPhase) { c.bdp.phase, c.bdp.busiest, c.in.came = p, busiest{}, 0 }
+func (c *Conn) bdpEnter(p bdpPhase) { c.bdp.phase, c.bdp.top, c.in.came = p, busiest{}, 0 }
 
 // countBytes feeds the estimator. A PING is sent only after a good part of a window
 // has arrived, of a stream or of several together, so small messages never pay.
 func (c *Conn) countBytes(id uint32, n int64) {
 	window := c.in.streamWindow.Load()
 	if c.bdp != nil && c.bdp.phase == bdpProbing {
-		c.bdp.add(id, n)
+		c.bdp.top.add(id, n)
 	}
 	part := window
 	if shared := int64(c.in.conn.shared); shared != 0 {
@@ -104,12 +104,12 @@ func (c *Conn) onBDPAnswer(rtt time.Duration) {
 // socket, fades while windows stay full.
 func (c *Conn) judge(window int64, took time.Duration) {
 	b := c.bdp
-	if took <= b.rtt*3/2 && b.busiest.most < window {
+	if took <= b.rtt*3/2 && b.top.most < window {
 		return
 	}
 	trip := max(took, b.rtt, 1).Seconds()
 	c.sizeShared(float64(c.in.came) / trip)
-	bandwidth := float64(b.busiest.most) / trip
+	bandwidth := float64(b.top.most) / trip
 	factor := int64(2)
 	if took <= b.rtt {
 		factor = 4
