@@ -42,6 +42,9 @@ func (r *results) frontPage() string {
 }
 
 func times(ratio float64) string {
+	if ratio > 0 && ratio < 0.005 { // which short has no digits for
+		return fmt.Sprintf("%.2g×", ratio)
+	}
 	if s := short(ratio); s != "" {
 		return s + "×"
 	}
