@@ -96,9 +96,13 @@ func TestConnWindowOfSeveral(t *testing.T) {
 	p := newPlanner(t, Server)
 	p.open(1)
 	p.open(3)
+	p.c.widenConnLocked(2 << 20)
 	p.c.lookAroundLocked()
 	p.turn()
 	w := &p.c.in.conn
+	if got := w.target.Load(); got != 2<<20 {
+		t.Errorf("before anything is measured: %d; want as much as for one", got)
+	}
 	w.answered(20 * time.Millisecond)
 	w.answered(10 * time.Millisecond)
 	w.answered(30 * time.Millisecond)
@@ -113,8 +117,11 @@ func TestConnWindowOfSeveral(t *testing.T) {
 		{"4 × 2 MB", 200e6, 8_000_000},
 		{"4 × 2.2 MB: a little more came", 220e6, 8_000_000},
 		{"less came, because less was sent", 10e6, 8_000_000},
-		{"2 × 2.4 MB, for it grows no more", 240e6, 4_800_000},
-		{"next to nothing more", 250e6, 4_800_000},
+		{"4 × 3 MB: it grows again", 300e6, 12_000_000},
+		{"a little more, once", 305e6, 12_000_000},
+		{"twice", 310e6, 12_000_000},
+		{"2 × 3.2 MB, for it grows no more", 320e6, 6_400_000},
+		{"next to nothing more", 330e6, 6_400_000},
 		{"as far as the connection's window may grow", 1e12, int32(p.c.maxConnWindow())},
 	} {
 		if p.c.sizeShared(step.bandwidth); w.shared != step.want || w.target.Load() != step.want {
