@@ -3,6 +3,7 @@ package cq_test
 import (
 	"context"
 	"fmt"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -146,7 +147,7 @@ func TestProducersAndPluckers(t *testing.T) {
 // TestShutdownRace: what was begun before, during or after Shutdown is
 // harvested exactly once, and nothing after the Shutdown event.
 func TestShutdownRace(t *testing.T) {
-	for range 200 {
+	for range 2000 {
 		q := cq.New()
 		var accepted, harvested atomic.Int64
 		var all sync.WaitGroup
@@ -154,6 +155,7 @@ func TestShutdownRace(t *testing.T) {
 			all.Go(func() {
 				for q.Post(tag, true) == nil {
 					accepted.Add(1)
+					runtime.Gosched() // or it goes on for its whole turn before Shutdown has one
 				}
 			})
 			all.Go(func() {

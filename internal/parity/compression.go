@@ -6,10 +6,10 @@ import (
 	"github.com/cqrpc/cqrpc"
 )
 
-// A MiB of zeros, and what is left of it at most when it was compressed.
+// So many zeros, and what is left of it at most when it was compressed.
 const (
-	Puffed = 1 << 20
-	shrunk = 64 << 10
+	Puffed = 256 << 10
+	shrunk = 16 << 10
 )
 
 // WantShrunk fails unless few bytes crossed the wire, and wantPuffed unless
@@ -31,7 +31,7 @@ func wantPuffed(t *testing.T, direction string, bytes int64) {
 func clientCompresses(t *testing.T, p *Pairing) {
 	h := p.Serve(t, Serving{})
 	c := p.Dial(t, h)
-	req := wish{Ballast: make([]byte, Puffed)}.bytes()
+	req := wish{Ballast: Puffed}.bytes()
 	_, err := c.Unary(Within(t), req, Options{Gzip: true})
 	Want(t, "Unary", err)
 	s := begin[Input](t)(c.ClientStream(Within(t), Options{Gzip: true}))
@@ -44,7 +44,7 @@ func clientCompresses(t *testing.T, p *Pairing) {
 func serverCompresses(t *testing.T, p *Pairing) {
 	h := p.Serve(t, Serving{Gzip: true})
 	c := p.Dial(t, h)
-	res, err := c.Unary(Within(t), wish{Sizes: []int{Puffed}, Ballast: make([]byte, Puffed)}.bytes(), Options{})
+	res, err := c.Unary(Within(t), wish{Sizes: []int{Puffed}, Ballast: Puffed}.bytes(), Options{})
 	Want(t, "Unary", err)
 	wantBody(t, "response", res, make([]byte, Puffed))
 	s := begin[Output](t)(c.ServerStream(Within(t), asking(Puffed, 1, Puffed), Options{}))

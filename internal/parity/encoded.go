@@ -25,7 +25,7 @@ func (b bytesOut) SendBuffer(m *call.Buffer, flags ...call.Flags) error {
 
 // encodedOnce sends one buffer both ways on many streams at once, compressed or not.
 func encodedOnce(t *testing.T, p *Pairing) {
-	const streams, rounds = 100, 3
+	const streams, rounds = 25, 3
 	body := bytes.Repeat([]byte("to all "), 1000)
 	b, err := call.Encode(codec.Proto(), &Message{Value: body})
 	Want(t, "Encode", err)

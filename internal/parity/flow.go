@@ -165,6 +165,6 @@ func unreadRequests(t *testing.T, p *Pairing) {
 		Want(t, "CloseAndRecv", err)
 		wantBody(t, "response", res, []byte("no, thanks"))
 	}
-	_, err := c.Unary(Within(t), wish{Ballast: make([]byte, chunk)}.bytes(), Options{})
+	_, err := c.Unary(Within(t), wish{Ballast: chunk}.bytes(), Options{})
 	Want(t, "the next call", err)
 }

@@ -1,19 +1,21 @@
 package parity
 
 import (
+	"bytes"
 	"encoding/json"
 	"strconv"
 
 	"github.com/cqrpc/cqrpc"
 )
 
-// wish is what a request asks of Standard. The empty request asks for nothing,
-// which a unary call grants with an empty response.
+// wish is what a request asks of Standard: JSON, and zeros after it that nobody
+// parses. The empty request asks for nothing, which a unary call grants with an
+// empty response.
 type wish struct {
 	Sizes   []int      `json:",omitempty"` // of the responses, zeros
 	Code    cqrpc.Code `json:",omitempty"` // to end with instead
 	Message string     `json:",omitempty"`
-	Ballast []byte     `json:",omitempty"` // makes the request large
+	Ballast int        `json:"-"` // so many zeros make the request large
 }
 
 // asking is a request for responses of the given sizes.
@@ -29,7 +31,7 @@ func (w wish) bytes() []byte {
 	if err != nil {
 		panic("BUG: parity: " + err.Error())
 	}
-	return b
+	return append(b, make([]byte, w.Ballast)...)
 }
 
 // parseWish returns the status that req wishes for as an error.
@@ -37,7 +39,8 @@ func parseWish(req []byte) (w wish, err error) {
 	if len(req) == 0 {
 		return w, nil
 	}
-	if err := json.Unmarshal(req, &w); err != nil {
+	text, _, _ := bytes.Cut(req, []byte{0}) // which JSON has none of
+	if err := json.Unmarshal(text, &w); err != nil {
 		return w, cqrpc.Errorf(cqrpc.CodeInvalidArgument, "not a wish: %w", err)
 	}
 	st := cqrpc.Status{Code: w.Code, Message: w.Message}
