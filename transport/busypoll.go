@@ -14,9 +14,8 @@ const (
 	// waiting, where a thread goes to sleep and is woken, at this end and at the other.
 	busyPollPays = 50 * time.Microsecond
 
-	fullTrust, halfTrust = 8, 4
-	mostLate             = 64 // polls in a row that cost more than waiting
-	minPause, maxPause   = 16, 256
+	mostLate     = 64  // polls in a row that cost more than waiting
+	maxPollPause = 256 // batches without a poll
 )
 
 // busyPoll decides when the reader polls: reads its socket again and again for a while before it
@@ -24,13 +23,9 @@ const (
 // thread is woken (docs/decisions/014). A poll ends soon, if something comes within busyPollPays;
 // late, if something comes but waiting would have cost no more; or in vain.
 //
-//	       soon: trust+1, at most 8     late: nothing, but the 64th in a row: trust 0
-//	             ┌─────┐                ┌─────┐
-//	             │     ▼                ▼     │
-//	trust 8 ──▶ polls each time ────────────────── in vain: trust-4
-//	                   ▲                                     │ trust 0
-//	           trust 4 │                                     ▼
-//	                   └──────── waits without, the next 16 to 256 times
+//	soon      earns trust
+//	late      changes nothing, but the 64th in a row takes all trust
+//	in vain   takes half of all trust
 //
 // A processor is not spent on polling while there is other work. So a reader polls only if the last
 // two reads in the process were its own, and stops when another reader reads; and only after a few
@@ -39,10 +34,8 @@ type busyPoll struct {
 	last  *atomic.Uint64 // lastToRead
 	name  uint64         // of this reader, there
 	most  time.Duration  // how long a poll may last; 0: there are none
-	trust int8
-	late  int8  // how many in a row were
-	pause int16 // how many times are left to wait without a poll
-	next  int16 // the length of the next pause
+	trust trust
+	late  int8 // how many in a row were
 
 	isAlone  bool      // the last two reads in the process were this reader's
 	isInTurn bool      // few messages have just come, which will be answered
@@ -58,7 +51,7 @@ func newBusyPoll(most time.Duration) *busyPoll {
 	if runtime.GOMAXPROCS(0) < 2 {
 		most = 0
 	}
-	return &busyPoll{last: &lastToRead, name: readers.Add(1), most: most, trust: fullTrust, next: minPause}
+	return &busyPoll{last: &lastToRead, name: readers.Add(1), most: most, trust: newTrust(fullTrust, maxPollPause)}
 }
 
 // handled notes that a batch with so many messages has been handled. A connection has
@@ -95,12 +88,9 @@ func (b *busyPoll) again() bool {
 
 // begin begins a poll, unless there is a pause.
 func (b *busyPoll) begin() bool {
-	if b.trust == 0 {
-		if b.pause--; b.pause >= 0 {
-			b.isInTurn = false
-			return false
-		}
-		b.trust = halfTrust
+	if !b.trust.isTried() {
+		b.isInTurn = false
+		return false
 	}
 	b.since = time.Now()
 	return true
@@ -132,14 +122,13 @@ func (b *busyPoll) count(took time.Duration) {
 		return
 	}
 	b.late = 0
-	if b.trust = min(b.trust+1, fullTrust); b.trust == fullTrust {
-		b.next = minPause
+	if b.trust.earn(); b.trust.level == fullTrust {
+		b.trust.forgive()
 	}
 }
 
-func (b *busyPoll) lose(trust int8) {
-	if b.trust = max(b.trust-trust, 0); b.trust == 0 {
+func (b *busyPoll) lose(n int8) {
+	if b.trust.lose(n) {
 		b.late = 0
-		b.pause, b.next = b.next, min(2*b.next, maxPause)
 	}
 }

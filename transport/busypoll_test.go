@@ -9,7 +9,7 @@ import (
 
 // lonePoll is the state of a reader that has read twice, alone in its process.
 func lonePoll() *busyPoll {
-	b := &busyPoll{last: new(atomic.Uint64), name: 1, most: defaultBusyPoll, trust: fullTrust, next: minPause}
+	b := &busyPoll{last: new(atomic.Uint64), name: 1, most: defaultBusyPoll, trust: newTrust(fullTrust, maxPollPause)}
 	b.came()
 	b.came()
 	return b
@@ -152,8 +152,8 @@ func TestBusyPollDoesNot(t *testing.T) {
 		if b.again() {
 			t.Error("goes on")
 		}
-		if b.trust != fullTrust {
-			t.Errorf("trust is %d; want %d, for nothing is known of this reader", b.trust, fullTrust)
+		if b.trust.level != fullTrust {
+			t.Errorf("trust is %d; want %d, for nothing is known of this reader", b.trust.level, fullTrust)
 		}
 	}))
 }

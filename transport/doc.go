@@ -72,7 +72,7 @@
 //	headers, data, settings, ping, reset, goaway         what each type of frame does
 //	flow, connwindow, bdp, busiest                       windows, and how they grow
 //	writer, plan, ready, pending, outmessage, control    a turn, and what waits for it
-//	loan, loanworth, busypoll, rest, deadline            who reads, and how the socket is waited for
+//	loan, loanworth, busypoll, trust, rest, deadline     who reads, and how the socket is waited for
 //	socket, fd, secure, cipher, security                 sockets used without waiting; TLS
 //	budget, elders, instant                              what a peer may cost; time
 //	receiver                                             what a connection reports to

@@ -253,7 +253,7 @@ func (l *loan) serve(h cq.Host, isRecalled *atomic.Bool) (end loanEnd, isOver bo
 	if isCrowded {
 		l.worth.lose(crowdLost)
 	}
-	return loanEnd{}, isCrowded || l.worth.trust == 0 || c.isEnding()
+	return loanEnd{}, isCrowded || l.worth.level == 0 || c.isEnding()
 }
 
 // Nudge implements cq.Source.

@@ -23,34 +23,20 @@ const (
 	manyGains = 512
 )
 
-// loanWorth is what the reader has learnt about whether loans pay. When trust is used up a
-// pause follows: a number of batches without a loan.
+// loanWorth is what the reader has learnt about whether loans pay. A pause is counted in batches
+// without a loan.
 type loanWorth struct {
-	trust int8  // 0 to fullTrust
-	good  int16 // gains since a pause, up to manyGains
-	pause int16 // batches until the next loan
-	next  int16 // the length of the next pause
+	trust
+	good int16 // gains since a pause, up to manyGains
 }
 
-func newLoanWorth() loanWorth { return loanWorth{trust: halfTrust, next: minPause} }
-
-// isTried reports whether to lend now.
-func (w *loanWorth) isTried() bool {
-	if w.trust > 0 {
-		return true
-	}
-	if w.pause--; w.pause > 0 {
-		return false
-	}
-	w.trust = halfTrust
-	return true
-}
+func newLoanWorth() loanWorth { return loanWorth{trust: newTrust(halfTrust, maxLoanPause)} }
 
 // gain notes that the goroutine that serves has read something.
 func (w *loanWorth) gain() {
-	w.trust = min(w.trust+1, fullTrust)
+	w.earn()
 	if w.good = min(w.good+1, manyGains); w.good == manyGains {
-		w.next = minPause
+		w.forgive()
 	}
 }
 
@@ -61,9 +47,8 @@ func (w *loanWorth) away(d time.Duration, messages int) {
 	}
 }
 
-func (w *loanWorth) lose(trust int8) {
-	if w.trust = max(w.trust-trust, 0); w.trust == 0 {
+func (w *loanWorth) lose(n int8) {
+	if w.trust.lose(n) {
 		w.good = 0
-		w.pause, w.next = w.next, min(2*w.next, maxLoanPause)
 	}
 }

@@ -8,7 +8,7 @@ import (
 // worthStep is something a loanWorth is told, and what it is then.
 type worthStep struct {
 	do    func(w *loanWorth)
-	trust int8
+	level int8 // of trust
 	pause int16
 	next  int16
 }
@@ -55,29 +55,29 @@ func TestLoanWorth(t *testing.T) {
 		}},
 		{"a pause follows the end of trust", []worthStep{
 			{lose(fullTrust), 0, minPause, 2 * minPause},
-			{tries(minPause-1, false), 0, 1, 2 * minPause},
+			{tries(minPause, false), 0, 0, 2 * minPause},
 			{try(true), halfTrust, 0, 2 * minPause},
 		}},
 		{"pauses become longer, up to a limit", []worthStep{
 			{lose(fullTrust), 0, 16, 32},
-			{tries(15, false), 0, 1, 32}, {try(true), halfTrust, 0, 32},
+			{tries(16, false), 0, 0, 32}, {try(true), halfTrust, 0, 32},
 			{lose(fullTrust), 0, 32, 64},
-			{tries(31, false), 0, 1, 64}, {try(true), halfTrust, 0, 64},
+			{tries(32, false), 0, 0, 64}, {try(true), halfTrust, 0, 64},
 			{func(w *loanWorth) { w.next = maxLoanPause }, halfTrust, 0, maxLoanPause},
 			{lose(fullTrust), 0, maxLoanPause, maxLoanPause},
 		}},
 		{"many gains make them short again", []worthStep{
 			{lose(fullTrust), 0, 16, 32},
-			{tries(15, false), 0, 1, 32}, {try(true), halfTrust, 0, 32},
+			{tries(16, false), 0, 0, 32}, {try(true), halfTrust, 0, 32},
 			{gains(manyGains - 1), fullTrust, 0, 32},
 			{gains(1), fullTrust, 0, minPause},
 		}},
 		{"as many as that, and no pause between", []worthStep{
 			{lose(fullTrust), 0, 16, 32},
-			{tries(15, false), 0, 1, 32}, {try(true), halfTrust, 0, 32},
+			{tries(16, false), 0, 0, 32}, {try(true), halfTrust, 0, 32},
 			{gains(manyGains - 1), fullTrust, 0, 32},
 			{lose(fullTrust), 0, 32, 64},
-			{tries(31, false), 0, 1, 64}, {try(true), halfTrust, 0, 64},
+			{tries(32, false), 0, 0, 64}, {try(true), halfTrust, 0, 64},
 			{gains(1), halfTrust + 1, 0, 64},
 		}},
 		{"to be away for long costs trust", []worthStep{
@@ -94,8 +94,8 @@ func TestLoanWorth(t *testing.T) {
 			w := newLoanWorth()
 			for i, s := range tc.steps {
 				s.do(&w)
-				if want := (loanWorth{trust: s.trust, good: w.good, pause: s.pause, next: s.next}); w != want {
-					t.Fatalf("step %d: %+v; want %+v", i, w, want)
+				if want := (trust{level: s.level, pause: s.pause, next: s.next, longest: maxLoanPause}); w.trust != want {
+					t.Fatalf("step %d: %+v; want %+v", i, w.trust, want)
 				}
 			}
 		})
