@@ -14,9 +14,13 @@ const (
 	// RoundRobin connects to all addresses and has calls take turns on the connections
 	// that are ready.
 	RoundRobin
+	// LeastRequest connects to all addresses. A call takes two of the connections that are ready,
+	// by chance, and of these the one with fewer calls in progress (gRFC A48): for calls that differ
+	// much in what they cost, and for servers that do.
+	LeastRequest
 )
 
-var balancingNames = [...]string{"pick_first", "round_robin"}
+var balancingNames = [...]string{"pick_first", "round_robin", "least_request_experimental"}
 
 // String is the policy's name in service configurations.
 func (b Balancing) String() string {
@@ -25,5 +29,8 @@ func (b Balancing) String() string {
 	}
 	return fmt.Sprintf("Balancing(%d)", uint8(b))
 }
+
+// isToEach reports whether each address has a connection of its own.
+func (b Balancing) isToEach() bool { return b != PickFirst }
 
 func (b Balancing) isKnown() bool { return int(b) < len(balancingNames) }

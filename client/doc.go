@@ -16,7 +16,7 @@
 // works. With [WithBalancing] or [WithConnections] it has several, and with [WithResolver]
 // it follows what a resolver reports:
 //
-//	Channel          ^ READY: these connections, in turn
+//	Channel          ^ READY: choose among these connections
 //	      | connect  |
 //	      v          |
 //	 rotation <---- lookup: the target's addresses <---- resolver.Resolver

@@ -21,9 +21,9 @@ const lookupInterval = 30 * time.Second
 // stopped. A resolver that returns is called again: with back-off while there are no
 // addresses, else when somebody asks, and until then there is no goroutine.
 //
-//	resting --ask--> searching: wait, Watch --returned, and there are addresses--> resting
-//	                     ^         | failed
-//	                     +---------+                   any --stop--> stopped
+//	resting --ask, due--> searching: wait, Watch --returned, and there are addresses--> resting
+//	                          ^         | failed
+//	                          +---------+                   any --stop--> stopped
 type lookup struct {
 	// immutable
 	resolver resolver.Resolver
@@ -37,6 +37,7 @@ type lookup struct {
 	search    *effort         // calls of the resolver, and the waits between them; nil: none
 	watch     *resolver.Watch // the call in progress; nil: none
 	hint      *time.Timer     // tells the watch later that somebody has asked; nil: nobody has
+	due       *time.Timer     // asks although nobody else does, a while after a call; nil without WithLookupEvery
 	isGood    bool            // the call in progress has found addresses
 	failures  int             // in a row
 	asked     time.Time       // when the resolver was last called or given a hint; zero: never
@@ -79,8 +80,16 @@ func (n named) Watch(ctx context.Context, w *resolver.Watch) error {
 	return nil
 }
 
+// interval is lookupInterval, or less if the application wants to look up more often.
+func (l *lookup) interval() time.Duration {
+	if every := l.cfg.lookupEvery; every > 0 {
+		return min(every, lookupInterval)
+	}
+	return lookupInterval
+}
+
 // ask asks for the addresses, or whether they are still the same, as soon as
-// lookupInterval and the back-off allow.
+// the interval and the back-off allow.
 func (l *lookup) ask() {
 	l.mu.Lock()
 	var now *resolver.Watch
@@ -89,7 +98,7 @@ func (l *lookup) ask() {
 	case l.search == nil:
 		l.search = newEffort(l.run)
 	case w != nil:
-		if wait := time.Until(l.asked.Add(lookupInterval)); wait > 0 {
+		if wait := time.Until(l.asked.Add(l.interval())); wait > 0 {
 			l.hint = time.AfterFunc(wait, func() { l.giveHint(w) })
 		} else {
 			l.asked, now = time.Now(), w
@@ -128,6 +137,7 @@ func (l *lookup) stop() {
 	search := l.search
 	l.isStopped = true
 	l.setWatchLocked(nil)
+	l.setDueLocked(0)
 	l.mu.Unlock()
 	if search != nil {
 		search.giveUp()
@@ -140,6 +150,17 @@ func (l *lookup) setWatchLocked(w *resolver.Watch) {
 	if l.hint != nil {
 		l.hint.Stop()
 		l.hint = nil
+	}
+}
+
+// setDueLocked has the resolver asked again after d, or with zero not before somebody asks.
+func (l *lookup) setDueLocked(d time.Duration) {
+	if l.due != nil {
+		l.due.Stop()
+		l.due = nil
+	}
+	if d > 0 {
+		l.due = time.AfterFunc(d, l.ask)
 	}
 }
 
@@ -168,7 +189,7 @@ func (l *lookup) run(ctx context.Context, _ *effort) {
 func (l *lookup) untilNext() time.Duration {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	wait := lookupInterval
+	wait := l.interval()
 	if l.failures > 0 {
 		wait = l.cfg.backoff.delay(l.failures, rand.Float64())
 	}
@@ -279,6 +300,7 @@ func (l *lookup) conclude(ctx context.Context, err error) (isAll bool) {
 	l.failures = 0
 	if !isAsked {
 		l.search = nil
+		l.setDueLocked(l.cfg.lookupEvery)
 	}
 	return !isAsked
 }

@@ -38,9 +38,10 @@ type config struct {
 	transport   transport.Config
 	keepalive   *transport.Keepalive // wins over transport.Keepalive
 	backoff     Backoff
+	lookupEvery time.Duration // 0: only when a connection was lost or failed
 	idleTimeout time.Duration
 	balancing   Balancing
-	connections int // at least 1; to each address with RoundRobin
+	connections int // at least 1; to each address, but with PickFirst
 	compressors *codec.Compressors
 	codec       codec.Codec
 	logger      *slog.Logger
@@ -207,23 +208,36 @@ func WithResolver(r resolver.Resolver) Option {
 // WithBalancing says which addresses of the target's name the channel connects to, and which
 // connection a call takes. Default: PickFirst.
 //
-// With RoundRobin the channel is Ready if it has a connection, Connecting while none is
-// ready and one is being made for the first time or after a loss, else TransientFailure, with
-// an error that tells of each address (gRPC load-balancing.md). A lost connection is made anew
-// at once, or after the back-off, which each address has for itself. When a connection is lost
-// or fails, the name is resolved again, at most every 30 s: the channel connects to new
-// addresses, and drains connections to those that are gone, so that calls on them go on. If the
-// name can no longer be resolved, its addresses stay as they were. The first call takes a random
-// address, the next ones follow in the resolver's order.
+// With RoundRobin and LeastRequest the channel is Ready if it has a connection, Connecting while
+// none is ready and one is being made for the first time or after a loss, else TransientFailure, with
+// an error that tells of each address (gRPC load-balancing.md). A lost connection is made anew at once,
+// or after the back-off, which each address has for itself. When a connection is lost or fails, the name
+// is resolved again, at most every 30 s ([WithLookupEvery] does so by the clock): the channel connects
+// to new addresses, and drains connections to those that are gone, so that calls on them go on. If the
+// name can no longer be resolved, its addresses stay as they were. With RoundRobin the first call takes
+// a random address, the next ones follow in the resolver's order.
 //
 // There is only one address where the dialer resolves (WithDialer without WithResolver), and for
 // passthrough targets.
 func WithBalancing(b Balancing) Option { return optionFunc(func(c *config) { c.balancing = b }) }
 
-// WithConnections makes the channel keep n connections, with RoundRobin n to each address, on
-// which calls take turns: for servers that take few streams on one connection, and for more work
-// than the one reader of a connection can do. They are made at the same time, and one that is
-// lost is made anew even if no call needs it. Default, and for n < 1: 1; there is no upper limit.
+// WithLookupEvery has the target's name looked up again when d has passed since the last time, although
+// no connection was lost or failed: for names that get further addresses, such as a headless service of
+// Kubernetes that is scaled up. Where d is less than 30 s it also bounds how often a loss has the name
+// looked up. A channel that is idle looks up nothing. Default and zero or less: only after a loss or a
+// failure, like other implementations of gRPC.
+//
+// It is for RoundRobin, LeastRequest and resolvers whose Watch returns ([WithResolver]); it has no effect
+// with PickFirst and DNS, which look up the name before they connect, nor on resolvers that watch.
+func WithLookupEvery(d time.Duration) Option {
+	return optionFunc(func(c *config) { c.lookupEvery = max(d, 0) })
+}
+
+// WithConnections makes the channel keep n connections, with RoundRobin and LeastRequest n to each
+// address. Calls take turns on them, or with LeastRequest choose among all of them. It is for servers
+// that take few streams on one connection, and for more work than the one reader of a connection can
+// do. They are made at the same time, and one that is lost is made anew even if no call needs it.
+// Default, and for n < 1: 1; there is no upper limit.
 func WithConnections(n int) Option { return optionFunc(func(c *config) { c.connections = n }) }
 
 // WithCompressors sets the message encodings accepted and available for

@@ -2,6 +2,7 @@ package client
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"sync/atomic"
 
@@ -46,30 +47,66 @@ func (p onlyOne) without(conn *transport.Conn) picker {
 	return p
 }
 
-// inTurn picks one connection after the other.
-type inTurn struct {
-	conns []onlyOne      // at least one
-	turn  *atomic.Uint64 // kept when the picker is replaced, so that no connection is preferred
-}
+// several are the connections that a picker chooses from, at least one.
+type several []onlyOne
 
-func (p *inTurn) pick(info pickInfo) (*transport.Conn, *call.Peer) {
-	return p.conns[p.turn.Add(1)%uint64(len(p.conns))].pick(info)
-}
-
-func (p *inTurn) without(conn *transport.Conn) picker {
-	rest := slices.DeleteFunc(slices.Clone(p.conns), func(c onlyOne) bool { return c.conn == conn })
+// except returns the others, nil if there are none.
+func (s several) except(conn *transport.Conn) several {
+	rest := slices.DeleteFunc(slices.Clone(s), func(c onlyOne) bool { return c.conn == conn })
 	if len(rest) == 0 {
 		return nil
 	}
-	return &inTurn{rest, p.turn}
+	return rest
 }
 
-func (p *inTurn) streams() int {
+func (s several) streams() int {
 	n := 0
-	for _, c := range p.conns {
+	for _, c := range s {
 		n += c.streams()
 	}
 	return n
 }
 
-func (p *inTurn) String() string { return fmt.Sprintf("%d connections%v", len(p.conns), p.conns) }
+func (s several) String() string { return fmt.Sprintf("%d connections%v", len(s), []onlyOne(s)) }
+
+// inTurn picks one connection after the other.
+type inTurn struct {
+	several
+
+	turn *atomic.Uint64 // kept when the picker is replaced, so that no connection is preferred
+}
+
+func (p *inTurn) pick(info pickInfo) (*transport.Conn, *call.Peer) {
+	return p.several[p.turn.Add(1)%uint64(len(p.several))].pick(info)
+}
+
+func (p *inTurn) without(conn *transport.Conn) picker {
+	if rest := p.except(conn); rest != nil {
+		return &inTurn{rest, p.turn}
+	}
+	return nil
+}
+
+// leastBusy picks the less busy of two connections that it takes by chance. To look at all would
+// have every client choose the same server, the one that is least busy for the moment; two make
+// nearly as good a choice, and cost the same however many there are (gRFC A48).
+type leastBusy struct{ several }
+
+func (p *leastBusy) pick(info pickInfo) (*transport.Conn, *call.Peer) {
+	n := len(p.several)
+	i := rand.IntN(n)
+	chosen := p.several[i]
+	if n > 1 {
+		if other := p.several[(i+1+rand.IntN(n-1))%n]; other.conn.Load() < chosen.conn.Load() {
+			chosen = other
+		}
+	}
+	return chosen.pick(info)
+}
+
+func (p *leastBusy) without(conn *transport.Conn) picker {
+	if rest := p.except(conn); rest != nil {
+		return &leastBusy{rest}
+	}
+	return nil
+}

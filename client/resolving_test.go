@@ -43,7 +43,7 @@ func (s *scene) report(names *resolver.Manual, addresses []resolver.Address, err
 // policies runs a test with each of the policies.
 func policies(t *testing.T, test func(t *testing.T, balanced Option)) {
 	t.Helper()
-	for _, b := range []Balancing{PickFirst, RoundRobin} {
+	for _, b := range []Balancing{PickFirst, RoundRobin, LeastRequest} {
 		t.Run(b.String(), func(t *testing.T) { test(t, WithBalancing(b)) })
 	}
 }
@@ -652,7 +652,7 @@ func TestFindingsOutOfOrder(t *testing.T) {
 			if got := r.addresses[0].Addr; got != "192.0.2.2:50051" {
 				s.Errorf("the rotation is at %s", got)
 			}
-			if r.cfg.balancing == RoundRobin {
+			if r.cfg.balancing.isToEach() {
 				return // its members do not move
 			}
 			r.members[0].sub.move(8, once(at("192.0.2.3")))

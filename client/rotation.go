@@ -11,9 +11,9 @@ import (
 	"github.com/cqrpc/cqrpc/transport"
 )
 
-// rotation keeps several connections, on which calls take turns: to each address of its
-// target with round_robin (gRPC load-balancing.md), else to the target as a whole. It also
-// keeps the one connection of a channel that has a resolver to follow.
+// rotation keeps several connections, among which a picker chooses for each call: to each address
+// of its target with round_robin (gRPC load-balancing.md) and least_request (gRFC A48), else to the
+// target as a whole. It also keeps the one connection of a channel that has a resolver to follow.
 //
 //	lookup --addresses--> rotation
 //	                       |  |  |
@@ -67,7 +67,7 @@ type member struct {
 	sub *subchannel
 
 	// guarded by rotation.mu
-	addresses []resolver.Address // with round_robin one; nil: sub finds them
+	addresses []resolver.Address // one, or with pick_first all; nil: sub finds them
 	latest    update             // of sub, with Connecting for Idle; Connecting before the first one
 	isGone    bool
 }
@@ -85,7 +85,7 @@ func (r *rotation) connect() {
 		r.mu.Unlock()
 		return
 	}
-	if r.cfg.balancing == RoundRobin || r.cfg.resolver != nil {
+	if r.cfg.balancing.isToEach() || r.cfg.resolver != nil {
 		r.lookup = newLookup(r.target, r.cfg, r.onFinding)
 		r.mu.Unlock()
 		r.ask()
@@ -131,12 +131,12 @@ func (r *rotation) onFinding(l *lookup, f finding) {
 	c.carryOut()
 }
 
-// placesLocked are what members are for: one address each with round_robin, else all.
+// placesLocked are what members are for: one address each, or with pick_first all.
 func (r *rotation) placesLocked() [][]resolver.Address {
 	switch {
 	case len(r.addresses) == 0:
 		return nil
-	case r.cfg.balancing == PickFirst:
+	case !r.cfg.balancing.isToEach():
 		return [][]resolver.Address{r.addresses}
 	}
 	return slices.Collect(slices.Chunk(r.addresses, 1))
@@ -193,7 +193,7 @@ func (r *rotation) settleLocked(places [][]resolver.Address) changes {
 // place, whatever its addresses are.
 func (r *rotation) memberLocked(place []resolver.Address, i int) *member {
 	for _, m := range r.members {
-		if r.cfg.balancing == PickFirst || slices.Equal(m.addresses, place) {
+		if !r.cfg.balancing.isToEach() || slices.Equal(m.addresses, place) {
 			if i == 0 {
 				return m
 			}
@@ -242,7 +242,7 @@ func (r *rotation) aggregateLocked() update {
 	if len(r.members) == 0 && r.obstacle == nil {
 		u.state = Connecting // the first lookup
 	}
-	var ready []onlyOne
+	var ready several
 	for _, m := range r.members {
 		switch m.latest.state {
 		case Ready:
@@ -253,11 +253,19 @@ func (r *rotation) aggregateLocked() update {
 	}
 	switch {
 	case len(ready) > 0:
-		u.state, u.pick = Ready, &inTurn{ready, r.turn}
+		u.state, u.pick = Ready, r.picker(ready)
 	case u.state == TransientFailure:
 		u.err = r.failureLocked()
 	}
 	return u
+}
+
+// picker chooses among connections as the channel's policy says.
+func (r *rotation) picker(conns several) picker {
+	if r.cfg.balancing == LeastRequest {
+		return &leastBusy{conns}
+	}
+	return &inTurn{conns, r.turn}
 }
 
 // failureLocked tells of each address. All connections to one fail alike: the first is enough.

@@ -206,6 +206,71 @@ func TestRoundRobinAggregatesStates(t *testing.T) {
 	}, WithBalancing(RoundRobin), WithTransport(transport.Config{HandshakeTimeout: -1}))
 }
 
+// A call goes to the server with fewer calls in progress, of two: with two, to that one always.
+func TestLeastRequestEvensOut(t *testing.T) {
+	two := three[:2]
+	w := newTown(two...)
+	houses := w.build(two...)
+	w.play(t, func(s *scene) {
+		s.ready()
+		streams := s.bidiStreams(20)
+		if a, b := houses[0].counted(), houses[1].counted(); a != 10 || b != 10 {
+			s.Fatalf("of 20 streams the houses have %d and %d", a, b)
+		}
+		at := make(map[*BidiStreamCall[[]byte, []byte]]string)
+		for _, stream := range streams {
+			s.wantAlive("open", stream)
+			at[stream] = stream.Peer().Addr.String()
+		}
+		first := at[streams[0]]
+		for _, stream := range streams {
+			if at[stream] == first {
+				stream.Close()
+			}
+		}
+		synctest.Wait()
+		for range 10 {
+			stream := s.bidiStream()
+			defer stream.Close()
+			s.wantAlive("another", stream)
+			if got := stream.Peer().Addr.String(); got != first {
+				s.Errorf("a stream goes to %s, which has 10 more than %s", got, first)
+			}
+		}
+		for _, stream := range streams {
+			stream.Close()
+		}
+	}, WithBalancing(LeastRequest))
+}
+
+// Of more than two, calls pass over the one that is busy.
+func TestLeastRequestPassesOverTheBusyOne(t *testing.T) {
+	w := newTown(three[0])
+	houses := w.build(three...)
+	w.play(t, func(s *scene) {
+		s.ready()
+		streams := s.bidiStreams(3)
+		w.move(three...)
+		s.advance(time.Minute)
+		s.wantConns("all", houses, 1, 1, 1)
+		for _, h := range houses {
+			h.counted()
+		}
+		for i := range 100 {
+			s.wantOK("a call", s.unary(s.Context(), fmt.Sprint(i)), fmt.Sprint(i))
+		}
+		if got := houses[0].counted(); got > 0 {
+			s.Errorf("%d of 100 calls go to the busy one", got)
+		}
+		if a, b := houses[1].counted(), houses[2].counted(); a == 0 || b == 0 || a+b != 100 {
+			s.Errorf("the others get %d and %d", a, b)
+		}
+		for _, stream := range streams {
+			stream.Close()
+		}
+	}, WithBalancing(LeastRequest), WithLookupEvery(time.Minute))
+}
+
 // Calls on a connection that is lost fail; those that follow do not notice.
 func TestRoundRobinPassesOverAServerThatDied(t *testing.T) {
 	w := newTown(three...)
@@ -371,6 +436,49 @@ func TestRoundRobinLooksUpNotTooOften(t *testing.T) {
 		w.wantLookups(s, "all is well", want...)
 		s.wantTurns("the lost one is forgotten", houses, 0, 5, 5)
 	}, WithBalancing(RoundRobin))
+}
+
+// Names that only get more addresses are noticed by the clock.
+func TestLookupEvery(t *testing.T) {
+	w := newTown(three[:2]...)
+	houses := w.build(three...)
+	w.play(t, func(s *scene) {
+		s.ready()
+		w.move(three...)
+		s.advance(time.Minute - lasting - time.Millisecond)
+		s.wantConns("not yet", houses, 1, 1, 0)
+		s.advance(time.Millisecond)
+		s.wantConns("a minute has passed", houses, 1, 1, 1)
+		s.advance(2 * time.Minute)
+		want := []time.Duration{0, time.Minute, 2 * time.Minute, 3 * time.Minute}
+		w.wantLookups(s, "again and again", want...)
+		s.advance(40*time.Second - lasting)
+		houses[0].disturb((*transport.Conn).Close)
+		s.advance(lasting)
+		want = append(want, 3*time.Minute+40*time.Second-lasting)
+		w.wantLookups(s, "a loss does not wait for the clock", want...)
+		s.advance(time.Minute)
+		want = append(want, want[4]+time.Minute)
+		w.wantLookups(s, "a minute after the last", want...)
+		s.ch.balancer.idle()
+		s.advance(time.Hour)
+		w.wantLookups(s, "not while it is idle", want...)
+	}, WithBalancing(RoundRobin), WithLookupEvery(time.Minute), WithIdleTimeout(-1))
+}
+
+// Who wants to know sooner than after 30 s does so after a loss, too; a lookup then begins a new period.
+func TestLookupEveryFewSeconds(t *testing.T) {
+	w := newTown(three...)
+	houses := w.build(three...)
+	w.play(t, func(s *scene) {
+		s.ready()
+		s.advance(5 * time.Second)
+		w.move(three[1:]...)
+		houses[0].disturb((*transport.Conn).Close)
+		s.advance(20 * time.Second)
+		w.wantLookups(s, "every ten seconds", 0, 10*time.Second, 20*time.Second)
+		s.wantConns("it has left", houses, 0, 1, 1)
+	}, WithBalancing(RoundRobin), WithLookupEvery(10*time.Second))
 }
 
 func (w *town) wantLookups(s *scene, why string, want ...time.Duration) {
@@ -625,6 +733,7 @@ func TestConnections(t *testing.T) {
 		{PickFirst, 3, []int{3, 0, 0}, []int{12, 0, 0}},
 		{RoundRobin, 0, []int{1, 1, 1}, []int{4, 4, 4}},
 		{RoundRobin, 2, []int{2, 2, 2}, []int{4, 4, 4}},
+		{LeastRequest, 2, []int{2, 2, 2}, nil},
 	} {
 		t.Run(fmt.Sprint(tt.balancing, " ", tt.n), func(t *testing.T) {
 			w := newTown(three...)
@@ -632,14 +741,18 @@ func TestConnections(t *testing.T) {
 			w.play(t, func(s *scene) {
 				s.ready()
 				s.wantConns("so many", houses, tt.conns...)
-				s.wantTurns("in turns", houses, tt.calls...)
+				if tt.calls != nil { // else by chance
+					s.wantTurns("in turns", houses, tt.calls...)
+				}
 				if s.ch.balancer.idle(); s.ch.State() != Idle {
 					s.Error("not idle")
 				}
 				s.advance(lasting)
 				s.wantConns("idle", houses, 0, 0, 0)
 				s.ready()
-				s.wantTurns("again", houses, tt.calls...)
+				if tt.calls != nil {
+					s.wantTurns("again", houses, tt.calls...)
+				}
 			}, WithBalancing(tt.balancing), WithConnections(tt.n))
 		})
 	}

@@ -139,6 +139,14 @@ func (c *Conn) NumStreams() int {
 	return len(c.streams.table)
 }
 
+// Load is how many streams are open or wait for the peer's MAX_CONCURRENT_STREAMS: what a new one
+// has beside it.
+func (c *Conn) Load() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.streams.table) + int(c.streams.waiting)
+}
+
 // HasResponded reports whether the peer has answered a request: on a client, a response
 // has begun on one of its streams. It tells a peer that was of use from one that only accepts.
 func (c *Conn) HasResponded() bool { return c.responded.Load() }

@@ -355,8 +355,14 @@ func TestObstacle(t *testing.T) {
 		if err := waiting.stream.Obstacle(); err == nil || !strings.HasSuffix(err.Error(), "are in use: 1") {
 			t.Errorf("a stream that waits: %v", err)
 		}
+		if got, open := s.conn.Load(), s.conn.NumStreams(); got != 2 || open != 1 {
+			t.Errorf("the load is %d with %d open; want that which waits to be counted", got, open)
+		}
 		opened.stream.Reset(frame.Cancel)
 		s.wait()
+		if got := s.conn.Load(); got != 1 {
+			t.Errorf("the load is %d when one has ended; want 1", got)
+		}
 		if err := waiting.stream.Obstacle(); err != nil {
 			t.Errorf("when it has been opened: %v", err)
 		}
