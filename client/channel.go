@@ -31,7 +31,8 @@ type Channel struct {
 	settings  *call.Settings // what its calls have in common
 	balancer  balancer
 	conns     connSet
-	base      callConfig // of calls without options
+	base      callConfig          // of calls without options
+	bases     byName[*callConfig] // likewise, of methods that have options; nil: none has
 
 	mu sync.Mutex
 	// guarded by mu
@@ -82,6 +83,7 @@ func NewChannel(target string, opts ...Option) (*Channel, error) {
 	ch.waiting.init()
 	ch.base = configured(
 		callConfig{Config: call.Config{Authority: ch.authority, Settings: ch.settings}}, ch.cfg.defaults)
+	ch.bases = ch.cfg.bases(ch.base)
 	ch.balancer = newBalancer(t, &ch.cfg, &ch.conns, ch.onUpdate)
 	return ch, nil
 }

@@ -28,6 +28,7 @@
 //	channel, options, target, balancing               a Channel and its settings
 //	state, watch                                      connectivity states, and waiting for them
 //	newcall, callopts, opener, waiting                a call is made; it gets a stream, or waits for one
+//	methodnames                                       options of methods, and how methods are named in them
 //	retry                                             which calls are repeated
 //	unary                                             the sync style: calls that are one batch
 //	stream, serverstream, clientstream, bidistream    the sync style: streams

@@ -59,9 +59,12 @@ func newStream(conn *transport.Conn, c *call.Call) (*transport.Stream, error) {
 // callConfig resolves a call's options over the channel's.
 func (ch *Channel) callConfig(method string, opts []CallOption) callConfig {
 	cfg := ch.base
+	if own, ok := ch.bases.of(method); ok {
+		cfg = *own
+	}
 	cfg.Method = method
-	if ch.cfg.retries != nil {
-		cfg.Retry = ch.cfg.retries.of(method, cfg.Retry)
+	if p, ok := ch.cfg.retries.of(method); ok {
+		cfg.Retry = p
 	}
 	if len(opts) > 0 {
 		cfg = configured(cfg, opts)

@@ -47,7 +47,8 @@ type config struct {
 	logger      *slog.Logger
 	alarm       func() *slog.Logger // for panics
 	defaults    []CallOption
-	retries     retries // nil: none
+	perMethod   byName[[]CallOption]      // nil: none
+	retries     byName[*call.RetryPolicy] // nil: none
 	throttling  call.RetryThrottling
 	filters     []call.Filter
 	panicked    func(method string, v any, stack []byte) // of a filter
@@ -100,6 +101,9 @@ func (c *config) check() error {
 		return errors.New("one of WithInsecure and WithTLS must be given")
 	case !c.balancing.isKnown():
 		return fmt.Errorf("there is no %v", c.balancing)
+	}
+	if err := c.perMethod.check("options of"); err != nil {
+		return err
 	}
 	return c.checkRetries()
 }

@@ -1,9 +1,7 @@
 package client
 
 import (
-	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/cqrpc/cqrpc/call"
 )
@@ -17,7 +15,7 @@ func WithRetry(policy call.RetryPolicy, methods ...string) Option {
 	p := kept(policy)
 	return optionFunc(func(c *config) {
 		if c.retries == nil {
-			c.retries = make(retries)
+			c.retries = make(byName[*call.RetryPolicy])
 		}
 		if len(methods) == 0 {
 			c.retries[""] = p
@@ -35,8 +33,8 @@ func WithRetryThrottling(t call.RetryThrottling) Option {
 }
 
 // WithCallRetry sets the call's own policy in place of that of WithRetry; the zero policy is none.
-// A policy that is not valid ends the call with INTERNAL. In [WithDefaultCallOptions] it is for
-// calls that no WithRetry is for.
+// A policy that is not valid ends the call with INTERNAL. In [WithDefaultCallOptions] and
+// [WithMethodOptions] it is for calls that no WithRetry is for.
 func WithCallRetry(policy call.RetryPolicy) CallOption {
 	p := kept(policy)
 	return callOptionFunc(func(c *callConfig) { c.Retry = p })
@@ -52,33 +50,12 @@ func kept(p call.RetryPolicy) *call.RetryPolicy {
 	return &p
 }
 
-// retries are a channel's policies by method, by service with a slash at both ends, and of
-// "" for all others.
-type retries map[string]*call.RetryPolicy
-
-// of returns the policy of a method, other if there is none.
-func (r retries) of(method string, other *call.RetryPolicy) *call.RetryPolicy {
-	if p, ok := r[method]; ok {
-		return p
-	}
-	if p, ok := r[method[:strings.LastIndexByte(method, '/')+1]]; ok {
-		return p
-	}
-	if p, ok := r[""]; ok {
-		return p
-	}
-	return other
-}
-
-// checkRetries reports what is wrong with them.
+// checkRetries reports what is wrong with policies and throttling.
 func (c *config) checkRetries() error {
-	for name, p := range c.retries {
-		service := strings.TrimSuffix(name, "/")
-		_, _, isMethod := call.SplitMethod(name)
-		isService := service != name && strings.LastIndexByte(service, '/') == 0 && len(service) > 1
-		if name != "" && !isMethod && !isService {
-			return fmt.Errorf("retry of %q: want /pkg.Service/Method or /pkg.Service/", name)
-		}
+	if err := c.retries.check("retry of"); err != nil {
+		return err
+	}
+	for _, p := range c.retries {
 		if p == nil {
 			continue
 		}

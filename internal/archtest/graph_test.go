@@ -54,6 +54,7 @@ var graph = []struct {
 	{"client", rule{ours: []string{
 		"client/resolver", ".", "transport", "call", "frame", "cq", "codec", "internal/mem", "internal/version",
 	}}},
+	{"client/serviceconfig", rule{ours: []string{".", "call", "client"}}},
 	{"server", rule{ours: []string{".", "transport", "call", "frame", "cq", "codec", "internal/mem"}}},
 
 	// styles
