@@ -252,6 +252,61 @@ func TestTLS(t *testing.T) {
 	})
 }
 
+// A client that keeps sessions resumes them: the handshakes of a server share the keys of its tickets.
+func TestTLSSessionsAreResumed(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		srv, cli := certificate(t)
+		cli.ClientSessionCache = tls.NewLRUClientSessionCache(1)
+		s := server.New(server.WithTLS(srv))
+		if err := s.Register(serverUnaryEcho); err != nil {
+			t.Fatal(err)
+		}
+		x := serve(t, s)
+		for _, resumes := range []bool{false, true} {
+			nc, err := x.net.Dial(context.Background())
+			if err != nil {
+				t.Fatal(err)
+			}
+			tc := tls.Client(nc, cli)
+			c := newClient(tc)
+			var res text
+			if st := c.unary(unary.Name, &text{Value: "x"}, &res); st.Code != cqrpc.CodeOK {
+				t.Fatalf("got %v", st)
+			}
+			if got := tc.ConnectionState().DidResume; got != resumes {
+				t.Errorf("the connection has resumed a session: %v; want %v", got, resumes)
+			}
+			c.conn.Close()
+		}
+	})
+}
+
+// A configuration that is chosen for a client need not say h2, like the one that it stands in for.
+func TestTLSConfigurationOfGetConfigForClient(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		chosen, cli := certificate(t)
+		s := server.New(server.WithTLS(&tls.Config{
+			GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) { return chosen, nil },
+		}))
+		if err := s.Register(serverUnaryEcho); err != nil {
+			t.Fatal(err)
+		}
+		nc, err := serve(t, s).net.Dial(context.Background())
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := newClient(tls.Client(nc, cli))
+		t.Cleanup(c.conn.Close)
+		var res text
+		if st := c.unary(unary.Name, &text{Value: "x"}, &res); st.Code != cqrpc.CodeOK {
+			t.Errorf("got %v", st)
+		}
+		if chosen.NextProtos != nil {
+			t.Errorf("the application's configuration was changed: %q", chosen.NextProtos)
+		}
+	})
+}
+
 // A function of the TLS configuration that panics, or ends its goroutine, ends the connection. The
 // server goes on, and its end does not wait for it.
 func TestTLSConfigurationsThatBreak(t *testing.T) {

@@ -107,15 +107,17 @@ func (c *config) check() error {
 
 // WithTLS serves TLS, offering ALPN h2 only and nothing older than TLS 1.2.
 // cfg needs Certificates, GetCertificate or GetConfigForClient; without, or with a
-// nil cfg, Serve fails. Default: plaintext. A listener whose connections are
-// *tls.Conn already needs no option.
+// nil cfg, Serve fails. It is copied: what may change while the server runs, such as
+// certificates and the keys of session tickets, comes from these functions. Default:
+// plaintext. A listener whose connections are *tls.Conn already needs no option.
 func WithTLS(cfg *tls.Config) Option {
 	return option(func(c *config) {
 		c.isBare = cfg == nil ||
 			len(cfg.Certificates) == 0 && cfg.GetCertificate == nil && cfg.GetConfigForClient == nil
+		shared := transport.TLSConfig(cfg) // by all connections: it has the keys of their session tickets
 		// The handshake is named here only: the linker leaves it out of programs without TLS.
 		c.secure = func(ctx context.Context, nc net.Conn) (net.Conn, error) {
-			return transport.ServerTLS(ctx, nc, cfg)
+			return transport.ServerTLS(ctx, nc, shared)
 		}
 	})
 }

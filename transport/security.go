@@ -6,17 +6,33 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 )
 
 // alpn is the protocol name of HTTP/2 over TLS (RFC 9113 section 3.2).
 const alpn = "h2"
 
 // TLSConfig returns a copy of cfg that offers h2 and nothing older than TLS 1.2,
-// as RFC 9113 section 9.2 wants. A nil cfg means the zero configuration.
+// as RFC 9113 section 9.2 wants; so do those that its GetConfigForClient returns. A nil
+// cfg means the zero configuration.
 func TLSConfig(cfg *tls.Config) *tls.Config {
 	if cfg == nil {
 		cfg = &tls.Config{}
 	}
+	cfg = offeringH2(cfg)
+	if choose := cfg.GetConfigForClient; choose != nil {
+		cfg.GetConfigForClient = func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
+			chosen, err := choose(hello)
+			if chosen == nil || err != nil {
+				return nil, err
+			}
+			return offeringH2(chosen), nil
+		}
+	}
+	return cfg
+}
+
+func offeringH2(cfg *tls.Config) *tls.Config {
 	cfg = cfg.Clone()
 	cfg.NextProtos = []string{alpn}
 	if cfg.MinVersion == 0 {
@@ -25,16 +41,26 @@ func TLSConfig(cfg *tls.Config) *tls.Config {
 	return cfg
 }
 
+// prepared is TLSConfig, unless that has been done.
+func prepared(cfg *tls.Config) *tls.Config {
+	if cfg != nil && cfg.MinVersion != 0 && slices.Equal(cfg.NextProtos, []string{alpn}) {
+		return cfg
+	}
+	return TLSConfig(cfg)
+}
+
 // ClientTLS performs the client's TLS handshake on nc and checks that h2 was
 // agreed. ctx bounds it. On error nc is closed. The result is a *tls.Conn; its type does
 // not say so, so that programs that never call this are linked without TLS.
 func ClientTLS(ctx context.Context, nc net.Conn, cfg *tls.Config) (net.Conn, error) {
-	return handshakeTLS(ctx, tls.Client(belowTLS(nc), TLSConfig(cfg)))
+	return handshakeTLS(ctx, tls.Client(belowTLS(nc), prepared(cfg)))
 }
 
-// ServerTLS is the server's side of ClientTLS.
+// ServerTLS is the server's side of ClientTLS. The keys of session tickets belong to a
+// configuration: clients resume sessions only if all connections are given the same one,
+// that TLSConfig has returned once.
 func ServerTLS(ctx context.Context, nc net.Conn, cfg *tls.Config) (net.Conn, error) {
-	return handshakeTLS(ctx, tls.Server(belowTLS(nc), TLSConfig(cfg)))
+	return handshakeTLS(ctx, tls.Server(belowTLS(nc), prepared(cfg)))
 }
 
 func handshakeTLS(ctx context.Context, tc *tls.Conn) (net.Conn, error) {
