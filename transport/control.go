@@ -11,15 +11,15 @@ import (
 // its budgets. The flusher takes it whole. Guarded by Conn.mu.
 type controlState struct {
 	preface      bool
+	final        bool // the last of goAways is the end: nothing follows it
+	connCredit   int32
 	settings     []http2.Setting
 	settingsAcks int
 	pingAcks     [][8]byte
 	pings        [][8]byte
-	connCredit   int32
 	credits      []*Stream // streams whose credit is due
 	resets       []resetFrame
 	goAways      []goAwayFrame
-	final        bool // the last goAway is the end: nothing follows it
 }
 
 type resetFrame struct {

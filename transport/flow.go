@@ -100,8 +100,7 @@ func (c *Conn) widenConn(n int64) error {
 		}
 	}
 	c.out.window += n
-	if c.out.stalled.head != nil {
-		c.out.ready.takeAll(&c.out.stalled)
+	if c.out.ready.hasStalled() {
 		c.kickLocked()
 	}
 	return nil

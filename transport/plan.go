@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"math"
 	"sync"
 
 	"github.com/cqrpc/cqrpc/cq"
@@ -10,11 +11,13 @@ import (
 
 // outgoingState is the sending half of the connection. Guarded by Conn.mu.
 type outgoingState struct {
-	window  int64 // the peer's connection window: bytes of DATA we may still send
-	ready   readyState
-	stalled fifo // streams that wait for the connection window
-	spares  spares
+	window int64 // the peer's connection window: bytes of DATA we may still send
+	ready  readyState
+	spares spares
 }
+
+// isOpen reports whether the connection's window has room for DATA.
+func (o *outgoingState) isOpen() bool { return o.window > 0 }
 
 const (
 	// maxTurnBytes is how much DATA one turn carries: enough to fill a socket
@@ -129,20 +132,42 @@ func (c *Conn) planGrantsLocked(t *turn) {
 }
 
 // planOpeningsLocked opens waiting client streams while the peer's
-// MAX_CONCURRENT_STREAMS allows. Identifiers are assigned here, in wire order. Half of a
-// turn is kept for open streams: a thousand callers could fill every turn with new ones.
+// MAX_CONCURRENT_STREAMS allows. Half of a turn is kept for open streams: a thousand callers could
+// fill every turn with new ones. Where even a turn is more than the connection's window has room
+// for, all of that is.
 func (c *Conn) planOpeningsLocked(t *turn) {
-	for !t.full() && c.canOpenLocked() && (c.out.ready.isEmpty() || !t.halfFull()) {
-		s := c.streams.opening.pop()
-		c.streams.waiting--
-		s.id = c.streams.nextID
-		c.streams.nextID += 2
-		c.openLocked(s)
-		s.state.must(sendHeaders)
-		c.planStreamLocked(t, s)
+	isBusy, most := !c.out.ready.isEmpty(c.out.isOpen()), int64(math.MaxInt64)
+	switch {
+	case isBusy && c.out.window < maxTurnBytes:
+		most = 0
+	case isBusy:
+		most = maxTurnBytes / 2
+	}
+	for !t.full() && c.canOpenLocked() && !(isBusy && t.halfFull()) {
+		c.planOpeningLocked(t, most)
 	}
 	if c.side == Client && c.streams.nextID > maxStreamID && c.state < draining {
 		c.exhaustedLocked()
+	}
+}
+
+// planOpeningLocked opens the next stream. It plans headers, and a frame of DATA unless the first
+// message is of more than most bytes. Identifiers are assigned here, in wire order.
+func (c *Conn) planOpeningLocked(t *turn, most int64) {
+	s := c.streams.opening.pop()
+	c.streams.waiting--
+	s.id = c.streams.nextID
+	c.streams.nextID += 2
+	c.openLocked(s)
+	s.state.must(sendHeaders)
+	room := c.out.window
+	if s.out.hasMessage() && int64(s.out.size()) > most {
+		room = 0
+	}
+	isOpen, isShort := c.out.isOpen(), s.out.isShort()
+	cost := c.planStreamLocked(t, s, room)
+	if isShort {
+		c.out.ready.charge(isShort, isOpen, cost)
 	}
 }
 
@@ -163,23 +188,22 @@ func (c *Conn) openLocked(s *Stream) {
 
 func (c *Conn) planReadyLocked(t *turn) {
 	for !t.full() {
-		s, isShort := c.out.ready.pop()
+		isOpen := c.out.isOpen()
+		s, isShort := c.out.ready.pop(isOpen)
 		if s == nil {
 			return
 		}
-		steps, bytes := len(t.steps), t.bytes
-		c.planStreamLocked(t, s)
-		c.out.ready.charge(isShort, t.bytes-bytes+frameCost*(len(t.steps)-steps))
+		c.out.ready.charge(isShort, isOpen, c.planStreamLocked(t, s, c.out.window))
 	}
 }
 
-// planStreamLocked plans headers, one DATA frame, and an end for s, and puts s
-// back into the queue in which it belongs.
-func (c *Conn) planStreamLocked(t *turn, s *Stream) {
-	before := s.sent
+// planStreamLocked plans headers, one DATA frame of at most room bytes, and an end for s, queues s
+// again if there is more, and returns the cost.
+func (c *Conn) planStreamLocked(t *turn, s *Stream, room int64) (cost int) {
+	before, steps, bytes := s.sent, len(t.steps), t.bytes
 	c.planHeadersLocked(t, s)
 	if s.sent.Headers && s.out.hasMessage() && !t.full() {
-		c.planDataLocked(t, s)
+		c.planDataLocked(t, s, room)
 	}
 	if p := s.out; p != nil && p.end && p.msg == nil && (s.sent.Headers || p.trailersOnly()) && !s.sent.End {
 		c.planEndLocked(t, s)
@@ -189,6 +213,12 @@ func (c *Conn) planStreamLocked(t *turn, s *Stream) {
 		t.notices = append(t.notices, notice{recv: s.recv, sent: s.sent, closed: s.state == ended})
 	}
 	s.emptiedLocked()
+	c.queueAgainLocked(s, hadShare)
+	return t.bytes - bytes + frameCost*(len(t.steps)-steps)
+}
+
+// queueAgainLocked puts s back into the queue in which it belongs; hadShare: DATA of it was just planned.
+func (c *Conn) queueAgainLocked(s *Stream, hadShare bool) {
 	if s.state == ended || s.queue != nil || !s.sendable() {
 		return
 	}
@@ -196,8 +226,8 @@ func (c *Conn) planStreamLocked(t *turn, s *Stream) {
 	case s.out.msg == nil:
 		c.out.ready.push(s)
 	case s.sendWindow <= 0: // a WINDOW_UPDATE of the stream brings it back
-	case c.out.window <= 0 && !hadShare: // or it would be before those that had none
-		c.out.stalled.push(s)
+	case !c.out.isOpen() && !hadShare: // or it would be before those that had none
+		c.out.ready.stall(s)
 	default:
 		c.out.ready.push(s)
 	}
@@ -220,10 +250,10 @@ func (c *Conn) planHeadersLocked(t *turn, s *Stream) {
 // while it is written.
 const maxFrameBytes = 256 << 10
 
-// planDataLocked plans one DATA frame, as long as the peer, the turn and both
-// windows allow: a part of a message, or many messages.
-func (c *Conn) planDataLocked(t *turn, s *Stream) {
-	room := min(int64(c.peer.maxFrame), maxFrameBytes, int64(s.sendWindow), c.out.window)
+// planDataLocked plans one DATA frame, as long as the peer, the turn, both
+// windows and room allow: a part of a message, or many messages.
+func (c *Conn) planDataLocked(t *turn, s *Stream, room int64) {
+	room = min(room, int64(c.peer.maxFrame), maxFrameBytes, int64(s.sendWindow), c.out.window)
 	first, n := len(t.steps), int64(0)
 	for n < room && s.out.msg != nil && len(t.steps) < maxTurnSteps {
 		n += s.planMessageLocked(t, int(room-n))

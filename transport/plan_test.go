@@ -240,7 +240,7 @@ func TestPlanConnWindowStallAndSplice(t *testing.T) {
 		t.Fatal(err)
 	}
 	p.want("the rest", "D3:6. D5:1.")
-	if p.c.out.stalled.head != nil || !p.c.out.ready.isEmpty() {
+	if !p.c.out.ready.isEmpty(true) {
 		t.Error("a stream is still queued")
 	}
 }
@@ -263,7 +263,7 @@ func TestPlanForgetsDeadStreams(t *testing.T) {
 			s.Reset(frame.Cancel)
 		}
 	}
-	if q := &p.c.out.stalled; q.head != kept || q.tail != kept {
+	if q := &p.c.out.ready.short.stalled; q.head != kept || q.tail != kept {
 		t.Error("the queue of stalled streams holds others than the live one")
 	}
 	if err := p.c.widenConn(8); err != nil {
@@ -325,6 +325,41 @@ func TestPlanOpenStreamsGoOn(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Nor is it otherwise if they have little to send.
+func TestPlanShortStreamsGoOn(t *testing.T) {
+	p := newPlanner(t, Client)
+	s := p.queue(frame.Outgoing{Headers: requestHeaders()})
+	p.turn()
+	s.Send(sized(100))
+	for range 2 * maxTurnSteps {
+		p.queue(frame.Outgoing{Headers: requestHeaders(), End: true})
+	}
+	if turn := p.turn(); !strings.HasSuffix(turn, " D1:100") {
+		t.Errorf("stream 1 is not in the turn: %s", turn)
+	}
+}
+
+// A new stream whose frame would fill a turn, or the connection's window, takes its turn.
+func TestPlanLargeOpenings(t *testing.T) {
+	p := newPlanner(t, Client)
+	p.c.out.window = 1 << 30
+	p.c.peer.initialWindow, p.c.peer.maxFrame = 1<<30, maxFrameBytes
+	p.queue(with(sized(4<<20), requestHeaders(), nil, false))
+	p.want("nobody else has anything to send", "H1 D1:262144")
+	p.queue(with(sized(maxTurnBytes), requestHeaders(), nil, true))
+	p.want("more than half of a turn", "H3 D1:262144")
+	p.want("it is the next", "D3:262144.")
+	p.c.out.window = 0
+	p.turn()
+	for range 2 {
+		p.queue(with(sized(20_000), requestHeaders(), nil, true))
+	}
+	p.widenAll(100_000)
+	p.want("it waits for the window", "H5 H7 D1:100000")
+	p.widenAll(100_000)
+	p.want("they come first", "D5:20000. D7:20000. D1:60000")
 }
 
 func TestPlanMaxFrame(t *testing.T) {

@@ -285,8 +285,7 @@ func wantBalance(t *testing.T, way string, from, to *Conn) {
 	if got, want := from.out.window, int64(to.in.conn.left.Load()); got != want {
 		t.Errorf("%s: the sender's window is %d, the receiver's %d", way, got, want)
 	}
-	if len(from.streams.table) > 0 || from.streams.waiting > 0 || !from.out.ready.isEmpty() ||
-		from.out.stalled.head != nil {
+	if len(from.streams.table) > 0 || from.streams.waiting > 0 || !from.out.ready.isEmpty(true) {
 		t.Errorf("%s: %d streams and %d waiting are left", way, len(from.streams.table), from.streams.waiting)
 	}
 }

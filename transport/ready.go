@@ -5,9 +5,26 @@ package transport
 // Those with little to send go before those with much: the answer to a small call must not wait
 // until fifty streams have each sent their share of a backlog. However many small answers there are,
 // streams with much get on, too: one byte for shortShare of short ones.
+//
+// Those that wait for the connection's window are not looked at before it opens (isOpen), and then no
+// more of them than can go on: they may be thousands, and a peer may open it by a byte at a time.
 type readyState struct {
-	short, long fifo
+	short, long line
 	lead        int // bytes that short ones have sent while long ones waited, less shortShare times those of long ones
+}
+
+// line is the short ones, or the long ones.
+type line struct {
+	ready   fifo
+	stalled fifo // these go first when the window opens
+}
+
+// head is the next of them, nil if there is none.
+func (l *line) head(isOpen bool) *Stream {
+	if isOpen && l.stalled.head != nil {
+		return l.stalled.head
+	}
+	return l.ready.head
 }
 
 const (
@@ -24,44 +41,57 @@ const (
 	frameCost = 64
 )
 
-func (r *readyState) isEmpty() bool { return r.short.head == nil && r.long.head == nil }
-
-func (r *readyState) push(s *Stream) {
-	if s.out.isShort() {
-		r.short.push(s)
-	} else {
-		r.long.push(s)
-	}
+func (r *readyState) isEmpty(isOpen bool) bool {
+	return r.short.head(isOpen) == nil && r.long.head(isOpen) == nil
 }
+
+func (r *readyState) hasStalled() bool {
+	return r.short.stalled.head != nil || r.long.stalled.head != nil
+}
+
+// lineOf is the line in which s belongs.
+func (r *readyState) lineOf(s *Stream) *line {
+	if s.out.isShort() {
+		return &r.short
+	}
+	return &r.long
+}
+
+func (r *readyState) push(s *Stream) { r.lineOf(s).ready.push(s) }
+
+// stall is push for a stream that cannot go on before the connection's window opens.
+func (r *readyState) stall(s *Stream) { r.lineOf(s).stalled.push(s) }
 
 // pop returns the next stream, nil if there is none, and whether it is a short one.
-func (r *readyState) pop() (s *Stream, isShort bool) {
+func (r *readyState) pop(isOpen bool) (s *Stream, isShort bool) {
 	for {
-		s = r.short.head
-		if s == nil || r.lead >= maxLead && r.long.head != nil {
-			return r.long.pop(), false
+		s = r.short.head(isOpen)
+		if long := r.long.head(isOpen); long != nil && (s == nil || r.lead >= maxLead) {
+			long.unqueue()
+			return long, false
 		}
+		if s == nil {
+			return nil, false
+		}
+		isStalled := s.queue == &r.short.stalled
 		s.unqueue()
-		if s.out.isShort() {
+		switch {
+		case s.out.isShort():
 			return s, true
+		case isStalled: // more was added while it waited
+			r.stall(s)
+		default:
+			r.push(s)
 		}
-		r.long.push(s) // more was added while it waited
 	}
 }
 
-// charge notes what a stream that was popped has sent.
-func (r *readyState) charge(isShort bool, cost int) {
+// charge notes what a stream has sent whose turn it was.
+func (r *readyState) charge(isShort, isOpen bool, cost int) {
 	switch {
 	case !isShort:
 		r.lead = max(r.lead-shortShare*cost, -shortShare*maxLead)
-	case r.long.head != nil:
+	case r.long.head(isOpen) != nil:
 		r.lead += cost
-	}
-}
-
-// takeAll puts all streams of q in their place.
-func (r *readyState) takeAll(q *fifo) {
-	for s := q.pop(); s != nil; s = q.pop() {
-		r.push(s)
 	}
 }

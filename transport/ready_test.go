@@ -53,41 +53,133 @@ func TestReadyShortFirst(t *testing.T) {
 
 // What was little when the stream was queued may be much when its turn comes.
 func TestReadyGrown(t *testing.T) {
-	p := newPlanner(t, Client)
-	p.backlog(1)
-	p.widenAll(1 << 30)
-	s := p.queue(frame.Outgoing{Headers: requestHeaders()})
-	p.turn()
-	for range 20 {
-		s.Send(sized(1000))
-	}
-	if turn := p.turn(); !strings.HasPrefix(turn, "D1:16384 D3:") {
-		t.Errorf("20 kB are not little: %q", turn)
+	for _, isStalled := range []bool{false, true} {
+		t.Run(fmt.Sprintf("stalled: %v", isStalled), func(t *testing.T) {
+			p := newPlanner(t, Client)
+			p.backlog(1)
+			s := p.queue(frame.Outgoing{Headers: requestHeaders()})
+			p.turn()
+			s.Send(sized(1000))
+			if isStalled {
+				p.wantNothing("the connection's window is used up")
+			}
+			for range 19 {
+				s.Send(sized(1000))
+			}
+			p.widenAll(1 << 30)
+			if turn := p.turn(); !strings.HasPrefix(turn, "D1:16384 D3:") {
+				t.Errorf("20 kB are not little: %q", turn)
+			}
+		})
 	}
 }
 
-// Small answers without end may not keep a long stream from going on, whatever little the
+// Small answers or requests without end may not keep a long stream from going on, whatever little the
 // connection's window has room for.
 func TestReadyLongGoesOn(t *testing.T) {
-	for name, room := range map[string]int64{"a wide window": 1 << 30, "a narrow window": 20_000} {
-		t.Run(name, func(t *testing.T) {
-			p := newPlanner(t, Client)
-			p.backlog(1)
-			long, all := 0, 0
-			for range 20 {
-				p.c.out.window = 0
-				for range 20 {
-					p.answer(16000)
+	windows := map[string]int64{"a wide window": 1 << 30, "64 KiB": 1 << 16, "a narrow window": 20_000}
+	for name, room := range windows {
+		for _, isNew := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, new streams: %v", name, isNew), func(t *testing.T) {
+				p := newPlanner(t, Client)
+				p.backlog(1)
+				long, all := 0, 0
+				for range 40 {
+					p.c.out.window = 0
+					for range 20 {
+						if isNew {
+							p.queue(with(sized(16000), requestHeaders(), nil, true))
+						} else {
+							p.answer(16000)
+						}
+					}
+					p.widenAll(room)
+					turn := p.turn()
+					long += sizeOf(turn, "D1:")
+					all += sizeOf(turn, "D")
 				}
-				p.widenAll(room)
-				turn := p.turn()
-				long += sizeOf(turn, "D1:")
-				all += sizeOf(turn, "D")
+				if long*12 < all || long*6 > all {
+					t.Errorf("of %d bytes the long stream sent %d", all, long)
+				}
+			})
+		}
+	}
+}
+
+// Whoever waits for the connection's window costs nothing until it is his turn: thousands may wait, and
+// the peer may open it by a byte at a time.
+func TestReadyStalledAreLeftAlone(t *testing.T) {
+	for _, size := range []int{20, 1 << 20} {
+		t.Run(fmt.Sprint(size, " bytes each"), func(t *testing.T) {
+			p := newPlanner(t, Client)
+			p.c.out.window = 0
+			var all []*Stream
+			for range 5 {
+				all = append(all, p.queue(with(sized(size), requestHeaders(), nil, false)))
 			}
-			if long*12 < all || long*6 > all {
-				t.Errorf("of %d bytes the long stream sent %d", all, long)
+			p.turn()
+			for _, s := range all[1:] {
+				s.sendWindow = 0 // with which whoever is looked at leaves the queue
 			}
+			p.widenAll(1)
+			p.want("room for a byte", "D1:1")
+			for _, s := range all {
+				if s.queue == nil {
+					t.Errorf("stream %d was looked at", s.id)
+				}
+			}
+			p.widenAll(1)
+			p.want("the others are passed over", "D1:1")
 		})
+	}
+}
+
+// A long stream is owed something by short ones only while there is one.
+func TestReadyOwesNothingToNobody(t *testing.T) {
+	p := newPlanner(t, Client)
+	p.c.out.window = 1 << 30
+	for range 100 {
+		p.answer(8192)
+		p.turn()
+	}
+	p.c.out.window, p.c.peer.initialWindow = 0, 1<<30
+	long := p.queue(with(sized(1<<20), requestHeaders(), nil, false))
+	p.turn()
+	s := p.answer(8192)
+	p.widenAll(1 << 30)
+	if turn := p.turn(); !strings.HasPrefix(turn, fmt.Sprintf("D%d:8192. D%d:", s.id, long.id)) {
+		t.Errorf("a short one goes first: %q", turn)
+	}
+
+	p.c.out.ready.lead = 2 * maxLead
+	long.Reset(frame.Cancel)
+	s = p.answer(8192)
+	p.want("the long one is gone", fmt.Sprintf("D%d:8192.", s.id))
+}
+
+// A long stream may send more at once than its share, if the peer takes large frames. Then short ones
+// get all of theirs before it goes on.
+func TestReadyShortShare(t *testing.T) {
+	p := newPlanner(t, Client)
+	p.c.peer.maxFrame = maxFrameBytes
+	long := p.backlog(1)[0]
+	for range 100 {
+		p.answer(8192)
+	}
+	p.widenAll(1 << 30)
+	p.c.out.ready.lead = maxLead
+	between, frames := 0, 0
+	for frames < 2 {
+		for word := range strings.FieldsSeq(p.turn()) {
+			if strings.HasPrefix(word, fmt.Sprintf("D%d:", long.id)) {
+				frames++
+			} else if frames == 1 {
+				between++
+			}
+		}
+	}
+	if between*8192 < shortShare*maxLead {
+		t.Errorf("%d short ones came between two frames of a long one", between)
 	}
 }
 
@@ -100,7 +192,7 @@ func TestReadyTakesTurns(t *testing.T) {
 	}
 	p.widenAll(1 << 30)
 	most, run := 0, 0
-	for p.c.out.ready.short.head != nil {
+	for p.c.out.ready.short.head(true) != nil {
 		for word := range strings.FieldsSeq(p.turn()) {
 			if strings.HasPrefix(word, fmt.Sprintf("D%d:", long.id)) {
 				run++

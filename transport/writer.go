@@ -168,8 +168,13 @@ const enoughToWrite = 4
 
 // enoughLocked reports whether so many streams have something to send.
 func (c *Conn) enoughLocked(want int) bool {
-	n := 0
-	for _, q := range [...]*fifo{&c.out.ready.short, &c.out.ready.long, &c.streams.opening} {
+	n, r := 0, &c.out.ready
+	queues := [...]*fifo{&r.short.ready, &r.long.ready, &c.streams.opening, &r.short.stalled, &r.long.stalled}
+	some := queues[:]
+	if !c.out.isOpen() {
+		some = queues[:3]
+	}
+	for _, q := range some {
 		for s := q.head; s != nil && n < want; s = s.next {
 			n++
 		}
