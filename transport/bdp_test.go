@@ -138,3 +138,27 @@ func TestWindowGrowthFarAway(t *testing.T) {
 		})
 	}
 }
+
+// A round trip is measured once half of the window has come that limits the peer: a stream's, or what several
+// streams share.
+func TestMeasuringBeginsWithHalfAWindow(t *testing.T) {
+	for name, tc := range map[string]struct{ stream, shared, half int64 }{
+		"nothing is shared yet":   {1 << 20, 0, 1 << 19},
+		"a large one is shared":   {1 << 20, 4 << 20, 1 << 19},
+		"less than one is shared": {4 << 20, 1 << 20, 1 << 19},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := newPlanner(t, Server)
+			p.c.in.streamWindow.Store(tc.stream)
+			p.c.in.conn.shared = int32(tc.shared)
+			p.c.countBytes(1, tc.half-1)
+			if n := len(p.c.pings.outstanding); n != 0 {
+				t.Errorf("%d PINGs for less than half of the window", n)
+			}
+			p.c.countBytes(1, 1)
+			if n := len(p.c.pings.outstanding); n != 1 {
+				t.Errorf("%d PINGs for half of the window; want 1", n)
+			}
+		})
+	}
+}

@@ -60,6 +60,31 @@ func TestConnWindowIsShared(t *testing.T) {
 	})
 }
 
+// However large the window, company is noticed within a MiB of it.
+func TestConnWindowNoticesCompanySoon(t *testing.T) {
+	p := taker(t)
+	p.open(3)
+	p.take(lookStep - 1)
+	if got := p.c.in.conn.target.Load(); got != 16<<20 {
+		t.Errorf("nobody has looked yet, and the window is for %d", got)
+	}
+	p.take(1)
+	if got := p.c.in.conn.target.Load(); got != 1<<20 {
+		t.Errorf("two streams share a window of %d", got)
+	}
+}
+
+// A stream that is alone has no less than several together.
+func TestConnWindowAfterOthers(t *testing.T) {
+	p := newPlanner(t, Server)
+	p.open(1)
+	p.c.in.conn.shared = 8 << 20
+	p.c.lookAroundLocked()
+	if got := p.c.in.conn.target.Load(); got != 8<<20 {
+		t.Errorf("it has %d", got)
+	}
+}
+
 // Calls may come and go unseen between two looks at the window.
 func TestConnWindowNoticesCalls(t *testing.T) {
 	for name, tc := range map[string]struct {
@@ -126,6 +151,30 @@ func TestConnWindowOfSeveral(t *testing.T) {
 	} {
 		if p.c.sizeShared(step.bandwidth); w.shared != step.want || w.target.Load() != step.want {
 			t.Errorf("%s: %d, and the target is %d; want %d", step.why, w.shared, w.target.Load(), step.want)
+		}
+	}
+}
+
+// What several streams share changes when it is worth telling: by a quarter.
+func TestConnWindowKeepsItsSize(t *testing.T) {
+	p := newPlanner(t, Server)
+	w := &p.c.in.conn
+	p.c.bdp = new(bdpState)
+	for _, step := range []struct {
+		trip      time.Duration
+		bandwidth float64
+		want      int32
+	}{
+		{10 * time.Millisecond, 200e6, 8_000_000},
+		{10 * time.Millisecond, 249e6, 8_000_000}, // 4 × 2.49 MB are 9.96
+		{10 * time.Millisecond, 250e6, 10_000_000},
+		{8 * time.Millisecond, 250e6, 10_000_000}, // 4 × 2 MB, but only a fifth less
+		{7 * time.Millisecond, 250e6, 7_000_000},
+	} {
+		w.answered(step.trip)
+		p.c.bdp.flat = 0
+		if p.c.sizeShared(step.bandwidth); w.shared != step.want {
+			t.Errorf("%v at %.0f bytes per second: %d; want %d", step.trip, step.bandwidth, w.shared, step.want)
 		}
 	}
 }
