@@ -35,6 +35,15 @@ func TestFlowControl(t *testing.T) {
 				a.streams(maxStreams, func(id uint32) { _ = a.WriteWindowUpdate(id, 1) })
 			}
 		}},
+		{name: "data dribble over the connection's window", heap: 16 << 20, mute: true, want: alive,
+			play: func(_ *site, a *attacker) {
+				a.greet(http2.Setting{ID: http2.SettingInitialWindowSize, Val: 1<<31 - 1})
+				calls(a)
+				a.times(2000, func(int) {
+					_ = a.WriteWindowUpdate(0, 1)
+					a.flush() // so that each is a write of its own
+				})
+			}},
 		{name: "window of 0 and back", heap: 16 << 20, want: goAway(calm, "SETTINGS"), play: func(_ *site, a *attacker) {
 			calls(a)
 			a.times(10_000, func(i int) {
