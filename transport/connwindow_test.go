@@ -153,6 +153,7 @@ func TestConnWindowOfSeveral(t *testing.T) {
 			t.Errorf("%s: %d, and the target is %d; want %d", step.why, w.shared, w.target.Load(), step.want)
 		}
 	}
+	p.want("the peer is told as it grows", "W0:31457280")
 }
 
 // What several streams share changes when it is worth telling: by a quarter.
