@@ -3,6 +3,7 @@ package transport
 import (
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"golang.org/x/net/http2"
@@ -161,4 +162,25 @@ func TestMeasuringBeginsWithHalfAWindow(t *testing.T) {
 			}
 		})
 	}
+}
+
+// What comes before a PING is answered may have been sent long before: it tells nothing of what the path carries.
+func TestOnlyBytesAfterTheAnswerCount(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPlanner(t, Server)
+		const trip = 20 * time.Millisecond
+		p.c.countBytes(1, 40_000)
+		if p.c.bdp == nil || p.c.bdp.phase != bdpAsking {
+			t.Fatal("half of a window has come, and no PING goes out")
+		}
+		p.c.countBytes(3, 10<<20)
+		time.Sleep(trip) // fake clock
+		p.c.in.conn.answered(trip)
+		p.c.onBDPAnswer(trip)
+		time.Sleep(trip) // fake clock
+		p.c.countBytes(1, 65535)
+		if got := p.c.in.conn.shared; got != 1<<20 {
+			t.Errorf("several streams share %d; want 1 MiB, because only 64 KiB came in a round trip", got)
+		}
+	})
 }
