@@ -9,22 +9,22 @@ import (
 
 // after is what was decided under mu and has to be done without it.
 type after struct {
-	stream   Stream
-	out      frame.Outgoing
-	handing  bool          // out is handed over, see sendSide
-	trailers *cqrpc.Status // server: end the response with this
-	bare     bool          // as Trailers-Only
-	reset    bool          // the stream, with code
-	code     frame.ErrCode
-	consume  int  // credit to return to the stream
-	open     bool // ask the opener for a stream
-	rest     bool // tell it that the call rests, for pause
-	pause    time.Duration
-	forget   bool // tell it that the call needs no stream
-	unwatch  func() bool
-	parent   *Call
-	children []*Call
-	ended    *passage // to be told the end
+	stream        Stream
+	out           frame.Outgoing
+	isHandingOver bool          // see sendSide
+	trailers      *cqrpc.Status // server: end the response with this
+	trailersOnly  bool          // they are all of it (Trailers-Only)
+	reset         bool          // the stream, with code
+	code          frame.ErrCode
+	consume       int  // credit to return to the stream
+	open          bool // ask the opener for a stream
+	rest          bool // tell it that the call rests, for pause
+	pause         time.Duration
+	forget        bool // tell it that the call needs no stream
+	unwatch       func() bool
+	parent        *Call
+	children      []*Call
+	ended         *passage // to be told the end
 }
 
 // perform does what is left to be done. No lock may be held.
@@ -32,7 +32,7 @@ func (a *after) perform(c *Call) {
 	if a.stream != nil {
 		a.performStream(c)
 	}
-	if a.handing {
+	if a.isHandingOver {
 		c.handedOver()
 	}
 	switch {
@@ -63,7 +63,7 @@ func (a *after) performStream(c *Call) {
 		a.stream.Send(a.out)
 	}
 	if a.trailers != nil {
-		a.stream.Send(frame.Outgoing{Trailers: c.trailersFor(a.stream, a.trailers, nil, a.bare), End: true})
+		a.stream.Send(frame.Outgoing{Trailers: c.trailersFor(a.stream, a.trailers, nil, a.trailersOnly), End: true})
 	}
 	if a.reset {
 		a.stream.Reset(a.code)

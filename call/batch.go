@@ -164,11 +164,11 @@ func (c *Call) start(b *batch, p *parcel) {
 	}
 	c.sendLocked(p, &a, &lane)
 	c.recvLocked(p.set, &a, &lane)
-	issued := c.send.issued
+	n := c.send.accepted
 	c.mu.Unlock()
 	a.perform(c)
 	if p.hinted {
-		c.settleBuffered(issued, &lane)
+		c.settleBuffered(n, &lane)
 	}
 	lane.Flush()
 }

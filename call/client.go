@@ -106,7 +106,7 @@ func (c *Call) Bind(s Stream, p *Peer) {
 		return
 	}
 	c.stampTimeoutLocked()
-	if n := c.send.queued.Headers.Size(); uint64(n) > uint64(limit) {
+	if n := c.send.outbox.next.Headers.Size(); uint64(n) > uint64(limit) {
 		c.open.to(noStream)
 		c.concludeLocked(&verdict{how: byAbandon, status: tooMuchMetadata(n, limit), origin: cqrpc.OriginLocal}, &a, &lane)
 		c.mu.Unlock()
@@ -148,9 +148,9 @@ func (c *Call) Fail(st cqrpc.Status, cause error) {
 // stampTimeoutLocked writes what is left of the deadline into the headers that
 // are about to be sent.
 func (c *Call) stampTimeoutLocked() {
-	if c.caller.replay.isTimed && c.send.queued.Headers != nil {
+	if c.caller.replay.isTimed && c.send.outbox.next.Headers != nil {
 		var b [16]byte
 		left := time.Until(c.clock.deadline)
-		c.send.queued.Headers.Fields[0].Value = string(frame.AppendTimeout(b[:0], left))
+		c.send.outbox.next.Headers.Fields[0].Value = string(frame.AppendTimeout(b[:0], left))
 	}
 }

@@ -51,7 +51,7 @@
 //	call, client, server, settings, method    what a call is made of; the call as others see it
 //	op, batch, buffer                         operations, the slots they take, the messages they send
 //	parcel, headers, coding, lists            sends become header lists and framed messages
-//	send, replay                              what waits for the stream; what may be sent again
+//	send, outbox, replay                      what the stream is given, and when; what may be sent again
 //	retry, throttle                           whether it is sent again: a call's policy, a channel's tokens
 //	recv, fields, inbox, quota, page          header blocks and messages that arrive; how much may wait
 //	harvest                                   decoding, where the event is taken

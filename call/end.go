@@ -125,7 +125,7 @@ func (c *Call) resetLocked(a *after) {
 	case c.stream == nil:
 		return
 	case c.isServer() && c.send.state <= sendOpen && (c.end.isRefusal || !c.isSendingLocked()):
-		a.trailers, a.bare = &c.end.status, c.send.state == sendIdle
+		a.trailers, a.trailersOnly = &c.end.status, c.send.state == sendIdle
 	default:
 		a.reset, a.code = true, resetCode(c.end.status.Code)
 	}

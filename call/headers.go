@@ -88,9 +88,9 @@ const maxShortMessage = 512
 // trailersFor builds trailers that the client accepts. It would refuse larger ones,
 // and never learn the code: so the details and the end of the message are left out if
 // that helps. If not, the metadata is too large, and the call ends because of that.
-func (c *Call) trailersFor(s Stream, st *cqrpc.Status, md cqrpc.Metadata, bare bool) *frame.HeaderList {
+func (c *Call) trailersFor(s Stream, st *cqrpc.Status, md cqrpc.Metadata, trailersOnly bool) *frame.HeaderList {
 	limit := s.MaxHeaderList()
-	l := c.trailerList(st, md, bare)
+	l := c.trailerList(st, md, trailersOnly)
 	n := l.Size()
 	if uint64(n) <= uint64(limit) {
 		return l
@@ -98,22 +98,22 @@ func (c *Call) trailersFor(s Stream, st *cqrpc.Status, md cqrpc.Metadata, bare b
 	l.Free()
 	short := cqrpc.Status{Code: st.Code, Message: st.Message[:min(len(st.Message), maxShortMessage)]}
 	short.Message = strings.ToValidUTF8(short.Message, "")
-	if l = c.trailerList(&short, md, bare); uint64(l.Size()) <= uint64(limit) {
+	if l = c.trailerList(&short, md, trailersOnly); uint64(l.Size()) <= uint64(limit) {
 		return l
 	}
 	l.Free()
 	excess := tooMuchMetadata(n, limit)
-	return c.trailerList(&excess, nil, bare)
+	return c.trailerList(&excess, nil, trailersOnly)
 }
 
-// trailerList builds the trailers; bare makes them the whole response (gRPC
+// trailerList builds the trailers; trailersOnly makes them the whole response (gRPC
 // over HTTP/2, Trailers-Only).
-func (c *Call) trailerList(st *cqrpc.Status, md cqrpc.Metadata, bare bool) *frame.HeaderList {
-	if !bare && len(md) == 0 && st.Code == cqrpc.CodeOK && st.Message == "" && len(st.Details) == 0 {
+func (c *Call) trailerList(st *cqrpc.Status, md cqrpc.Metadata, trailersOnly bool) *frame.HeaderList {
+	if !trailersOnly && len(md) == 0 && st.Code == cqrpc.CodeOK && st.Message == "" && len(st.Details) == 0 {
 		return trailersOK
 	}
 	l := frame.NewHeaderList()
-	if bare {
+	if trailersOnly {
 		c.addResponse(l)
 	}
 	if err := addStatus(l, st); err != nil && c.shared().Logger != nil {

@@ -65,7 +65,7 @@ func TestRequestOverThePeersLimit(t *testing.T) {
 func TestRequestAtThePeersLimit(t *testing.T) {
 	r := newRig(t, func(_ *Config, o *fakeOpener) { o.manual = true })
 	r.start("init", SendInitialMetadata(cqrpc.Pairs("k", strings.Repeat("v", 500))))
-	s := &fakeStream{limit: uint32(r.c.send.queued.Headers.Size())}
+	s := &fakeStream{limit: uint32(r.c.send.outbox.next.Headers.Size())}
 	r.c.Bind(s, &Peer{})
 	if !s.given.Headers || s.isReset() {
 		t.Errorf("its stream was given %+v, reset %v", s.given, s.isReset())

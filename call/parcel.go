@@ -28,8 +28,8 @@ type parcel struct {
 	watch    watching
 	passing  *passing // nil: no filters, or the call has ended
 
-	bare    bool // the status goes out as Trailers-Only
-	implied bool // initial metadata goes out without being asked for
+	trailersOnly bool // the status goes out as Trailers-Only
+	implied      bool // initial metadata goes out without being asked for
 }
 
 func (p *parcel) waitForReady(byDefault bool) bool {
@@ -50,10 +50,10 @@ func (c *Call) planResponseLocked(p *parcel, ops []Op) {
 	for i := range ops {
 		hasMetadata = hasMetadata || ops[i].kind == SendInitialMetadataOp && len(ops[i].md) > 0
 	}
-	p.bare = !hasMessage && !hasMetadata
-	p.implied = !p.bare && !p.set.has(SendInitialMetadataOp)
+	p.trailersOnly = !hasMessage && !hasMetadata
+	p.implied = !p.trailersOnly && !p.set.has(SendInitialMetadataOp)
 	p.reserved |= 1 << SendInitialMetadataOp
-	if p.bare {
+	if p.trailersOnly {
 		p.reserved |= 1 << SendMessageOp
 	}
 }
@@ -73,7 +73,7 @@ func (c *Call) pack(p *parcel, ops []Op) error {
 		switch o.kind {
 		case SendInitialMetadataOp:
 			p.flags = o.flags
-			if !p.bare {
+			if !p.trailersOnly {
 				c.packHeaders(p, p.metadata(o))
 			}
 		case SendMessageOp:
@@ -84,7 +84,7 @@ func (c *Call) pack(p *parcel, ops []Op) error {
 			p.out.End = true
 		case SendStatusOp:
 			p.keepAnswer(o)
-			p.out.Trailers, p.out.End = c.trailersFor(p.stream, &o.status, o.md, p.bare), true
+			p.out.Trailers, p.out.End = c.trailersFor(p.stream, &o.status, o.md, p.trailersOnly), true
 		}
 	}
 	if p.implied {

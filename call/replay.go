@@ -99,29 +99,32 @@ func (r *replay) allows(e *frame.CloseError) bool {
 	return true
 }
 
-// repeatLocked prepares another attempt: what was sent is queued again, before what is left
-// to be sent. Sends that completed stay completed.
+// repeatLocked prepares another attempt: what was sent goes into the outbox again, before what is
+// left to be sent. Sends that completed stay completed.
 func (c *Call) repeatLocked() {
 	s, r := &c.send, &c.caller.replay
 	c.caller.attempt = &Attempt{call: c}
 	c.stream = nil
-	all := r.copies()
-	s.repeating = len(all) > 0
-	left := s.takeUnsent()
-	n := s.issued - uint64(len(left))
+	left := s.outbox.takeMessages()
+	kept := r.copies()
+	if len(kept) > 0 {
+		s.outbox.backlog = &backlog{messages: kept}
+	}
+	n := s.accepted - uint64(len(left))
 	for _, m := range left {
 		if n++; n <= r.count() {
-			m.body.Free() // it was being repeated
+			m.body.Free() // it was being sent again
 		} else {
-			all = append(all, m)
+			s.outbox.add(m)
 		}
 	}
 	s.sent = frame.Sent{}
-	s.queued = frame.Outgoing{Headers: r.renew().Ref(), End: s.state == sendClosed}
-	if len(all) > 0 {
-		s.backlog = &backlog{messages: all, end: s.queued.End}
-		s.queued.End = false
-		s.advance()
+	s.outbox.next.Headers = r.renew().Ref()
+	if s.state == sendClosed {
+		s.outbox.addEnd(nil)
+	}
+	if s.outbox.isWaiting() {
+		s.outbox.advance()
 	}
 }
 

@@ -119,7 +119,7 @@ func (c *Call) setRetry(p *RetryPolicy) {
 
 // charge notes that a message was accepted: now there may be too many to keep.
 func (r *retrying) charge(s *sendSide) {
-	if r != nil && s.bytes+messageRoom*s.issued > r.policy.buffer() {
+	if r != nil && s.bytes+messageRoom*s.accepted > r.policy.buffer() {
 		r.spent = true
 	}
 }

@@ -4,37 +4,25 @@ import (
 	"github.com/cqrpc/cqrpc"
 	"github.com/cqrpc/cqrpc/cq"
 	"github.com/cqrpc/cqrpc/frame"
-	"github.com/cqrpc/cqrpc/internal/mem"
 )
 
-// sendSide is the state of this side's half. Guarded by Call.mu.
+// sendSide is this side's half of the stream. Its messages are counted from the first of the call
+// on, by each stream anew:
+//
+//	accepted ──outbox──► given to the stream ──► sent: framed, and reported by OnSent
+//
+// Guarded by Call.mu.
 type sendSide struct {
-	queued frame.Outgoing // accepted, not handed to a stream yet
-	issued uint64         // messages accepted
-	bytes  uint64         // of those, prefixes included
-	sent   frame.Sent     // what the current stream has reported
-	state  sendState
-	hinted bool // the outstanding message completes when it is buffered
-	// repeating: messages go out again, on another stream; their operations may have
-	// completed.
-	repeating bool
-	// handing counts the goroutines that have taken sends of earlier batches and
-	// not called Stream.Send yet. Meanwhile what is accepted stays queued.
-	handing int32
-	backlog *backlog // while repeating: what waits behind queued; nil nearly always
-}
-
-// packed is a message ready to be sent.
-type packed struct {
-	body   *mem.Buffer
-	prefix [frame.PrefixLen]byte
-}
-
-// backlog is messages that go out one after the other, each when the one before has been
-// sent, and then the end of this half, if it is set. There is at least one message.
-type backlog struct {
-	messages []packed
-	end      bool
+	outbox   outbox
+	accepted uint64     // messages
+	bytes    uint64     // of those, prefixes included
+	sent     frame.Sent // by the current stream
+	state    sendState
+	// isHinted: the outstanding message has BufferHint and waits for room in the write buffer.
+	isHinted bool
+	// isHandingOver: a goroutine has taken sends of earlier batches out of the outbox and not
+	// called Stream.Send yet. What is accepted meanwhile stays in the outbox.
+	isHandingOver bool
 }
 
 // writeBuffer is how many bytes of messages may wait to be framed while those
@@ -45,21 +33,16 @@ const writeBuffer = 64 << 10
 // kept for a retry, or waits alone, holds ten times its bytes: a pooled buffer has at least 256.
 const messageRoom = 128
 
-// isBuffered reports whether the stream has all messages, and those that are not
+// given is how many messages the current stream was given.
+func (s *sendSide) given() uint64 { return s.accepted - s.outbox.count() }
+
+// isBuffered reports whether the stream was given all messages, and those that are not
 // framed yet fit the write buffer.
 func (s *sendSide) isBuffered() bool {
-	if s.queued.Message != nil || s.backlog != nil || s.handing > 0 {
+	if s.given() < s.accepted || s.isHandingOver {
 		return false
 	}
-	return s.bytes-s.sent.Bytes+messageRoom*(s.issued-s.sent.Messages) <= writeBuffer
-}
-
-// turn is the number, from 1, of the message that is queued, or was last given to the stream.
-func (s *sendSide) turn() uint64 {
-	if s.backlog == nil {
-		return s.issued
-	}
-	return s.issued - uint64(len(s.backlog.messages))
+	return s.bytes-s.sent.Bytes+messageRoom*(s.accepted-s.sent.Messages) <= writeBuffer
 }
 
 // isBufferedLocked reports whether a message with BufferHint may complete. A client's may
@@ -69,73 +52,20 @@ func (c *Call) isBufferedLocked() bool {
 	return (c.isServer() || c.send.sent.Headers) && c.send.isBuffered()
 }
 
-// accept queues a message.
-func (s *sendSide) accept(o *frame.Outgoing) {
-	switch m := (packed{o.Message, o.Prefix}); {
-	case !s.repeating:
-		s.queued.Message, s.queued.Prefix = o.Message, o.Prefix
-	case s.backlog == nil:
-		s.backlog = &backlog{messages: []packed{m}}
-	default:
-		s.backlog.messages = append(s.backlog.messages, m)
-	}
-	s.issued++
-	s.bytes += uint64(frame.PrefixLen + o.Message.Len())
-}
-
-// acceptEnd queues the end of this half, behind the backlog.
-func (s *sendSide) acceptEnd(o *frame.Outgoing) {
-	if s.backlog != nil {
-		s.backlog.end = true
-	} else {
-		s.queued.End, s.queued.Trailers = true, o.Trailers
-	}
+// accept takes a message.
+func (s *sendSide) accept(m packed) {
+	s.outbox.add(m)
+	s.accepted++
+	s.bytes += uint64(frame.PrefixLen + m.body.Len())
 }
 
 // isEnding reports whether the end of this half was accepted.
-func (s *sendSide) isEnding() bool { return s.state >= sendClosed || s.queued.End }
-
-// drop frees what was accepted and not handed to a stream.
-func (s *sendSide) drop() {
-	s.queued.Headers.Free()
-	s.queued.Message.Free()
-	s.queued.Trailers.Free()
-	s.queued = frame.Outgoing{}
-	if s.backlog != nil {
-		for _, m := range s.backlog.messages {
-			m.body.Free()
-		}
-		s.backlog = nil
-	}
-}
-
-// takeUnsent empties the queue and the backlog, and returns their messages, which are the
-// last that were accepted.
-func (s *sendSide) takeUnsent() (left []packed) {
-	if s.queued.Message != nil {
-		left = append(left, packed{s.queued.Message, s.queued.Prefix})
-	}
-	if s.backlog != nil {
-		left = append(left, s.backlog.messages...)
-	}
-	s.queued.Headers.Free()
-	s.queued, s.backlog = frame.Outgoing{}, nil
-	return left
-}
-
-// advance queues the first message of the backlog, and the end if it is the last.
-func (s *sendSide) advance() {
-	b := s.backlog
-	s.queued.Message, s.queued.Prefix = b.messages[0].body, b.messages[0].prefix
-	if b.messages = b.messages[1:]; len(b.messages) == 0 {
-		s.queued.End, s.backlog = b.end, nil
-	}
-}
+func (s *sendSide) isEnding() bool { return s.state >= sendClosed || s.outbox.hasEnd() }
 
 // isSendingLocked reports whether a message is with the stream: what follows it
 // may have to wait for flow control.
 func (c *Call) isSendingLocked() bool {
-	return c.send.sent.Messages < c.send.issued && c.send.queued.Message == nil
+	return c.send.sent.Messages < c.send.given()
 }
 
 // sendLocked starts the send operations, in the order they go out.
@@ -167,7 +97,7 @@ func (c *Call) sendLocked(p *parcel, a *after, lane *cq.Lane) {
 		p.out.Message.Free()
 		c.settleLocked(SendMessageOp, false, lane)
 	default:
-		s.accept(&p.out)
+		s.accept(packed{p.out.Message, p.out.Prefix})
 		if c.caller != nil {
 			c.caller.replay.retry.charge(s)
 		}
@@ -176,7 +106,7 @@ func (c *Call) sendLocked(p *parcel, a *after, lane *cq.Lane) {
 		}
 	}
 	if p.out.End {
-		s.acceptEnd(&p.out)
+		s.outbox.addEnd(p.out.Trailers)
 		if p.passing != nil {
 			p.passing.passage.answer = p.passing.answer
 		}
@@ -189,7 +119,7 @@ func (c *Call) sendLocked(p *parcel, a *after, lane *cq.Lane) {
 // for a retry.
 func (c *Call) startLocked(p *parcel) {
 	c.send.state.to(sendOpen)
-	c.send.queued.Headers = p.out.Headers
+	c.send.outbox.next.Headers = p.out.Headers
 	if c.isServer() {
 		return
 	}
@@ -200,17 +130,16 @@ func (c *Call) startLocked(p *parcel) {
 // endSendingLocked notes that the end of this half is on its way out.
 func (c *Call) endSendingLocked(p *parcel) {
 	s := &c.send
-	isEnding := s.queued.End || s.backlog != nil && s.backlog.end
-	if p.bare || isEnding && s.state == sendOpen {
+	if p.trailersOnly || s.outbox.hasEnd() && s.state == sendOpen {
 		s.state.to(sendClosed)
 	}
 }
 
-// dispatchLocked hands what may go out now to the stream, or asks for one.
+// dispatchLocked gives the stream what may go out now, or asks for a stream.
 func (c *Call) dispatchLocked(a *after) {
 	s := &c.send
 	switch {
-	case s.state == sendIdle || s.handing > 0:
+	case s.state == sendIdle || s.isHandingOver:
 		return
 	case c.stream == nil:
 		if c.open == noStream {
@@ -218,19 +147,18 @@ func (c *Call) dispatchLocked(a *after) {
 		}
 		return
 	case !c.isServer():
-		c.caller.replay.keep(&s.queued, s.turn())
+		c.caller.replay.keep(&s.outbox.next, s.given()+1)
 	}
-	a.stream, a.out = c.stream, s.queued
-	s.queued = frame.Outgoing{}
+	a.stream, a.out = c.stream, s.outbox.takeNext()
 }
 
-// handOverLocked is dispatchLocked for what earlier batches have left queued. Their StartBatch has
-// returned, so another one may run at the same time: handing keeps it from overtaking this one.
+// handOverLocked is dispatchLocked for what earlier batches have left in the outbox. Their StartBatch
+// has returned, so another one may run at the same time: isHandingOver keeps it from overtaking this
+// one.
 func (c *Call) handOverLocked(a *after) {
 	c.dispatchLocked(a)
 	if a.out != (frame.Outgoing{}) && !a.out.End { // nothing follows an end
-		c.send.handing++
-		a.handing = true
+		c.send.isHandingOver, a.isHandingOver = true, true
 	}
 }
 
@@ -238,7 +166,7 @@ func (c *Call) handOverLocked(a *after) {
 func (c *Call) handedOver() {
 	var a after
 	c.mu.Lock()
-	c.send.handing--
+	c.send.isHandingOver = false
 	if c.phase != over {
 		c.handOverLocked(&a)
 	}
@@ -264,11 +192,11 @@ func (c *Call) settleBuffered(n uint64, lane *cq.Lane) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {
-	case c.slotLocked(SendMessageOp) == nil || c.send.issued != n: // framed already, or failed
+	case c.slotLocked(SendMessageOp) == nil || c.send.accepted != n: // framed already, or failed
 	case c.isBufferedLocked():
 		c.settleLocked(SendMessageOp, true, lane)
 	default:
-		c.send.hinted = true
+		c.send.isHinted = true
 	}
 }
 
@@ -283,13 +211,15 @@ func (c *Call) sentLocked(sent frame.Sent, a *after, lane *cq.Lane) {
 	if s.sent.Headers {
 		c.settleLocked(SendInitialMetadataOp, true, lane)
 	}
-	s.repeating = s.repeating && s.sent.Messages < s.issued
+	if s.sent.Messages >= s.accepted {
+		s.outbox.backlog = nil
+	}
 	switch {
-	case s.sent.Messages >= s.issued || s.hinted && c.isBufferedLocked():
-		s.hinted = false
+	case s.sent.Messages >= s.accepted || s.isHinted && c.isBufferedLocked():
+		s.isHinted = false
 		c.settleLocked(SendMessageOp, true, lane)
-	case s.backlog != nil && s.sent.Messages >= s.turn():
-		s.advance()
+	case s.outbox.isWaiting() && s.outbox.next.Message == nil && s.sent.Messages >= s.given():
+		s.outbox.advance()
 		c.handOverLocked(a)
 	}
 	if !s.sent.End {
@@ -307,7 +237,7 @@ func (c *Call) sentLocked(sent frame.Sent, a *after, lane *cq.Lane) {
 // received the status, OnClosed will still tell what was sent.
 func (c *Call) endSendsLocked(lane *cq.Lane) {
 	s := &c.send
-	s.drop()
+	s.outbox.drop()
 	if s.state != sendDead {
 		s.state.to(sendDead)
 	}

@@ -20,9 +20,9 @@ import (
 // OnClosed with a nil error and the final counts; a server's stream does when
 // END_STREAM was sent. A call relies on it to learn which sends got through.
 type Stream interface {
-	// Send queues headers, a message and an end, taking ownership. Two Sends
-	// may race; the kinds are put in order by the stream, and there is at most
-	// one of each kind outstanding.
+	// Send queues headers, a message and an end, taking ownership. Two Sends may race if they
+	// have different kinds, which the stream puts in this order. Messages never race; another
+	// one may come before the last was sent, see BufferHint.
 	Send(o frame.Outgoing)
 	// MaxHeaderList is the largest header list the peer accepts, in octets as RFC
 	// 9113 section 6.5.2 counts them.
