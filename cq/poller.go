@@ -138,7 +138,7 @@ func (q *Queue) wakeForLocked(n int) (areFew bool) {
 		return false
 	}
 	need := q.ready.len() - q.awake
-	if q.service.isServed && q.service.isRecalled.Load() {
+	if q.service.isServed() && q.service.isRecalled.Load() {
 		need--
 	}
 	// The latest to park is the likeliest to have its stack in a cache.

@@ -54,7 +54,7 @@ func (q *Queue) offerLocked(s Source) bool {
 // tendLocked tends the source, without the lock, if the caller has more events to take.
 func (q *Queue) tendLocked() {
 	s := q.service.source
-	if s == nil || q.service.isServed || q.ready.len() == 0 {
+	if !q.service.IsDue() || q.ready.len() == 0 {
 		return
 	}
 	q.mu.Unlock()

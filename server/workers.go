@@ -1,6 +1,7 @@
 package server
 
 import (
+	"fmt"
 	"sync"
 	"time"
 
@@ -21,16 +22,48 @@ type workers struct {
 
 	// guarded by mu
 	first, last *rpc // calls that no worker has begun, linked by next
-	hiring      bool // the worker that was hired last has not begun
+	hiring      hiring
 	waiting     []*worker
 	unused      int // of waiting: so many, the first, were not needed since the last trim
 	timer       *time.Timer
 	closed      bool
 	service     cq.Service // by a worker without a call
-	isRecruit   bool       // the worker that serves is the one being hired
 }
 
 var _ cq.Host = (*workers)(nil)
+
+// hiring says which worker was hired and has not begun.
+//
+//	        it waits, or is new              it has begun
+//	hiringNobody ─────────────────► hiringWorker ─────────► hiringNobody
+//	   │    ▲                            ▲
+//	   │    └── it has ended ──┐         │ it has come back
+//	   └── it serves ──► hiringServer ───┘
+type hiring uint8
+
+const (
+	hiringNobody hiring = iota
+	hiringWorker        // one that has waited, or a new one
+	hiringServer        // the one that serves the source, and was recalled
+)
+
+var hiringNames = [...]string{"nobody", "a worker", "the one that serves"}
+
+func (h hiring) String() string { return hiringNames[h] }
+
+// hiringSteps is the drawing: where each state may lead.
+var hiringSteps = [...]uint8{
+	hiringNobody: 1<<hiringWorker | 1<<hiringServer, hiringWorker: 1 << hiringNobody,
+	hiringServer: 1<<hiringWorker | 1<<hiringNobody,
+}
+
+// to is the only place that changes it.
+func (h *hiring) to(next hiring) {
+	if hiringSteps[*h]&(1<<next) == 0 {
+		panic(fmt.Sprintf("BUG: server: hiring %v -> %v", *h, next))
+	}
+	*h = next
+}
 
 // worker is a goroutine that runs calls.
 type worker struct {
@@ -69,14 +102,14 @@ type hired struct {
 
 // hireLocked hires a worker, if one is due; begin lets it begin.
 func (w *workers) hireLocked() hired {
-	if w.hiring || w.first == nil {
+	if w.hiring != hiringNobody || w.first == nil {
 		return hired{}
 	}
-	w.hiring = true
 	if s := w.service.Recall(); s != nil {
-		w.isRecruit = true
+		w.hiring.to(hiringServer)
 		return hired{serving: s}
 	}
+	w.hiring.to(hiringWorker)
 	if len(w.waiting) == 0 {
 		return hired{isNew: true}
 	}
@@ -112,8 +145,8 @@ func (w *workers) Offer(s cq.Source) bool {
 		return false
 	}
 	var h hired
-	if w.first == nil && !w.hiring && w.service.IsDue() && len(w.waiting) > 0 {
-		w.hiring = true
+	if w.first == nil && w.hiring == hiringNobody && w.service.IsDue() && len(w.waiting) > 0 {
+		w.hiring.to(hiringWorker)
 		h.waiting = w.takeWaitingLocked()
 	}
 	w.mu.Unlock()
@@ -133,7 +166,7 @@ func (w *workers) loop() {
 	k := &worker{wake: make(chan bool, 1)}
 	for isHired := true; isHired; isHired = w.wait(k) && <-k.wake {
 		w.mu.Lock()
-		w.hiring = false
+		w.hiring.to(hiringNobody)
 		w.mu.Unlock()
 		for r := w.take(); r != nil; r = w.take() {
 			r.run()
@@ -163,17 +196,17 @@ func (w *workers) take() *rpc {
 // wait makes k available, unless enough are, or there is work again.
 func (w *workers) wait(k *worker) bool {
 	w.mu.Lock()
-	for w.first == nil && !w.isRecruit && !w.closed && w.service.IsDue() {
+	for w.first == nil && w.hiring != hiringServer && !w.closed && w.service.IsDue() {
 		w.serveLocked()
 	}
 	defer w.mu.Unlock()
 	switch {
-	case w.isRecruit:
-		w.isRecruit = false
+	case w.hiring == hiringServer:
+		w.hiring.to(hiringWorker)
 		k.wake <- true
 		return true
-	case w.first != nil && !w.hiring:
-		w.hiring = true
+	case w.first != nil && w.hiring == hiringNobody:
+		w.hiring.to(hiringWorker)
 		k.wake <- true
 		return true
 	case w.closed || len(w.waiting) >= maxIdleWorkers:
@@ -202,8 +235,8 @@ func (w *workers) serveLocked() {
 // replace hires anew if the worker that was hired last has ended before it began.
 func (w *workers) replace() {
 	w.mu.Lock()
-	if w.isRecruit {
-		w.isRecruit, w.hiring = false, false
+	if w.hiring == hiringServer {
+		w.hiring.to(hiringNobody)
 	}
 	h := w.hireLocked()
 	w.mu.Unlock()
