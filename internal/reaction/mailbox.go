@@ -35,17 +35,16 @@ type Mailbox struct {
 	terms   Terms
 
 	// guarded by mu; here because they fit into what terms leaves of its word
-	state       state
-	busy        Set // asked for, and the reaction has not begun
-	ready       Set // of those, ended
-	oks         Set // of those, well
-	needs       Set
-	barred      Set
-	isStarted   bool
-	isExhausted bool
-	isTelling   bool // Exhausted is still to be called
-	entered     int32
-	holds       int32
+	state      state
+	busy       Set // asked for, and the reaction has not begun
+	ready      Set // of those, ended
+	oks        Set // of those, well
+	needs      Set
+	barred     Set
+	isStarted  bool
+	exhaustion exhaustion
+	entered    int32
+	holds      int32
 }
 
 var earlyOps = sync.Pool{New: func() any { return new(Early) }}
@@ -56,7 +55,7 @@ var _ cq.Callback = (*Mailbox)(nil)
 func (m *Mailbox) Bind(loop *Loop, r Reactor, terms Terms) {
 	m.mu.Lock()
 	m.loop, m.reactor, m.terms = loop, r, terms
-	m.needs, m.isExhausted = terms.Needs, terms.IsLasting
+	m.needs = terms.Needs
 	m.mu.Unlock()
 }
 
@@ -99,7 +98,7 @@ func (m *Mailbox) Begin(op *Op) Answer {
 	switch {
 	case m.state == finished:
 		return Over
-	case m.isExhausted && !m.terms.IsLasting:
+	case m.exhaustion != notExhausted:
 		return Unheld
 	case m.barred.Has(op.Kind):
 		return Barred
@@ -238,7 +237,7 @@ func (m *Mailbox) wakeLocked() bool {
 // isDueLocked reports whether there is something for Run to do.
 func (m *Mailbox) isDueLocked() bool {
 	switch {
-	case m.ready != 0 || m.isTelling:
+	case m.ready != 0 || m.exhaustion == exhaustionDue:
 		return true
 	case m.holds > 0:
 		return false
@@ -247,11 +246,16 @@ func (m *Mailbox) isDueLocked() bool {
 			m.state.to(finished)
 		}
 		return !m.terms.IsQuiet
-	case m.busy&^m.terms.Passive == 0 && m.needs == m.terms.Last && !m.isExhausted:
-		m.isExhausted, m.isTelling = true, true
+	case m.exhaustion == notExhausted && m.isExhaustedLocked():
+		m.exhaustion.to(exhaustionDue)
 		return true
 	}
 	return false
+}
+
+// isExhaustedLocked reports whether nobody can start anything any more; see [Terms].
+func (m *Mailbox) isExhaustedLocked() bool {
+	return !m.terms.IsLasting && m.busy&^m.terms.Passive == 0 && m.needs == m.terms.Last
 }
 
 // Yield ends what Take began: the loop goes on if something is due.
@@ -305,8 +309,8 @@ func (m *Mailbox) step() bool {
 		m.mu.Unlock()
 		m.reactor.React(k, ok, message)
 		return true
-	case m.isTelling:
-		m.isTelling = false
+	case m.exhaustion == exhaustionDue:
+		m.exhaustion.to(exhausted)
 		m.mu.Unlock()
 		m.reactor.Exhausted()
 		return true

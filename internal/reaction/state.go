@@ -41,3 +41,27 @@ func (s *state) to(next state) {
 	}
 	*s = next
 }
+
+// exhaustion is whether the reactor is exhausted, and has been told.
+//
+//	              nobody can start anything                 Exhausted is called
+//	notExhausted ───────────────────────────► exhaustionDue ───────────────────► exhausted
+type exhaustion uint8
+
+const (
+	notExhausted exhaustion = iota
+	exhaustionDue
+	exhausted
+)
+
+var exhaustionNames = [...]string{"not exhausted", "due", "exhausted"}
+
+func (e exhaustion) String() string { return exhaustionNames[e] }
+
+// to is the only place that changes it.
+func (e *exhaustion) to(next exhaustion) {
+	if next != *e+1 {
+		panic(fmt.Sprintf("BUG: reaction: %v -> %v", *e, next))
+	}
+	*e = next
+}

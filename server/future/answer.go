@@ -10,15 +10,40 @@ import (
 	"github.com/cqrpc/cqrpc/internal/half"
 )
 
+// answering is how far the answer of a call has come.
+//
+//	           Success, Fail, Close           SEND_STATUS has ended, or was rejected
+//	undecided ──────────────────────► decided ──────────────────────────────────────► known
+type answering uint8
+
+const (
+	undecided answering = iota
+	decided             // how the call is to end
+	known               // whether that was sent
+)
+
+var answeringNames = [...]string{"undecided", "decided", "known"}
+
+func (a answering) String() string { return answeringNames[a] }
+
+// to is the only place that changes it.
+func (a *answering) to(next answering) {
+	if next != *a+1 {
+		panic(fmt.Sprintf("BUG: future: answer %v -> %v", *a, next))
+	}
+	*a = next
+}
+
 // decide notes how the application wants the call to end. Only the first decision
 // counts; for others it reports false.
 func (r *rpc) decide(st cqrpc.Status) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.isAnswered {
+	if r.answering != undecided {
 		return false
 	}
-	r.isAnswered, r.status = true, st
+	r.answering.to(decided)
+	r.status = st
 	return true
 }
 
@@ -138,7 +163,7 @@ func (r *rpc) Ended(err error) {
 	if r.err == nil {
 		r.err = err
 	}
-	r.isSent = true
+	r.answering.to(known)
 	err, st, isOver := r.err, r.status, r.isOver
 	r.mu.Unlock()
 	if err != nil { // a codec that panicked may have left a batch half begun

@@ -41,12 +41,11 @@ type rpc struct {
 
 	mu sync.Mutex
 	// guarded by mu
-	hasArrived bool         // the handler has returned, or will not run
-	isOver     bool         // RECV_CLOSE was harvested
-	isAnswered bool         // the application has decided how the call ends
-	isSent     bool         // the result of that is known: err
+	hasArrived bool // the handler has returned, or will not run
+	isOver     bool // RECV_CLOSE was harvested
+	answering  answering
 	status     cqrpc.Status // of the answer
-	err        error
+	err        error        // why it could not be sent
 }
 
 // accept is the beginning of a call, on the connection's goroutine.
@@ -141,12 +140,12 @@ func (v *ended) Run(cq.Event) {
 	r.home.Leave(&r.stay)
 	r.mu.Lock()
 	r.isOver = true
-	hasArrived, isSent, err := r.hasArrived, r.isSent, r.err
+	hasArrived, isKnown, err := r.hasArrived, r.answering == known, r.err
 	r.mu.Unlock()
 	if hasArrived {
 		r.release()
 	}
-	if isSent {
+	if isKnown {
 		defer r.answer.Settle(struct{}{}, err) // even if a function that waits for a Send panics
 	}
 	if r.out != nil {
@@ -217,7 +216,7 @@ func (r *rpc) Left() string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	text := "server " + r.accepted.Call.Method()
-	if !r.isAnswered {
+	if r.answering == undecided {
 		text += ": sink"
 	}
 	return text
@@ -227,9 +226,9 @@ func (r *rpc) Left() string {
 func (r *rpc) Abandon() (future.Leak, bool) {
 	k := r.accepted.Call
 	r.mu.Lock()
-	isAnswered := r.isAnswered
+	isDecided := r.answering != undecided
 	r.mu.Unlock()
-	if isAnswered || k.Finished() {
+	if isDecided || k.Finished() {
 		return future.Leak{}, false
 	}
 	r.ctx.TryCancel()

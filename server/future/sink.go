@@ -105,7 +105,7 @@ func (s *Sink[T]) SetHeader(md cqrpc.Metadata) error { return s.rpc.ctx.SetHeade
 func (s *Sink[T]) SetStatus(st cqrpc.Status) {
 	s.rpc.mu.Lock()
 	defer s.rpc.mu.Unlock()
-	if !s.rpc.isAnswered {
+	if s.rpc.answering == undecided {
 		s.rpc.status = st
 	}
 }
