@@ -23,15 +23,15 @@ type balancer interface {
 	close()
 }
 
-// commons is what the subchannels of a channel have in common.
-type commons struct {
+// sharedParts is what the subchannels of a channel have in common.
+type sharedParts struct {
 	cfg   *config
 	pace  *pingPace
 	conns *connSet
 }
 
 func newBalancer(t target, cfg *config, conns *connSet, watcher func(update)) balancer {
-	all := commons{cfg, newPingPace(cfg.transport.Keepalive.Time), conns}
+	all := sharedParts{cfg, newPingPace(cfg.transport.Keepalive.Time), conns}
 	if cfg.balancing == PickFirst && cfg.connections == 1 && cfg.resolver == nil {
 		return newSubchannel(t, nil, all, watcher)
 	}

@@ -82,7 +82,7 @@ func BenchmarkUnaryTurns(b *testing.B) {
 
 // BenchmarkPick is the choice of one connection among many, by all processors at once.
 func BenchmarkPick(b *testing.B) {
-	var p picker = &inTurn{make([]onlyOne, 10), new(atomic.Uint64)}
+	var p picker = &roundRobin{make([]single, 10), new(atomic.Uint64)}
 	b.ReportAllocs()
 	b.RunParallel(func(pb *testing.PB) {
 		for pb.Next() {

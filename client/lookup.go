@@ -34,7 +34,7 @@ type lookup struct {
 
 	mu sync.Mutex
 	// guarded by mu
-	search    *effort         // calls of the resolver, and the waits between them; nil: none
+	search    *task           // calls of the resolver, and the waits between them; nil: none
 	watch     *resolver.Watch // the call in progress; nil: none
 	hint      *time.Timer     // tells the watch later that somebody has asked; nil: nobody has
 	due       *time.Timer     // asks although nobody else does, a while after a call; nil without WithLookupEvery
@@ -96,7 +96,7 @@ func (l *lookup) ask() {
 	switch w := l.watch; {
 	case l.isStopped || l.hint != nil:
 	case l.search == nil:
-		l.search = newEffort(l.run)
+		l.search = startTask(l.run)
 	case w != nil:
 		if wait := time.Until(l.asked.Add(l.interval())); wait > 0 {
 			l.hint = time.AfterFunc(wait, func() { l.giveHint(w) })
@@ -140,7 +140,7 @@ func (l *lookup) stop() {
 	l.setDueLocked(0)
 	l.mu.Unlock()
 	if search != nil {
-		search.giveUp()
+		search.cancel()
 	}
 }
 
@@ -165,14 +165,14 @@ func (l *lookup) setDueLocked(d time.Duration) {
 }
 
 // run calls the resolver until there are addresses, or ctx ends.
-func (l *lookup) run(ctx context.Context, _ *effort) {
+func (l *lookup) run(ctx context.Context, _ *task) {
 	hasExited := true
 	defer func() {
 		if hasExited && !l.conclude(ctx, errResolverExited) {
 			l.mu.Lock()
 			defer l.mu.Unlock()
 			if !l.isStopped {
-				l.search = newEffort(l.run) // this goroutine ends: runtime.Goexit in the resolver
+				l.search = startTask(l.run) // this goroutine ends: runtime.Goexit in the resolver
 			}
 		}
 	}()
@@ -233,7 +233,7 @@ func (l *lookup) call(ctx context.Context) (err error) {
 func (l *lookup) report(w *resolver.Watch, found []resolver.Address, err error) {
 	f := finding{err: err}
 	if err == nil {
-		f.addresses = once(found)
+		f.addresses = distinct(found)
 		if f.isNone = len(found) == 0; f.isNone {
 			f.err = errNoAddresses
 		}
@@ -255,8 +255,8 @@ func (l *lookup) report(w *resolver.Watch, found []resolver.Address, err error) 
 	l.tell(f)
 }
 
-// once returns each address once, with its network filled in.
-func once(found []resolver.Address) []resolver.Address {
+// distinct returns each address once, with its network filled in.
+func distinct(found []resolver.Address) []resolver.Address {
 	all := make([]resolver.Address, 0, len(found))
 	for _, a := range found {
 		if a.Network == "" {

@@ -26,21 +26,21 @@ type picker interface {
 // pickInfo is what the choice may depend on.
 type pickInfo struct{ method, authority string }
 
-// onlyOne picks the only connection.
-type onlyOne struct {
+// single picks the only connection.
+type single struct {
 	conn *transport.Conn
 	peer *call.Peer
 }
 
-func newOnlyOne(conn *transport.Conn) onlyOne {
-	return onlyOne{conn, &call.Peer{Addr: conn.RemoteAddr(), LocalAddr: conn.LocalAddr(), TLS: conn.TLS()}}
+func newSingle(conn *transport.Conn) single {
+	return single{conn, &call.Peer{Addr: conn.RemoteAddr(), LocalAddr: conn.LocalAddr(), TLS: conn.TLS()}}
 }
 
-func (p onlyOne) pick(pickInfo) (*transport.Conn, *call.Peer) { return p.conn, p.peer }
-func (p onlyOne) streams() int                                { return p.conn.NumStreams() }
-func (p onlyOne) String() string                              { return p.conn.String() }
+func (p single) pick(pickInfo) (*transport.Conn, *call.Peer) { return p.conn, p.peer }
+func (p single) streams() int                                { return p.conn.NumStreams() }
+func (p single) String() string                              { return p.conn.String() }
 
-func (p onlyOne) without(conn *transport.Conn) picker {
+func (p single) without(conn *transport.Conn) picker {
 	if p.conn == conn {
 		return nil
 	}
@@ -48,11 +48,11 @@ func (p onlyOne) without(conn *transport.Conn) picker {
 }
 
 // several are the connections that a picker chooses from, at least one.
-type several []onlyOne
+type several []single
 
 // except returns the others, nil if there are none.
 func (s several) except(conn *transport.Conn) several {
-	rest := slices.DeleteFunc(slices.Clone(s), func(c onlyOne) bool { return c.conn == conn })
+	rest := slices.DeleteFunc(slices.Clone(s), func(c single) bool { return c.conn == conn })
 	if len(rest) == 0 {
 		return nil
 	}
@@ -67,22 +67,22 @@ func (s several) streams() int {
 	return n
 }
 
-func (s several) String() string { return fmt.Sprintf("%d connections%v", len(s), []onlyOne(s)) }
+func (s several) String() string { return fmt.Sprintf("%d connections%v", len(s), []single(s)) }
 
-// inTurn picks one connection after the other.
-type inTurn struct {
+// roundRobin picks one connection after the other.
+type roundRobin struct {
 	several
 
 	turn *atomic.Uint64 // kept when the picker is replaced, so that no connection is preferred
 }
 
-func (p *inTurn) pick(info pickInfo) (*transport.Conn, *call.Peer) {
+func (p *roundRobin) pick(info pickInfo) (*transport.Conn, *call.Peer) {
 	return p.several[p.turn.Add(1)%uint64(len(p.several))].pick(info)
 }
 
-func (p *inTurn) without(conn *transport.Conn) picker {
+func (p *roundRobin) without(conn *transport.Conn) picker {
 	if rest := p.except(conn); rest != nil {
-		return &inTurn{rest, p.turn}
+		return &roundRobin{rest, p.turn}
 	}
 	return nil
 }

@@ -646,8 +646,8 @@ func TestFindingsOutOfOrder(t *testing.T) {
 		w.play(t, func(s *scene) {
 			s.ready()
 			r := s.ch.balancer.(*rotation)
-			r.onFinding(r.lookup, finding{seq: 9, addresses: once(at("192.0.2.2"))})
-			r.onFinding(r.lookup, finding{seq: 8, addresses: once(at("192.0.2.3"))})
+			r.onFinding(r.lookup, finding{seq: 9, addresses: distinct(at("192.0.2.2"))})
+			r.onFinding(r.lookup, finding{seq: 8, addresses: distinct(at("192.0.2.3"))})
 			s.wantTurns("the ninth", houses, 0, 3, 0)
 			if got := r.addresses[0].Addr; got != "192.0.2.2:50051" {
 				s.Errorf("the rotation is at %s", got)
@@ -655,10 +655,10 @@ func TestFindingsOutOfOrder(t *testing.T) {
 			if r.cfg.balancing.isToEach() {
 				return // its members do not move
 			}
-			r.members[0].sub.move(8, once(at("192.0.2.3")))
+			r.members[0].sub.move(8, distinct(at("192.0.2.3")))
 			s.wantTurns("the ninth", houses, 0, 3, 0)
 			r.members[0].sub.retire()
-			r.members[0].sub.move(10, once(at("192.0.2.3")))
+			r.members[0].sub.move(10, distinct(at("192.0.2.3")))
 			s.wantConns("it has ended", houses, 0, 0, 0)
 		}, balanced, WithResolver(names))
 	})

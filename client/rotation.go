@@ -24,7 +24,7 @@ import (
 // back-off of its subchannel.
 type rotation struct {
 	// immutable
-	commons
+	sharedParts
 
 	target  target
 	watcher func(update)   // called with no lock held
@@ -72,8 +72,8 @@ type member struct {
 	isGone    bool
 }
 
-func newRotation(t target, all commons, watcher func(update)) *rotation {
-	r := &rotation{commons: all, target: t, watcher: watcher, turn: new(atomic.Uint64)}
+func newRotation(t target, all sharedParts, watcher func(update)) *rotation {
+	r := &rotation{sharedParts: all, target: t, watcher: watcher, turn: new(atomic.Uint64)}
 	r.turn.Store(uint64(rand.Uint32())) // clients that start together must not all begin with the same server
 	return r
 }
@@ -205,7 +205,7 @@ func (r *rotation) memberLocked(place []resolver.Address, i int) *member {
 
 func (r *rotation) newMember(place []resolver.Address) *member {
 	m := &member{addresses: place, latest: update{state: Connecting}}
-	m.sub = newSubchannel(r.target, place, r.commons, func(u update) { r.onUpdate(m, u) })
+	m.sub = newSubchannel(r.target, place, r.sharedParts, func(u update) { r.onUpdate(m, u) })
 	return m
 }
 
@@ -246,7 +246,7 @@ func (r *rotation) aggregateLocked() update {
 	for _, m := range r.members {
 		switch m.latest.state {
 		case Ready:
-			ready = append(ready, m.latest.pick.(onlyOne))
+			ready = append(ready, m.latest.pick.(single))
 		case Connecting:
 			u.state = Connecting
 		}
@@ -265,7 +265,7 @@ func (r *rotation) picker(conns several) picker {
 	if r.cfg.balancing == LeastRequest {
 		return &leastBusy{conns}
 	}
-	return &inTurn{conns, r.turn}
+	return &roundRobin{conns, r.turn}
 }
 
 // failureLocked tells of each address. All connections to one fail alike: the first is enough.

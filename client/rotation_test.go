@@ -683,7 +683,7 @@ func TestRoundRobinMeetsConnectionThatTakesNoStreams(t *testing.T) {
 		m := r.members[1]
 		m.sub.mu.Lock() // it knows, and its update is under way
 		conn := m.sub.conn
-		m.sub.conn = nil
+		m.sub.forgetLocked()
 		underWay := m.sub.updateLocked(update{state: Idle})
 		m.sub.mu.Unlock()
 		conn.Drain()
@@ -815,7 +815,7 @@ func TestConnectionsPingLessOften(t *testing.T) {
 			r.mu.Unlock()
 			cause := &transport.GoAwayError{Code: frame.EnhanceYourCalm, Debug: "too_many_pings"}
 			for _, m := range members[i:] {
-				m.sub.release(m.latest.pick.(onlyOne).conn, cause)
+				m.sub.release(m.latest.pick.(single).conn, cause)
 			}
 			if got := r.pace.get(); got != want {
 				s.Errorf("%d were thrown out: pinged every %v; want %v", len(members)-i, got, want)
@@ -895,7 +895,7 @@ func TestTurnsGoOn(t *testing.T) {
 
 // The choice is made for every call: it costs no memory.
 func TestPickAllocatesNothing(t *testing.T) {
-	var p picker = &inTurn{make([]onlyOne, 10), new(atomic.Uint64)}
+	var p picker = &roundRobin{make([]single, 10), new(atomic.Uint64)}
 	if n := testing.AllocsPerRun(100, func() { p.pick(pickInfo{method: unaryMethod.Name}) }); n != 0 {
 		t.Errorf("a pick allocates %v times", n)
 	}

@@ -3,6 +3,7 @@ package client
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"net"
 	"slices"
@@ -14,13 +15,47 @@ import (
 	"github.com/cqrpc/cqrpc/transport"
 )
 
+// subchannelState is how a subchannel comes to its connection.
+//
+//	              connect                    adopt
+//	subIdle ────────────────► subDialing ────────────► subReady     any ── end ──► subClosed
+//	 ▲ ▲                         │                        │
+//	 │ └────────── idle ─────────┘                        │
+//	 └──────────────── release: lost, or idle ────────────┘
+type subchannelState uint8
+
+const (
+	subIdle    subchannelState = iota
+	subDialing                 // a task makes rounds
+	subReady                   // there is a connection
+	subClosed
+)
+
+var subchannelStateNames = [...]string{"idle", "dialing", "ready", "closed"}
+
+func (s subchannelState) String() string { return subchannelStateNames[s] }
+
+// subchannelSteps is the drawing: where each state may lead.
+var subchannelSteps = [...]uint8{
+	subIdle: 1<<subDialing | 1<<subClosed, subDialing: 1<<subIdle | 1<<subReady | 1<<subClosed,
+	subReady: 1<<subIdle | 1<<subClosed, subClosed: 1 << subClosed,
+}
+
+// to is the only place that changes a state.
+func (s *subchannelState) to(next subchannelState) {
+	if subchannelSteps[*s]&(1<<next) == 0 {
+		panic(fmt.Sprintf("BUG: client: subchannel %v -> %v", *s, next))
+	}
+	*s = next
+}
+
 // subchannel makes and keeps one connection, to the first address of its target that
 // can be connected, with back-off. It is given the addresses, or finds them anew for
 // every round. It knows nothing of calls. On its own it is the balancer of a channel
 // with one connection.
 type subchannel struct {
 	// immutable
-	commons
+	sharedParts
 
 	target  target
 	watcher func(update)  // called with no lock held
@@ -28,21 +63,21 @@ type subchannel struct {
 
 	mu sync.Mutex
 	// guarded by mu
+	state     subchannelState
 	given     []resolver.Address // what to connect to; nil: what target says
 	givenSeq  uint64             // of the finding that changed given last; 0: none has
-	dialing   *effort            // rounds, and the back-off between them; nil: none
-	conn      *transport.Conn    // ready, and not yet lost or drained
+	dialing   *task              // of subDialing: rounds, and the back-off between them
+	conn      *transport.Conn    // of subReady
 	at        resolver.Address   // of conn
 	failures  int                // rounds in a row that brought no lasting connection
 	wasYoung  bool               // the last connection was lost within Backoff.Initial, and of no use
 	started   time.Time          // of the latest round
 	keepalive time.Duration      // of the latest round's connection
 	seq       uint64             // of the latest update
-	closed    bool
 }
 
-func newSubchannel(t target, given []resolver.Address, all commons, watcher func(update)) *subchannel {
-	return &subchannel{commons: all, target: t, given: given, watcher: watcher, hurry: make(chan struct{}, 1)}
+func newSubchannel(t target, given []resolver.Address, all sharedParts, watcher func(update)) *subchannel {
+	return &subchannel{sharedParts: all, target: t, given: given, watcher: watcher, hurry: make(chan struct{}, 1)}
 }
 
 // updateLocked numbers an update; the caller passes it on after unlocking.
@@ -57,10 +92,10 @@ func (s *subchannel) updateLocked(u update) update {
 func (s *subchannel) connect() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.closed || s.dialing != nil || s.conn != nil {
-		return
+	if s.state == subIdle {
+		s.state.to(subDialing)
+		s.dialing = startTask(s.run)
 	}
-	s.dialing = newEffort(s.run)
 }
 
 // resetBackoff lets a waiting round start now.
@@ -71,9 +106,9 @@ func (s *subchannel) resetBackoff() {
 	cutShort(s.hurry)
 }
 
-// run makes rounds until one succeeds or d is given up. It lives only while there is
+// run makes rounds until one succeeds or d is cancelled. It lives only while there is
 // no connection, as do the goroutines of its attempts.
-func (s *subchannel) run(ctx context.Context, d *effort) {
+func (s *subchannel) run(ctx context.Context, d *task) {
 	for pause(ctx, s.untilNext(), s.hurry) {
 		err := s.try(ctx, d)
 		if err == nil || !s.fail(d, err) {
@@ -83,7 +118,7 @@ func (s *subchannel) run(ctx context.Context, d *effort) {
 }
 
 // fail reports a failed round. It returns whether there is to be another.
-func (s *subchannel) fail(d *effort, err error) bool {
+func (s *subchannel) fail(d *task, err error) bool {
 	s.mu.Lock()
 	if s.dialing != d {
 		s.mu.Unlock()
@@ -106,7 +141,7 @@ func (s *subchannel) untilNext() time.Duration {
 
 // try makes one round of attempts, at one address after the other until one works. On
 // success a connection has been adopted.
-func (s *subchannel) try(ctx context.Context, d *effort) error {
+func (s *subchannel) try(ctx context.Context, d *task) error {
 	s.mu.Lock()
 	s.started = time.Now()
 	s.failures++
@@ -159,7 +194,7 @@ func (s *subchannel) serverName() string {
 }
 
 // adopt takes over a connection that is ready, or was a moment ago.
-func (s *subchannel) adopt(d *effort, h *connHandler) {
+func (s *subchannel) adopt(d *task, h *connHandler) {
 	conn := h.conn
 	s.mu.Lock()
 	if s.dialing != d {
@@ -167,8 +202,9 @@ func (s *subchannel) adopt(d *effort, h *connHandler) {
 		conn.Close()
 		return
 	}
+	s.state.to(subReady)
 	s.conn, s.at, s.dialing = conn, h.at, nil
-	u := s.updateLocked(update{state: Ready, pick: newOnlyOne(conn)})
+	u := s.updateLocked(update{state: Ready, pick: newSingle(conn)})
 	s.mu.Unlock()
 	s.cfg.logger.Info("channel: connected", "target", s.target.text, "peer", conn.RemoteAddr())
 	s.watcher(u)
@@ -190,7 +226,7 @@ func (s *subchannel) release(conn *transport.Conn, cause error) {
 		s.mu.Unlock()
 		return
 	}
-	s.conn = nil
+	s.forgetLocked()
 	isOurs := errors.Is(cause, errIdle) || errors.Is(cause, errMoved)
 	isYoung := time.Since(s.started) < s.cfg.backoff.Initial && !isUseful && !isOurs
 	if !isYoung || !s.wasYoung {
@@ -210,6 +246,12 @@ func (s *subchannel) release(conn *transport.Conn, cause error) {
 	if u.state == TransientFailure {
 		s.connect()
 	}
+}
+
+// forgetLocked leaves the connection, or the task that makes one, to the caller.
+func (s *subchannel) forgetLocked() {
+	s.state.to(subIdle)
+	s.conn, s.dialing = nil, nil
 }
 
 // wasOfUse reports whether calls were answered on a connection, or the peer's GOAWAY leaves it
@@ -239,14 +281,14 @@ func (s *subchannel) move(seq uint64, addresses []resolver.Address) {
 	conn, d := s.conn, s.dialing
 	if d != nil {
 		s.failures = 0
-		s.dialing = newEffort(s.run)
+		s.dialing = startTask(s.run)
 	}
 	if slices.Contains(addresses, s.at) {
 		conn = nil
 	}
 	s.mu.Unlock()
 	if d != nil {
-		d.giveUp()
+		d.cancel()
 	}
 	if conn != nil {
 		s.release(conn, errMoved)
@@ -258,7 +300,7 @@ func (s *subchannel) move(seq uint64, addresses []resolver.Address) {
 func (s *subchannel) idle() {
 	s.mu.Lock()
 	conn, d := s.conn, s.dialing
-	if conn != nil || d == nil {
+	if s.state != subDialing {
 		s.mu.Unlock()
 		if conn != nil {
 			s.release(conn, errIdle)
@@ -266,10 +308,10 @@ func (s *subchannel) idle() {
 		}
 		return
 	}
-	s.dialing = nil
+	s.forgetLocked()
 	u := s.updateLocked(update{state: Idle, err: errIdle})
 	s.mu.Unlock()
-	d.giveUp()
+	d.cancel()
 	s.watcher(u)
 }
 
@@ -286,12 +328,12 @@ func (s *subchannel) retire() {
 // end ends all attempts, for good, and returns the connection, if there is one.
 func (s *subchannel) end() *transport.Conn {
 	s.mu.Lock()
-	s.closed = true
+	s.state.to(subClosed)
 	conn, d := s.conn, s.dialing
 	s.conn, s.dialing = nil, nil
 	s.mu.Unlock()
 	if d != nil {
-		d.giveUp()
+		d.cancel()
 	}
 	return conn
 }

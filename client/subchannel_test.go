@@ -37,7 +37,7 @@ func TestCallMeetsConnectionThatTakesNoStreams(t *testing.T) {
 		"nobody else knows": func(*scene, *transport.Conn) {},
 		"the subchannel knows, its update is under way": func(s *scene, _ *transport.Conn) {
 			s.sub().mu.Lock()
-			s.sub().conn = nil
+			s.sub().forgetLocked()
 			s.sub().failures = 0
 			s.sub().mu.Unlock()
 		},
@@ -82,12 +82,12 @@ func TestUpdatesOutOfOrder(t *testing.T) {
 	play(t, func(s *scene) {
 		s.connected()
 		conn := s.current()
-		late := update{seq: 100, state: Ready, pick: newOnlyOne(conn)}
+		late := update{seq: 100, state: Ready, pick: newSingle(conn)}
 		s.ch.onUpdate(update{seq: 101, state: Idle})
 		s.ch.onUpdate(late)
 		s.wantState("the late update is out of date", Idle)
 		s.ch.Close()
-		s.ch.onUpdate(update{seq: 102, state: Ready, pick: newOnlyOne(conn)})
+		s.ch.onUpdate(update{seq: 102, state: Ready, pick: newSingle(conn)})
 		s.wantState("nothing comes after Shutdown", Shutdown)
 	})
 }
@@ -99,7 +99,7 @@ func TestAdoptAfterGivingUp(t *testing.T) {
 		s.ch.Connect()
 		nc := s.accept("Connect connects")
 		s.sub().mu.Lock()
-		s.sub().dialing = nil // before it is cancelled
+		s.sub().forgetLocked() // before it is cancelled
 		s.sub().mu.Unlock()
 		if err := http2.NewFramer(nc, nil).WriteSettings(); err != nil {
 			s.Fatal(err)
