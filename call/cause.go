@@ -10,16 +10,16 @@ import (
 // err it is the end of something that a dialer, a TLS handshake, a codec or a filter was reading.
 func causeOf(err error) error {
 	if errors.Is(err, io.EOF) {
-		return noEnd{err}
+		return notEOF{err}
 	}
 	return err
 }
 
-// noEnd is an error with io.EOF somewhere in its tree, which matches all but that.
-type noEnd struct{ error }
+// notEOF is an error with io.EOF somewhere in its tree, which matches all but that.
+type notEOF struct{ error }
 
-func (e noEnd) Is(target error) bool { return target != io.EOF && errors.Is(e.error, target) }
-func (e noEnd) As(target any) bool   { return errors.As(e.error, target) }
+func (e notEOF) Is(target error) bool { return target != io.EOF && errors.Is(e.error, target) }
+func (e notEOF) As(target any) bool   { return errors.As(e.error, target) }
 
 // joined is errors that the message of the status already describes, in its own words.
 type joined struct {

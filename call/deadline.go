@@ -69,7 +69,7 @@ func (c *Call) obstacle() (what string, err error) {
 	}
 	switch {
 	case c.end.page != nil:
-		failure = c.end.judged(byAbandon)
+		failure = c.end.withPage(byAbandon)
 	case open == bound && !c.send.sent.Headers:
 		stream = c.stream
 	case open == resting:
@@ -92,10 +92,10 @@ func (c *Call) obstacle() (what string, err error) {
 	return what, err
 }
 
-// leastPatience is the shortest life of a request that is given up for its deadline. With 1000
+// minGivenUpAge is the shortest life of a request that is given up for its deadline. With 1000
 // streams at a time a client can then give up 200 000 requests in a second, which is about as
 // many as it can have answered.
-const leastPatience = 5 * time.Millisecond
+const minGivenUpAge = 5 * time.Millisecond
 
 // isGivenUp reports whether the client of a server's call, which has just reset it, has most likely
 // done so because its deadline has passed. The client's began to run before ours, and its clock is
@@ -106,7 +106,7 @@ func (c *Call) isGivenUp() bool {
 	}
 	limit, err := frame.ParseTimeout(c.request.timeout)
 	left := time.Until(c.clock.deadline)
-	return err == nil && left <= limit/4 && limit-left >= leastPatience
+	return err == nil && left <= limit/4 && limit-left >= minGivenUpAge
 }
 
 // hasExpired reports whether the deadline has passed, whatever the timer did.

@@ -13,11 +13,11 @@ import (
 // Guarded by Call.mu.
 type inbox struct {
 	only     *mem.Buffer // one message with its prefix, and messages is nil
-	messages *holding    // nil: there is nothing else
+	messages *assembly   // nil: there is nothing else
 }
 
-// holding is what is there, and the account that is charged for it.
-type holding struct {
+// assembly is what is there, and the account that is charged for it.
+type assembly struct {
 	frame.Assembler
 	account *Account
 	size    int // bytes
@@ -25,9 +25,9 @@ type holding struct {
 }
 
 // occupies returns the bytes that are there, and those that memory is reserved for.
-func (h *holding) occupies() int { return h.size + h.Reserved() }
+func (a *assembly) occupies() int { return a.size + a.Reserved() }
 
-var holdings = sync.Pool{New: func() any { return new(holding) }}
+var assemblies = sync.Pool{New: func() any { return new(assembly) }}
 
 // push takes one DATA payload, which may be nil; see [frame.Assembler.Push].
 func (i *inbox) push(b *mem.Buffer, limit int, to *Account) error {
@@ -38,7 +38,7 @@ func (i *inbox) push(b *mem.Buffer, limit int, to *Account) error {
 		i.only = b
 		return nil
 	case i.messages == nil:
-		i.messages = holdings.Get().(*holding)
+		i.messages = assemblies.Get().(*assembly)
 		i.messages.account = to
 	}
 	if first := i.only; first != nil {
@@ -48,9 +48,9 @@ func (i *inbox) push(b *mem.Buffer, limit int, to *Account) error {
 	return i.messages.push(b, limit)
 }
 
-func (h *holding) push(b *mem.Buffer, limit int) error {
-	h.size += b.Len()
-	return h.Push(b, limit)
+func (a *assembly) push(b *mem.Buffer, limit int) error {
+	a.size += b.Len()
+	return a.Push(b, limit)
 }
 
 // pop takes the next whole message.
@@ -59,15 +59,15 @@ func (i *inbox) pop() (m frame.Message, ok bool) {
 		i.only = nil
 		return frame.TakeMessage(b), true
 	}
-	h := i.messages
-	if h == nil {
+	a := i.messages
+	if a == nil {
 		return m, false
 	}
-	if m, ok = h.Pop(); ok {
-		h.size -= frame.PrefixLen + m.Body.Len()
-		h.refund()
+	if m, ok = a.Pop(); ok {
+		a.size -= frame.PrefixLen + m.Body.Len()
+		a.refund()
 	}
-	if h.Empty() {
+	if a.Empty() {
 		i.release()
 	}
 	return m, ok
@@ -76,24 +76,24 @@ func (i *inbox) pop() (m frame.Message, ok bool) {
 // charge charges the account for what is there by now, and reports whether it may hold
 // that much.
 func (i *inbox) charge() bool {
-	h := i.messages
-	if h == nil {
+	a := i.messages
+	if a == nil {
 		return true
 	}
-	n := h.occupies()
-	if n <= max(h.charged, uncounted) {
+	n := a.occupies()
+	if n <= max(a.charged, uncounted) {
 		return true
 	}
-	more := n - h.charged
-	h.charged = n
-	return h.account.charge(int64(more))
+	more := n - a.charged
+	a.charged = n
+	return a.account.charge(int64(more))
 }
 
 // refund gives back what was charged for messages that were taken since.
-func (h *holding) refund() {
-	if n := h.charged - h.occupies(); n > 0 {
-		h.charged -= n
-		h.account.release(int64(n))
+func (a *assembly) refund() {
+	if n := a.charged - a.occupies(); n > 0 {
+		a.charged -= n
+		a.account.release(int64(n))
 	}
 }
 
@@ -107,11 +107,11 @@ func (i *inbox) drop() {
 }
 
 func (i *inbox) release() {
-	h := i.messages
-	h.account.release(int64(h.charged))
-	h.Close()
-	*h = holding{}
-	holdings.Put(h)
+	a := i.messages
+	a.account.release(int64(a.charged))
+	a.Close()
+	*a = assembly{}
+	assemblies.Put(a)
 	i.messages = nil
 }
 

@@ -27,8 +27,8 @@ func (p *page) add(b *mem.Buffer) bool {
 	return len(p.text) == maxPage
 }
 
-// judged is the verdict on a response whose page, as far as it has come, has ended in this way.
-func (v *verdict) judged(how ending) *verdict {
+// withPage is v with what has come of the page, which has ended in this way.
+func (v *verdict) withPage(how ending) *verdict {
 	w := *v
 	w.how, w.page = how, nil
 	if text := v.page.text; len(text) > 0 {
@@ -60,7 +60,7 @@ func (c *Call) pageDataLocked(b *mem.Buffer, end bool, a *after, lane *cq.Lane) 
 
 // endPageLocked ends the attempt whose response was a page.
 func (c *Call) endPageLocked(how ending, a *after, lane *cq.Lane) {
-	v := c.end.judged(how)
+	v := c.end.withPage(how)
 	c.end = &undecided
 	c.failedLocked(v, a, lane)
 }

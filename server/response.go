@@ -9,11 +9,11 @@ import (
 
 // respond ends the call with its one response and OK, in one batch.
 func (r *rpc) respond(res any) {
-	r.free()
+	r.release()
 	var ops [3]call.Op
 	message := call.SendValue(res)
 	batch, hasBegun := r.ctx.EndResponse(ops[:0], &message, cqrpc.Status{})
-	err := r.call.StartBatchOn((*parting)(r), batch, nil)
+	err := r.call.StartBatchOn((*finishing)(r), batch, nil)
 	if err == nil {
 		return
 	}
@@ -35,10 +35,10 @@ func (r *rpc) end(err error) {
 
 // finish ends the call with a status.
 func (r *rpc) finish(st cqrpc.Status) {
-	r.free()
+	r.release()
 	var ops [2]call.Op
 	batch, _ := r.ctx.EndResponse(ops[:0], nil, st)
-	if err := r.call.StartBatchOn((*parting)(r), batch, nil); err != nil {
+	if err := r.call.StartBatchOn((*finishing)(r), batch, nil); err != nil {
 		// A codec that panicked has left the response half begun.
 		r.call.CancelWithStatus(st.Code, st.Message)
 	}

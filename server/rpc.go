@@ -14,7 +14,7 @@ import (
 //	reader          {RECV_CLOSE} ─────────────────────────► ctx ends
 //	                {RECV_MESSAGE} ─► opening: hires a worker (one request)
 //	worker          {RECV_MESSAGE}, {SEND_MESSAGE} …: waits on in, out
-//	                {INIT, MESSAGE, STATUS} ─────────────► parting: nobody waits
+//	                {INIT, MESSAGE, STATUS} ─────────────► finishing: nobody waits
 type rpc struct {
 	// immutable
 	conn    *conn
@@ -35,7 +35,7 @@ type rpc struct {
 	out *outbound
 
 	// worker only
-	isFree bool // the handler is no longer counted
+	isReleased bool // the handler is no longer counted
 }
 
 // inbound is what a handler needs to receive. The goroutine that does may outlive the
@@ -110,12 +110,12 @@ func (r *rpc) drop() {
 	r.message = nil
 }
 
-// parting completes the batch that ends the response. Nobody waits for it.
-type parting rpc
+// finishing completes the batch that ends the response. Nobody waits for it.
+type finishing rpc
 
-func (r *parting) Begin() bool { return true }
+func (r *finishing) Begin() bool { return true }
 
-func (r *parting) Complete(c cq.Completion) { c.Harvest() }
+func (r *finishing) Complete(c cq.Completion) { c.Harvest() }
 
 // run serves the call on the worker's goroutine.
 func (r *rpc) run() {
@@ -126,7 +126,7 @@ func (r *rpc) run() {
 		}
 		r.drop()
 		r.ctx.end()
-		r.free()
+		r.release()
 	}()
 	if refusal := r.ctx.admit(r.conn.server); refusal != nil {
 		r.finish(refusal.Status)
@@ -136,12 +136,12 @@ func (r *rpc) run() {
 	returned = true
 }
 
-// free counts the handler as returned. That is before its status goes out: the
+// release counts the handler as returned. That is before its status goes out: the
 // client that reads it may open the next stream at once, and be within
 // MAX_CONCURRENT_STREAMS (RFC 9113 section 5.1.2).
-func (r *rpc) free() {
-	if !r.isFree {
-		r.isFree = true
+func (r *rpc) release() {
+	if !r.isReleased {
+		r.isReleased = true
 		r.conn.unreserve()
 	}
 }

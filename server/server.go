@@ -40,13 +40,13 @@ type Server struct {
 	mu sync.Mutex
 
 	// guarded by mu
-	phase     phase
-	listeners map[net.Listener]struct{}
-	conns     map[*conn]struct{} // open, or closed with calls that are not done
-	open      int                // connections that have not ended
-	homes     int                // given so far
-	notices   []shutdownNotice
-	farewells []func() // see RegisterOnShutdown
+	phase      phase
+	listeners  map[net.Listener]struct{}
+	conns      map[*conn]struct{} // open, or closed with calls that are not done
+	open       int                // connections that have not ended
+	homes      int                // given so far
+	notices    []shutdownNotice
+	onShutdown []func() // see RegisterOnShutdown
 }
 
 // phase is how far the life of a server has come; see the drawing in the

@@ -115,7 +115,7 @@ func (s *Server) RegisterOnShutdown(f func()) {
 	s.mu.Lock()
 	isOver := s.phase == stopping
 	if !isOver {
-		s.farewells = append(s.farewells, f)
+		s.onShutdown = append(s.onShutdown, f)
 	}
 	s.mu.Unlock()
 	if isOver {
@@ -177,8 +177,8 @@ func (s *Server) stop() {
 	for lis := range s.listeners {
 		closers = append(closers, lis)
 	}
-	farewells := s.farewells
-	s.farewells = nil
+	onShutdown := s.onShutdown
+	s.onShutdown = nil
 	matchers := s.matchersLocked()
 	s.endLocked()
 	s.mu.Unlock()
@@ -192,7 +192,7 @@ func (s *Server) stop() {
 	for _, t := range drain {
 		t.Drain()
 	}
-	for _, f := range farewells {
+	for _, f := range onShutdown {
 		go f()
 	}
 	s.notify()

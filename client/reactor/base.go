@@ -19,7 +19,7 @@ import (
 //	unbound ─────────────────► bound ───────────► started ────────────────────────────► done
 //	      operations are queued             they are started                 they do nothing
 type base struct {
-	unconcerned
+	noReactions
 
 	box reaction.Mailbox
 
@@ -28,7 +28,7 @@ type base struct {
 	outer       interface{ OnDone(cqrpc.Status) } // the application's reactor
 	request     any                               // of shapes with one; nil when it was sent
 	response    any                               // of shapes with one
-	hearsHeader bool                              // outer is a HeaderReactor
+	wantsHeader bool                              // outer is a HeaderReactor
 
 	// atomic
 	isTaken     atomic.Bool // for a call
@@ -42,21 +42,21 @@ type base struct {
 	status cqrpc.Status
 }
 
-// unconcerned has the reactions of a reactor that does not care. They are two levels
+// noReactions has the reactions of a reactor that does not care. They are two levels
 // deep, so the reactions of anything else that a reactor embeds win.
-type unconcerned struct{}
+type noReactions struct{}
 
 // OnReadDone does nothing.
-func (unconcerned) OnReadDone(bool) {}
+func (noReactions) OnReadDone(bool) {}
 
 // OnWriteDone does nothing.
-func (unconcerned) OnWriteDone(bool) {}
+func (noReactions) OnWriteDone(bool) {}
 
 // OnWritesDoneDone does nothing.
-func (unconcerned) OnWritesDoneDone(bool) {}
+func (noReactions) OnWritesDoneDone(bool) {}
 
 // OnDone does nothing.
-func (unconcerned) OnDone(cqrpc.Status) {}
+func (noReactions) OnDone(cqrpc.Status) {}
 
 // startRead asks for a read.
 func (b *base) startRead(to any, isNil bool) {
@@ -75,7 +75,7 @@ func (b *base) startRead(to any, isNil bool) {
 func (b *base) startWrite(name string, op *reaction.Op) {
 	if b.begin(name, op) {
 		defer b.box.Leave() // also if a codec panics
-		var with company
+		var with extras
 		if op.Bars != 0 {
 			with = halfClose
 		}
@@ -119,17 +119,17 @@ func (b *base) read(to any) {
 	}
 }
 
-// company is the set of what goes out in one batch with a write: for most, nothing.
-type company uint8
+// extras is the set of what goes out in one batch with a message: nothing with most.
+type extras uint8
 
 const (
-	headers   company = 1 << iota // of a call that starts with the write
-	halfClose                     // after the last write
+	headers   extras = 1 << iota // of a call that starts with the write
+	halfClose                    // after the last write
 )
 
 // write starts a write that has begun. A message that cannot be marshalled ends the
 // call; so does a codec that panics, and the panic goes on.
-func (b *base) write(m any, flags call.Flags, with company) {
+func (b *base) write(m any, flags call.Flags, with extras) {
 	fault := errPanicked
 	defer func() {
 		if fault != nil {

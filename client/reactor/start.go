@@ -20,11 +20,11 @@ func (b *base) bind(
 		panic("reactor: a reactor serves one call")
 	}
 	b.outer = outer
-	_, b.hearsHeader = outer.(HeaderReactor)
+	_, b.wantsHeader = outer.(HeaderReactor)
 	if !shape.ManyRequests() {
 		b.box.Bar(writes)
 	}
-	b.box.Bind(s.loop, (*audience)(b), reaction.Terms{
+	b.box.Bind(s.loop, (*runner)(b), reaction.Terms{
 		Needs: reaction.Of(reaction.Final), Last: reaction.Of(reaction.Final), Passive: reaction.Of(reaction.Final),
 		IsLasting: shape == call.Unary,
 	})
@@ -55,7 +55,7 @@ func (b *base) StartCall() {
 		return
 	}
 	busy := reaction.Of(reaction.Final)
-	if b.hearsHeader {
+	if b.wantsHeader {
 		busy |= reaction.Of(reaction.Header)
 	}
 	if !b.box.Start(busy) {
@@ -69,7 +69,7 @@ func (b *base) StartCall() {
 
 // admit starts what was queued, and what is queued meanwhile, until nothing is left; a write
 // takes along what the call has not sent yet. Then the reactions may run.
-func (b *base) admit(e reaction.Early, isQueued bool, with company) {
+func (b *base) admit(e reaction.Early, isQueued bool, with extras) {
 	if !isQueued {
 		b.request = nil
 		b.box.Yield()
@@ -83,7 +83,7 @@ func (b *base) admit(e reaction.Early, isQueued bool, with company) {
 }
 
 // release starts what was queued, in C-core's order.
-func (b *base) release(e *reaction.Early, with company) {
+func (b *base) release(e *reaction.Early, with extras) {
 	if e.Kinds.Has(reaction.Read) {
 		b.read(e.In)
 	}
@@ -115,7 +115,7 @@ func (b *base) open(isCorked bool) {
 			c.CancelWithStatus(cqrpc.CodeInternal, fault.Error())
 			b.must(c.StartBatchOn((*ending)(b), []call.Op{call.RecvStatus(&b.status, nil)}, nil))
 		}
-		if b.hearsHeader {
+		if b.wantsHeader {
 			b.must(c.StartBatchOn((*heading)(b), []call.Op{call.RecvInitialMetadata(nil)}, nil))
 		}
 	}()

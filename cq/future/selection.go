@@ -22,7 +22,7 @@ func Select[T any, F Awaitable[T]](fs ...F) *Future[Selection[T]] {
 	if len(fs) == 0 {
 		return Failed[Selection[T]](ErrNone)
 	}
-	c := &contest[T]{fs: make([]*Future[T], len(fs))}
+	c := &race[T]{fs: make([]*Future[T], len(fs))}
 	for i, f := range fs {
 		c.fs[i] = f.self()
 	}
@@ -40,41 +40,41 @@ func First[T any, F Awaitable[T]](fs ...F) *Future[T] {
 	return Map(Select(fs...), func(s Selection[T]) (T, error) { return s.Value, s.Err })
 }
 
-// contest is one Select.
-type contest[T any] struct {
+// race is one Select.
+type race[T any] struct {
 	promise Promise[Selection[T]]
 	fs      []*Future[T] // immutable
 
 	mu sync.Mutex
 	// guarded by mu
-	isWon    bool
-	watchers []*watcher[T] // of fs, as far as they have entered
+	isDecided bool
+	watchers  []*watcher[T] // of fs, as far as they have entered
 }
 
 // enter lets the i-th future take part. It reports false if there is a winner.
-func (c *contest[T]) enter(i int) bool {
+func (c *race[T]) enter(i int) bool {
 	w := &watcher[T]{func(v T, err error) { c.finish(i, v, err) }}
 	c.fs[i].watch(w)
 	c.mu.Lock()
-	isWon := c.isWon
-	if !isWon {
+	isDecided := c.isDecided
+	if !isDecided {
 		c.watchers = append(c.watchers, w)
 	}
 	c.mu.Unlock()
-	if isWon {
+	if isDecided {
 		c.fs[i].unwatch(w)
 	}
-	return !isWon
+	return !isDecided
 }
 
 // finish is called by the futures as they are resolved; the first one wins.
-func (c *contest[T]) finish(i int, v T, err error) {
+func (c *race[T]) finish(i int, v T, err error) {
 	c.mu.Lock()
-	if c.isWon {
+	if c.isDecided {
 		c.mu.Unlock()
 		return
 	}
-	c.isWon = true
+	c.isDecided = true
 	watchers := c.watchers
 	c.watchers = nil
 	c.mu.Unlock()

@@ -70,7 +70,7 @@ func (r *rpc) finish() {
 		batch = append(batch, head)
 	}
 	r.tally.Enter()
-	if err := r.accepted.Call.StartBatchOn(r.home.Queue(), batch, (*parting)(r)); err != nil {
+	if err := r.accepted.Call.StartBatchOn(r.home.Queue(), batch, (*finishing)(r)); err != nil {
 		defer r.tally.Leave()
 		if isOpening {
 			r.Revert()
@@ -99,7 +99,7 @@ func (r *rpc) respond(res any) *half.Done {
 	if isOpening {
 		batch = append(batch, head)
 	}
-	err := r.accepted.Call.StartBatchOn(r.home.Queue(), batch, (*parting)(r))
+	err := r.accepted.Call.StartBatchOn(r.home.Queue(), batch, (*finishing)(r))
 	if isAccepted = err == nil; !isAccepted {
 		if isOpening {
 			r.Revert()
@@ -122,11 +122,11 @@ func (r *rpc) refuse(res any) {
 	r.finish()
 }
 
-// parting is the view of an rpc that the batch with SEND_STATUS completes.
-type parting rpc
+// finishing is the view of an rpc that the batch with SEND_STATUS completes.
+type finishing rpc
 
 // Run implements cq.Callback.
-func (v *parting) Run(ev cq.Event) {
+func (v *finishing) Run(ev cq.Event) {
 	r := (*rpc)(v)
 	defer r.tally.Leave()
 	r.Ended(ev.Err)

@@ -19,7 +19,7 @@ import (
 //	connection   accept: {RECV_CLOSE}, and {RECV_MESSAGE} if there is one request
 //	poller       arriving: the handler runs
 //	anybody      answer: Success, Fail, Close, once ──► {…, SEND_STATUS}
-//	poller       parting and ended, in any order: the answer's future is resolved
+//	poller       finishing and ended, in any order: the answer's future is resolved
 //
 // The queue is kept open until ended: RECV_CLOSE completes through the queue,
 // where Begin was called when the call was accepted.

@@ -19,7 +19,7 @@ import (
 //	unbound ──────────────────────────► bound ──────────────────────────────────────────► done
 //	 operations are queued                                                 they do nothing
 type base struct {
-	unconcerned
+	noReactions
 
 	box reaction.Mailbox
 
@@ -34,24 +34,24 @@ type base struct {
 	fault   atomic.Pointer[string] // the first misuse
 }
 
-// unconcerned has the reactions of a reactor that does not care. They are two levels
+// noReactions has the reactions of a reactor that does not care. They are two levels
 // deep, so the reactions of anything else that a reactor embeds win.
-type unconcerned struct{}
+type noReactions struct{}
 
 // OnSendInitialMetadataDone does nothing.
-func (unconcerned) OnSendInitialMetadataDone(bool) {}
+func (noReactions) OnSendInitialMetadataDone(bool) {}
 
 // OnReadDone does nothing.
-func (unconcerned) OnReadDone(bool) {}
+func (noReactions) OnReadDone(bool) {}
 
 // OnWriteDone does nothing.
-func (unconcerned) OnWriteDone(bool) {}
+func (noReactions) OnWriteDone(bool) {}
 
 // OnCancel does nothing.
-func (unconcerned) OnCancel() {}
+func (noReactions) OnCancel() {}
 
 // OnDone does nothing.
-func (unconcerned) OnDone() {}
+func (noReactions) OnDone() {}
 
 // StartSendInitialMetadata sends what Context.SetHeader has collected without
 // waiting for the first message. At most once, and before anything is written.
@@ -203,18 +203,18 @@ func (b *base) end(why string) {
 // The types below are base as the completer of its batches. Only completions with a
 // message are harvested by the reaction, because that decodes it.
 type (
-	heading base
-	reading base
-	writing base
-	parting base
+	heading   base
+	reading   base
+	writing   base
+	finishing base
 )
 
-var _, _, _, _ cq.Completer = (*heading)(nil), (*reading)(nil), (*writing)(nil), (*parting)(nil)
+var _, _, _, _ cq.Completer = (*heading)(nil), (*reading)(nil), (*writing)(nil), (*finishing)(nil)
 
-func (*heading) Begin() bool { return true }
-func (*reading) Begin() bool { return true }
-func (*writing) Begin() bool { return true }
-func (*parting) Begin() bool { return true }
+func (*heading) Begin() bool   { return true }
+func (*reading) Begin() bool   { return true }
+func (*writing) Begin() bool   { return true }
+func (*finishing) Begin() bool { return true }
 
 // Host returns whose goroutines run the reactions.
 func (v *reading) Host() cq.Host { return v.box.Host() }
@@ -231,9 +231,9 @@ func (v *writing) Complete(c cq.Completion) {
 	v.box.Tell(reaction.Write, c.Harvest())
 }
 
-func (v *parting) Complete(c cq.Completion) {
+func (v *finishing) Complete(c cq.Completion) {
 	c.Harvest()
 	r := v.rpc
 	v.box.End(reaction.Final)
-	r.leave()
+	r.unref()
 }

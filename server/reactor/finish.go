@@ -32,10 +32,10 @@ func (b *base) finish(m any, flags call.Flags, status *cqrpc.Status) {
 	if m == nil && st.Code == cqrpc.CodeOK {
 		m = b.rpc.method.response()
 	}
-	err := b.rpc.respond((*parting)(b), m, flags, st)
+	err := b.rpc.respond((*finishing)(b), m, flags, st)
 	if err != nil && m != nil {
 		st = cqrpc.Status{Code: cqrpc.CodeInternal, Message: fmt.Sprintf("cannot marshal response %T: %v", m, err)}
-		err = b.rpc.sendStatus((*parting)(b), nil, st)
+		err = b.rpc.sendStatus((*finishing)(b), nil, st)
 	}
 	if err != nil { // metadata that slipped through
 		b.end(err.Error())

@@ -84,12 +84,12 @@ func newMethod[F any](f F, opts []Option) *method[F] {
 // unaryCall is one call of a handler of Unary, and likewise below.
 type unaryCall[Req, Res any] struct {
 	rpc
-	method  *method[func(*Context, *Req, *Res) UnaryReactor]
-	arrived arrival
-	req     Req
-	res     Res
-	reactor DefaultReactor
-	term    tenure // if method.isReusing
+	method   *method[func(*Context, *Req, *Res) UnaryReactor]
+	arrived  arrival
+	req      Req
+	res      Res
+	reactor  DefaultReactor
+	refCount refs // if method.isReusing
 }
 
 // takeUnary returns a call that is zero but for its method and what is in its request.
@@ -101,20 +101,20 @@ func takeUnary[Req, Res any](m *method[func(*Context, *Req, *Res) UnaryReactor])
 	if !ok {
 		c = &unaryCall[Req, Res]{method: m}
 	}
-	c.term.begin()
+	c.refCount.init()
 	return c
 }
 
-func (c *unaryCall[Req, Res]) tenure() *tenure {
+func (c *unaryCall[Req, Res]) refs() *refs {
 	if !c.method.isReusing {
 		return nil
 	}
-	return &c.term
+	return &c.refCount
 }
 
 func (c *unaryCall[Req, Res]) recycle() {
 	var none Res
-	c.rpc, c.arrived, c.res, c.reactor, c.term = rpc{}, arrival{}, none, DefaultReactor{}, tenure{}
+	c.rpc, c.arrived, c.res, c.reactor, c.refCount = rpc{}, arrival{}, none, DefaultReactor{}, refs{}
 	c.method.spares.Put(c)
 }
 
@@ -144,7 +144,7 @@ func (c *serverStreamCall[Req, Res]) arrival() *arrival    { return &c.arrived }
 func (c *serverStreamCall[Req, Res]) request() any         { return &c.req }
 func (*serverStreamCall[Req, Res]) response() any          { return nil }
 func (*serverStreamCall[Req, Res]) spare() *DefaultReactor { return nil }
-func (*serverStreamCall[Req, Res]) tenure() *tenure        { return nil }
+func (*serverStreamCall[Req, Res]) refs() *refs            { return nil }
 func (*serverStreamCall[Req, Res]) recycle()               {}
 
 func (c *serverStreamCall[Req, Res]) serve() (*base, Reactions) {
@@ -166,7 +166,7 @@ func (*clientStreamCall[Req, Res]) arrival() *arrival      { return nil }
 func (*clientStreamCall[Req, Res]) request() any           { return nil }
 func (c *clientStreamCall[Req, Res]) response() any        { return &c.res }
 func (*clientStreamCall[Req, Res]) spare() *DefaultReactor { return nil }
-func (*clientStreamCall[Req, Res]) tenure() *tenure        { return nil }
+func (*clientStreamCall[Req, Res]) refs() *refs            { return nil }
 func (*clientStreamCall[Req, Res]) recycle()               {}
 
 func (c *clientStreamCall[Req, Res]) serve() (*base, Reactions) {
@@ -187,7 +187,7 @@ func (*bidiStreamCall[Req, Res]) arrival() *arrival      { return nil }
 func (*bidiStreamCall[Req, Res]) request() any           { return nil }
 func (*bidiStreamCall[Req, Res]) response() any          { return nil }
 func (*bidiStreamCall[Req, Res]) spare() *DefaultReactor { return nil }
-func (*bidiStreamCall[Req, Res]) tenure() *tenure        { return nil }
+func (*bidiStreamCall[Req, Res]) refs() *refs            { return nil }
 func (*bidiStreamCall[Req, Res]) recycle()               {}
 
 func (c *bidiStreamCall[Req, Res]) serve() (*base, Reactions) {

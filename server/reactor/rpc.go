@@ -65,9 +65,9 @@ type exchange interface {
 	serve() (*base, Reactions)
 	// spare is the default reactor, nil if it is no use.
 	spare() *DefaultReactor
-	// tenure is of calls whose memory is used again, else nil; recycle gives it to the
+	// refs is of calls whose memory is used again, else nil; recycle gives it to the
 	// next one.
-	tenure() *tenure
+	refs() *refs
 	recycle()
 }
 
@@ -130,7 +130,7 @@ func (v *closing) Complete(c cq.Completion) {
 	if !v.fate.CompareAndSwap(uint32(alone), uint32(next)) {
 		v.base.closed(next)
 	}
-	(*rpc)(v).leave()
+	(*rpc)(v).unref()
 }
 
 // closed says how the call has ended.
@@ -150,7 +150,7 @@ func (v *opening) Run(cq.Event) {
 	r := (*rpc)(v)
 	if r.open() {
 		r.base.box.Run(cq.Event{})
-		r.leaveIfShort()
+		r.unrefIfShort()
 	}
 }
 
@@ -221,7 +221,7 @@ func (r *rpc) bind(b *base, outer Reactions) bool {
 	}
 	_, b.isQuiet = outer.(*DefaultReactor)
 	b.rpc, b.outer, r.base = r, outer, b
-	b.box.Bind(r.method.home(), (*audience)(b), reaction.Terms{
+	b.box.Bind(r.method.home(), (*runner)(b), reaction.Terms{
 		Needs: reaction.Of(reaction.Close, reaction.Final), Last: reaction.Of(reaction.Final), IsQuiet: b.isQuiet,
 	})
 	if !r.fate.CompareAndSwap(uint32(alone), uint32(bound)) {
@@ -250,8 +250,8 @@ func (b *base) open() {
 		if !ok {
 			break
 		}
-		if t := b.rpc.method.tenure(); t != nil {
-			t.isBrief = isFirst && e.Kinds == reaction.Of(reaction.Final)
+		if n := b.rpc.method.refs(); n != nil {
+			n.isShort = isFirst && e.Kinds == reaction.Of(reaction.Final)
 		}
 		b.start(&e)
 	}
