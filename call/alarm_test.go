@@ -72,7 +72,7 @@ func TestAlarmOfADeadlineThatNeverComes(t *testing.T) {
 }
 
 // An alarm that belongs to no call rings once, and serves the next call as well.
-func TestAlarmRingsForNobody(t *testing.T) {
+func TestAlarmWithoutACall(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := textSettings()
 		first := timedCall(s, time.Second)

@@ -200,7 +200,7 @@ func TestParentPropagation(t *testing.T) {
 	})
 }
 
-func TestFamilies(t *testing.T) {
+func TestParentsAndChildren(t *testing.T) {
 	parent := newServerRig(t, Config{})
 	var children [4]*rig
 	for i := range children {

@@ -25,7 +25,7 @@ type watching func(ctx context.Context, w *resolver.Watch) error
 
 func (f watching) Watch(ctx context.Context, w *resolver.Watch) error { return f(ctx, w) }
 
-// at are addresses of the town.
+// at are addresses of a fakeNetwork.
 func at(hosts ...string) []resolver.Address {
 	all := make([]resolver.Address, len(hosts))
 	for i, host := range hosts {
@@ -51,7 +51,7 @@ func policies(t *testing.T, test func(t *testing.T, balanced Option)) {
 // The name is watched while the channel is not idle, and by one call at a time.
 func TestWatchLastsUntilIdleOrClose(t *testing.T) {
 	policies(t, func(t *testing.T, balanced Option) {
-		w := newTown()
+		w := newNetwork()
 		w.build(three...)
 		var mu sync.Mutex
 		begun, ended := 0, 0
@@ -97,7 +97,7 @@ func TestWatchLastsUntilIdleOrClose(t *testing.T) {
 // Before there are addresses calls wait, then an error is theirs; afterwards the addresses stay.
 func TestResolverErrors(t *testing.T) {
 	policies(t, func(t *testing.T, balanced Option) {
-		w := newTown()
+		w := newNetwork()
 		w.build(three...)
 		names := new(resolver.Manual)
 		w.play(t, func(s *scene) {
@@ -132,8 +132,8 @@ func TestResolverErrors(t *testing.T) {
 // An empty list is known: there is no server. Calls in progress go on.
 func TestEmptyList(t *testing.T) {
 	policies(t, func(t *testing.T, balanced Option) {
-		w := newTown()
-		houses := w.build(three...)
+		w := newNetwork()
+		hosts := w.build(three...)
 		names := new(resolver.Manual)
 		w.play(t, func(s *scene) {
 			s.report(names, nil, nil)
@@ -149,13 +149,13 @@ func TestEmptyList(t *testing.T) {
 			s.wantAlive("its call goes on", stream)
 			stream.Close()
 			s.advance(lasting)
-			s.wantConns("the call has ended", houses, 0, 0, 0)
+			s.wantConns("the call has ended", hosts, 0, 0, 0)
 			s.report(names, nil, errors.New("and now we do not even know"))
 			s.wantFailed("that is newer", s.unary(s.Context(), "d"), cqrpc.CodeUnavailable, "not even know")
 			s.wantPending("it waits for ready", patient)
 			s.report(names, at("192.0.2.2"), nil)
 			s.wantOK("there is another", patient, "c")
-			s.wantConns("there is another", houses, 0, 1, 0)
+			s.wantConns("there is another", hosts, 0, 1, 0)
 		}, balanced, WithResolver(names))
 	})
 }
@@ -164,29 +164,29 @@ func TestEmptyList(t *testing.T) {
 func TestPickFirstFollowsTheList(t *testing.T) {
 	for _, n := range []int{1, 2} {
 		t.Run(fmt.Sprint(n), func(t *testing.T) {
-			w := newTown()
-			houses := w.build(three...)
+			w := newNetwork()
+			hosts := w.build(three...)
 			names := new(resolver.Manual)
 			names.Report(at(three[:2]...), nil)
 			w.play(t, func(s *scene) {
 				s.ready()
-				s.wantConns("the first", houses, n, 0, 0)
+				s.wantConns("the first", hosts, n, 0, 0)
 				streams := s.bidiStreams(n)
 				s.report(names, at("192.0.2.3", "192.0.2.2", "192.0.2.1", "192.0.2.3"), nil)
-				s.wantConns("it is still there", houses, n, 0, 0)
+				s.wantConns("it is still there", hosts, n, 0, 0)
 				s.report(names, at("192.0.2.3", "192.0.2.2"), nil)
-				s.wantConns("beside the old one", houses, n, 0, n)
+				s.wantConns("beside the old one", hosts, n, 0, n)
 				for _, stream := range streams {
 					s.wantAlive("calls go on", stream)
 				}
-				s.wantTurns("at the new one", houses, 0, 0, 6)
+				s.wantTurns("at the new one", hosts, 0, 0, 6)
 				for _, stream := range streams {
 					stream.Close()
 				}
 				s.advance(lasting)
-				s.wantConns("the calls have ended", houses, 0, 0, n)
+				s.wantConns("the calls have ended", hosts, 0, 0, n)
 				s.advance(time.Hour)
-				s.wantTurns("all is well", houses, 0, 0, 6)
+				s.wantTurns("all is well", hosts, 0, 0, 6)
 			}, WithResolver(names), WithConnections(n), WithIdleTimeout(-1))
 		})
 	}
@@ -199,7 +199,7 @@ func TestPickFirstTriesTheNewList(t *testing.T) {
 		"while it connects": silence, "during the back-off": nil,
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := newTown()
+			w := newNetwork()
 			w.build(three...)
 			w.serve("192.0.2.1", at1)
 			names := new(resolver.Manual)
@@ -219,7 +219,7 @@ func TestPickFirstTriesTheNewList(t *testing.T) {
 
 // All addresses of a list fail: the error tells of each, and the target as it was given.
 func TestPickFirstFailsAtAllOfTheList(t *testing.T) {
-	w := newTown()
+	w := newNetwork()
 	w.serve("192.0.2.1", nil)
 	w.serve("192.0.2.2", nil)
 	names := new(resolver.Manual)
@@ -235,19 +235,19 @@ func TestPickFirstFailsAtAllOfTheList(t *testing.T) {
 
 // A connection that is lost is made again, with the list as it is now.
 func TestPickFirstReconnects(t *testing.T) {
-	w := newTown()
-	houses := w.build(three...)
+	w := newNetwork()
+	hosts := w.build(three...)
 	names := new(resolver.Manual)
 	names.Report(at(three...), nil)
 	w.play(t, func(s *scene) {
 		s.ready()
 		s.report(names, at("192.0.2.2", "192.0.2.1"), nil)
-		s.wantConns("it is still there", houses, 1, 0, 0)
-		houses[0].disturb((*transport.Conn).Drain)
-		s.wantConns("the first of the new list", houses, 0, 1, 0)
+		s.wantConns("it is still there", hosts, 1, 0, 0)
+		hosts[0].disturb((*transport.Conn).Drain)
+		s.wantConns("the first of the new list", hosts, 0, 1, 0)
 		s.advance(lasting)
-		houses[1].disturb((*transport.Conn).Close)
-		s.wantConns("the same", houses, 0, 1, 0)
+		hosts[1].disturb((*transport.Conn).Close)
+		s.wantConns("the same", hosts, 0, 1, 0)
 	}, WithResolver(names))
 }
 
@@ -255,25 +255,25 @@ func TestPickFirstReconnects(t *testing.T) {
 func TestRoundRobinFollowsTheList(t *testing.T) {
 	for _, n := range []int{1, 2} {
 		t.Run(fmt.Sprint(n), func(t *testing.T) {
-			w := newTown()
-			houses := w.build(three...)
+			w := newNetwork()
+			hosts := w.build(three...)
 			names := new(resolver.Manual)
 			names.Report(at("192.0.2.2", "192.0.2.1", "192.0.2.2"), nil)
 			w.play(t, func(s *scene) {
 				s.ready()
-				s.wantConns("each once", houses, n, n, 0)
-				s.wantTurns("in turns", houses, 6, 6, 0)
+				s.wantConns("each once", hosts, n, n, 0)
+				s.wantTurns("in turns", hosts, 6, 6, 0)
 				streams := s.bidiStreams(2 * n)
 				seen := s.history()
 				s.report(names, at("192.0.2.3", "192.0.2.2"), nil)
-				s.wantConns("the old ones have calls", houses, n, n, n)
-				s.wantTurns("in turns", houses, 0, 6, 6)
+				s.wantConns("the old ones have calls", hosts, n, n, n)
+				s.wantTurns("in turns", hosts, 0, 6, 6)
 				for _, stream := range streams {
 					s.wantAlive("calls go on", stream)
 					stream.Close()
 				}
 				s.advance(lasting)
-				s.wantConns("the calls have ended", houses, 0, n, n)
+				s.wantConns("the calls have ended", hosts, 0, n, n)
 				s.wantHistory("nobody noticed", seen, Ready)
 				if n := len(w.triedYet()); n != 3*s.ch.cfg.connections {
 					s.Errorf("dialed %d times: %v", n, w.triedYet())
@@ -286,11 +286,11 @@ func TestRoundRobinFollowsTheList(t *testing.T) {
 // All addresses change at once: calls wait for the new ones, and none fails.
 func TestAllAddressesChange(t *testing.T) {
 	policies(t, func(t *testing.T, balanced Option) {
-		w := newTown()
-		houses := w.build(three...)
+		w := newNetwork()
+		hosts := w.build(three...)
 		w.serve("192.0.2.3", func(nc net.Conn) {
 			time.Sleep(time.Second) // fake clock
-			houses[2].serve(nc)
+			hosts[2].serve(nc)
 		})
 		names := new(resolver.Manual)
 		names.Report(at(three[:2]...), nil)
@@ -312,7 +312,7 @@ func TestAllAddressesChange(t *testing.T) {
 // A list like the one before it is no news.
 func TestSameListChangesNothing(t *testing.T) {
 	policies(t, func(t *testing.T, balanced Option) {
-		w := newTown()
+		w := newNetwork()
 		w.build(three...)
 		var report func([]resolver.Address, error)
 		r := watching(func(ctx context.Context, w *resolver.Watch) error {
@@ -342,8 +342,8 @@ func TestSameListChangesNothing(t *testing.T) {
 
 // A resolver that watches is told that the addresses may have changed, as often as one that is asked.
 func TestResolverIsTold(t *testing.T) {
-	w := newTown()
-	houses := w.build(three...)
+	w := newNetwork()
+	hosts := w.build(three...)
 	var mu sync.Mutex
 	var hints []time.Duration
 	r := watching(func(ctx context.Context, watch *resolver.Watch) error {
@@ -371,14 +371,14 @@ func TestResolverIsTold(t *testing.T) {
 		}
 		s.ready()
 		want("all is well")
-		houses[0].disturb((*transport.Conn).Close)
-		houses[1].disturb((*transport.Conn).Close)
+		hosts[0].disturb((*transport.Conn).Close)
+		hosts[1].disturb((*transport.Conn).Close)
 		s.advance(28*time.Second - time.Millisecond)
 		want("too soon")
 		s.advance(time.Millisecond)
 		want("30 s have passed", 30*time.Second)
 		w.serve("192.0.2.2", nil)
-		houses[1].disturb((*transport.Conn).Close)
+		hosts[1].disturb((*transport.Conn).Close)
 		s.advance(30*time.Second - time.Millisecond)
 		want("too soon", 30*time.Second)
 		s.advance(time.Millisecond)
@@ -426,8 +426,8 @@ func (a *asked) want(s *scene, why string, want ...time.Duration) {
 
 // A connection that is given up for another address is none that was lost.
 func TestMoveIsNoLoss(t *testing.T) {
-	w := newTown()
-	houses := w.build(three...)
+	w := newNetwork()
+	hosts := w.build(three...)
 	a := new(asked)
 	a.say(at("192.0.2.1"), nil)
 	w.play(t, func(s *scene) {
@@ -437,7 +437,7 @@ func TestMoveIsNoLoss(t *testing.T) {
 		a.say(at("192.0.2.2"), nil)
 		r := s.ch.balancer.(*rotation)
 		r.lookup.ask()
-		s.wantConns("moved", houses, 0, 1, 0)
+		s.wantConns("moved", hosts, 0, 1, 0)
 		s.advance(time.Hour)
 		a.want(s, "all is well", 0, time.Minute+lasting)
 	}, WithResolver(resolver.Func(a.resolve)), WithIdleTimeout(-1))
@@ -447,8 +447,8 @@ func TestMoveIsNoLoss(t *testing.T) {
 // between that there is no goroutine.
 func TestFuncIsAsked(t *testing.T) {
 	policies(t, func(t *testing.T, balanced Option) {
-		w := newTown()
-		houses := w.build(three...)
+		w := newNetwork()
+		hosts := w.build(three...)
 		a := new(asked)
 		a.say(nil, errors.New("not yet"))
 		w.play(t, func(s *scene) {
@@ -472,18 +472,18 @@ func TestFuncIsAsked(t *testing.T) {
 			a.say(at("192.0.2.3"), nil)
 			s.advance(10 * time.Minute)
 			a.want(s, "all is well", want...)
-			houses[0].disturb((*transport.Conn).Drain)
+			hosts[0].disturb((*transport.Conn).Drain)
 			a.want(s, "a connection was lost", append(want, 10*time.Minute+2600*time.Millisecond)...)
 			s.advance(lasting)
-			s.wantConns("moved", houses, 0, 0, 1)
-			s.wantTurns("moved", houses, 0, 0, 3)
+			s.wantConns("moved", hosts, 0, 0, 1)
+			s.wantTurns("moved", hosts, 0, 0, 3)
 		}, balanced, WithResolver(resolver.Func(a.resolve)))
 	})
 }
 
 // A function that does not answer is not waited for for ever.
 func TestFuncTakesTooLong(t *testing.T) {
-	w := newTown()
+	w := newNetwork()
 	w.play(t, func(s *scene) {
 		r := s.unary(s.Context(), "a")
 		s.advance(20*time.Second - time.Millisecond)
@@ -512,8 +512,8 @@ func TestWatchEnds(t *testing.T) {
 		"with a typed-nil one": {func() error { var e *cqrpc.Error; panic(e) }, "panic in resolver"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := newTown()
-			houses := w.build(three...)
+			w := newNetwork()
+			hosts := w.build(three...)
 			var calls atomic.Int32
 			var isBad atomic.Bool
 			isBad.Store(true)
@@ -542,18 +542,18 @@ func TestWatchEnds(t *testing.T) {
 				}
 				isBad.Store(false)
 				s.advance(time.Millisecond)
-				s.wantTurns("it is called again", houses, 3, 3, 0)
+				s.wantTurns("it is called again", hosts, 3, 3, 0)
 				s.advance(time.Minute)
 				calls.Store(0)
-				houses[0].disturb((*transport.Conn).Close)
+				hosts[0].disturb((*transport.Conn).Close)
 				s.advance(10 * time.Second)
 				if hasEnded := name != "without a report"; hasEnded == (calls.Load() == 0) { // which is no news now
 					s.Errorf("it was called %d times more", calls.Load())
 				}
-				s.wantTurns("the addresses stay", houses, 3, 3, 0)
+				s.wantTurns("the addresses stay", hosts, 3, 3, 0)
 				isBad.Store(false)
 				s.advance(time.Minute)
-				s.wantTurns("it works again", houses, 3, 3, 0)
+				s.wantTurns("it works again", hosts, 3, 3, 0)
 			}, WithResolver(r), WithBalancing(RoundRobin), WithLogger(slog.New(slog.NewTextHandler(&log, nil))))
 		})
 	}
@@ -566,7 +566,7 @@ func TestWatchEnds(t *testing.T) {
 
 // The back-off grows while watches end soon, and starts again after one that was good for long.
 func TestBackoffOfWatches(t *testing.T) {
-	w := newTown()
+	w := newNetwork()
 	w.build(three...)
 	begun := make(chan time.Duration, 100)
 	var lasts atomic.Int64
@@ -604,8 +604,8 @@ func TestBackoffOfWatches(t *testing.T) {
 func TestReportsThatAreLate(t *testing.T) {
 	policies(t, func(t *testing.T, balanced Option) {
 		var log lockedBuffer
-		w := newTown()
-		houses := w.build(three...)
+		w := newNetwork()
+		hosts := w.build(three...)
 		var watches []*resolver.Watch
 		r := watching(func(ctx context.Context, w *resolver.Watch) error {
 			watches = append(watches, w)
@@ -618,16 +618,16 @@ func TestReportsThatAreLate(t *testing.T) {
 		w.play(t, func(s *scene) {
 			s.ready()
 			watches[0].Report(at("192.0.2.2"), nil)
-			s.wantConns("it has returned", houses, 1, 0, 0)
+			s.wantConns("it has returned", hosts, 1, 0, 0)
 			s.ch.balancer.idle()
 			s.ready()
 			watches[0].Report(nil, nil)
-			s.wantTurns("it is over", houses, 3, 0, 0)
+			s.wantTurns("it is over", hosts, 3, 0, 0)
 			s.ch.Close()
 			watches[1].Report(at("192.0.2.2"), nil)
 			watches[1].Report(nil, errors.New("too late"))
 			s.advance(time.Minute)
-			s.wantConns("the channel is closed", houses, 0, 0, 0)
+			s.wantConns("the channel is closed", hosts, 0, 0, 0)
 			s.wantState("the channel is closed", Shutdown)
 			if log.holds("too late") {
 				s.Error("the log tells of it")
@@ -639,8 +639,8 @@ func TestReportsThatAreLate(t *testing.T) {
 // Findings may overtake each other on their way, to the rotation and from there.
 func TestFindingsOutOfOrder(t *testing.T) {
 	policies(t, func(t *testing.T, balanced Option) {
-		w := newTown()
-		houses := w.build(three...)
+		w := newNetwork()
+		hosts := w.build(three...)
 		names := new(resolver.Manual)
 		names.Report(at("192.0.2.1"), nil)
 		w.play(t, func(s *scene) {
@@ -648,7 +648,7 @@ func TestFindingsOutOfOrder(t *testing.T) {
 			r := s.ch.balancer.(*rotation)
 			r.onFinding(r.lookup, finding{seq: 9, addresses: distinct(at("192.0.2.2"))})
 			r.onFinding(r.lookup, finding{seq: 8, addresses: distinct(at("192.0.2.3"))})
-			s.wantTurns("the ninth", houses, 0, 3, 0)
+			s.wantTurns("the ninth", hosts, 0, 3, 0)
 			if got := r.addresses[0].Addr; got != "192.0.2.2:50051" {
 				s.Errorf("the rotation is at %s", got)
 			}
@@ -656,17 +656,17 @@ func TestFindingsOutOfOrder(t *testing.T) {
 				return // its members do not move
 			}
 			r.members[0].sub.move(8, distinct(at("192.0.2.3")))
-			s.wantTurns("the ninth", houses, 0, 3, 0)
+			s.wantTurns("the ninth", hosts, 0, 3, 0)
 			r.members[0].sub.retire()
 			r.members[0].sub.move(10, distinct(at("192.0.2.3")))
-			s.wantConns("it has ended", houses, 0, 0, 0)
+			s.wantConns("it has ended", hosts, 0, 0, 0)
 		}, balanced, WithResolver(names))
 	})
 }
 
 // A resolver that takes long to fail has failed each time.
 func TestBackoffOfSlowResolvers(t *testing.T) {
-	w := newTown()
+	w := newNetwork()
 	begun := make(chan time.Duration, 10)
 	r := watching(func(context.Context, *resolver.Watch) error {
 		begun <- time.Since(w.born)
@@ -687,8 +687,8 @@ func TestBackoffOfSlowResolvers(t *testing.T) {
 // A connection that is lost while the resolver is being asked may not be in its answer: it is
 // asked again. Hints that were not given in time do no harm afterwards.
 func TestResolverIsAskedMeanwhile(t *testing.T) {
-	w := newTown()
-	houses := w.build(three...)
+	w := newNetwork()
+	hosts := w.build(three...)
 	begun := make(chan time.Duration, 10)
 	var answer chan struct{}
 	r := watching(func(_ context.Context, watch *resolver.Watch) error {
@@ -711,13 +711,13 @@ func TestResolverIsAskedMeanwhile(t *testing.T) {
 	w.play(t, func(s *scene) {
 		answer = make(chan struct{}, 10) // of the bubble
 		s.ready()
-		houses[0].disturb((*transport.Conn).Drain)
+		hosts[0].disturb((*transport.Conn).Drain)
 		answer <- struct{}{}
 		want(s, "at first", 0)
 		answer <- struct{}{}
 		s.advance(time.Hour)
 		want(s, "as soon as it may be", 30*time.Second)
-		houses[0].disturb((*transport.Conn).Drain)
+		hosts[0].disturb((*transport.Conn).Drain)
 		want(s, "and again", time.Hour+2*time.Second)
 		answer <- struct{}{}
 		s.advance(time.Hour)
@@ -728,7 +728,7 @@ func TestResolverIsAskedMeanwhile(t *testing.T) {
 
 // The dialer is given what the resolver has reported, of either network.
 func TestResolverAndDialer(t *testing.T) {
-	w := newTown()
+	w := newNetwork()
 	only := w.build("192.0.2.1")[0]
 	var mu sync.Mutex
 	var dialed []string
@@ -742,7 +742,7 @@ func TestResolverAndDialer(t *testing.T) {
 	names.Report(resolver.Addresses("unix:/run/a", "unix-abstract:b", "unix:///run/c", "d.example:1"), nil)
 	w.play(t, func(s *scene) {
 		s.ready()
-		s.wantConns("to all", []*house{only}, 4)
+		s.wantConns("to all", []*host{only}, 4)
 		slices.Sort(dialed)
 		want := []string{"tcp d.example:1", "unix /run/a", "unix /run/c", "unix @b"}
 		if !slices.Equal(dialed, want) {
@@ -786,10 +786,10 @@ func TestTargetsOfResolvers(t *testing.T) {
 
 // Lists change while calls are made, connections are lost and the channel is idled and closed: no
 // call fails for that before the end.
-func TestListsChangeBesideCalls(t *testing.T) {
+func TestAddressesChangeDuringCalls(t *testing.T) {
 	policies(t, func(t *testing.T, balanced Option) {
-		w := newTown()
-		houses := w.build(three...)
+		w := newNetwork()
+		hosts := w.build(three...)
 		names := new(resolver.Manual)
 		names.Report(at(three...), nil)
 		reporting := watching(func(ctx context.Context, watch *resolver.Watch) error {
@@ -828,7 +828,7 @@ func TestListsChangeBesideCalls(t *testing.T) {
 				}
 			})
 			wg.Wait()
-			for _, h := range houses {
+			for _, h := range hosts {
 				h.counted()
 			}
 			s.ch.Close()

@@ -20,55 +20,55 @@ import (
 	"github.com/cqrpc/cqrpc/transport"
 )
 
-// house is a server at one address of a town: it echoes, and counts its calls.
-type house struct {
+// host is a server at one address of a fakeNetwork: it echoes, and counts its calls.
+type host struct {
 	mu sync.Mutex
 	// guarded by mu
 	conns []*transport.Conn // that are open
 	calls int               // since it was asked
 }
 
-// build puts a house at each address.
-func (w *town) build(addresses ...string) []*house {
-	houses := make([]*house, len(addresses))
+// build puts a host at each address.
+func (w *fakeNetwork) build(addresses ...string) []*host {
+	hosts := make([]*host, len(addresses))
 	for i, address := range addresses {
-		houses[i] = new(house)
-		w.serve(address, houses[i].serve)
+		hosts[i] = new(host)
+		w.serve(address, hosts[i].serve)
 	}
-	return houses
+	return hosts
 }
 
-func (h *house) serve(nc net.Conn) {
-	v := &visit{house: h}
+func (h *host) serve(nc net.Conn) {
+	v := &visit{host: h}
 	h.mu.Lock() // before anything comes in
 	defer h.mu.Unlock()
 	v.conn = transport.New(transport.Server, nc, transport.Config{}, v)
 	h.conns = append(h.conns, v.conn)
 }
 
-// visit is one connection to a house.
+// visit is one connection to a host.
 type visit struct {
 	echoHandler
 
-	house *house
-	conn  *transport.Conn // guarded by house.mu
+	host *host
+	conn *transport.Conn // guarded by host.mu
 }
 
 func (v *visit) OnStream(s *transport.Stream, f *frame.Headers, l *cq.Lane) {
-	v.house.mu.Lock()
-	v.house.calls++
-	v.house.mu.Unlock()
+	v.host.mu.Lock()
+	v.host.calls++
+	v.host.mu.Unlock()
 	v.echoHandler.OnStream(s, f, l)
 }
 
 func (v *visit) OnClosed(error) {
-	v.house.mu.Lock()
-	defer v.house.mu.Unlock()
-	v.house.conns = slices.DeleteFunc(v.house.conns, func(c *transport.Conn) bool { return c == v.conn })
+	v.host.mu.Lock()
+	defer v.host.mu.Unlock()
+	v.host.conns = slices.DeleteFunc(v.host.conns, func(c *transport.Conn) bool { return c == v.conn })
 }
 
-// disturb ends the connections to the house, one way or another.
-func (h *house) disturb(end func(*transport.Conn)) {
+// disturb ends the connections to the host, one way or another.
+func (h *host) disturb(end func(*transport.Conn)) {
 	synctest.Wait()
 	h.mu.Lock()
 	conns := slices.Clone(h.conns)
@@ -80,7 +80,7 @@ func (h *house) disturb(end func(*transport.Conn)) {
 }
 
 // counted is how many calls came since it was asked last.
-func (h *house) counted() int {
+func (h *host) counted() int {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	n := h.calls
@@ -88,38 +88,38 @@ func (h *house) counted() int {
 	return n
 }
 
-func (s *scene) wantConns(why string, houses []*house, want ...int) {
+func (s *scene) wantConns(why string, hosts []*host, want ...int) {
 	s.Helper()
 	synctest.Wait()
-	got := make([]int, len(houses))
-	for i, h := range houses {
+	got := make([]int, len(hosts))
+	for i, h := range hosts {
 		h.mu.Lock()
 		got[i] = len(h.conns)
 		h.mu.Unlock()
 	}
 	if !slices.Equal(got, want) {
-		s.Fatalf("%s: the houses have %v connections; want %v", why, got, want)
+		s.Fatalf("%s: the hosts have %v connections; want %v", why, got, want)
 	}
 }
 
 // wantTurns makes as many calls as are wanted altogether, one after the other, and wants each
-// house to have got its share.
-func (s *scene) wantTurns(why string, houses []*house, want ...int) {
+// host to have got its share.
+func (s *scene) wantTurns(why string, hosts []*host, want ...int) {
 	s.Helper()
 	n := 0
-	for i, h := range houses {
+	for i, h := range hosts {
 		h.counted()
 		n += want[i]
 	}
 	for i := range n {
 		s.wantOK(why, s.unary(s.Context(), fmt.Sprint(i)), fmt.Sprint(i))
 	}
-	got := make([]int, len(houses))
-	for i, h := range houses {
+	got := make([]int, len(hosts))
+	for i, h := range hosts {
 		got[i] = h.counted()
 	}
 	if !slices.Equal(got, want) {
-		s.Fatalf("%s: the houses got %v calls; want %v", why, got, want)
+		s.Fatalf("%s: the hosts got %v calls; want %v", why, got, want)
 	}
 }
 
@@ -153,17 +153,17 @@ var three = []string{"192.0.2.1", "192.0.2.2", "192.0.2.3"}
 
 // All addresses are connected to, and get the same number of calls, whatever the style of a call.
 func TestRoundRobinTakesTurns(t *testing.T) {
-	w := newTown(three...)
-	houses := w.build(three...)
+	w := newNetwork(three...)
+	hosts := w.build(three...)
 	w.play(t, func(s *scene) {
 		s.ch.Connect()
 		s.wantState("connected", Ready)
-		s.wantConns("to all, at once", houses, 1, 1, 1)
-		s.wantTurns("in turns", houses, 20, 20, 20)
+		s.wantConns("to all, at once", hosts, 1, 1, 1)
+		s.wantTurns("in turns", hosts, 20, 20, 20)
 		streams := s.bidiStreams(6)
-		for i, h := range houses {
+		for i, h := range hosts {
 			if got := h.counted(); got != 2 {
-				s.Errorf("house %d has %d of 6 streams", i, got)
+				s.Errorf("host %d has %d of 6 streams", i, got)
 			}
 		}
 		for _, stream := range streams {
@@ -175,7 +175,7 @@ func TestRoundRobinTakesTurns(t *testing.T) {
 // gRPC load-balancing.md, round_robin: READY if one is, else CONNECTING if one is; only when all have
 // failed the channel has, and then until one is READY.
 func TestRoundRobinAggregatesStates(t *testing.T) {
-	w := newTown(three...)
+	w := newNetwork(three...)
 	for _, host := range three {
 		w.serve(host, silence)
 	}
@@ -209,13 +209,13 @@ func TestRoundRobinAggregatesStates(t *testing.T) {
 // A call goes to the server with fewer calls in progress, of two: with two, to that one always.
 func TestLeastRequestEvensOut(t *testing.T) {
 	two := three[:2]
-	w := newTown(two...)
-	houses := w.build(two...)
+	w := newNetwork(two...)
+	hosts := w.build(two...)
 	w.play(t, func(s *scene) {
 		s.ready()
 		streams := s.bidiStreams(20)
-		if a, b := houses[0].counted(), houses[1].counted(); a != 10 || b != 10 {
-			s.Fatalf("of 20 streams the houses have %d and %d", a, b)
+		if a, b := hosts[0].counted(), hosts[1].counted(); a != 10 || b != 10 {
+			s.Fatalf("of 20 streams the hosts have %d and %d", a, b)
 		}
 		at := make(map[*BidiStreamCall[[]byte, []byte]]string)
 		for _, stream := range streams {
@@ -245,24 +245,24 @@ func TestLeastRequestEvensOut(t *testing.T) {
 
 // Of more than two, calls pass over the one that is busy.
 func TestLeastRequestPassesOverTheBusyOne(t *testing.T) {
-	w := newTown(three[0])
-	houses := w.build(three...)
+	w := newNetwork(three[0])
+	hosts := w.build(three...)
 	w.play(t, func(s *scene) {
 		s.ready()
 		streams := s.bidiStreams(3)
 		w.move(three...)
 		s.advance(time.Minute)
-		s.wantConns("all", houses, 1, 1, 1)
-		for _, h := range houses {
+		s.wantConns("all", hosts, 1, 1, 1)
+		for _, h := range hosts {
 			h.counted()
 		}
 		for i := range 100 {
 			s.wantOK("a call", s.unary(s.Context(), fmt.Sprint(i)), fmt.Sprint(i))
 		}
-		if got := houses[0].counted(); got > 0 {
+		if got := hosts[0].counted(); got > 0 {
 			s.Errorf("%d of 100 calls go to the busy one", got)
 		}
-		if a, b := houses[1].counted(), houses[2].counted(); a == 0 || b == 0 || a+b != 100 {
+		if a, b := hosts[1].counted(), hosts[2].counted(); a == 0 || b == 0 || a+b != 100 {
 			s.Errorf("the others get %d and %d", a, b)
 		}
 		for _, stream := range streams {
@@ -273,14 +273,14 @@ func TestLeastRequestPassesOverTheBusyOne(t *testing.T) {
 
 // Calls on a connection that is lost fail; those that follow do not notice.
 func TestRoundRobinPassesOverAServerThatDied(t *testing.T) {
-	w := newTown(three...)
-	houses := w.build(three...)
+	w := newNetwork(three...)
+	hosts := w.build(three...)
 	w.play(t, func(s *scene) {
 		s.ready()
 		seen := s.history()
 		streams := s.bidiStreams(3)
 		w.serve("192.0.2.2", nil)
-		houses[1].disturb((*transport.Conn).Close)
+		hosts[1].disturb((*transport.Conn).Close)
 		failed := 0
 		for _, stream := range streams {
 			if err := stream.Send(message("x")); err == nil {
@@ -295,45 +295,45 @@ func TestRoundRobinPassesOverAServerThatDied(t *testing.T) {
 		if failed != 1 {
 			s.Errorf("%d of 3 streams failed; want that on the lost connection", failed)
 		}
-		s.wantTurns("the others take over", houses, 10, 0, 10)
+		s.wantTurns("the others take over", hosts, 10, 0, 10)
 		s.advance(5 * time.Second)
-		s.wantTurns("while it is tried in vain", houses, 10, 0, 10)
-		w.serve("192.0.2.2", houses[1].serve)
+		s.wantTurns("while it is tried in vain", hosts, 10, 0, 10)
+		w.serve("192.0.2.2", hosts[1].serve)
 		s.advance(time.Minute)
-		s.wantTurns("it is back", houses, 10, 10, 10)
+		s.wantTurns("it is back", hosts, 10, 10, 10)
 		s.wantHistory("nobody noticed", seen, Ready)
 	}, WithBalancing(RoundRobin))
 }
 
 // Calls go on after GOAWAY; a call that was not processed is repeated on another connection.
 func TestRoundRobinAndGoAway(t *testing.T) {
-	w := newTown(three...)
-	houses := w.build(three...)
+	w := newNetwork(three...)
+	hosts := w.build(three...)
 	w.play(t, func(s *scene) {
 		s.ready()
 		seen := s.history()
 		streams := s.bidiStreams(3)
-		houses[0].disturb((*transport.Conn).Drain)
-		s.wantConns("the first has a new connection beside the old one", houses, 2, 1, 1)
+		hosts[0].disturb((*transport.Conn).Drain)
+		s.wantConns("the first has a new connection beside the old one", hosts, 2, 1, 1)
 		for _, stream := range streams {
 			s.wantAlive("calls go on", stream)
 		}
-		s.wantTurns("in turns", houses, 10, 10, 10)
+		s.wantTurns("in turns", hosts, 10, 10, 10)
 		for _, stream := range streams {
 			stream.Close()
 		}
 		s.advance(lasting)
-		s.wantConns("the old one has ended with its last call", houses, 1, 1, 1)
+		s.wantConns("the old one has ended with its last call", hosts, 1, 1, 1)
 		s.wantHistory("nobody noticed", seen, Ready)
 	}, WithBalancing(RoundRobin))
 }
 
 func TestRoundRobinWithAllLost(t *testing.T) {
-	w := newTown(three...)
-	houses := w.build(three...)
+	w := newNetwork(three...)
+	hosts := w.build(three...)
 	w.play(t, func(s *scene) {
 		s.ready()
-		for i, h := range houses {
+		for i, h := range hosts {
 			w.serve(three[i], nil)
 			h.disturb((*transport.Conn).Close)
 		}
@@ -341,26 +341,26 @@ func TestRoundRobinWithAllLost(t *testing.T) {
 		seen := s.history()
 		s.wantFailed("no address is left", s.unary(s.Context(), "a"), cqrpc.CodeUnavailable, "none of the 3")
 		waits := s.unary(s.Context(), "b", WithWaitForReady(true))
-		w.serve(three[2], houses[2].serve)
+		w.serve(three[2], hosts[2].serve)
 		s.advance(2 * time.Second)
 		s.wantOK("it is back", waits, "b")
-		s.wantTurns("alone", houses, 0, 0, 5)
+		s.wantTurns("alone", hosts, 0, 0, 5)
 		s.wantHistory("it is back", seen, TransientFailure, Ready)
 	}, WithBalancing(RoundRobin))
 }
 
 // Between two connections there is no failure: the channel is CONNECTING, and calls wait.
 func TestRoundRobinReconnects(t *testing.T) {
-	w := newTown("192.0.2.1")
-	houses := w.build("192.0.2.1")
+	w := newNetwork("192.0.2.1")
+	hosts := w.build("192.0.2.1")
 	w.play(t, func(s *scene) {
 		s.ready()
 		seen := s.history()
 		w.serve("192.0.2.1", func(nc net.Conn) {
 			time.Sleep(time.Second) // fake clock
-			houses[0].serve(nc)
+			hosts[0].serve(nc)
 		})
-		houses[0].disturb((*transport.Conn).Close)
+		hosts[0].disturb((*transport.Conn).Close)
 		s.wantHistory("lost", seen, Ready, Connecting)
 		r := s.unary(s.Context(), "a")
 		s.wantPending("there is an attempt", r)
@@ -373,24 +373,24 @@ func TestRoundRobinReconnects(t *testing.T) {
 // When a connection is lost the name is resolved again: what is new is connected to, what is gone
 // drains, what stays is left alone.
 func TestRoundRobinFollowsTheName(t *testing.T) {
-	w := newTown(three...)
+	w := newNetwork(three...)
 	four := append(slices.Clone(three), "192.0.2.4")
-	houses := w.build(four...)
+	hosts := w.build(four...)
 	w.play(t, func(s *scene) {
 		s.ready()
 		stays := s.bidiStreams(3)
 		w.move("192.0.2.4", "192.0.2.3")
 		s.advance(time.Hour)
-		s.wantConns("nothing has happened", houses, 1, 1, 1, 0)
-		houses[1].disturb((*transport.Conn).Drain)
-		s.wantConns("the lost one tells of the change", houses, 1, 1, 1, 1)
-		s.wantTurns("in turns", houses, 0, 0, 10, 10)
+		s.wantConns("nothing has happened", hosts, 1, 1, 1, 0)
+		hosts[1].disturb((*transport.Conn).Drain)
+		s.wantConns("the lost one tells of the change", hosts, 1, 1, 1, 1)
+		s.wantTurns("in turns", hosts, 0, 0, 10, 10)
 		for _, stream := range stays {
 			s.wantAlive("calls go on", stream)
 			stream.Close()
 		}
 		s.advance(lasting)
-		s.wantConns("and have ended", houses, 0, 0, 1, 1)
+		s.wantConns("and have ended", hosts, 0, 0, 1, 1)
 		for _, host := range []string{"192.0.2.3", "192.0.2.4"} {
 			if n := strings.Count(strings.Join(w.triedYet(), " "), host+"@"); n != 1 {
 				s.Errorf("%s was dialed %d times; want once", host, n)
@@ -400,7 +400,7 @@ func TestRoundRobinFollowsTheName(t *testing.T) {
 }
 
 // triedYet is what was tried.
-func (w *town) triedYet() []string {
+func (w *fakeNetwork) triedYet() []string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return slices.Clone(w.tried)
@@ -409,12 +409,12 @@ func (w *town) triedYet() []string {
 // A server that comes and goes does not make its clients resolve names all the time; names that cannot
 // be resolved change nothing.
 func TestRoundRobinLooksUpNotTooOften(t *testing.T) {
-	w := newTown(three...)
-	houses := w.build(three...)
+	w := newNetwork(three...)
+	hosts := w.build(three...)
 	w.play(t, func(s *scene) {
 		s.ready()
 		w.serve("192.0.2.1", nil)
-		houses[0].disturb((*transport.Conn).Close)
+		hosts[0].disturb((*transport.Conn).Close)
 		w.wantLookups(s, "too soon", 0)
 		s.advance(28*time.Second - time.Millisecond)
 		w.wantLookups(s, "too soon", 0)
@@ -424,7 +424,7 @@ func TestRoundRobinLooksUpNotTooOften(t *testing.T) {
 		s.advance(31 * time.Second)
 		want := []time.Duration{0, 30 * time.Second, 60 * time.Second, 61 * time.Second}
 		w.wantLookups(s, "then with the back-off, until it is found", want...)
-		s.wantTurns("those that were found must do", houses, 0, 5, 5)
+		s.wantTurns("those that were found must do", hosts, 0, 5, 5)
 		w.move(three[1:]...)
 		s.ch.ResetBackoff()
 		want = append(want, 61*time.Second)
@@ -434,26 +434,26 @@ func TestRoundRobinLooksUpNotTooOften(t *testing.T) {
 			want = again // the lost one had failed once more, and asked, before the answer was there
 		}
 		w.wantLookups(s, "all is well", want...)
-		s.wantTurns("the lost one is forgotten", houses, 0, 5, 5)
+		s.wantTurns("the lost one is forgotten", hosts, 0, 5, 5)
 	}, WithBalancing(RoundRobin))
 }
 
 // Names that only get more addresses are noticed by the clock.
 func TestLookupEvery(t *testing.T) {
-	w := newTown(three[:2]...)
-	houses := w.build(three...)
+	w := newNetwork(three[:2]...)
+	hosts := w.build(three...)
 	w.play(t, func(s *scene) {
 		s.ready()
 		w.move(three...)
 		s.advance(time.Minute - lasting - time.Millisecond)
-		s.wantConns("not yet", houses, 1, 1, 0)
+		s.wantConns("not yet", hosts, 1, 1, 0)
 		s.advance(time.Millisecond)
-		s.wantConns("a minute has passed", houses, 1, 1, 1)
+		s.wantConns("a minute has passed", hosts, 1, 1, 1)
 		s.advance(2 * time.Minute)
 		want := []time.Duration{0, time.Minute, 2 * time.Minute, 3 * time.Minute}
 		w.wantLookups(s, "again and again", want...)
 		s.advance(40*time.Second - lasting)
-		houses[0].disturb((*transport.Conn).Close)
+		hosts[0].disturb((*transport.Conn).Close)
 		s.advance(lasting)
 		want = append(want, 3*time.Minute+40*time.Second-lasting)
 		w.wantLookups(s, "a loss does not wait for the clock", want...)
@@ -468,20 +468,20 @@ func TestLookupEvery(t *testing.T) {
 
 // Who wants to know sooner than after 30 s does so after a loss, too; a lookup then begins a new period.
 func TestLookupEveryFewSeconds(t *testing.T) {
-	w := newTown(three...)
-	houses := w.build(three...)
+	w := newNetwork(three...)
+	hosts := w.build(three...)
 	w.play(t, func(s *scene) {
 		s.ready()
 		s.advance(5 * time.Second)
 		w.move(three[1:]...)
-		houses[0].disturb((*transport.Conn).Close)
+		hosts[0].disturb((*transport.Conn).Close)
 		s.advance(20 * time.Second)
 		w.wantLookups(s, "every ten seconds", 0, 10*time.Second, 20*time.Second)
-		s.wantConns("it has left", houses, 0, 1, 1)
+		s.wantConns("it has left", hosts, 0, 1, 1)
 	}, WithBalancing(RoundRobin), WithLookupEvery(10*time.Second))
 }
 
-func (w *town) wantLookups(s *scene, why string, want ...time.Duration) {
+func (w *fakeNetwork) wantLookups(s *scene, why string, want ...time.Duration) {
 	s.Helper()
 	synctest.Wait()
 	if !w.lookedUp(want...) {
@@ -490,7 +490,7 @@ func (w *town) wantLookups(s *scene, why string, want ...time.Duration) {
 }
 
 // lookedUp reports whether the name was looked up then, and then only.
-func (w *town) lookedUp(when ...time.Duration) bool {
+func (w *fakeNetwork) lookedUp(when ...time.Duration) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return slices.Equal(w.lookups, when)
@@ -498,8 +498,8 @@ func (w *town) lookedUp(when ...time.Duration) bool {
 
 // Without addresses the channel has failed; it goes on looking with the back-off.
 func TestRoundRobinWithoutAddresses(t *testing.T) {
-	w := newTown()
-	houses := w.build(three...)
+	w := newNetwork()
+	hosts := w.build(three...)
 	w.play(t, func(s *scene) {
 		s.wantFailed("there is no such name", s.unary(s.Context(), "a"), cqrpc.CodeUnavailable,
 			"resolve mem.test:50051", "no such host")
@@ -513,14 +513,14 @@ func TestRoundRobinWithoutAddresses(t *testing.T) {
 		w.move(three...)
 		s.ch.ResetBackoff()
 		synctest.Wait()
-		s.wantTurns("it has three", houses, 3, 3, 3)
+		s.wantTurns("it has three", hosts, 3, 3, 3)
 		s.wantState("it has three", Ready)
 	}, WithBalancing(RoundRobin))
 }
 
 func TestRoundRobinTakesEachAddressOnce(t *testing.T) {
-	w := newTown()
-	houses := w.build(three...)
+	w := newNetwork()
+	hosts := w.build(three...)
 	w.play(t, func(s *scene) {
 		ch, err := NewChannel("ipv4:192.0.2.1:50051,192.0.2.2:50051,192.0.2.1:50051", WithInsecure(),
 			WithBalancing(RoundRobin), optionFunc(func(c *config) { *c = s.ch.cfg }))
@@ -529,26 +529,26 @@ func TestRoundRobinTakesEachAddressOnce(t *testing.T) {
 		}
 		defer ch.Close()
 		ch.Connect()
-		s.wantConns("once each", houses, 1, 1, 0)
+		s.wantConns("once each", hosts, 1, 1, 0)
 		ch.Close()
 	}, WithBalancing(RoundRobin))
 }
 
 // Close meets the rotation in every stage; the end of the scene wants nothing to be left.
 func TestRoundRobinClose(t *testing.T) {
-	for name, prepare := range map[string]func(s *scene, w *town){
-		"asleep":                  func(*scene, *town) {},
-		"looks up":                func(s *scene, w *town) { w.stall(); s.ch.Connect() },
-		"looks up in vain":        func(s *scene, w *town) { w.move(); s.ch.Connect() },
-		"connects":                func(s *scene, w *town) { w.serve(three[0], silence); s.ch.Connect() },
-		"waits for its back-off":  func(s *scene, w *town) { w.serve(three[0], nil); s.ch.Connect() },
-		"waits to look up":        func(s *scene, w *town) { w.serve(three[0], nil); s.ready() },
-		"is ready":                func(s *scene, _ *town) { s.ready() },
-		"is ready, and was idle":  func(s *scene, _ *town) { s.ready(); s.ch.balancer.idle(); s.ready() },
-		"is asleep, and was idle": func(s *scene, _ *town) { s.ready(); s.ch.balancer.idle() },
+	for name, prepare := range map[string]func(s *scene, w *fakeNetwork){
+		"asleep":                  func(*scene, *fakeNetwork) {},
+		"looks up":                func(s *scene, w *fakeNetwork) { w.stall(); s.ch.Connect() },
+		"looks up in vain":        func(s *scene, w *fakeNetwork) { w.move(); s.ch.Connect() },
+		"connects":                func(s *scene, w *fakeNetwork) { w.serve(three[0], silence); s.ch.Connect() },
+		"waits for its back-off":  func(s *scene, w *fakeNetwork) { w.serve(three[0], nil); s.ch.Connect() },
+		"waits to look up":        func(s *scene, w *fakeNetwork) { w.serve(three[0], nil); s.ready() },
+		"is ready":                func(s *scene, _ *fakeNetwork) { s.ready() },
+		"is ready, and was idle":  func(s *scene, _ *fakeNetwork) { s.ready(); s.ch.balancer.idle(); s.ready() },
+		"is asleep, and was idle": func(s *scene, _ *fakeNetwork) { s.ready(); s.ch.balancer.idle() },
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := newTown(three...)
+			w := newNetwork(three...)
 			w.build(three...)
 			w.play(t, func(s *scene) {
 				prepare(s, w)
@@ -568,7 +568,7 @@ func TestRoundRobinClose(t *testing.T) {
 }
 
 func TestRoundRobinCloseFailsCalls(t *testing.T) {
-	w := newTown(three...)
+	w := newNetwork(three...)
 	w.build(three...)
 	w.play(t, func(s *scene) {
 		s.ready()
@@ -587,12 +587,12 @@ func TestRoundRobinCloseFailsCalls(t *testing.T) {
 
 // A connection that has ended is not remembered.
 func TestConnectionsAreForgotten(t *testing.T) {
-	w := newTown(three...)
-	houses := w.build(three...)
+	w := newNetwork(three...)
+	hosts := w.build(three...)
 	w.play(t, func(s *scene) {
 		for range 5 {
 			s.ready()
-			for _, h := range houses {
+			for _, h := range hosts {
 				h.disturb((*transport.Conn).Close)
 			}
 			s.advance(time.Minute)
@@ -607,8 +607,8 @@ func TestConnectionsAreForgotten(t *testing.T) {
 
 // Idleness ends connections, attempts and lookups; the next call starts them again.
 func TestRoundRobinIdles(t *testing.T) {
-	w := newTown(three...)
-	houses := w.build(three...)
+	w := newNetwork(three...)
+	hosts := w.build(three...)
 	w.play(t, func(s *scene) {
 		w.serve("192.0.2.1", nil)
 		s.ready()
@@ -618,7 +618,7 @@ func TestRoundRobinIdles(t *testing.T) {
 		s.wantState("a call is in progress", Ready)
 		stream.Close()
 		s.advance(2*time.Minute + time.Second)
-		s.wantConns("nobody called for long", houses, 0, 0, 0)
+		s.wantConns("nobody called for long", hosts, 0, 0, 0)
 		s.wantHistory("nobody called for long", seen, Ready, Idle)
 		tried, lookups := w.triedYet(), len(w.lookups)
 		s.advance(time.Hour)
@@ -626,16 +626,16 @@ func TestRoundRobinIdles(t *testing.T) {
 		if n := len(w.lookups); n != lookups {
 			s.Errorf("idle is idle: %d lookups", n-lookups)
 		}
-		w.serve("192.0.2.1", houses[0].serve)
+		w.serve("192.0.2.1", hosts[0].serve)
 		w.move("192.0.2.1", "192.0.2.2")
 		s.ready()
-		s.wantTurns("the name was looked up anew", houses, 5, 5, 0)
+		s.wantTurns("the name was looked up anew", hosts, 5, 5, 0)
 	}, WithBalancing(RoundRobin), WithIdleTimeout(time.Minute))
 }
 
 // A server that is tried in vain again and again does not keep the channel from being idle.
 func TestRoundRobinIdlesBesideFailures(t *testing.T) {
-	w := newTown(three...)
+	w := newNetwork(three...)
 	w.build(three...)
 	w.play(t, func(s *scene) {
 		w.serve("192.0.2.1", nil)
@@ -646,9 +646,9 @@ func TestRoundRobinIdlesBesideFailures(t *testing.T) {
 }
 
 // A call that comes while the channel goes idle connects again.
-func TestCallMeetsIdleness(t *testing.T) {
-	w := newTown(three...)
-	houses := w.build(three...)
+func TestCallWhileTheChannelGoesIdle(t *testing.T) {
+	w := newNetwork(three...)
+	hosts := w.build(three...)
 	w.play(t, func(s *scene) {
 		s.ready()
 		p := s.picker()
@@ -664,21 +664,21 @@ func TestCallMeetsIdleness(t *testing.T) {
 		if s.picker() == p {
 			s.Error("the drained connections are still picked")
 		}
-		s.wantTurns("all are back", houses, 5, 5, 5)
+		s.wantTurns("all are back", hosts, 5, 5, 5)
 	}, WithBalancing(RoundRobin))
 }
 
 // A call that meets a connection which takes no streams goes to another, whatever the channel has heard.
 func TestRoundRobinMeetsConnectionThatTakesNoStreams(t *testing.T) {
-	w := newTown(three...)
-	houses := w.build(three...)
+	w := newNetwork(three...)
+	hosts := w.build(three...)
 	w.play(t, func(s *scene) {
 		s.ready()
 		seen := s.history()
 		s.current().Drain()
 		s.current().Drain()
 		s.wantOK("at the third", s.unary(s.Context(), "a"), "a")
-		s.wantTurns("the others are made anew", houses, 7, 7, 7)
+		s.wantTurns("the others are made anew", hosts, 7, 7, 7)
 		r := s.ch.balancer.(*rotation)
 		m := r.members[1]
 		m.sub.mu.Lock() // it knows, and its update is under way
@@ -690,32 +690,32 @@ func TestRoundRobinMeetsConnectionThatTakesNoStreams(t *testing.T) {
 		for range 3 {
 			s.wantOK("at one of the others", s.unary(s.Context(), "a"), "a")
 		}
-		s.wantTurns("the others take over", houses, 6, 0, 6)
+		s.wantTurns("the others take over", hosts, 6, 0, 6)
 		s.wantHistory("nobody noticed", seen, Ready)
 		m.sub.watcher(underWay)
 		s.advance(lasting)
-		s.wantTurns("it is made anew", houses, 6, 6, 6)
+		s.wantTurns("it is made anew", hosts, 6, 6, 6)
 		s.wantHistory("nobody noticed", seen, Ready)
 	}, WithBalancing(RoundRobin))
 }
 
 // Updates may overtake each other, and come from subchannels that are no longer members.
 func TestRotationUpdatesOutOfOrder(t *testing.T) {
-	w := newTown(three...)
-	houses := w.build(three...)
+	w := newNetwork(three...)
+	hosts := w.build(three...)
 	w.play(t, func(s *scene) {
 		s.ready()
 		r := s.ch.balancer.(*rotation)
 		m := r.members[0]
 		r.onUpdate(m, update{seq: m.latest.seq, state: TransientFailure, err: errors.New("late")})
-		s.wantTurns("out of date", houses, 2, 2, 2)
+		s.wantTurns("out of date", hosts, 2, 2, 2)
 		l := r.lookup
 		r.idle()
 		r.onUpdate(m, update{seq: 100, state: TransientFailure, err: errors.New("gone")})
 		r.onFinding(l, finding{seq: 100, addresses: resolver.Addresses("192.0.2.9:50051")})
 		s.wantState("they are gone", Idle)
 		s.ready()
-		s.wantTurns("it was another time", houses, 2, 2, 2)
+		s.wantTurns("it was another time", hosts, 2, 2, 2)
 	}, WithBalancing(RoundRobin))
 }
 
@@ -736,22 +736,22 @@ func TestConnections(t *testing.T) {
 		{LeastRequest, 2, []int{2, 2, 2}, nil},
 	} {
 		t.Run(fmt.Sprint(tt.balancing, " ", tt.n), func(t *testing.T) {
-			w := newTown(three...)
-			houses := w.build(three...)
+			w := newNetwork(three...)
+			hosts := w.build(three...)
 			w.play(t, func(s *scene) {
 				s.ready()
-				s.wantConns("so many", houses, tt.conns...)
+				s.wantConns("so many", hosts, tt.conns...)
 				if tt.calls != nil { // else by chance
-					s.wantTurns("in turns", houses, tt.calls...)
+					s.wantTurns("in turns", hosts, tt.calls...)
 				}
 				if s.ch.balancer.idle(); s.ch.State() != Idle {
 					s.Error("not idle")
 				}
 				s.advance(lasting)
-				s.wantConns("idle", houses, 0, 0, 0)
+				s.wantConns("idle", hosts, 0, 0, 0)
 				s.ready()
 				if tt.calls != nil {
-					s.wantTurns("again", houses, tt.calls...)
+					s.wantTurns("again", hosts, tt.calls...)
 				}
 			}, WithBalancing(tt.balancing), WithConnections(tt.n))
 		})
@@ -760,12 +760,12 @@ func TestConnections(t *testing.T) {
 
 // Calls take turns on connections to one server, and one that is lost is made again without a call.
 func TestConnectionsTakeTurns(t *testing.T) {
-	w := newTown("192.0.2.1")
-	houses := w.build("192.0.2.1")
+	w := newNetwork("192.0.2.1")
+	hosts := w.build("192.0.2.1")
 	w.play(t, func(s *scene) {
 		s.ready()
 		streams := s.bidiStreams(12)
-		for _, c := range houses[0].conns {
+		for _, c := range hosts[0].conns {
 			if n := c.NumStreams(); n != 3 {
 				s.Errorf("%d of 12 streams are on one of 4 connections", n)
 			}
@@ -773,12 +773,12 @@ func TestConnectionsTakeTurns(t *testing.T) {
 		for _, stream := range streams {
 			stream.Close()
 		}
-		lost := houses[0].conns[2]
+		lost := hosts[0].conns[2]
 		lost.Close()
-		s.wantConns("made anew", houses, 4)
+		s.wantConns("made anew", hosts, 4)
 		s.wantState("the others were ready", Ready)
 		w.serve("192.0.2.1", nil)
-		houses[0].disturb((*transport.Conn).Close)
+		hosts[0].disturb((*transport.Conn).Close)
 		s.wantFailed("all lost", s.unary(s.Context(), "a"), cqrpc.CodeUnavailable,
 			"dial 192.0.2.1:50051: connection refused")
 	}, WithConnections(4))
@@ -786,23 +786,23 @@ func TestConnectionsTakeTurns(t *testing.T) {
 
 // With pick_first each connection finds its address for itself.
 func TestConnectionsGoToTheNextAddress(t *testing.T) {
-	w := newTown(three...)
-	houses := w.build(three...)
+	w := newNetwork(three...)
+	hosts := w.build(three...)
 	w.serve("192.0.2.1", nil)
 	w.play(t, func(s *scene) {
 		s.ready()
-		s.wantConns("the first that works", houses, 0, 2, 0)
+		s.wantConns("the first that works", hosts, 0, 2, 0)
 		w.move("192.0.2.3")
-		houses[1].disturb((*transport.Conn).Close)
-		s.wantConns("the name has moved", houses, 0, 0, 2)
+		hosts[1].disturb((*transport.Conn).Close)
+		s.wantConns("the name has moved", hosts, 0, 0, 2)
 	}, WithConnections(2))
 }
 
 // gRFC A8: a server that wants fewer pings gets half of them, on all connections, however many it
 // throws out for that.
 func TestConnectionsPingLessOften(t *testing.T) {
-	w := newTown("192.0.2.1")
-	houses := w.build("192.0.2.1")
+	w := newNetwork("192.0.2.1")
+	hosts := w.build("192.0.2.1")
 	w.play(t, func(s *scene) {
 		s.ready()
 		r := s.ch.balancer.(*rotation)
@@ -820,14 +820,14 @@ func TestConnectionsPingLessOften(t *testing.T) {
 			if got := r.pace.get(); got != want {
 				s.Errorf("%d were thrown out: pinged every %v; want %v", len(members)-i, got, want)
 			}
-			houses[0].disturb((*transport.Conn).Close)
+			hosts[0].disturb((*transport.Conn).Close)
 			s.advance(lasting)
 		}
 	}, WithConnections(3), WithKeepalive(transport.Keepalive{Time: 10 * time.Second, PermitWithoutStreams: true}))
 }
 
 func TestRoundRobinPingAndString(t *testing.T) {
-	w := newTown(three...)
+	w := newNetwork(three...)
 	w.build(three...)
 	w.play(t, func(s *scene) {
 		s.ready()
@@ -870,12 +870,12 @@ func TestBalancingNames(t *testing.T) {
 
 // Turns go on when the picker is replaced: the first servers get no more calls than the others.
 func TestTurnsGoOn(t *testing.T) {
-	w := newTown(three...)
-	houses := w.build(three...)
+	w := newNetwork(three...)
+	hosts := w.build(three...)
 	w.play(t, func(s *scene) {
 		s.ready()
 		r := s.ch.balancer.(*rotation)
-		for _, h := range houses {
+		for _, h := range hosts {
 			h.counted()
 		}
 		for i := range 30 {
@@ -885,9 +885,9 @@ func TestTurnsGoOn(t *testing.T) {
 			r.mu.Unlock()
 			s.ch.onUpdate(u)
 		}
-		for i, h := range houses {
+		for i, h := range hosts {
 			if got := h.counted(); got != 10 {
-				s.Errorf("house %d got %d of 30 calls", i, got)
+				s.Errorf("host %d got %d of 30 calls", i, got)
 			}
 		}
 	}, WithBalancing(RoundRobin))

@@ -27,9 +27,9 @@ import (
 	"github.com/cqrpc/cqrpc/transport"
 )
 
-// town is a network where "mem.test" has several addresses, with a script for the connections to
+// fakeNetwork is one where "mem.test" has several addresses, with a script for the connections to
 // each; at other addresses nobody answers.
-type town struct {
+type fakeNetwork struct {
 	mu sync.Mutex
 	// guarded by mu
 	names   []string                    // the addresses of mem.test; nil: there is no such name
@@ -41,32 +41,32 @@ type town struct {
 	born    time.Time
 }
 
-func newTown(names ...string) *town {
-	return &town{names: names, at: map[string]func(net.Conn){}}
+func newNetwork(names ...string) *fakeNetwork {
+	return &fakeNetwork{names: names, at: map[string]func(net.Conn){}}
 }
 
 // serve says what happens at an address from now on.
-func (w *town) serve(address string, f func(net.Conn)) {
+func (w *fakeNetwork) serve(address string, f func(net.Conn)) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.at[address] = f
 }
 
 // move changes the addresses of mem.test.
-func (w *town) move(names ...string) {
+func (w *fakeNetwork) move(names ...string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.names = names
 }
 
 // stall leaves all lookups unanswered.
-func (w *town) stall() {
+func (w *fakeNetwork) stall() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.isSlow = true
 }
 
-func (w *town) resolve(ctx context.Context, host string) ([]netip.Addr, error) {
+func (w *fakeNetwork) resolve(ctx context.Context, host string) ([]netip.Addr, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.lookups = append(w.lookups, time.Since(w.born))
@@ -86,7 +86,7 @@ func (w *town) resolve(ctx context.Context, host string) ([]netip.Addr, error) {
 	return ips, nil
 }
 
-func (w *town) dial(ctx context.Context, network, address string) (net.Conn, error) {
+func (w *fakeNetwork) dial(ctx context.Context, network, address string) (net.Conn, error) {
 	host, port, err := net.SplitHostPort(address)
 	if err != nil || port != "50051" || network != "tcp" {
 		return nil, fmt.Errorf("dialed %s %q: %w", network, address, err)
@@ -108,7 +108,7 @@ func (w *town) dial(ctx context.Context, network, address string) (net.Conn, err
 	return &citizen{Conn: client, closed: sync.OnceFunc(func() { w.count(-1) })}, nil
 }
 
-func (w *town) count(n int) {
+func (w *fakeNetwork) count(n int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.open += n
@@ -126,8 +126,8 @@ func (c *citizen) Close() error {
 	return c.Conn.Close()
 }
 
-// play is play in the town.
-func (w *town) play(t *testing.T, script func(s *scene), opts ...Option) {
+// play is play on the network.
+func (w *fakeNetwork) play(t *testing.T, script func(s *scene), opts ...Option) {
 	t.Helper()
 	there := optionFunc(func(c *config) { c.dial, c.resolve = w.dial, w.resolve })
 	play(t, func(s *scene) {
@@ -140,7 +140,7 @@ func (w *town) play(t *testing.T, script func(s *scene), opts ...Option) {
 }
 
 // wantOpen checks how many connections the client has.
-func (w *town) wantOpen(t *testing.T, why string, want int) {
+func (w *fakeNetwork) wantOpen(t *testing.T, why string, want int) {
 	t.Helper()
 	synctest.Wait()
 	w.mu.Lock()
@@ -150,7 +150,7 @@ func (w *town) wantOpen(t *testing.T, why string, want int) {
 	}
 }
 
-func (s *scene) wantTried(why string, w *town, want ...string) {
+func (s *scene) wantTried(why string, w *fakeNetwork, want ...string) {
 	s.Helper()
 	synctest.Wait()
 	w.mu.Lock()
@@ -184,7 +184,7 @@ func TestNextAddressIsTried(t *testing.T) {
 		"the first accepts and says nothing": {silence, 250},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := newTown("192.0.2.1", "192.0.2.2")
+			w := newNetwork("192.0.2.1", "192.0.2.2")
 			w.serve("192.0.2.1", tt.first)
 			servers := make(chan net.Conn, 1)
 			w.serve("192.0.2.2", func(nc net.Conn) { servers <- nc })
@@ -216,7 +216,7 @@ func TestNextAddressIsTriedAfterTLS(t *testing.T) {
 			}
 		}
 	}
-	w := newTown("192.0.2.1", "2001:db8::2", "192.0.2.3")
+	w := newNetwork("192.0.2.1", "2001:db8::2", "192.0.2.3")
 	w.serve("192.0.2.1", serve(stranger))
 	w.serve("2001:db8::2", web) // does not speak TLS
 	w.serve("192.0.2.3", serve(good))
@@ -231,7 +231,7 @@ func TestNextAddressIsTriedAfterTLS(t *testing.T) {
 
 // The first to be ready is kept, though it was not the first to be tried; the others end.
 func TestFirstReadyAddressIsKept(t *testing.T) {
-	w := newTown("192.0.2.1", "192.0.2.2", "192.0.2.3", "192.0.2.4")
+	w := newNetwork("192.0.2.1", "192.0.2.2", "192.0.2.3", "192.0.2.4")
 	w.serve("192.0.2.1", func(nc net.Conn) {
 		time.Sleep(600 * time.Millisecond) // fake clock
 		greet(nc)
@@ -248,7 +248,7 @@ func TestFirstReadyAddressIsKept(t *testing.T) {
 
 // However many become ready at the same instant, one is kept.
 func TestAddressesReadyTogether(t *testing.T) {
-	w := newTown()
+	w := newNetwork()
 	for i := range 20 {
 		w.names = append(w.names, fmt.Sprint("192.0.2.", i))
 	}
@@ -272,7 +272,7 @@ func TestAddressesReadyTogether(t *testing.T) {
 
 // A connection that is ready when another one has been taken is closed.
 func TestConnectionThatNobodyTakes(t *testing.T) {
-	w := newTown("192.0.2.1")
+	w := newNetwork("192.0.2.1")
 	w.serve("192.0.2.1", greet)
 	w.play(t, func(s *scene) {
 		ctx, cancel := context.WithCancel(s.Context())
@@ -290,7 +290,7 @@ func TestConnectionThatNobodyTakes(t *testing.T) {
 // Only when all addresses have failed calls fail and the back-off begins; the error tells of
 // each. Every round finds the addresses anew.
 func TestAllAddressesFail(t *testing.T) {
-	w := newTown("192.0.2.1", "192.0.2.2", "2001:db8::3", "192.0.2.1")
+	w := newNetwork("192.0.2.1", "192.0.2.2", "2001:db8::3", "192.0.2.1")
 	w.serve("192.0.2.1", nil)
 	w.serve("2001:db8::3", hangUp)
 	w.play(t, func(s *scene) {
@@ -315,7 +315,7 @@ func TestAllAddressesFail(t *testing.T) {
 
 // The delay between rounds does not depend on how many addresses have failed.
 func TestBackoffCountsRounds(t *testing.T) {
-	w := newTown("192.0.2.1", "192.0.2.2", "192.0.2.3")
+	w := newNetwork("192.0.2.1", "192.0.2.2", "192.0.2.3")
 	for _, host := range w.names {
 		w.serve(host, nil)
 	}
@@ -334,7 +334,7 @@ func TestBackoffCountsRounds(t *testing.T) {
 
 // A name that cannot be resolved is a failed round.
 func TestNameWithoutAddresses(t *testing.T) {
-	w := newTown()
+	w := newNetwork()
 	w.play(t, func(s *scene) {
 		s.wantFailed("no addresses", s.unary(s.Context(), "a"), cqrpc.CodeUnavailable,
 			"resolve mem.test:50051", "no such host")
@@ -350,7 +350,7 @@ func TestNameWithoutAddresses(t *testing.T) {
 
 // Close ends a round wherever it is: the end of the scene wants no goroutine to be left.
 func TestCloseEndsARound(t *testing.T) {
-	w := newTown("192.0.2.1", "192.0.2.2", "192.0.2.3")
+	w := newNetwork("192.0.2.1", "192.0.2.2", "192.0.2.3")
 	w.serve("192.0.2.2", silence)
 	w.play(t, func(s *scene) {
 		r := s.unary(s.Context(), "a")

@@ -256,7 +256,7 @@ func TestMaxConcurrentStreams(t *testing.T) {
 
 // A call may be started on one goroutine and cancelled on another, and Forget
 // come before the call is listed: it must not stay in the list.
-func TestForgetThatComesFirst(t *testing.T) {
+func TestForgetBeforeTheCallIsListed(t *testing.T) {
 	play(t, func(s *scene) {
 		s.onDial(hang)
 		q := cq.New()
@@ -274,7 +274,7 @@ func TestForgetThatComesFirst(t *testing.T) {
 
 // Calls made and cancelled while the channel connects, loses and closes: every
 // batch ends once.
-func TestStormOfCalls(t *testing.T) {
+func TestConcurrentCallsAndCancels(t *testing.T) {
 	play(t, func(s *scene) {
 		s.onDial(func(ctx context.Context) error {
 			time.Sleep(3 * time.Millisecond) // fake clock

@@ -114,7 +114,7 @@ func TestLimitsOfACall(t *testing.T) {
 }
 
 // What cannot be honoured is an error, of both kinds of calls.
-func TestOptionsThatCannotBe(t *testing.T) {
+func TestUnsupportedOptions(t *testing.T) {
 	c := parity.TestCredentials(t)
 	stub := testpb.NewTestServiceClient(dial(t, c, serve(t, c, (&service{duplex: echo}).register)))
 	for _, test := range []struct {

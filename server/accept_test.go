@@ -46,8 +46,8 @@ func (l *troubled) Accept() (net.Conn, error) {
 	return l.Listener.Accept()
 }
 
-// TestAcceptRests: errors that pass are waited for, longer and longer.
-func TestAcceptRests(t *testing.T) {
+// TestAcceptBacksOff: errors that pass are waited for, longer and longer.
+func TestAcceptBacksOff(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		s := server.New()
 		l := &troubled{Listener: memconn.Listen()}
@@ -74,8 +74,8 @@ func TestAcceptRests(t *testing.T) {
 	})
 }
 
-// TestAcceptRestsAnew: after a connection the pauses are short again.
-func TestAcceptRestsAnew(t *testing.T) {
+// TestAcceptBackoffBeginsAnew: after a connection the pauses are short again.
+func TestAcceptBackoffBeginsAnew(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		s := server.New()
 		full := []error{syscall.EMFILE, syscall.EMFILE, syscall.EMFILE, syscall.EMFILE}
@@ -108,8 +108,8 @@ type late struct{ error }
 func (late) Timeout() bool   { return true }
 func (late) Temporary() bool { return false }
 
-// TestAcceptGoesOn: what says nothing about the listener does not end Serve.
-func TestAcceptGoesOn(t *testing.T) {
+// TestAcceptGoesOnAfterTemporaryErrors: what says nothing about the listener does not end Serve.
+func TestAcceptGoesOnAfterTemporaryErrors(t *testing.T) {
 	for _, passing := range []error{
 		syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM, syscall.ECONNABORTED, syscall.ECONNRESET,
 		late{errors.New("late")},
@@ -134,7 +134,7 @@ func TestAcceptGoesOn(t *testing.T) {
 	}
 }
 
-func TestAcceptRestIsCutShort(t *testing.T) {
+func TestAcceptBackoffEndsAtShutdown(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		s := server.New()
 		l := &troubled{Listener: memconn.Listen()}
@@ -437,9 +437,9 @@ func (j *journal) String() string {
 	return j.text.String()
 }
 
-// TestMixUps: what is told when the two ends disagree about TLS, or one says
+// TestTLSMismatch: what is told when the two ends disagree about TLS, or one says
 // nothing.
-func TestMixUps(t *testing.T) {
+func TestTLSMismatch(t *testing.T) {
 	tests := []struct {
 		name  string
 		isTLS bool

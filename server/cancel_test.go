@@ -193,9 +193,9 @@ func TestHandlersAreCounted(t *testing.T) {
 	})
 }
 
-// TestCallsOutOfTime: a client whose calls all run out of time, because the server is slow, keeps its
+// TestCallsBeyondTheirDeadlines: a client whose calls all run out of time, because the server is slow, keeps its
 // connection however many they are; one that gives up at once is no such client, whatever its time limits.
-func TestCallsOutOfTime(t *testing.T) {
+func TestCallsBeyondTheirDeadlines(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		s := server.New()
 		slow := func(ctx context.Context, _ *text) (*text, error) {
@@ -230,10 +230,10 @@ func TestCallsOutOfTime(t *testing.T) {
 	})
 }
 
-// TestDeafHandlers: handlers that outlive the deadlines of their calls use up the
+// TestHandlersThatIgnoreTheirContexts: handlers that outlive the deadlines of their calls use up the
 // room, and an honest client goes on calling. That costs it those calls and not the
 // connection, with all that goes well on it.
-func TestDeafHandlers(t *testing.T) {
+func TestHandlersThatIgnoreTheirContexts(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		release := make(chan struct{})
 		s := server.New(server.WithTransport(transport.Config{MaxConcurrentStreams: 10}))

@@ -13,7 +13,7 @@ import (
 
 // A compressor that is not in the set would silently never be used; a server
 // whose certificate was not loaded would silently serve plaintext.
-func TestOptionsThatCannotBe(t *testing.T) {
+func TestInvalidOptions(t *testing.T) {
 	for want, o := range map[string]server.Option{
 		`"zstd" is not among the compressors, identity,gzip`: server.WithCompressor("zstd"),
 		"WithTLS without a certificate":                      server.WithTLS(nil),

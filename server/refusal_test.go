@@ -256,7 +256,7 @@ type chatty struct{ codec.Codec }
 func (chatty) Unmarshal(b []byte, _ any) error { return fmt.Errorf("syntax error: %s", b) }
 
 // What a codec quotes of a request does not come back as a header block of any size.
-func TestTheWordsOfACodecAreCut(t *testing.T) {
+func TestLongCodecErrorsAreCut(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		s := server.New(server.WithCodecs(chatty{codec.Proto()}))
 		if err := s.Register(server.Unary(unary, echo)); err != nil {

@@ -290,9 +290,9 @@ func TestShutdownAlwaysReturns(t *testing.T) {
 	}
 }
 
-// TestShutdownOfBystanders: servers that never served, sockets that never
+// TestShutdownWithoutCalls: servers that never served, sockets that never
 // spoke.
-func TestShutdownOfBystanders(t *testing.T) {
+func TestShutdownWithoutCalls(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		s, q := queued(t)
 		if err := s.Shutdown(context.Background()); err != nil {

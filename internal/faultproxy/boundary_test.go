@@ -132,7 +132,7 @@ func near(at, mark int64) bool { return max(at-mark, mark-at) <= 2*9 }
 
 // A network that is slow and uneven, and passes one byte at a time, is none to
 // complain about.
-func TestSessionOnABadRoad(t *testing.T) {
+func TestSessionOnASlowNetwork(t *testing.T) {
 	for _, p := range pairs(new(ledger.Book)) {
 		for seed := range uint64(5) {
 			rnd := rand.New(rand.NewPCG(seed, 0))

@@ -154,7 +154,7 @@ var leftOut = []struct {
 	{names: "mock_test", why: "generated servers are interfaces; users mock those"},
 	{names: "proxy_auth", why: "WithDialer connects through proxies"},
 	{names: "port_sharing_end2end_test", tests: "server/TestServeConn"},
-	{names: "thread_stress_test", tests: "client/TestStormOfCalls server/TestManyQueuesAndClients"},
+	{names: "thread_stress_test", tests: "client/TestConcurrentCallsAndCancels server/TestManyQueuesAndClients"},
 	{names: "streaming_throughput_test", why: "a benchmark: see docs/performance.md"},
 	{names: "session_reuse tls_key_export crl spiffe", why: "crypto/tls does these, by the tls.Config of the application"},
 

@@ -57,7 +57,7 @@ func bubble(t *testing.T, f func(t *testing.T, exec cq.Executor)) {
 	t.Run("inline", func(t *testing.T) { synctest.Test(t, func(t *testing.T) { f(t, cq.Inline()) }) })
 }
 
-func TestLife(t *testing.T) {
+func TestLifeOfAMailbox(t *testing.T) {
 	bubble(t, func(t *testing.T, exec cq.Executor) {
 		s := opened(exec, client, Of(Final))
 		if a := s.m.Begin(&Op{Kind: Read}); a != Go {
@@ -145,7 +145,7 @@ func TestReadsEndInARow(t *testing.T) {
 }
 
 // Reactions that are due at the same time run in the order of their kinds.
-func TestOrder(t *testing.T) {
+func TestReactionsRunInTheOrderOfKinds(t *testing.T) {
 	bubble(t, func(t *testing.T, exec cq.Executor) {
 		s := new(script)
 		s.m.Bind(NewLoop(exec), s, client)
@@ -173,7 +173,7 @@ func TestGoexit(t *testing.T) {
 }
 
 // Who does not care about Done is not run for it.
-func TestQuiet(t *testing.T) {
+func TestQuietMailboxHasNoDone(t *testing.T) {
 	bubble(t, func(t *testing.T, exec cq.Executor) {
 		terms := client
 		terms.IsQuiet = true
@@ -188,7 +188,7 @@ func TestQuiet(t *testing.T) {
 }
 
 // Operations of a closed mailbox are queued, one of each kind.
-func TestEarly(t *testing.T) {
+func TestOperationsOfAClosedMailboxAreQueued(t *testing.T) {
 	var m Mailbox
 	for _, op := range []Op{{Kind: Final, Value: "last"}, {Kind: Read, Value: "in"}, {Kind: Header}} {
 		if a := m.Begin(&op); a != Queued {

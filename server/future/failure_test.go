@@ -331,7 +331,7 @@ func TestShutdownWithCalls(t *testing.T) {
 
 // A crash of the codec over the one request, or of a filter before, ends the call; no
 // handler runs, and no buffer is freed twice or never.
-func TestCrashBeforeTheHandler(t *testing.T) {
+func TestPanicBeforeTheHandler(t *testing.T) {
 	exits := func(context.Context, *call.Start) (context.Context, error) { runtime.Goexit(); return nil, nil }
 	exitsLater := func(_ context.Context, s *call.Start) (context.Context, error) {
 		s.OnRecv = func(any) error { runtime.Goexit(); return nil }

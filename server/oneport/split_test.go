@@ -128,7 +128,7 @@ func hungUp(t *testing.T, nc net.Conn) {
 }
 
 // Who does not say what it wants holds up nobody, and not for ever.
-func TestSilence(t *testing.T) {
+func TestConnectionThatSendsNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		lis := memconn.Listen()
 		got := accept(t, lis)
@@ -165,7 +165,7 @@ func TestSilence(t *testing.T) {
 
 // A connection that was given away is as it was accepted: what it began with can be read
 // octet by octet, and it may be silent for as long as its server likes.
-func TestGivenAway(t *testing.T) {
+func TestAcceptedConnectionIsUntouched(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		lis := memconn.Listen()
 		got := accept(t, lis)
@@ -205,7 +205,7 @@ func (l hastily) Accept() (net.Conn, error) {
 }
 
 // Who has said what it wants is heard though it says nothing more.
-func TestLastWords(t *testing.T) {
+func TestShortRequestIsAccepted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		lis := memconn.Listen()
 		got := accept(t, hastily{lis})

@@ -290,7 +290,7 @@ func playCrash(t *testing.T, begin func(r *subject), isEarly bool, reported any,
 
 // So does one that has the one request to decode, or a filter that crashes before: no
 // handler runs, and no buffer is freed twice or never.
-func TestCrashBeforeTheHandler(t *testing.T) {
+func TestPanicBeforeTheHandler(t *testing.T) {
 	exits := func(context.Context, *call.Start) (context.Context, error) { runtime.Goexit(); return nil, nil }
 	for name, opt := range map[string]server.Option{
 		"codec panics": server.WithCodecs(mined{codec.Proto(), func() { panic("secret") }}),

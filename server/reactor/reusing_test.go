@@ -188,7 +188,7 @@ func TestReusingSparesWhatIsFinishedLater(t *testing.T) {
 
 // Many calls at a time, many of which end before they are answered, never meet in one piece of
 // memory. The race detector looks, too.
-func TestReusingCrowd(t *testing.T) {
+func TestReusingConcurrently(t *testing.T) {
 	for name, how := range executors {
 		t.Run(name, func(t *testing.T) {
 			leak.Check(t)

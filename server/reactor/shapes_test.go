@@ -335,7 +335,7 @@ func TestFlagsOfMessages(t *testing.T) {
 }
 
 // OK may have more to say, too.
-func TestStatusOKWithMore(t *testing.T) {
+func TestStatusOKWithMessageAndDetails(t *testing.T) {
 	detail, err := anypb.New(wrapperspb.String("d"))
 	if err != nil {
 		t.Fatal(err)
