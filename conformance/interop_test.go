@@ -8,8 +8,8 @@ import (
 
 	cases "github.com/cqrpc/cqrpc/conformance/internal/interop"
 	"github.com/cqrpc/cqrpc/conformance/internal/testservice"
+	"github.com/cqrpc/cqrpc/internal/fatallog"
 	"github.com/cqrpc/cqrpc/internal/parity"
-	"github.com/cqrpc/cqrpc/internal/tattle"
 	"github.com/cqrpc/cqrpc/server"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/interop"
@@ -92,12 +92,12 @@ func TestReferenceCases(t *testing.T) {
 				t.Run(test.name, func(t *testing.T) {
 					t.Parallel()
 					conn := dialReference(t, h, p.Credentials)
-					defer tattle.Report(t)
+					defer fatallog.Report(t)
 					test.run(parity.Within(t), conn)
 				})
 			}
 			t.Run("channel_soak", func(t *testing.T) {
-				defer tattle.Report(t)
+				defer fatallog.Report(t)
 				interop.DoSoakTest(parity.Within(t), referenceSoak(func() (*grpc.ClientConn, func()) {
 					conn := dialReference(t, h, p.Credentials)
 					return conn, func() { _ = conn.Close() }

@@ -5,11 +5,11 @@ import (
 
 	"google.golang.org/grpc/grpclog"
 
+	"github.com/cqrpc/cqrpc/internal/fatallog"
 	"github.com/cqrpc/cqrpc/internal/leak"
-	"github.com/cqrpc/cqrpc/internal/tattle"
 )
 
 func TestMain(m *testing.M) {
-	grpclog.SetLoggerV2(tattle.Logger)
+	grpclog.SetLoggerV2(fatallog.Logger)
 	leak.Main(m)
 }

@@ -23,12 +23,12 @@ import (
 //	Header     waits for RECV_INIT    RecvMsg    {RECV_MESSAGE}, at the end {RECV_STATUS}
 type clientStream struct {
 	// immutable once newStream has returned
-	ctx    context.Context //nolint:containedctx // a call lives as long as its context
-	desc   *grpc.StreamDesc
-	client client.Prepared
-	call   *call.Call
-	wishes *wishes
-	report *clientReport // nil: nobody observes
+	ctx     context.Context //nolint:containedctx // a call lives as long as its context
+	desc    *grpc.StreamDesc
+	client  client.Prepared
+	call    *call.Call
+	outputs *outputs
+	report  *clientReport // nil: nobody observes
 
 	begun cq.Waiter // newStream
 
@@ -56,21 +56,21 @@ func (cc *ClientConn) newStream(
 	if report != nil {
 		ctx = report.ctx
 	}
-	t := cc.termsOf(ctx, method, opts)
+	t := cc.specOf(ctx, method, opts)
 	if report != nil {
-		t.wish().onFinish = append([]func(error){report.end}, t.wish().onFinish...)
+		t.output().onFinish = append([]func(error){report.end}, t.output().onFinish...)
 	}
 	if t.err != nil {
-		t.wishes.fulfil(t.err)
+		t.outputs.fill(t.err)
 		return nil, t.err
 	}
-	s := &clientStream{ctx: ctx, desc: desc, wishes: t.wishes, report: report}
+	s := &clientStream{ctx: ctx, desc: desc, outputs: t.outputs, report: report}
 	cc.channel.Prepare(ctx, &s.client, cq.Discard, method, !desc.ServerStreams, t.options...)
 	s.call = s.client.Call
 	if err := s.begin(cc.channel.State() == client.Ready); err != nil {
 		return nil, err
 	}
-	s.wishes.follow(ctx, s.call)
+	s.outputs.follow(ctx, s.call)
 	return s, nil
 }
 
@@ -215,9 +215,9 @@ func (s *clientStream) finished() error {
 		if err := s.call.Err(); err != nil {
 			s.err = toGRPC(err)
 		}
-		if w := s.wishes; w != nil {
+		if w := s.outputs; w != nil {
 			w.gotHeader, w.gotTrailer, w.gotPeer = s.call.InitialMetadata(), s.call.TrailingMetadata(), s.call.Peer()
-			w.fulfil(s.err)
+			w.fill(s.err)
 		}
 		s.call.Close()
 	})

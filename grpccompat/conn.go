@@ -63,11 +63,11 @@ func (cc *ClientConn) invoke(
 	if len(cc.observers) > 0 {
 		return cc.invokeObserved(ctx, method, args, reply, opts)
 	}
-	t := cc.termsOf(ctx, method, opts)
+	t := cc.specOf(ctx, method, opts)
 	if t.err == nil {
-		t.err = toGRPC(client.Invoke(ctx, cc.channel, method, args, reply, t.wishes.ask(t.options)...))
+		t.err = toGRPC(client.Invoke(ctx, cc.channel, method, args, reply, t.outputs.options(t.options)...))
 	}
-	t.wishes.fulfil(t.err)
+	t.outputs.fill(t.err)
 	return t.err
 }
 

@@ -54,14 +54,14 @@
 //
 // # Where to find what
 //
-//	conn, clientoptions, clientstream, terms, wishes   a ClientConn, its calls, and what call options want
-//	credentials, peer                                  what a call tells of its caller; who is at the other end
-//	registrar, serveroptions, serverstream             a Registrar, and the calls of its services
-//	incoming, transportstream                          the context of a handler, as grpc-go's functions expect it
-//	chain                                              interceptors
-//	observers, clientreport, serverreport              stats handlers
-//	resolver                                           resolvers of grpc-go, for a channel
-//	codec, metadata, status                            one type of grpc-go's into one of ours, and back
+//	conn, clientoptions, clientstream, callspec, outputs   a ClientConn, its calls, and what call options want
+//	credentials, peer                                      what a call tells of its caller; who is at the other end
+//	registrar, serveroptions, serverstream                 a Registrar, and the calls of its services
+//	incoming, transportstream                              the context of a handler, as grpc-go's functions expect it
+//	chain                                                  interceptors
+//	observers, clientreport, serverreport                  stats handlers
+//	resolver                                               resolvers of grpc-go, for a channel
+//	codec, metadata, status                                one type of grpc-go's into one of ours, and back
 //
 // # Concurrency
 //

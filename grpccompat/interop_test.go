@@ -10,8 +10,8 @@ import (
 	testpb "google.golang.org/grpc/interop/grpc_testing"
 	"google.golang.org/grpc/status"
 
+	"github.com/cqrpc/cqrpc/internal/fatallog"
 	"github.com/cqrpc/cqrpc/internal/parity"
-	"github.com/cqrpc/cqrpc/internal/tattle"
 )
 
 // cases are the interop cases as grpc-go wrote them for itself (grpc/grpc,
@@ -45,12 +45,12 @@ func TestInterop(t *testing.T) {
 				conn := from.dial(t, c, address)
 				for _, test := range cases {
 					t.Run(test.name, func(t *testing.T) {
-						defer tattle.Report(t)
+						defer fatallog.Report(t)
 						test.run(parity.Within(t), testpb.NewTestServiceClient(conn))
 					})
 				}
 				t.Run("unimplemented_service", func(t *testing.T) {
-					defer tattle.Report(t)
+					defer fatallog.Report(t)
 					interop.DoUnimplementedService(parity.Within(t), testpb.NewUnimplementedServiceClient(conn))
 				})
 				t.Run("unimplemented_method", func(t *testing.T) {

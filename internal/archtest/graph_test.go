@@ -88,7 +88,7 @@ var graph = []struct {
 	{"internal/ledger", rule{ours: append([]string{"internal/parity"}, everyAPI...)}},
 	{"internal/shared", rule{ours: []string{"call", "codec"}, external: protobuf}},
 	{"internal/leak", rule{ours: []string{"internal/mem"}}},
-	{"internal/tattle", rule{}},
+	{"internal/fatallog", rule{}},
 	{"internal/archtest", rule{}},
 }
 

@@ -1,4 +1,4 @@
-package tattle
+package fatallog
 
 import (
 	"strings"

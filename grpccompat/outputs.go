@@ -14,9 +14,9 @@ import (
 	"github.com/cqrpc/cqrpc/cq"
 )
 
-// wishes are what the options of a call want to be told of its end. All methods may be
-// called of nil, which wishes nothing.
-type wishes struct {
+// outputs is where the options of a call want its results, and who is told of its end. All methods may be
+// called of nil, which wants nothing.
+type outputs struct {
 	header, trailer []*metadata.MD
 	peer            []*peer.Peer
 	onFinish        []func(error)
@@ -24,22 +24,22 @@ type wishes struct {
 	once   sync.Once   // OnFinish is told
 	unwind func() bool // of follow; nil: nothing
 
-	// written before fulfil
+	// written before fill
 	gotHeader, gotTrailer cqrpc.Metadata
 	gotPeer               call.Peer
 }
 
-// ask adds options that a call of client.Invoke answers with.
-func (w *wishes) ask(opts []client.CallOption) []client.CallOption {
+// options adds those by which a call of client.Invoke reports.
+func (w *outputs) options(opts []client.CallOption) []client.CallOption {
 	if w == nil || len(w.header)+len(w.trailer)+len(w.peer) == 0 {
 		return opts
 	}
 	return append(opts, client.HeaderTo(&w.gotHeader), client.TrailerTo(&w.gotTrailer), client.PeerTo(&w.gotPeer))
 }
 
-// fulfil tells that a call has ended with err, and returns when that is done. As in
+// fill tells that a call has ended with err, and returns when that is done. As in
 // grpc-go a call that had no connection leaves all but OnFinish as it was.
-func (w *wishes) fulfil(err error) {
+func (w *outputs) fill(err error) {
 	if w == nil {
 		return
 	}
@@ -58,7 +58,7 @@ func (w *wishes) fulfil(err error) {
 }
 
 // finish tells OnFinish, and that nothing else has to.
-func (w *wishes) finish(err error) {
+func (w *outputs) finish(err error) {
 	if w.unwind != nil {
 		w.unwind()
 	}
@@ -66,7 +66,7 @@ func (w *wishes) finish(err error) {
 }
 
 // tell tells OnFinish. It acts once, and returns when that is done.
-func (w *wishes) tell(err error) {
+func (w *outputs) tell(err error) {
 	w.once.Do(func() {
 		for _, f := range w.onFinish {
 			f(err)
@@ -76,7 +76,7 @@ func (w *wishes) tell(err error) {
 
 // follow has OnFinish told of a stream that nobody reads to its end, as grpc-go does: if
 // its context ends, or the channel is closed. Of other ends there is somebody who reads.
-func (w *wishes) follow(ctx context.Context, c *call.Call) {
+func (w *outputs) follow(ctx context.Context, c *call.Call) {
 	if w == nil || len(w.onFinish) == 0 {
 		return
 	}
@@ -86,8 +86,8 @@ func (w *wishes) follow(ctx context.Context, c *call.Call) {
 
 // unread is told that a call has ended.
 type unread struct {
-	wishes *wishes
-	call   *call.Call
+	outputs *outputs
+	call    *call.Call
 }
 
 // Begin implements cq.Completer for OnEnd, which does not call it.
@@ -98,7 +98,7 @@ func (*unread) Begin() bool { return true }
 func (u *unread) Complete(cq.Completion) {
 	go func() {
 		if err := u.call.Err(); errors.Is(err, client.ErrChannelClosed) {
-			u.wishes.finish(toGRPC(err))
+			u.outputs.finish(toGRPC(err))
 		}
 	}()
 }

@@ -15,19 +15,19 @@ import (
 	"github.com/cqrpc/cqrpc/codec"
 )
 
-// terms are what a call is made with, read off its context and options.
-type terms struct {
+// callSpec is what a call is made with, read off its context and options.
+type callSpec struct {
 	options []client.CallOption
-	wishes  *wishes // nil: there are none
-	err     error   // the call is not to be made
+	outputs *outputs // nil: there are none
+	err     error    // the call is not to be made
 
 	creds   credentials.PerRPCCredentials
 	codec   marshaler // nil: the channel's
 	subtype string    // "": the codec's name
 }
 
-func (cc *ClientConn) termsOf(ctx context.Context, method string, opts []grpc.CallOption) terms {
-	var t terms
+func (cc *ClientConn) specOf(ctx context.Context, method string, opts []grpc.CallOption) callSpec {
+	var t callSpec
 	for _, o := range opts {
 		t.take(cc, o)
 	}
@@ -45,10 +45,10 @@ func (cc *ClientConn) termsOf(ctx context.Context, method string, opts []grpc.Ca
 	return t
 }
 
-func (t *terms) add(o client.CallOption) { t.options = append(t.options, o) }
+func (t *callSpec) add(o client.CallOption) { t.options = append(t.options, o) }
 
 // refuse is for options that cannot be honoured. The first reason counts.
-func (t *terms) refuse(code codes.Code, format string, args ...any) {
+func (t *callSpec) refuse(code codes.Code, format string, args ...any) {
 	if t.err == nil {
 		t.err = status.Errorf(code, "grpccompat: "+format, args...)
 	}
@@ -56,17 +56,17 @@ func (t *terms) refuse(code codes.Code, format string, args ...any) {
 
 // take reads one option. Those of a type that it does not know carry data for
 // interceptors, with an embedded EmptyCallOption.
-func (t *terms) take(cc *ClientConn, o grpc.CallOption) {
+func (t *callSpec) take(cc *ClientConn, o grpc.CallOption) {
 	switch o := o.(type) {
 	case grpc.StaticMethodCallOption, grpc.MaxRetryRPCBufferSizeCallOption: // say nothing that matters here
 	case grpc.HeaderCallOption:
-		t.wish().header = append(t.wish().header, o.HeaderAddr)
+		t.output().header = append(t.output().header, o.HeaderAddr)
 	case grpc.TrailerCallOption:
-		t.wish().trailer = append(t.wish().trailer, o.TrailerAddr)
+		t.output().trailer = append(t.output().trailer, o.TrailerAddr)
 	case grpc.PeerCallOption:
-		t.wish().peer = append(t.wish().peer, o.PeerAddr)
+		t.output().peer = append(t.output().peer, o.PeerAddr)
 	case grpc.OnFinishCallOption:
-		t.wish().onFinish = append(t.wish().onFinish, o.OnFinish)
+		t.output().onFinish = append(t.output().onFinish, o.OnFinish)
 	case grpc.FailFastCallOption:
 		t.add(client.WithWaitForReady(!o.FailFast))
 	case grpc.MaxRecvMsgSizeCallOption:
@@ -92,7 +92,7 @@ func (t *terms) take(cc *ClientConn, o grpc.CallOption) {
 
 // limit sets the size of messages. Zero and less mean something else to the channel, and
 // to grpc-go no message at all.
-func (t *terms) limit(option func(int) client.CallOption, n int) {
+func (t *callSpec) limit(option func(int) client.CallOption, n int) {
 	if n <= 0 {
 		t.refuse(codes.Internal, "a limit of %d bytes for messages", n)
 		return
@@ -102,7 +102,7 @@ func (t *terms) limit(option func(int) client.CallOption, n int) {
 
 // authority overrides the channel's. With TLS the server has to prove that it is the
 // one of that name, which is not checked for single calls.
-func (t *terms) authority(cc *ClientConn, name string) {
+func (t *callSpec) authority(cc *ClientConn, name string) {
 	if own := cc.channel.Authority(); cc.channel.IsSecure() && name != own {
 		t.refuse(codes.Unavailable, "CallAuthority(%q): the server's certificate was checked for %q", name, own)
 		return
@@ -111,10 +111,10 @@ func (t *terms) authority(cc *ClientConn, name string) {
 }
 
 // force notes a codec, and the name that it goes by.
-func (t *terms) force(k marshaler, name string) { t.codec = foreign{k, strings.ToLower(name)} }
+func (t *callSpec) force(k marshaler, name string) { t.codec = foreign{k, strings.ToLower(name)} }
 
 // chooseCodec settles what messages are marshalled with.
-func (t *terms) chooseCodec() {
+func (t *callSpec) chooseCodec() {
 	switch k, isForced := t.codec.(foreign); {
 	case isForced:
 		if t.subtype != "" {
@@ -134,10 +134,10 @@ func (t *terms) chooseCodec() {
 	}
 }
 
-// wish returns the wishes, to be added to.
-func (t *terms) wish() *wishes {
-	if t.wishes == nil {
-		t.wishes = new(wishes)
+// output returns the outputs, to be added to.
+func (t *callSpec) output() *outputs {
+	if t.outputs == nil {
+		t.outputs = new(outputs)
 	}
-	return t.wishes
+	return t.outputs
 }

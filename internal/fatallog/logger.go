@@ -1,12 +1,12 @@
-// Package tattle is for tests that run grpc-go's interop cases, which report what does not
+// Package fatallog is for tests that run grpc-go's interop cases, which report what does not
 // conform by Fatal of package grpclog, and so would end the process.
 //
-//	grpclog.SetLoggerV2(tattle.Logger)   // in TestMain
-//	defer tattle.Report(t)                 // in a test, before it runs a case
+//	grpclog.SetLoggerV2(fatallog.Logger)   // in TestMain
+//	defer fatallog.Report(t)                 // in a test, before it runs a case
 //
 // Logger implements the interfaces of package grpclog without importing it: the library's
 // module does not depend on grpc-go. Report is for the goroutine that runs the case.
-package tattle
+package fatallog
 
 import (
 	"fmt"
