@@ -39,10 +39,12 @@ func (c *Call) disarmLocked() {
 	}
 }
 
+// statusExpired is that of a call whose deadline has passed, as in C-core. A context with a deadline
+// has a timer of its own; whichever is first, the application gets the same.
+var statusExpired = cqrpc.Status{Code: cqrpc.CodeDeadlineExceeded, Message: "Deadline Exceeded"}
+
 // expire ends the call because its deadline has passed.
-func (c *Call) expire() {
-	c.giveUp(cqrpc.Status{Code: cqrpc.CodeDeadlineExceeded, Message: "Deadline Exceeded"}, nil)
-}
+func (c *Call) expire() { c.giveUp(statusExpired, nil) }
 
 // giveUp is abandon because the deadline has passed, or the caller's context has ended. If the
 // call was still waiting for a connection, for a stream of one, or to be sent again, or had a

@@ -36,6 +36,32 @@ func TestClientDeadline(t *testing.T) {
 	})
 }
 
+// Of the two timers of a deadline, the call's and its context's, either may be first: the status is the same.
+func TestDeadlineOfContextIsThatOfCall(t *testing.T) {
+	for _, first := range []string{"call", "context"} {
+		t.Run(first, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				calls, contexts := time.Now().Add(time.Second), time.Now().Add(2*time.Second)
+				if first == "context" {
+					calls, contexts = contexts, calls
+				}
+				r := newRig(t, func(cfg *Config, _ *fakeOpener) { cfg.Deadline = calls })
+				ctx, cancel := context.WithDeadline(t.Context(), contexts)
+				defer cancel()
+				r.c.Watch(ctx)
+				var st cqrpc.Status
+				r.start("all", SendInitialMetadata(nil), RecvStatus(&st, nil))
+				r.accept()
+				wait(time.Second)
+				r.want("expired", "all")
+				if st.Code != cqrpc.CodeDeadlineExceeded || st.Message != "Deadline Exceeded" {
+					t.Errorf("status %v", st)
+				}
+			})
+		})
+	}
+}
+
 // A deadline in the past ends the call at its creation; batches still complete.
 func TestPastDeadline(t *testing.T) {
 	r := newRig(t, func(cfg *Config, _ *fakeOpener) { cfg.Deadline = time.Unix(1, 0) })

@@ -54,7 +54,7 @@ func ContextError(ctx context.Context) *cqrpc.Error {
 	cause := context.Cause(ctx)
 	st := cqrpc.Status{Code: cqrpc.CodeCanceled, Message: cqrpc.StatusOf(cause).Message}
 	if ctx.Err() == context.DeadlineExceeded {
-		st = cqrpc.StatusOf(ctx.Err())
+		st = statusExpired
 	}
 	return &cqrpc.Error{Status: st, Origin: cqrpc.OriginLocal, Cause: cause}
 }
