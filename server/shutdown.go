@@ -110,7 +110,9 @@ func (s *Server) Stopping() <-chan struct{} { return s.stopping }
 
 // RegisterOnShutdown calls f when Stopping is closed, or at once if it is: for services
 // with long calls, to end these. Each function has a goroutine of its own; Shutdown waits
-// for the calls, not for f.
+// for the calls, not for f. A call may still come after f, from a client that has not heard
+// of the end yet: a service that keeps a list of its calls for f has to look at Stopping,
+// too, when it adds one.
 func (s *Server) RegisterOnShutdown(f func()) {
 	s.mu.Lock()
 	isOver := s.phase == stopping
