@@ -144,9 +144,11 @@ func TestWindowGrowthFarAway(t *testing.T) {
 // streams share.
 func TestMeasuringBeginsWithHalfAWindow(t *testing.T) {
 	for name, tc := range map[string]struct{ stream, shared, half int64 }{
-		"nothing is shared yet":   {1 << 20, 0, 1 << 19},
-		"a large one is shared":   {1 << 20, 4 << 20, 1 << 19},
-		"less than one is shared": {4 << 20, 1 << 20, 1 << 19},
+		"nothing is shared yet":           {1 << 20, 0, 1 << 19},
+		"a large one is shared":           {1 << 20, 4 << 20, 1 << 19},
+		"less than one is shared":         {4 << 20, 1 << 20, 1 << 19},
+		"a stream's grows no more":        {16 << 20, 2 << 20, 1 << 20},
+		"a stream's grows, the other not": {4 << 20, 32 << 20, 2 << 20},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := newPlanner(t, Server)
@@ -164,23 +166,44 @@ func TestMeasuringBeginsWithHalfAWindow(t *testing.T) {
 	}
 }
 
+// measured is a server's tables when one stream has brought half of a window, a PING of 20 ms was answered, and
+// another 20 ms have passed; others have brought so many bytes before the answer.
+func measured(t *testing.T, before int64) *planner {
+	p := newPlanner(t, Server)
+	const trip = 20 * time.Millisecond
+	p.c.countBytes(1, 40_000)
+	if p.c.bdp == nil || p.c.bdp.phase != bdpAsking {
+		t.Fatal("half of a window has come, and no PING goes out")
+	}
+	p.c.countBytes(3, before)
+	time.Sleep(trip) // fake clock
+	p.c.in.conn.answered(trip)
+	p.c.onBDPAnswer(trip)
+	time.Sleep(trip) // fake clock
+	return p
+}
+
 // What comes before a PING is answered may have been sent long before: it tells nothing of what the path carries.
 func TestOnlyBytesAfterTheAnswerCount(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := newPlanner(t, Server)
-		const trip = 20 * time.Millisecond
-		p.c.countBytes(1, 40_000)
-		if p.c.bdp == nil || p.c.bdp.phase != bdpAsking {
-			t.Fatal("half of a window has come, and no PING goes out")
-		}
-		p.c.countBytes(3, 10<<20)
-		time.Sleep(trip) // fake clock
-		p.c.in.conn.answered(trip)
-		p.c.onBDPAnswer(trip)
-		time.Sleep(trip) // fake clock
+		p := measured(t, 10<<20)
 		p.c.countBytes(1, 65535)
 		if got := p.c.in.conn.shared; got != 1<<20 {
 			t.Errorf("several streams share %d; want 1 MiB, because only 64 KiB came in a round trip", got)
+		}
+	})
+}
+
+// What the path carries is what all streams bring.
+func TestBytesOfAllStreamsCount(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := measured(t, 0)
+		for i := range uint32(8) {
+			p.c.countBytes(1+2*i, 60_000)
+		}
+		p.c.countBytes(1, 5535)
+		if got := p.c.in.conn.shared; got < 4*485_000 || got > 4*486_000 {
+			t.Errorf("several streams share %d; want 4 × 485 kB", got)
 		}
 	})
 }
