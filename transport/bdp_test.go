@@ -207,3 +207,53 @@ func TestBytesOfAllStreamsCount(t *testing.T) {
 		}
 	})
 }
+
+// fill answers a PING after rtt, brings a whole window of stream 1 in another while, and returns what the
+// window is then.
+func (p *planner) fill(rtt, took time.Duration) int64 {
+	p.Helper()
+	p.c.countBytes(1, p.c.in.streamWindow.Load()/2+1)
+	if p.c.bdp.phase != bdpAsking {
+		p.Fatal("half of a window has come, and no PING goes out")
+	}
+	p.c.onBDPAnswer(rtt)
+	time.Sleep(took) // fake clock
+	p.c.countBytes(1, p.c.in.streamWindow.Load())
+	return p.c.in.streamWindow.Load()
+}
+
+// How much a window grows depends on how long it took to fill it.
+func TestHowMuchWindowsGrow(t *testing.T) {
+	const rtt = 20 * time.Millisecond
+	for took, want := range map[time.Duration]int64{rtt: 4, rtt + 1: 2, rtt * 3 / 2: 2, rtt*3/2 + 1: 1} {
+		t.Run(took.String(), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				if got := newPlanner(t, Server).fill(rtt, took); got != want*65535 {
+					t.Errorf("the window becomes %d; want %d × 65535", got, want)
+				}
+			})
+		})
+	}
+}
+
+// Windows grow while that brings more. The best that was measured fades, because it may have been a burst.
+func TestWindowsGrowForMore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPlanner(t, Server)
+		for i, step := range []struct {
+			rtt  time.Duration
+			want int64
+		}{
+			{20 * time.Millisecond, 4},
+			{80 * time.Millisecond, 4},  // as many bytes per second
+			{80 * time.Millisecond, 16}, // but more than seven eighths of that
+			{400 * time.Millisecond, 16},
+			{400 * time.Millisecond, 16}, // 80 % are less
+			{400 * time.Millisecond, 64}, // than 77 % are not
+		} {
+			if got := p.fill(step.rtt, step.rtt); got != step.want*65535 {
+				t.Errorf("step %d: the window becomes %d; want %d × 65535", i+1, got, step.want)
+			}
+		}
+	})
+}
