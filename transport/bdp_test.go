@@ -255,5 +255,8 @@ func TestWindowsGrowForMore(t *testing.T) {
 				t.Errorf("step %d: the window becomes %d; want %d × 65535", i+1, got, step.want)
 			}
 		}
+		if got := p.c.in.conn.alone; got != 2*64*65535 {
+			t.Errorf("the connection's window becomes %d; want twice a stream's", got)
+		}
 	})
 }

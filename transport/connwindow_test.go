@@ -220,6 +220,42 @@ func TestWindowsOfManySlowReaders(t *testing.T) {
 	}
 }
 
+// It is bounded once more than two windows are unread, and is not worth telling below a quarter of a window.
+func TestWindowsWhileBytesAreUnread(t *testing.T) {
+	const streams, window = 4, 65535
+	for _, tc := range []struct {
+		name         string
+		unread, most int // most: what each may have when all have the same
+		taken        int // credit of the first that is not announced yet
+		n            int64
+		grows        bool
+		want         int64
+	}{
+		{"two windows are unread", 2 * window, 80_000, 0, 4 * window, true, 4 * window},
+		{"a byte more", 2*window + 1, 80_000, 0, 4 * window, false, window},
+		{"which was just taken", 2*window + 1, 80_000, 1, 4 * window, true, 4 * window},
+		{"and a quarter is to be had", 2*window + 1, 82_000, 0, 4 * window, true, 82_000},
+		{"the windows do not grow", 2*window + 1, 80_000, 0, window, true, window},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			p := newPlanner(t, Server)
+			p.c.cfg.MaxWindow = streams * tc.most
+			for i := range uint32(streams) {
+				n := min(tc.unread, window)
+				tc.unread -= n
+				if err := p.open(2*i + 1).takeStream(int64(n)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			p.c.streams.table[1].Consume(tc.taken)
+			if got := p.c.growWindows(tc.n); got != tc.grows || p.c.in.streamWindow.Load() != tc.want {
+				t.Errorf("growWindows reports %v, and the window is %d; want %v, %d",
+					got, p.c.in.streamWindow.Load(), tc.grows, tc.want)
+			}
+		})
+	}
+}
+
 // TestWindowsOfSlowReaders: if streams hold as much as they may, the window does not grow; and that is
 // not looked at again for a while.
 func TestWindowsOfSlowReaders(t *testing.T) {
