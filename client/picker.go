@@ -87,12 +87,12 @@ func (p *roundRobin) without(conn *transport.Conn) picker {
 	return nil
 }
 
-// leastBusy picks the less busy of two connections that it takes by chance. To look at all would
+// leastRequest picks the less busy of two connections that it takes by chance. To look at all would
 // have every client choose the same server, the one that is least busy for the moment; two make
 // nearly as good a choice, and cost the same however many there are (gRFC A48).
-type leastBusy struct{ several }
+type leastRequest struct{ several }
 
-func (p *leastBusy) pick(info pickInfo) (*transport.Conn, *call.Peer) {
+func (p *leastRequest) pick(info pickInfo) (*transport.Conn, *call.Peer) {
 	n := len(p.several)
 	i := rand.IntN(n)
 	chosen := p.several[i]
@@ -104,9 +104,9 @@ func (p *leastBusy) pick(info pickInfo) (*transport.Conn, *call.Peer) {
 	return chosen.pick(info)
 }
 
-func (p *leastBusy) without(conn *transport.Conn) picker {
+func (p *leastRequest) without(conn *transport.Conn) picker {
 	if rest := p.except(conn); rest != nil {
-		return &leastBusy{rest}
+		return &leastRequest{rest}
 	}
 	return nil
 }

@@ -263,7 +263,7 @@ func (r *rotation) aggregateLocked() update {
 // picker chooses among connections as the channel's policy says.
 func (r *rotation) picker(conns several) picker {
 	if r.cfg.balancing == LeastRequest {
-		return &leastBusy{conns}
+		return &leastRequest{conns}
 	}
 	return &roundRobin{conns, r.turn}
 }
