@@ -18,6 +18,7 @@ import (
 var (
 	sayHello  = call.Method[text, text]{Name: "/example.Greeter/SayHello"}
 	sayHellos = call.Method[text, text]{Name: "/example.Greeter/SayHellos", Shape: call.ServerStream}
+	sayToAll  = call.Method[text, text]{Name: "/example.Greeter/SayToAll", Shape: call.ClientStream}
 	converse  = call.Method[text, text]{Name: "/example.Greeter/Converse", Shape: call.BidiStream}
 )
 
@@ -33,6 +34,15 @@ func greeter() (ch *client.Channel, stop func()) {
 			}
 		}
 		return nil
+	}), server.ClientStream(sayToAll, func(_ context.Context, in *server.Receiver[text]) (*text, error) {
+		greeting := "Hello"
+		for req, err := range in.All() {
+			if err != nil {
+				return nil, err
+			}
+			greeting += " " + req.Value
+		}
+		return wrapperspb.String(greeting), nil
 	}), server.BidiStream(converse, func(_ context.Context, in *server.Receiver[text], out *server.Sender[text]) error {
 		for req, err := range in.All() {
 			if err != nil {
@@ -112,6 +122,43 @@ func ExampleServerStream() {
 	// Bonjour gopher
 	// Saluton gopher
 	// OK
+}
+
+// invitation sends names, one after the other.
+type invitation struct {
+	reactor.WriteBase[text]
+	names []string // to be sent
+	done  chan cqrpc.Status
+}
+
+func (i *invitation) next() {
+	name := i.names[0]
+	if i.names = i.names[1:]; len(i.names) == 0 {
+		i.StartWriteLast(wrapperspb.String(name)) // and the half-close with it
+		return
+	}
+	i.StartWrite(wrapperspb.String(name))
+}
+
+func (i *invitation) OnWriteDone(ok bool) {
+	if ok && len(i.names) > 0 {
+		i.next()
+	}
+}
+
+func (i *invitation) OnDone(st cqrpc.Status) { i.done <- st }
+
+// A reactor that writes a stream. The response is there when the call is over.
+func ExampleClientStream() {
+	ch, stop := greeter()
+	defer stop()
+	i := &invitation{names: []string{"gopher", "ferris", "duke"}, done: make(chan cqrpc.Status, 1)}
+	res := new(text)
+	reactor.ClientStream(context.Background(), reactor.New(ch), sayToAll, res, i)
+	i.next()
+	i.StartCall()
+	fmt.Println((<-i.done).Code, res.Value)
+	// Output: OK Hello gopher ferris duke
 }
 
 // conversation sends names, one after the other, and prints what comes back meanwhile. Its
