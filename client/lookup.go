@@ -159,7 +159,7 @@ func (l *lookup) setDueLocked(d time.Duration) {
 		l.due.Stop()
 		l.due = nil
 	}
-	if d > 0 {
+	if d > 0 && !l.isStopped { // stop may come while the resolver's answer is handled
 		l.due = time.AfterFunc(d, l.ask)
 	}
 }
