@@ -131,7 +131,7 @@ func weather(t *testing.T, h transport.Handler, opts ...Option) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { ch.Close() })
-	const callers, rounds = 16, 50
+	const callers, rounds = 16, 20
 	var calling sync.WaitGroup
 	for range callers {
 		calling.Go(func() {
