@@ -165,32 +165,43 @@ func (w *workers) Withdraw(s cq.Source) {
 func (w *workers) loop() {
 	k := &worker{wake: make(chan bool, 1)}
 	for isHired := true; isHired; isHired = w.wait(k) && <-k.wake {
-		w.mu.Lock()
-		w.hiring.to(hiringNobody)
-		w.mu.Unlock()
-		for r := w.take(); r != nil; r = w.take() {
+		for r := w.firstCall(); r != nil; r = w.nextCall() {
 			r.run()
 		}
 	}
 }
 
-// take returns the call that came first, nil if there is none, and makes sure that
-// somebody takes the next.
-func (w *workers) take() *rpc {
+// firstCall returns the call that a hired worker begins with. It has begun in the same moment:
+// otherwise another would be hired in between, for the call that this one takes.
+func (w *workers) firstCall() *rpc {
 	w.mu.Lock()
+	w.hiring.to(hiringNobody)
+	r, h := w.takeLocked()
+	w.mu.Unlock()
+	w.begin(h)
+	return r
+}
+
+// nextCall returns another, nil if none is left.
+func (w *workers) nextCall() *rpc {
+	w.mu.Lock()
+	r, h := w.takeLocked()
+	w.mu.Unlock()
+	w.begin(h)
+	return r
+}
+
+// takeLocked takes the call that came first, nil if there is none, and hires for the next.
+func (w *workers) takeLocked() (*rpc, hired) {
 	r := w.first
 	if r == nil {
-		w.mu.Unlock()
-		return nil
+		return nil, hired{}
 	}
 	w.first, r.next = r.next, nil
 	if w.first == nil {
 		w.last = nil
 	}
-	h := w.hireLocked()
-	w.mu.Unlock()
-	w.begin(h)
-	return r
+	return r, w.hireLocked()
 }
 
 // wait makes k available, unless enough are, or there is work again.
