@@ -271,10 +271,13 @@ func TestAfter(t *testing.T) {
 		if _, err := f.Await(t.Context()); err != nil || time.Since(begin) != time.Hour {
 			t.Errorf("after %v: %v", time.Since(begin), err)
 		}
+		if _, err := env.After(0).Await(t.Context()); err != nil || time.Since(begin) != time.Hour {
+			t.Errorf("no time at all: %v, after %v", err, time.Since(begin))
+		}
 		at := new(future.Promise[string])
-		env.After(0).OnComplete(func(struct{}, error) { at.Resolve(string(debug.Stack())) })
+		env.After(time.Nanosecond).OnComplete(func(struct{}, error) { at.Resolve(string(debug.Stack())) })
 		if stack, err := at.Future().Await(t.Context()); err != nil || !strings.Contains(stack, ").poll(") {
-			t.Errorf("no time at all: %v, %s", err, stack)
+			t.Errorf("an instant: %v, %s", err, stack)
 		}
 		f = env.After(time.Hour)
 		if err := env.Close(); err != nil {

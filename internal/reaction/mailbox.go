@@ -51,11 +51,14 @@ var earlyOps = sync.Pool{New: func() any { return new(Early) }}
 
 var _ cq.Callback = (*Mailbox)(nil)
 
-// Bind gives the mailbox its reactor, once and before Start.
+// Bind gives the mailbox its reactor, before Start and before anything is told to it.
 func (m *Mailbox) Bind(loop *Loop, r Reactor, terms Terms) {
 	m.mu.Lock()
 	m.loop, m.reactor, m.terms = loop, r, terms
-	m.needs = terms.Needs
+	m.needs, m.entered = terms.Needs, 0
+	if terms.IsEntered {
+		m.entered = 1
+	}
 	m.mu.Unlock()
 }
 

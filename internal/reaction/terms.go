@@ -15,6 +15,8 @@ type Terms struct {
 	IsLasting bool
 	// IsQuiet: Done need not be called.
 	IsQuiet bool
+	// IsEntered: an Exit follows, as after Enter.
+	IsEntered bool
 }
 
 // Answer is what Begin says.

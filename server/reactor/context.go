@@ -13,14 +13,25 @@ type Context struct {
 // TryCancel ends the call: the client sees CANCELLED unless the call has ended.
 // OnCancel follows, never inside TryCancel.
 func (c *Context) TryCancel() {
-	if c.rpc == nil || fate(c.rpc.fate.Load()) != bound {
+	switch {
+	case c.rpc == nil:
 		c.Context.TryCancel()
-		return
+	case c.rpc.fate.enter():
+		c.cancelAlone()
+	case c.rpc.fate.now().fate() == bound:
+		box := &c.rpc.base.box
+		box.Enter()
+		c.Context.TryCancel()
+		box.Exit()
 	}
-	box := &c.rpc.base.box
-	box.Enter()
+}
+
+// cancelAlone is TryCancel of a call that had no reactor, which it may get meanwhile.
+func (c *Context) cancelAlone() {
 	c.Context.TryCancel()
-	box.Exit()
+	if c.rpc.fate.leave() {
+		c.rpc.base.box.Exit()
+	}
 }
 
 // DefaultReactor is the library's reactor for a unary method: it reacts to nothing,

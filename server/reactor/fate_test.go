@@ -3,6 +3,8 @@ package reactor_test
 import (
 	"context"
 	"errors"
+	"runtime/debug"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -57,6 +59,51 @@ func TestOnCancel(t *testing.T) {
 			})
 		})
 	}
+}
+
+// No reaction runs on the stack of a TryCancel, also if the call gets its reactor between that and
+// the cancel; and none is lost, however many there are of them.
+func TestTryCancelBesideTheHandler(t *testing.T) {
+	play(t, func(s *stage) {
+		var cancels [2]func()
+		latest := s.bidi(func(r *subject) {
+			for i := range cancels {
+				goOn, isAlone := reactor.HeldTryCancel(r.ctx)
+				if !isAlone {
+					s.Error("the call has a reactor before its handler has returned one")
+				}
+				cancels[i] = goOn
+			}
+			r.StartRead(&r.req)
+			r.onRead = func(bool) {
+				if strings.Contains(string(debug.Stack()), "cancelAlone") {
+					s.Error("a reaction on the stack of a TryCancel")
+				}
+			}
+		})
+		s.Request(1, bidi.Name)
+		latest()
+		for _, goOn := range cancels {
+			goOn()
+		}
+		s.want("cancelled", `read false ""`, "cancel true", "done")
+	})
+}
+
+// A call that ends beside a TryCancel and before it has a reactor ends as ever.
+func TestTryCancelOfAnEndedCall(t *testing.T) {
+	play(t, func(s *stage) {
+		var goOn func()
+		s.bidi(func(r *subject) {
+			goOn, _ = reactor.HeldTryCancel(r.ctx)
+			r.ctx.TryCancel()
+			r.StartRead(&r.req)
+		})
+		s.Request(1, bidi.Name)
+		s.want("cancelled", `read false ""`, "cancel true", "done")
+		goOn()
+		s.want("in vain")
+	})
 }
 
 // A reactor can go on after OnCancel, and finishes in vain.

@@ -26,7 +26,7 @@ type rpc struct {
 	base *base // of the reactor; written before fate says so
 
 	// atomic
-	fate       atomic.Uint32
+	fate       fates
 	isReleased atomic.Bool
 	isDone     atomic.Bool
 }
@@ -36,20 +36,6 @@ type arrival struct {
 	first   cq.Finalizer // of the batch that received message
 	message *call.Buffer
 }
-
-// fate is how far a call and its reactor have come, each without the other.
-//
-//	        handler returned a reactor
-//	alone ───────────────────────────► bound: closing tells the reactor
-//	  └────── the call ended ──────► ended, cancelled: bind tells the reactor
-type fate uint32
-
-const (
-	alone fate = iota
-	bound
-	ended
-	cancelled
-)
 
 // exchange is the part of a call that knows the types of its messages.
 type exchange interface {
@@ -127,7 +113,7 @@ func (v *closing) Complete(c cq.Completion) {
 	if c.OK {
 		next = ended
 	}
-	if !v.fate.CompareAndSwap(uint32(alone), uint32(next)) {
+	if !v.fate.end(next) {
 		v.base.closed(next)
 	}
 	(*rpc)(v).unref()
@@ -221,18 +207,32 @@ func (r *rpc) bind(b *base, outer Reactions) bool {
 	}
 	_, b.isQuiet = outer.(*DefaultReactor)
 	b.rpc, b.outer, r.base = r, outer, b
-	b.box.Bind(r.method.home(), (*runner)(b), reaction.Terms{
-		Needs: reaction.Of(reaction.Close, reaction.Final), Last: reaction.Of(reaction.Final), IsQuiet: b.isQuiet,
-	})
-	if !r.fate.CompareAndSwap(uint32(alone), uint32(bound)) {
-		b.closed(fate(r.fate.Load()))
-	}
+	r.meet(b)
 	b.isBound.Store(true)
 	if f := b.fault.Load(); f != nil {
 		b.end(*f)
 	}
 	b.open()
 	return true
+}
+
+// meet has the call and its reactor know of each other.
+func (r *rpc) meet(b *base) {
+	for {
+		m := r.fate.now()
+		isAlone := m.fate() == alone
+		b.box.Bind(r.method.home(), (*runner)(b), reaction.Terms{
+			Needs: reaction.Of(reaction.Close, reaction.Final), Last: reaction.Of(reaction.Final), IsQuiet: b.isQuiet,
+			IsEntered: isAlone && m.isCancelled(),
+		})
+		switch {
+		case !isAlone:
+			b.closed(m.fate())
+			return
+		case r.fate.to(bound, m):
+			return
+		}
+	}
 }
 
 // open starts what was queued, and opens the mailbox. Its reactions run on another
