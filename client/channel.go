@@ -72,7 +72,8 @@ func NewChannel(target string, opts ...Option) (*Channel, error) {
 	if err != nil {
 		return nil, err
 	}
-	ch := &Channel{cfg: cfg, target: t, authority: t.authority}
+	ch := &Channel{cfg: cfg, authority: t.authority}
+	ch.target = ch.cfg.throughProxy(t)
 	if err := ch.cfg.check(); err != nil {
 		return nil, fmt.Errorf("channel to %q: %w", target, err)
 	}
@@ -84,7 +85,7 @@ func NewChannel(target string, opts ...Option) (*Channel, error) {
 	ch.base = configured(
 		callConfig{Config: call.Config{Authority: ch.authority, Settings: ch.settings}}, ch.cfg.defaults)
 	ch.bases = ch.cfg.bases(ch.base)
-	ch.balancer = newBalancer(t, &ch.cfg, &ch.conns, ch.onUpdate)
+	ch.balancer = newBalancer(ch.target, &ch.cfg, &ch.conns, ch.onUpdate)
 	return ch, nil
 }
 

@@ -36,6 +36,7 @@
 //	balancer, picker                                  the seams between a channel and its connections
 //	subchannel, round, attempt, connhandler           one connection: made, kept, lost, and made again
 //	rotation, lookup, addresses                       several connections; a name's addresses
+//	proxy, tunnel                                     who is reached through the environment's proxy, and how
 //	task, backoff, pingpace                           who tries again, when, and when to ping
 //	connset                                           every connection until its end
 //

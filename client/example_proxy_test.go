@@ -16,8 +16,8 @@ import (
 	"github.com/cqrpc/cqrpc/server"
 )
 
-// dialThrough returns a dialer that has an HTTP proxy connect (RFC 9110 section 9.3.6).
-// Which proxy is for an address, http.ProxyFromEnvironment tells.
+// dialThrough returns a dialer that has an HTTP proxy connect (RFC 9110 section 9.3.6). A channel
+// does so by itself for the proxy that the environment names, see WithNoProxy.
 func dialThrough(proxy string) func(ctx context.Context, network, address string) (net.Conn, error) {
 	return func(ctx context.Context, network, address string) (net.Conn, error) {
 		var d net.Dialer

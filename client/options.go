@@ -30,8 +30,10 @@ const defaultIdleTimeout = 30 * time.Minute
 type config struct {
 	insecure    bool
 	secure      func(ctx context.Context, nc net.Conn, serverName string) (net.Conn, error) // nil without TLS
-	dial        func(ctx context.Context, network, address string) (net.Conn, error)
-	resolve     ipLookup          // nil with WithDialer, which is given names
+	dial        dialFunc
+	resolve     ipLookup  // nil with WithDialer, which is given names
+	proxy       proxyFunc // nil: none is used
+	noProxy     bool
 	resolver    resolver.Resolver // nil: the target says which addresses there are
 	authority   string
 	userAgent   string
@@ -65,6 +67,9 @@ func newConfig(opts []Option) config {
 	}
 	if cfg.dial == nil {
 		cfg.dial, cfg.resolve = new(net.Dialer).DialContext, systemResolver
+		if !cfg.noProxy {
+			cfg.proxy = environmentProxy()
+		}
 	}
 	if cfg.compressors == nil {
 		cfg.compressors = codec.DefaultCompressors()
@@ -152,11 +157,29 @@ func withServerName(cfg *tls.Config, name string) *tls.Config {
 // WithDialer replaces net.Dialer for making connections. network is "tcp" or "unix", and
 // address what the target names, so it is dial that resolves names and chooses among their
 // addresses; with WithResolver, address is one that the resolver has reported. dial runs on
-// a goroutine of the channel and must obey ctx; if it panics, the address has failed. For a
-// server in the same process use the Dial of its server.Server.
+// a goroutine of the channel and must obey ctx; if it panics, the address has failed. No proxy
+// of the environment is used, see WithNoProxy. For a server in the same process use the Dial of
+// its server.Server.
 func WithDialer(dial func(ctx context.Context, network, address string) (net.Conn, error)) Option {
 	return optionFunc(func(c *config) { c.dial = dial })
 }
+
+// WithNoProxy makes connections directly, whatever the environment says. Without it, and without
+// WithDialer, a channel over TCP obeys the environment of the time when it is made, as grpc-go and
+// net/http do: HTTPS_PROXY, or https_proxy, is the URL of an HTTP proxy, "http://user:password@host:port",
+// which the channel has connect it to its servers (CONNECT, RFC 9110 section 9.3.6), in plaintext or with
+// TLS alike; user and password may be missing, and then the port, which is 80. NO_PROXY, or no_proxy, lists
+// what is reached directly: names with what is below them, IP addresses and ranges, each with or without
+// a port, or "*". localhost and loopback addresses always are.
+//
+// The name of a host is not resolved here but handed to the proxy, so it is one address for WithBalancing;
+// WithConnections makes several connections to it. Addresses that the target lists, or that the resolver of
+// WithResolver reports, are handed over as they are. A target that NO_PROXY names is reached directly, all
+// its addresses. TLS is with the server. PeerTo tells of the proxy's address.
+//
+// The time of a connection attempt includes the proxy's answer. One that is not 2xx fails the attempt, with
+// an error that quotes its status line. So does a proxy of another scheme, such as https or socks5.
+func WithNoProxy() Option { return optionFunc(func(c *config) { c.noProxy = true }) }
 
 // WithAuthority sets the :authority of requests, and with TLS the name that the
 // server must prove, unless WithTLS's configuration has a ServerName. Default:

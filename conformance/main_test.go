@@ -1,6 +1,7 @@
 package conformance
 
 import (
+	"os"
 	"testing"
 
 	"google.golang.org/grpc/grpclog"
@@ -10,6 +11,10 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	if caller := os.Getenv("CQRPC_PROXIED"); caller != "" {
+		proxied(caller)
+		return
+	}
 	grpclog.SetLoggerV2(fatallog.Logger)
 	leak.Main(m)
 }

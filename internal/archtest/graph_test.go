@@ -17,7 +17,9 @@ type rule struct {
 }
 
 var (
-	http2    = []string{"golang.org/x/net/http2", "golang.org/x/net/http2/hpack", "golang.org/x/net/http/httpguts"}
+	http2 = []string{"golang.org/x/net/http2", "golang.org/x/net/http2/hpack", "golang.org/x/net/http/httpguts"}
+	// proxying is what HTTPS_PROXY and NO_PROXY mean, and which names CONNECT can have.
+	proxying = []string{"golang.org/x/net/http/httpproxy", "golang.org/x/net/http/httpguts"}
 	protobuf = []string{
 		"google.golang.org/protobuf/*", "google.golang.org/protobuf/*/*", "google.golang.org/protobuf/*/*/*",
 	}
@@ -53,7 +55,7 @@ var graph = []struct {
 	{"client/resolver", rule{}},
 	{"client", rule{ours: []string{
 		"client/resolver", ".", "transport", "call", "frame", "cq", "codec", "internal/mem", "internal/version",
-	}}},
+	}, external: proxying}},
 	{"client/serviceconfig", rule{ours: []string{".", "call", "client"}}},
 	{"server", rule{ours: []string{".", "transport", "call", "frame", "cq", "codec", "internal/mem"}}},
 

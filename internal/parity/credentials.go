@@ -32,7 +32,7 @@ var newCredentials = sync.OnceValues(func() (Credentials, error) {
 		SerialNumber: big.NewInt(1),
 		Subject:      pkix.Name{CommonName: "cqrpc parity"},
 		IPAddresses:  []net.IP{net.IPv4(127, 0, 0, 1)},
-		DNSNames:     []string{"localhost"},
+		DNSNames:     []string{"localhost", "greeter.test"}, // the latter for names that only a proxy knows
 		NotBefore:    time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour),
 		KeyUsage:    x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
