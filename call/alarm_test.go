@@ -11,7 +11,7 @@ import (
 
 // timedCall makes a client call that ends at its deadline, after d.
 func timedCall(s *Settings, d time.Duration) *Call {
-	return NewClient(Config{Method: "/s/m", Deadline: time.Now().Add(d), Settings: s}, &fakeOpener{})
+	return NewClient(nil, Config{Method: "/s/m", Deadline: time.Now().Add(d), Settings: s}, &fakeOpener{})
 }
 
 // wantEnd wants c to end after d and not before.

@@ -66,7 +66,7 @@ func BenchmarkUnaryClient(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		s = nullStream{}
-		c := NewClient(cfg, o)
+		c := NewClient(nil, cfg, o)
 		ops = [6]Op{
 			SendInitialMetadata(nil), SendValue(&payload), SendClose(),
 			RecvInitialMetadata(nil), RecvValue(&out, nil), RecvStatus(&st, nil),
@@ -97,7 +97,7 @@ func BenchmarkStreamMessage(b *testing.B) {
 		s    nullStream
 		out  []byte
 	)
-	c, err := NewServer(Config{Settings: NewSettings(Settings{Codec: codec.Bytes()})}, &s,
+	c, err := NewServer(nil, Config{Settings: NewSettings(Settings{Codec: codec.Bytes()})}, &s,
 		&frame.Headers{Fields: requestFields()}, &Peer{})
 	if err != nil {
 		b.Fatal(err)

@@ -26,7 +26,7 @@ type clientSide struct {
 }
 
 // ClientCall is the memory of a client call, for an Opener that allocates it together
-// with more; see Init. It must not be copied.
+// with more; see NewClient. It must not be copied.
 type ClientCall struct {
 	call Call
 	side clientSide
@@ -35,13 +35,11 @@ type ClientCall struct {
 // NewClient returns a client call. Its deadline runs from now on. Creation
 // never fails: what is wrong, a deadline in the past or a finished parent
 // included, ends the call and is its status. o is asked for a stream when
-// SendInitialMetadata is started.
-func NewClient(cfg Config, o Opener) *Call {
-	return new(ClientCall).Init(cfg, o)
-}
-
-// Init is NewClient in memory that is zero.
-func (cc *ClientCall) Init(cfg Config, o Opener) *Call {
+// SendInitialMetadata is started. cc is memory for the call, which is zero; nil: it is allocated.
+func NewClient(cc *ClientCall, cfg Config, o Opener) *Call {
+	if cc == nil {
+		cc = new(ClientCall)
+	}
 	if cfg.Settings == nil {
 		cfg.Settings = defaultSettings()
 	}

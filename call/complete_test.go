@@ -464,7 +464,7 @@ func TestCompressedMessages(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			r := newRig(t, func(cfg *Config, _ *fakeOpener) { cfg.Settings.MaxRecvMessage = RecvLimit(tt.limit) })
+			r := newRig(t, func(cfg *Config, _ *fakeOpener) { cfg.Settings.MaxRecvMessage = tt.limit })
 			var st cqrpc.Status
 			var v string
 			r.start("all", SendInitialMetadata(nil), RecvValue(&v, nil), RecvStatus(&st, nil))

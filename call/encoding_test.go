@@ -42,7 +42,7 @@ func TestSetCompressor(t *testing.T) {
 			r.want("sent", "begin")
 		})
 	}
-	c := NewClient(Config{Settings: NewSettings(Settings{Codec: codec.Bytes()})}, &fakeOpener{})
+	c := NewClient(nil, Config{Settings: NewSettings(Settings{Codec: codec.Bytes()})}, &fakeOpener{})
 	if c.SetCompressor("gzip") == nil {
 		t.Error("a client's encoding was changed")
 	}

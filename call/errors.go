@@ -42,14 +42,6 @@ func (r Reason) Error() string { return string(r) }
 // in the program: INTERNAL, with err as its cause. For styles.
 func Misuse(err error) error { return cqrpc.Errorf(cqrpc.CodeInternal, "%w", causeOf(err)) }
 
-// Undecodable is the error for a message that the codec cannot unmarshal into v, because of err. Its
-// text goes to the peer, with at most 512 runes of err, which may quote what the peer has sent.
-func Undecodable(v any, err error) *cqrpc.Error {
-	return &cqrpc.Error{Status: cqrpc.Status{
-		Code: cqrpc.CodeInternal, Message: fmt.Sprintf("cannot unmarshal message into %T: %.512v", v, err),
-	}, Cause: err}
-}
-
 // BatchError is what StartBatch returns for misuse. The call and the
 // ownership of the batch's buffers are as they were before.
 type BatchError struct {

@@ -174,7 +174,7 @@ func newRig(t *testing.T, setUp func(*Config, *fakeOpener)) *rig {
 		setUp(&cfg, r.opener)
 	}
 	trackBuffers(t)
-	r.c = NewClient(cfg, r.opener)
+	r.c = NewClient(nil, cfg, r.opener)
 	t.Cleanup(r.finish)
 	return r
 }
@@ -217,7 +217,7 @@ func newServerRig(t *testing.T, cfg Config, fields ...frame.Field) *rig {
 		cfg.Settings.Codec = textCodec{}
 	}
 	trackBuffers(t)
-	c, err := NewServer(cfg, r.server, &frame.Headers{Fields: fields}, &Peer{})
+	c, err := NewServer(nil, cfg, r.server, &frame.Headers{Fields: fields}, &Peer{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -29,7 +29,7 @@ func FuzzRequest(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string, end bool) {
 		q := cq.New()
 		s := &fakeStream{}
-		c, err := NewServer(Config{Completer: q, Settings: NewSettings(Settings{Compressor: "gzip"})}, s,
+		c, err := NewServer(nil, Config{Completer: q, Settings: NewSettings(Settings{Compressor: "gzip"})}, s,
 			&frame.Headers{Fields: fieldsOf(text), End: end}, &Peer{})
 		if err != nil {
 			var re *RequestError
@@ -60,7 +60,7 @@ func FuzzResponse(f *testing.F) {
 	f.Fuzz(func(t *testing.T, first, last string) {
 		q := cq.New()
 		o := &fakeOpener{}
-		c := NewClient(Config{Completer: q, Method: "/s/m", Settings: textSettings()}, o)
+		c := NewClient(nil, Config{Completer: q, Method: "/s/m", Settings: textSettings()}, o)
 		st := cqrpc.Status{Code: 99}
 		if err := c.StartBatch([]Op{SendInitialMetadata(nil), RecvMessage(nil), RecvStatus(&st, nil)}, "all"); err != nil {
 			t.Fatal(err)

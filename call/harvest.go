@@ -2,6 +2,7 @@ package call
 
 import (
 	"errors"
+	"fmt"
 
 	"github.com/cqrpc/cqrpc"
 	"github.com/cqrpc/cqrpc/codec"
@@ -145,7 +146,7 @@ func (c *Call) inflate(m frame.Message) (*mem.Buffer, *cqrpc.Error) {
 			out.Free()
 		}
 	}()
-	data, err := comp.Decompress(out.Bytes()[:0], m.Body.Bytes(), c.shared().MaxRecvMessage)
+	data, err := comp.Decompress(out.Bytes()[:0], m.Body.Bytes(), c.shared().maxRecv())
 	hasReturned = true
 	out.Adopt(data)
 	switch {
@@ -169,18 +170,22 @@ func (c *Call) inflatedSize(comp codec.Compressor, src []byte) int {
 			size = min(n, max(4*size, trustedSize)-1) + 1 // one more is where the end is found
 		}
 	}
-	if limit := c.shared().MaxRecvMessage; limit >= 0 {
+	if limit := c.shared().maxRecv(); limit >= 0 {
 		size = min(size, limit)
 	}
 	return size
 }
 
-// unmarshal leaves body to its owner, also if the codec panics or ends its goroutine.
+// unmarshal leaves body to its owner, also if the codec panics or ends its goroutine. The text of
+// its error goes to the peer, with at most 512 runes of the codec's, which may quote what the peer has sent.
 func (c *Call) unmarshal(body *mem.Buffer, v any) *cqrpc.Error {
-	if err := c.shared().Codec.Unmarshal(body.Bytes(), v); err != nil {
-		return Undecodable(v, err)
+	err := c.shared().Codec.Unmarshal(body.Bytes(), v)
+	if err == nil {
+		return nil
 	}
-	return nil
+	return &cqrpc.Error{Status: cqrpc.Status{
+		Code: cqrpc.CodeInternal, Message: fmt.Sprintf("cannot unmarshal message into %T: %.512v", v, err),
+	}, Cause: err}
 }
 
 // prefix says, in a status message, whose limit was exceeded, as C-core does.

@@ -186,8 +186,8 @@ func TestSendLimit(t *testing.T) {
 	for _, tt := range [...]struct{ n, want int }{
 		{-1, most}, {0, most}, {1, 1}, {most - 1, most - 1}, {most, most}, {math.MaxInt, most},
 	} {
-		if got := SendLimit(tt.n); got != tt.want {
-			t.Errorf("SendLimit(%d) = %d, want %d", tt.n, got, tt.want)
+		if got := (&Settings{MaxSendMessage: tt.n}).maxSend(); got != tt.want {
+			t.Errorf("the limit of %d is %d, want %d", tt.n, got, tt.want)
 		}
 	}
 }
@@ -267,7 +267,7 @@ func TestRefusedRequests(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			s := &fakeStream{}
-			_, err := NewServer(Config{Settings: textSettings()}, s, &frame.Headers{Fields: requestFields(tt.change...)}, &Peer{})
+			_, err := NewServer(nil, Config{Settings: textSettings()}, s, &frame.Headers{Fields: requestFields(tt.change...)}, &Peer{})
 			var re *RequestError
 			if !errors.As(err, &re) {
 				t.Fatalf("got %v", err)
@@ -283,12 +283,12 @@ func TestRefusedRequests(t *testing.T) {
 		})
 	}
 	fields := append(requestFields(), frame.Field{Name: "host", Value: "a"}, frame.Field{Name: "host", Value: "a"})
-	_, err := NewServer(Config{}, &fakeStream{}, &frame.Headers{Fields: fields}, &Peer{})
+	_, err := NewServer(nil, Config{}, &fakeStream{}, &frame.Headers{Fields: fields}, &Peer{})
 	var re *RequestError
 	if !errors.As(err, &re) || re.HTTPStatus != 400 {
 		t.Errorf("two hosts: %v", err)
 	}
-	_, err = NewServer(Config{}, &fakeStream{}, &frame.Headers{
+	_, err = NewServer(nil, Config{}, &fakeStream{}, &frame.Headers{
 		Err: &frame.StreamError{Code: frame.EnhanceYourCalm, Reason: "too much"},
 	}, &Peer{})
 	if !errors.As(err, &re) || re.HTTPStatus != 431 {
@@ -307,7 +307,7 @@ func TestHostStandsInForAuthority(t *testing.T) {
 
 // What the server layer adds to a refused encoding.
 func TestRefusedEncodingListsAccepted(t *testing.T) {
-	_, err := NewServer(Config{Settings: NewSettings(Settings{Compressors: codec.DefaultCompressors()})}, &fakeStream{},
+	_, err := NewServer(nil, Config{Settings: NewSettings(Settings{Compressors: codec.DefaultCompressors()})}, &fakeStream{},
 		&frame.Headers{Fields: requestFields("grpc-encoding", "br")}, &Peer{})
 	var re *RequestError
 	if !errors.As(err, &re) {

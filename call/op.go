@@ -58,6 +58,14 @@ const (
 	WaitForReadySet Flags = 0x80
 )
 
+// With returns f with flags added.
+func (f Flags) With(flags ...Flags) Flags {
+	for _, more := range flags {
+		f |= more
+	}
+	return f
+}
+
 // legalFlags are the flags each kind may have.
 var legalFlags = [numOpKinds]Flags{
 	SendInitialMetadataOp: WaitForReady | WaitForReadySet | WriteThrough,
@@ -152,17 +160,8 @@ func RecvClose(cancelled *bool) Op { return Op{kind: RecvCloseOp, intoFlag: canc
 
 // With returns the operation with flags added.
 func (o Op) With(flags ...Flags) Op {
-	o.flags |= Union(flags)
+	o.flags = o.flags.With(flags...)
 	return o
-}
-
-// Union returns flags in one value, 0 if there are none. For styles, whose sends take
-// any number of flags.
-func Union(flags []Flags) (all Flags) {
-	for _, f := range flags {
-		all |= f
-	}
-	return all
 }
 
 // Kind returns the operation's kind.

@@ -122,10 +122,10 @@ func (c *Call) packMessage(p *parcel, o *Op) error {
 	}
 	p.out.Message = body
 	p.measure(body)
-	if body.Len() > c.shared().MaxSendMessage {
+	if limit := c.shared().maxSend(); body.Len() > limit {
 		p.excess = &cqrpc.Status{
 			Code:    cqrpc.CodeResourceExhausted,
-			Message: fmt.Sprintf("Sent message larger than max (%d vs. %d)", body.Len(), c.shared().MaxSendMessage),
+			Message: fmt.Sprintf("Sent message larger than max (%d vs. %d)", body.Len(), limit),
 		}
 		return nil
 	}

@@ -201,9 +201,9 @@ func (p *passage) panicked(v any) *cqrpc.Error {
 	return &cqrpc.Error{Status: statusPanicked}
 }
 
-// LogPanics returns the default of Settings.Panicked, which servers use for handlers, too. It reports
-// panics to l, or, if that is nil, to what is [slog.Default] by then.
-func LogPanics(l *slog.Logger) func(method string, v any, stack []byte) {
+// logPanics returns the default of Settings.Panicked. It reports panics to l, or, if that is
+// nil, to what is [slog.Default] by then.
+func logPanics(l *slog.Logger) func(method string, v any, stack []byte) {
 	return func(method string, v any, stack []byte) {
 		to := l
 		if to == nil {

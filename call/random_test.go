@@ -80,11 +80,11 @@ func (p *program) newCall() *rig {
 				Codes: []cqrpc.Code{cqrpc.CodePermissionDenied, cqrpc.CodeUnavailable}, Buffer: 3 * (messageRoom + 20),
 			}
 		}
-		r.c = NewClient(cfg, r.opener)
+		r.c = NewClient(nil, cfg, r.opener)
 		return r
 	}
 	r.server = &fakeStream{}
-	c, err := NewServer(Config{Settings: textSettings()}, r.server, &frame.Headers{Fields: requestFields()}, &Peer{})
+	c, err := NewServer(nil, Config{Settings: textSettings()}, r.server, &frame.Headers{Fields: requestFields()}, &Peer{})
 	if err != nil {
 		p.t.Fatal(err)
 	}

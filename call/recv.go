@@ -205,7 +205,7 @@ func (c *Call) dataLocked(b *mem.Buffer, end bool, a *after, lane *cq.Lane) {
 		return
 	}
 	r.unread += n
-	err := r.push(b, c.shared().MaxRecvMessage, c.account())
+	err := r.push(b, c.shared().maxRecv(), c.account())
 	if r.stopped {
 		a.stream, a.consume = c.stream, a.consume+r.unread
 		r.unread = 0

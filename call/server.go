@@ -75,15 +75,10 @@ func parseRequest(h *frame.Headers, cfg *Config, p *Peer) (*request, error) {
 // NewServer returns a server call for a request whose headers are h, which are lent. s is its
 // stream, which must report to the call's Receiver before it handles another frame; then call Start.
 // p and cfg.Account are the connection's: they are kept, and p must not change. The request's
-// grpc-timeout runs from now on.
+// grpc-timeout runs from now on. c is memory for the call, which is zero; nil: it is allocated.
 //
 // The error, a *[RequestError], says what to answer instead.
-func NewServer(cfg Config, s Stream, h *frame.Headers, p *Peer) (*Call, error) {
-	return NewServerIn(nil, cfg, s, h, p)
-}
-
-// NewServerIn is NewServer in c, which is zero, for callers that have memory for it.
-func NewServerIn(c *Call, cfg Config, s Stream, h *frame.Headers, p *Peer) (*Call, error) {
+func NewServer(c *Call, cfg Config, s Stream, h *frame.Headers, p *Peer) (*Call, error) {
 	if cfg.Settings == nil {
 		cfg.Settings = defaultSettings()
 	}

@@ -36,7 +36,7 @@ type Settings struct {
 	RetryThrottling RetryThrottling
 	// Filters are what the calls pass through, the outermost first. Panicked is
 	// called when one panics, with what was given to panic, and the stack; default: a
-	// line in Logger, or in [slog.Default] without one.
+	// line in Logger, or in [slog.Default] without one. Servers call it for handlers, too.
 	Filters  []Filter
 	Panicked func(method string, v any, stack []byte)
 
@@ -45,22 +45,22 @@ type Settings struct {
 	tokens *tokens // nil: none
 }
 
-// RecvLimit is what MaxRecvMessage n means, in bytes; negative: unlimited.
-func RecvLimit(n int) int {
-	if n == 0 {
+// maxRecv is what MaxRecvMessage means, in bytes; negative: unlimited.
+func (s *Settings) maxRecv() int {
+	if s.MaxRecvMessage == 0 {
 		return defaultMaxRecv
 	}
-	return n
+	return s.MaxRecvMessage
 }
 
-// SendLimit is what MaxSendMessage n means, in bytes: at most what a message's
-// prefix can count.
-func SendLimit(n int) int {
+// maxSend is what MaxSendMessage means, in bytes: at most what a message's prefix
+// can count.
+func (s *Settings) maxSend() int {
 	const most = min(math.MaxUint32, math.MaxInt)
-	if n <= 0 {
+	if s.MaxSendMessage <= 0 {
 		return most
 	}
-	return min(n, most)
+	return min(s.MaxSendMessage, most)
 }
 
 // NewSettings returns s with defaults filled in.
@@ -68,7 +68,6 @@ func NewSettings(s Settings) *Settings {
 	if s.Scheme == "" {
 		s.Scheme = "http"
 	}
-	s.MaxRecvMessage, s.MaxSendMessage = RecvLimit(s.MaxRecvMessage), SendLimit(s.MaxSendMessage)
 	if s.Codec == nil {
 		s.Codec = codec.Proto()
 	}
@@ -76,7 +75,7 @@ func NewSettings(s Settings) *Settings {
 		s.Compressors = codec.DefaultCompressors()
 	}
 	if s.Panicked == nil {
-		s.Panicked = LogPanics(s.Logger)
+		s.Panicked = logPanics(s.Logger)
 	}
 	s.lists, s.alarms, s.tokens = new(sharedLists), new(alarms), newTokens(s.RetryThrottling)
 	return &s

@@ -199,7 +199,7 @@ func TestWatch(t *testing.T) {
 		})
 	}
 	watched := func(ctx context.Context) *Call {
-		c := NewClient(Config{Completer: cq.New(), Method: "/s/m"}, &fakeOpener{})
+		c := NewClient(nil, Config{Completer: cq.New(), Method: "/s/m"}, &fakeOpener{})
 		c.Watch(ctx)
 		return c
 	}

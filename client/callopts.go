@@ -132,11 +132,11 @@ func WithCallCodec(k codec.Codec) CallOption {
 // Default 4 MiB; negative: unlimited. Beyond it the call ends with
 // RESOURCE_EXHAUSTED.
 func WithMaxRecvMessage(n int) CallOption {
-	return callOptionFunc(func(c *callConfig) { c.set().MaxRecvMessage = call.RecvLimit(n) })
+	return callOptionFunc(func(c *callConfig) { c.set().MaxRecvMessage = n })
 }
 
 // WithMaxSendMessage bounds one sent message in bytes before compression.
 // Default unlimited. Beyond it the call ends with RESOURCE_EXHAUSTED.
 func WithMaxSendMessage(n int) CallOption {
-	return callOptionFunc(func(c *callConfig) { c.set().MaxSendMessage = call.SendLimit(n) })
+	return callOptionFunc(func(c *callConfig) { c.set().MaxSendMessage = n })
 }

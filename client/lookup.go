@@ -250,7 +250,7 @@ func (l *lookup) report(w *resolver.Watch, found []resolver.Address, err error) 
 	l.latest, l.isGood = f, l.isGood || f.err == nil
 	l.mu.Unlock()
 	if f.err != nil {
-		l.cfg.logger.Warn("channel: no addresses", "target", l.target.text, "error", f.err)
+		l.cfg.log.Warn("channel: no addresses", "target", l.target.text, "error", f.err)
 	}
 	l.tell(f)
 }

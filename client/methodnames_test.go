@@ -3,8 +3,6 @@ package client
 import (
 	"testing"
 	"time"
-
-	"github.com/cqrpc/cqrpc/call"
 )
 
 // timeoutOf is the time that a call of a method has, without options of its own; 0: no limit.
@@ -59,7 +57,7 @@ func TestMethodOptionsAddUp(t *testing.T) {
 	if cfg.Settings.MaxRecvMessage != 20 || cfg.Settings.MaxSendMessage != 30 || cfg.timeout != 1 {
 		t.Errorf("they are %d, %d, %d", cfg.Settings.MaxRecvMessage, cfg.Settings.MaxSendMessage, cfg.timeout)
 	}
-	if other.Settings.MaxRecvMessage != 10 || other.Settings.MaxSendMessage != call.SendLimit(0) || other.timeout != 0 {
+	if other.Settings.MaxRecvMessage != 10 || other.Settings.MaxSendMessage != 0 || other.timeout != 0 {
 		t.Errorf("of another method they are %d, %d, %d",
 			other.Settings.MaxRecvMessage, other.Settings.MaxSendMessage, other.timeout)
 	}

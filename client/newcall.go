@@ -42,7 +42,7 @@ type pieces struct {
 func (ch *Channel) newCallIn(p *pieces, cfg call.Config) *call.Call {
 	ch.calls.Add(1)
 	cfg.Room = p
-	return p.call.Init(cfg, (*opener)(ch))
+	return call.NewClient(&p.call, cfg, (*opener)(ch))
 }
 
 // newStream makes a stream of conn for the current attempt of a call.

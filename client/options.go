@@ -46,14 +46,13 @@ type config struct {
 	connections int // at least 1; to each address, but with PickFirst
 	compressors *codec.Compressors
 	codec       codec.Codec
-	logger      *slog.Logger
-	alarm       func() *slog.Logger // for panics
+	logger      *slog.Logger // nil: none was given
+	log         *slog.Logger // logger, or one that discards
 	defaults    []CallOption
 	perMethod   byName[[]CallOption]      // nil: none
 	retries     byName[*call.RetryPolicy] // nil: none
 	throttling  call.RetryThrottling
 	filters     []call.Filter
-	panicked    func(method string, v any, stack []byte) // of a filter
 }
 
 func newConfig(opts []Option) config {
@@ -77,15 +76,11 @@ func newConfig(opts []Option) config {
 	if cfg.codec == nil {
 		cfg.codec = codec.Proto()
 	}
-	cfg.panicked, cfg.alarm = call.LogPanics(cfg.logger), slog.Default
-	if logger := cfg.logger; logger != nil {
-		cfg.alarm = func() *slog.Logger { return logger }
-	}
-	if cfg.logger == nil {
-		cfg.logger = slog.New(slog.DiscardHandler)
+	if cfg.log = cfg.logger; cfg.log == nil {
+		cfg.log = slog.New(slog.DiscardHandler)
 	}
 	if cfg.transport.Logger == nil {
-		cfg.transport.Logger = cfg.logger
+		cfg.transport.Logger = cfg.log
 	}
 	if cfg.idleTimeout == 0 {
 		cfg.idleTimeout = defaultIdleTimeout
@@ -113,6 +108,14 @@ func (c *config) check() error {
 	return c.checkRetries()
 }
 
+// alarm is where panics are reported.
+func (c *config) alarm() *slog.Logger {
+	if c.logger == nil {
+		return slog.Default()
+	}
+	return c.logger
+}
+
 // settings are what the calls of the channel have in common.
 func (c *config) settings() *call.Settings {
 	scheme := "http"
@@ -122,7 +125,7 @@ func (c *config) settings() *call.Settings {
 	return call.NewSettings(call.Settings{
 		Scheme: scheme, UserAgent: c.userAgent,
 		Codec: c.codec, Compressors: c.compressors, Logger: c.logger,
-		Filters: c.filters, Panicked: c.panicked, RetryThrottling: c.throttling,
+		Filters: c.filters, RetryThrottling: c.throttling,
 	})
 }
 

@@ -126,7 +126,7 @@ func (s *subchannel) fail(d *task, err error) bool {
 	}
 	u := s.updateLocked(update{state: TransientFailure, err: err})
 	s.mu.Unlock()
-	s.cfg.logger.Warn("channel: connection attempt failed", "target", s.target.text, "error", err)
+	s.cfg.log.Warn("channel: connection attempt failed", "target", s.target.text, "error", err)
 	s.watcher(u)
 	return true
 }
@@ -206,7 +206,7 @@ func (s *subchannel) adopt(d *task, h *connHandler) {
 	s.conn, s.at, s.dialing = conn, h.at, nil
 	u := s.updateLocked(update{state: Ready, pick: newSingle(conn)})
 	s.mu.Unlock()
-	s.cfg.logger.Info("channel: connected", "target", s.target.text, "peer", conn.RemoteAddr())
+	s.cfg.log.Info("channel: connected", "target", s.target.text, "peer", conn.RemoteAddr())
 	s.watcher(u)
 	if cause := h.gone.Load(); cause != nil {
 		s.release(conn, *cause)
@@ -241,7 +241,7 @@ func (s *subchannel) release(conn *transport.Conn, cause error) {
 	}
 	u = s.updateLocked(u)
 	s.mu.Unlock()
-	s.cfg.logger.Info("channel: connection gone", "target", s.target.text, "cause", cause)
+	s.cfg.log.Info("channel: connection gone", "target", s.target.text, "cause", cause)
 	s.watcher(u)
 	if u.state == TransientFailure {
 		s.connect()

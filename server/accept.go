@@ -37,7 +37,7 @@ func (s *Server) Serve(lis net.Listener) error {
 			return err
 		default:
 			pause.lengthen()
-			s.cfg.logger.Warn("server: accept failed, trying again", "error", err, "after", time.Duration(pause))
+			s.cfg.log.Warn("server: accept failed, trying again", "error", err, "after", time.Duration(pause))
 			pause.wait(s.stopping)
 		}
 	}

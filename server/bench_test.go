@@ -77,7 +77,7 @@ func BenchmarkPingPong(b *testing.B) {
 		}))
 	defer end()
 	w := new(cq.Waiter)
-	k := call.NewClient(call.Config{Completer: w, Method: bidi.Name, Authority: "test"}, c)
+	k := call.NewClient(nil, call.Config{Completer: w, Method: bidi.Name, Authority: "test"}, c)
 	defer k.Close()
 	m, ops := &text{Value: "hello"}, []call.Op{call.SendInitialMetadata(nil)}
 	if err := k.StartBatch(ops, nil); err != nil {
@@ -108,7 +108,7 @@ func BenchmarkServerStream(b *testing.B) {
 		}))
 	defer end()
 	w := new(cq.Waiter)
-	k := call.NewClient(call.Config{Completer: w, Method: serverStream.Name, Authority: "test"}, c)
+	k := call.NewClient(nil, call.Config{Completer: w, Method: serverStream.Name, Authority: "test"}, c)
 	defer k.Close()
 	m := &text{Value: "hello"}
 	ops := []call.Op{call.SendInitialMetadata(nil), call.SendValue(m), call.SendClose(), call.RecvInitialMetadata(nil)}

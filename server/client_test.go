@@ -49,7 +49,7 @@ func (c *client) Obstacle() error   { return nil }
 // unary makes one unary call.
 func (c *client) unary(method string, req, res any) cqrpc.Status {
 	w := new(cq.Waiter)
-	k := call.NewClient(call.Config{Completer: w, Method: method, Authority: "test"}, c)
+	k := call.NewClient(nil, call.Config{Completer: w, Method: method, Authority: "test"}, c)
 	var st cqrpc.Status
 	var ops = [...]call.Op{
 		call.SendInitialMetadata(nil), call.SendValue(req), call.SendClose(),
@@ -70,7 +70,7 @@ func converse(s *server.Server, texts ...string) error {
 	}
 	c := newClient(nc)
 	defer c.conn.Close()
-	k := call.NewClient(call.Config{Method: chat.Name, Authority: "example.com"}, c)
+	k := call.NewClient(nil, call.Config{Method: chat.Name, Authority: "example.com"}, c)
 	defer k.Close()
 	var w cq.Waiter
 	do := func(ops ...call.Op) error {

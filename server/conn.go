@@ -86,7 +86,7 @@ func (c *conn) newCall(st *transport.Stream, h *frame.Headers, isGeneric, hasOne
 		OneMessage: hasOneMessage, Settings: c.settingsFor(contentSubtype(h.Value("content-type")), isGeneric),
 		Account: &c.unread,
 	}
-	k, err := call.NewServerIn(&c.fresh.call, cfg, st, h, &c.peer)
+	k, err := call.NewServer(&c.fresh.call, cfg, st, h, &c.peer)
 	c.fresh = nil
 	if err != nil {
 		refuse(st, h, err)

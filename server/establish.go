@@ -60,14 +60,14 @@ func (c *conn) handshake(nc net.Conn) {
 	defer func() {
 		if !hasReturned { // a panic of the application's, or runtime.Goexit
 			_ = nc.Close()
-			c.server.cfg.panicHandler("", recover(), debug.Stack())
+			c.server.onPanic("", recover(), debug.Stack())
 			c.OnClosed(errTLSPanicked)
 		}
 	}()
 	tc, err := c.server.secure(ctx, nc)
 	hasReturned = true
 	if err != nil {
-		c.server.cfg.logger.Warn("server: connection failed", "peer", nc.RemoteAddr(), "cause", err)
+		c.server.cfg.log.Warn("server: connection failed", "peer", nc.RemoteAddr(), "cause", err)
 		c.OnClosed(err)
 		return
 	}

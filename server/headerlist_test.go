@@ -103,7 +103,7 @@ func TestReservedMetadata(t *testing.T) {
 		var header, trailer cqrpc.Metadata
 		var st cqrpc.Status
 		w := new(cq.Waiter)
-		k := call.NewClient(call.Config{Completer: w, Method: unary.Name, Authority: "test"}, c)
+		k := call.NewClient(nil, call.Config{Completer: w, Method: unary.Name, Authority: "test"}, c)
 		defer k.Close()
 		err := k.StartBatch([]call.Op{
 			call.SendInitialMetadata(reserved), call.SendValue(&text{}), call.SendClose(),

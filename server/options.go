@@ -36,9 +36,10 @@ type config struct {
 	maxUnread    int64 // 0: the default
 	maxHandlers  int
 	byHomeQueue  bool
-	logger       *slog.Logger
-	panicHandler func(method string, v any, stack []byte)
-	errorMapper  func(error) error // nil: none
+	logger       *slog.Logger                             // nil: none was given
+	log          *slog.Logger                             // logger, or one that discards
+	panicHandler func(method string, v any, stack []byte) // nil: panics are logged
+	errorMapper  func(error) error                        // nil: none
 	filters      []call.Filter
 }
 
@@ -62,14 +63,11 @@ func newConfig(opts []Option) config {
 	for _, o := range opts {
 		o.apply(&c)
 	}
-	if c.panicHandler == nil {
-		c.panicHandler = call.LogPanics(c.logger)
-	}
-	if c.logger == nil {
-		c.logger = slog.New(slog.DiscardHandler)
+	if c.log = c.logger; c.log == nil {
+		c.log = slog.New(slog.DiscardHandler)
 	}
 	if c.transport.Logger == nil {
-		c.transport.Logger = c.logger
+		c.transport.Logger = c.log
 	}
 	if c.transport.MaxConcurrentStreams == 0 {
 		c.transport.MaxConcurrentStreams = defaultMaxStreams

@@ -134,7 +134,7 @@ func (c *client) mischief(rnd *rand.Rand) cqrpc.Status {
 		method = bidi.Name
 	}
 	w := new(cq.Waiter)
-	k := call.NewClient(call.Config{Completer: w, Method: method, Authority: "test"}, c)
+	k := call.NewClient(nil, call.Config{Completer: w, Method: method, Authority: "test"}, c)
 	defer k.Close()
 	var st cqrpc.Status
 	ops := []call.Op{

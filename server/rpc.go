@@ -153,5 +153,5 @@ func (r *rpc) panicked(v any, stack []byte) {
 }
 
 func (s *Server) panicked(k *call.Call, v any, stack []byte) {
-	s.cfg.panicHandler(k.Method(), v, stack)
+	s.onPanic(k.Method(), v, stack)
 }

@@ -19,7 +19,8 @@ type Server struct {
 	cfg      config
 	settings map[string]*call.Settings // what calls have in common, by content-subtype
 	bytes    *call.Settings            // of generic calls without a subtype
-	setup    *transport.Setup          // what connections have in common
+	onPanic  func(method string, v any, stack []byte)
+	setup    *transport.Setup // what connections have in common
 	// unregistered is the method of all calls whose method nobody registered.
 	unregistered *Method
 	pending      pendingBudget
@@ -84,6 +85,7 @@ func New(opts ...Option) *Server {
 		s.settings[k.Name()] = s.cfg.settings(k)
 	}
 	s.bytes = s.cfg.settings(codec.Bytes())
+	s.onPanic = s.bytes.Panicked
 	s.setup = transport.NewSetup(transport.Server, s.cfg.transport)
 	s.pending.limits = s.cfg.pending
 	s.unread = call.NewQuota(s.cfg.maxUnread)

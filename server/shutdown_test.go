@@ -99,7 +99,7 @@ func TestGracefulShutdown(t *testing.T) {
 		x := serve(t, s)
 		p := x.client()
 		slot := ask(t, s, m, q, "request")
-		st := statusOf(t, call.NewClient(call.Config{Method: bidi.Name, Authority: "a"}, p))
+		st := statusOf(t, call.NewClient(nil, call.Config{Method: bidi.Name, Authority: "a"}, p))
 		wantTag(t, q, "request", true)
 		if err := s.ShutdownAndNotify(q, "down"); err != nil {
 			t.Fatal(err)

@@ -59,7 +59,7 @@ func (s *Sender[Res]) SendWith(res *Res, flags call.Flags) error {
 // the codec of the call. It takes ownership of b, on error too: to send it on other
 // calls as well, give each a b.Ref().
 func (s *Sender[Res]) SendBuffer(b *call.Buffer, flags ...call.Flags) error {
-	return s.rpc.sendBuffer(b, call.Union(flags))
+	return s.rpc.sendBuffer(b, call.Flags(0).With(flags...))
 }
 
 // RawStream is a call whose messages are bytes. One goroutine may receive and

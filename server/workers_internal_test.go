@@ -39,7 +39,7 @@ func job(s *Server, f func()) *rpc {
 		{Name: ":method", Value: "POST"}, {Name: ":path", Value: "/a/B"}, {Name: ":authority", Value: "a"},
 		{Name: "te", Value: "trailers"}, {Name: "content-type", Value: "application/grpc"},
 	}}
-	k, err := call.NewServer(call.Config{}, nowhere{}, headers, &call.Peer{})
+	k, err := call.NewServer(nil, call.Config{}, nowhere{}, headers, &call.Peer{})
 	if err != nil {
 		panic(err)
 	}

@@ -95,7 +95,7 @@ type writer[Req any] struct{ base }
 // StartCall was not called yet, when that returns. The flags are those of
 // [call.SendMessage].
 func (w *writer[Req]) StartWrite(m *Req, flags ...call.Flags) {
-	w.startWrite("StartWrite", &reaction.Op{Kind: reaction.Write, Value: m, Flags: call.Union(flags)})
+	w.startWrite("StartWrite", &reaction.Op{Kind: reaction.Write, Value: m, Flags: call.Flags(0).With(flags...)})
 }
 
 // StartWriteBuffer is StartWrite of a message that was encoded before, see
@@ -108,7 +108,7 @@ func (w *writer[Req]) StartWriteBuffer(b *call.Buffer, flags ...call.Flags) {
 		return
 	}
 	w.startWrite("StartWriteBuffer", &reaction.Op{
-		Kind: reaction.Write, Value: reaction.Encoded{Buffer: b}, Flags: call.Union(flags),
+		Kind: reaction.Write, Value: reaction.Encoded{Buffer: b}, Flags: call.Flags(0).With(flags...),
 	})
 }
 
@@ -116,7 +116,7 @@ func (w *writer[Req]) StartWriteBuffer(b *call.Buffer, flags ...call.Flags) {
 // its only reaction.
 func (w *writer[Req]) StartWriteLast(m *Req, flags ...call.Flags) {
 	w.startWrite("StartWriteLast", &reaction.Op{
-		Kind: reaction.Write, Clash: reaction.Of(reaction.WritesDone), Bars: writes, Value: m, Flags: call.Union(flags),
+		Kind: reaction.Write, Clash: reaction.Of(reaction.WritesDone), Bars: writes, Value: m, Flags: call.Flags(0).With(flags...),
 	})
 }
 

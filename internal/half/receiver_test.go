@@ -14,7 +14,7 @@ import (
 func TestRecvGivesUpTooLate(t *testing.T) {
 	q := cq.New()
 	var r Receiver[[]byte]
-	r.Bind(call.NewClient(call.Config{Completer: q, Method: "/a/b"}, nil), q, nil)
+	r.Bind(call.NewClient(nil, call.Config{Completer: q, Method: "/a/b"}, nil), q, nil)
 	a, err := r.ask(nil) // Recv waits, and its context ends
 	if err != nil {
 		t.Fatal(err)

@@ -54,14 +54,14 @@ type Sink[T any] struct{ rpc *rpc }
 // message takes the initial metadata along, and goes out at once in any case. A
 // message that cannot be marshalled fails the future and not the call.
 func (s *Sink[T]) Send(m *T, flags ...call.Flags) *future.Future[struct{}] {
-	return s.rpc.out.Send(m, call.Union(flags), s)
+	return s.rpc.out.Send(m, call.Flags(0).With(flags...), s)
 }
 
 // SendBuffer is Send of a message that was encoded before, see [call.Encode], with
 // the codec of the call. It takes ownership of b, even if it fails: to send it to other
 // sinks as well, give each a b.Ref().
 func (s *Sink[T]) SendBuffer(b *call.Buffer, flags ...call.Flags) *future.Future[struct{}] {
-	return s.rpc.out.SendBuffer(b, call.Union(flags), s)
+	return s.rpc.out.SendBuffer(b, call.Flags(0).With(flags...), s)
 }
 
 // EnhanceBatch makes a burst of messages one write, or ends that (grpc-rs

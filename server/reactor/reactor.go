@@ -93,7 +93,7 @@ type writer[Res any] struct{ base }
 // returns or, if the handler has not returned the reactor yet, when it has. m may be
 // reused from OnWriteDone on, at the latest. The flags are those of [call.SendMessage].
 func (w *writer[Res]) StartWrite(m *Res, flags ...call.Flags) {
-	w.startWrite("StartWrite", &reaction.Op{Kind: reaction.Write, Value: m, Flags: call.Union(flags)})
+	w.startWrite("StartWrite", &reaction.Op{Kind: reaction.Write, Value: m, Flags: call.Flags(0).With(flags...)})
 }
 
 // StartWriteBuffer is StartWrite of a message that was encoded before, see
@@ -106,7 +106,7 @@ func (w *writer[Res]) StartWriteBuffer(b *call.Buffer, flags ...call.Flags) {
 		return
 	}
 	w.startWrite("StartWriteBuffer", &reaction.Op{
-		Kind: reaction.Write, Value: reaction.Encoded{Buffer: b}, Flags: call.Union(flags),
+		Kind: reaction.Write, Value: reaction.Encoded{Buffer: b}, Flags: call.Flags(0).With(flags...),
 	})
 }
 
@@ -114,7 +114,7 @@ func (w *writer[Res]) StartWriteBuffer(b *call.Buffer, flags ...call.Flags) {
 // C++ the message is not held back until then.
 func (w *writer[Res]) StartWriteLast(m *Res, flags ...call.Flags) {
 	w.startWrite("StartWriteLast", &reaction.Op{
-		Kind: reaction.Write, Bars: reaction.Of(reaction.Write), Value: m, Flags: call.Union(flags),
+		Kind: reaction.Write, Bars: reaction.Of(reaction.Write), Value: m, Flags: call.Flags(0).With(flags...),
 	})
 }
 
@@ -124,7 +124,7 @@ func (w *writer[Res]) StartWriteLast(m *Res, flags ...call.Flags) {
 func (w *writer[Res]) StartWriteAndFinish(m *Res, st cqrpc.Status, flags ...call.Flags) {
 	w.finishWith("StartWriteAndFinish", &reaction.Op{
 		Kind: reaction.Final, Clash: reaction.Of(reaction.Write), Bars: reaction.All,
-		Value: m, Flags: call.Union(flags), Status: boxed(st),
+		Value: m, Flags: call.Flags(0).With(flags...), Status: boxed(st),
 	})
 }
 
