@@ -5,7 +5,7 @@ import (
 
 	"github.com/cqrpc/cqrpc/call"
 	"github.com/cqrpc/cqrpc/client"
-	"github.com/cqrpc/cqrpc/cq/future"
+	"github.com/cqrpc/cqrpc/internal/station"
 )
 
 // ClientStream calls a method with many requests and one response. It never
@@ -27,7 +27,7 @@ func ClientStream[Req, Res any](
 		a.promise.Fail(err)
 	}
 	sink := &Sink[Req]{&a.out}
-	future.Guard(a.home, sink, a)
+	station.Guard(a.home, sink, a)
 	return sink, &a.response
 }
 
@@ -49,6 +49,6 @@ func BidiStream[Req, Res any](
 		r.half.Reject(err)
 	}
 	sink := &Sink[Req]{&r.out}
-	future.Guard(r.home, sink, r)
+	station.Guard(r.home, sink, r)
 	return sink, r.stream()
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/cqrpc/cqrpc/client"
 	"github.com/cqrpc/cqrpc/cq"
 	"github.com/cqrpc/cqrpc/cq/future"
+	"github.com/cqrpc/cqrpc/internal/station"
 )
 
 // Response is the one response of a call, as a future. It fails with the call's
@@ -84,7 +85,7 @@ func (v *answering[T]) Run(cq.Event) {
 	a.out.over(err)
 }
 
-// Left implements future.Tenant.
+// Left implements station.Tenant.
 func (a *answer[T]) Left() string {
 	if a.prepared.Call.Finished() {
 		return ""
@@ -96,5 +97,5 @@ func (a *answer[T]) Left() string {
 	return text + "response"
 }
 
-// Abandon implements future.Abandonable for the sink.
-func (a *answer[T]) Abandon() (future.Leak, bool) { return a.abandon("sink", a.out.isOpen()) }
+// Abandon implements station.Abandonable for the sink.
+func (a *answer[T]) Abandon() (station.Leak, bool) { return a.abandon("sink", a.out.isOpen()) }

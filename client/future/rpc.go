@@ -10,6 +10,7 @@ import (
 	"github.com/cqrpc/cqrpc/client"
 	"github.com/cqrpc/cqrpc/cq"
 	"github.com/cqrpc/cqrpc/cq/future"
+	"github.com/cqrpc/cqrpc/internal/station"
 )
 
 // rpc is what a call has in every shape.
@@ -18,9 +19,9 @@ import (
 type rpc struct {
 	// immutable once launched
 	prepared client.Prepared
-	home     *future.Station
+	home     *station.Station
 
-	stay future.Stay
+	stay station.Stay
 
 	mu sync.Mutex
 	// guarded by mu
@@ -31,7 +32,7 @@ type rpc struct {
 
 // prepare makes the call and lets it in.
 func (r *rpc) prepare(
-	ctx context.Context, s *Stub, method string, hasOneResponse bool, opts []client.CallOption, t future.Tenant,
+	ctx context.Context, s *Stub, method string, hasOneResponse bool, opts []client.CallOption, t station.Tenant,
 ) error {
 	r.home = s.home
 	s.channel.Prepare(ctx, &r.prepared, s.home.Queue(), method, hasOneResponse, opts...)
@@ -136,7 +137,7 @@ func (r *rpc) Peer() call.Peer { return r.prepared.Call.Peer() }
 // Cancel ends the call with CANCELLED, if it has not ended.
 func (r *rpc) Cancel() { r.prepared.Call.Cancel() }
 
-// Evict implements future.Tenant.
+// Evict implements station.Tenant.
 func (r *rpc) Evict() {
 	r.mu.Lock()
 	r.isEvicted = true
@@ -145,11 +146,11 @@ func (r *rpc) Evict() {
 }
 
 // abandon cancels a call of which the application has dropped an end.
-func (r *rpc) abandon(end string, isOpen bool) (future.Leak, bool) {
+func (r *rpc) abandon(end string, isOpen bool) (station.Leak, bool) {
 	k := r.prepared.Call
 	if !isOpen || k.Finished() {
-		return future.Leak{}, false
+		return station.Leak{}, false
 	}
 	k.Close()
-	return future.Leak{Method: k.Method(), Side: "client", End: end}, true
+	return station.Leak{Method: k.Method(), Side: "client", End: end}, true
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/cqrpc/cqrpc/cq"
 	"github.com/cqrpc/cqrpc/cq/future"
 	"github.com/cqrpc/cqrpc/internal/half"
+	"github.com/cqrpc/cqrpc/internal/station"
 )
 
 // Stream is the responses of a call. It must be read to its end, or closed, or
@@ -113,7 +114,7 @@ func ServerStream[Req, Res any](
 // stream is the application's handle.
 func (r *receiving[T]) stream() *Stream[T] {
 	s := &Stream[T]{r}
-	future.Guard(r.home, s, (*streamLeak[T])(r))
+	station.Guard(r.home, s, (*streamLeak[T])(r))
 	return s
 }
 
@@ -129,7 +130,7 @@ func (v *concluding[T]) Run(cq.Event) {
 	r.out.over(err)
 }
 
-// Left implements future.Tenant.
+// Left implements station.Tenant.
 func (r *receiving[T]) Left() string {
 	if r.prepared.Call.Finished() {
 		return ""
@@ -144,14 +145,14 @@ func (r *receiving[T]) Left() string {
 	return text
 }
 
-// Abandon implements future.Abandonable for the sink.
-func (r *receiving[T]) Abandon() (future.Leak, bool) { return r.abandon("sink", r.out.isOpen()) }
+// Abandon implements station.Abandonable for the sink.
+func (r *receiving[T]) Abandon() (station.Leak, bool) { return r.abandon("sink", r.out.isOpen()) }
 
 // streamLeak is the view of a receiving that stands for its stream.
 type streamLeak[T any] receiving[T]
 
-// Abandon implements future.Abandonable.
-func (v *streamLeak[T]) Abandon() (future.Leak, bool) {
+// Abandon implements station.Abandonable.
+func (v *streamLeak[T]) Abandon() (station.Leak, bool) {
 	r := (*receiving[T])(v)
 	isOpen := r.half.IsOpen()
 	r.half.Close()

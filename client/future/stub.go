@@ -3,6 +3,7 @@ package future
 import (
 	"github.com/cqrpc/cqrpc/client"
 	"github.com/cqrpc/cqrpc/cq/future"
+	"github.com/cqrpc/cqrpc/internal/station"
 )
 
 // Stub is where calls are made from: a channel, and a queue of an environment
@@ -11,7 +12,7 @@ import (
 type Stub struct {
 	// immutable
 	channel *client.Channel
-	home    *future.Station
+	home    *station.Station
 }
 
 // New returns a stub on the next queue of env. To spread the calls of a channel

@@ -53,6 +53,6 @@
 // are made, like everything a completion queue completes.
 //
 // Concurrency: all methods of all types may be called by any goroutine.
-// Future.mu and Station.mu are never held over a callback, a Completer or each
-// other. The package starts the pollers and no other goroutine.
+// Future.mu is never held over a callback or another lock. The package starts the pollers
+// and no other goroutine.
 package future

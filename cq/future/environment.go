@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/cqrpc/cqrpc/cq"
+	"github.com/cqrpc/cqrpc/internal/station"
 )
 
 // Environment is N completion queues with one poller goroutine each (grpc-rs
@@ -19,7 +20,7 @@ import (
 type Environment struct {
 	// immutable
 	cfg      config
-	stations []*Station
+	stations []*station.Station
 
 	next    atomic.Uint32 // station to pick
 	pollers sync.WaitGroup
@@ -36,20 +37,21 @@ func NewEnvironment(n int, opts ...Option) *Environment {
 	}
 	e := &Environment{cfg: newConfig(opts)}
 	for i := range n {
-		e.stations = append(e.stations, &Station{env: e, queue: cq.New(), index: i})
+		e.stations = append(e.stations, station.New(i, &e.cfg.hooks, &e.pollers))
 	}
 	for _, s := range e.stations {
-		e.pollers.Go(s.begin)
+		s.Start()
 	}
 	return e
 }
 
 // Pick returns the next queue, round robin. The tags of what completes on it
 // must be a cq.Callback or a func(cq.Event); the poller runs them.
-func (e *Environment) Pick() *cq.Queue { return e.Station().queue }
+func (e *Environment) Pick() *cq.Queue { return e.Station().Queue() }
 
-// Station is Pick for styles: the next queue with its poller and its calls.
-func (e *Environment) Station() *Station {
+// Station is Pick for the styles client/future and server/future: the next queue with its
+// poller and its calls.
+func (e *Environment) Station() *station.Station {
 	i := e.next.Add(1) - 1
 	return e.stations[int(i%uint32(len(e.stations)))] //nolint:gosec // i counts from zero and may wrap
 }
@@ -89,10 +91,10 @@ func (e *Environment) Close() error {
 	e.closing.Do(func() {
 		var open []string
 		for _, s := range e.stations {
-			open = append(open, s.evict()...)
+			open = append(open, s.Evict()...)
 		}
 		for _, s := range e.stations {
-			s.queue.Shutdown()
+			s.Queue().Shutdown()
 		}
 		e.pollers.Wait()
 		if len(open) > 0 {
@@ -107,7 +109,7 @@ func (e *Environment) Close() error {
 func (e *Environment) String() string {
 	calls := 0
 	for _, s := range e.stations {
-		calls += s.inFlight()
+		calls += s.InFlight()
 	}
 	return fmt.Sprintf("future.Environment(%s, %s, %s in flight)",
 		e.cfg.name, plural(len(e.stations), "queue"), plural(calls, "call"))

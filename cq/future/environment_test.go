@@ -16,6 +16,7 @@ import (
 	"github.com/cqrpc/cqrpc/cq"
 	"github.com/cqrpc/cqrpc/cq/future"
 	"github.com/cqrpc/cqrpc/internal/leak"
+	"github.com/cqrpc/cqrpc/internal/station"
 )
 
 func TestEnvironmentHasOnePollerPerQueue(t *testing.T) {
@@ -146,7 +147,7 @@ func TestPollerSurvives(t *testing.T) {
 
 // tenant is a call as a station sees it.
 type tenant struct {
-	future.Stay
+	station.Stay
 	name    string
 	evicted atomic.Int64
 	leave   func()
@@ -231,7 +232,7 @@ func TestTenantsRace(t *testing.T) {
 // abandoned is what a handle stands for.
 type abandoned struct{ isOpen bool }
 
-func (a *abandoned) Abandon() (future.Leak, bool) { return future.Leak{Method: "/m"}, a.isOpen }
+func (a *abandoned) Abandon() (station.Leak, bool) { return station.Leak{Method: "/m"}, a.isOpen }
 
 type handle struct{ *abandoned }
 
@@ -241,7 +242,7 @@ func TestGuard(t *testing.T) {
 	s := env.Station()
 	for _, isOpen := range []bool{false, true} {
 		a := &abandoned{isOpen}
-		future.Guard(s, &handle{a}, a)
+		station.Guard(s, &handle{a}, a)
 	}
 	for len(leaks) == 0 {
 		runtime.GC()
@@ -254,7 +255,7 @@ func TestGuard(t *testing.T) {
 		t.Error(err)
 	}
 	env = future.NewEnvironment(1)
-	future.Guard(env.Station(), new(handle), nil)
+	station.Guard(env.Station(), new(handle), nil)
 	if err := env.Close(); err != nil {
 		t.Error(err)
 	}

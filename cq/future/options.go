@@ -1,6 +1,10 @@
 package future
 
-import "log/slog"
+import (
+	"log/slog"
+
+	"github.com/cqrpc/cqrpc/internal/station"
+)
 
 // Option configures an [Environment].
 type Option interface{ apply(*config) }
@@ -11,15 +15,12 @@ func (f optionFunc) apply(c *config) { f(c) }
 
 // config is an environment's resolved options.
 type config struct {
-	name       string
-	afterStart func(queue int)
-	beforeStop func(queue int)
-	panicked   func(v any, stack []byte)
-	leaked     func(Leak)
+	name  string
+	hooks station.Hooks
 }
 
 func newConfig(opts []Option) config {
-	cfg := config{name: "future", panicked: logPanic}
+	cfg := config{name: "future", hooks: station.Hooks{Panicked: logPanic}}
 	for _, o := range opts {
 		o.apply(&cfg)
 	}
@@ -36,13 +37,13 @@ func WithName(name string) Option { return optionFunc(func(c *config) { c.name =
 // WithAfterStart calls f on each poller's goroutine before its first event;
 // queue counts from 0. Default: nothing.
 func WithAfterStart(f func(queue int)) Option {
-	return optionFunc(func(c *config) { c.afterStart = f })
+	return optionFunc(func(c *config) { c.hooks.AfterStart = f })
 }
 
 // WithBeforeStop calls f on each poller's goroutine after its last event.
 // Default: nothing.
 func WithBeforeStop(f func(queue int)) Option {
-	return optionFunc(func(c *config) { c.beforeStop = f })
+	return optionFunc(func(c *config) { c.hooks.BeforeStop = f })
 }
 
 // WithPanicHandler calls f with what a function of OnComplete or Spawn gave to
@@ -51,7 +52,7 @@ func WithBeforeStop(f func(queue int)) Option {
 func WithPanicHandler(f func(v any, stack []byte)) Option {
 	return optionFunc(func(c *config) {
 		if f != nil {
-			c.panicked = f
+			c.hooks.Panicked = f
 		}
 	})
 }
@@ -65,5 +66,9 @@ func WithPanicHandler(f func(v any, stack []byte)) Option {
 // A sink or stream with an operation outstanding is not dropped. Do not use
 // this inside a testing/synctest bubble: cleanups run outside of it.
 func WithLeakHandler(f func(Leak)) Option {
-	return optionFunc(func(c *config) { c.leaked = f })
+	return optionFunc(func(c *config) {
+		if c.hooks.Leaked = nil; f != nil {
+			c.hooks.Leaked = func(l station.Leak) { f(Leak(l)) }
+		}
+	})
 }

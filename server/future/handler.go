@@ -4,6 +4,7 @@ import (
 	"github.com/cqrpc/cqrpc/call"
 	"github.com/cqrpc/cqrpc/cq/future"
 	"github.com/cqrpc/cqrpc/internal/half"
+	"github.com/cqrpc/cqrpc/internal/station"
 	"github.com/cqrpc/cqrpc/server"
 )
 
@@ -71,7 +72,7 @@ func handler(name string, shape call.Shape, env *future.Environment, serve func(
 
 func newResponseSink[Res any](r *rpc) *ResponseSink[Res] {
 	s := &ResponseSink[Res]{r}
-	future.Guard(r.home, s, r)
+	station.Guard(r.home, s, r)
 	return s
 }
 
@@ -79,7 +80,7 @@ func newSink[Res any](r *rpc) *Sink[Res] {
 	r.out = new(half.Sender)
 	r.out.Bind(r.accepted.Call, r.home.Queue(), r, &r.tally)
 	s := &Sink[Res]{r}
-	future.Guard(r.home, s, r)
+	station.Guard(r.home, s, r)
 	return s
 }
 

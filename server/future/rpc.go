@@ -11,6 +11,7 @@ import (
 	"github.com/cqrpc/cqrpc/cq"
 	"github.com/cqrpc/cqrpc/cq/future"
 	"github.com/cqrpc/cqrpc/internal/half"
+	"github.com/cqrpc/cqrpc/internal/station"
 	"github.com/cqrpc/cqrpc/server"
 )
 
@@ -26,12 +27,12 @@ import (
 type rpc struct {
 	// immutable
 	accepted server.Accepted
-	home     *future.Station
+	home     *station.Station
 	serve    func(*rpc)
 	out      *half.Sender // nil if there is one response
 
 	ctx  Context
-	stay future.Stay
+	stay station.Stay
 
 	request    *call.Buffer // written when RECV_MESSAGE is harvested; the poller's
 	isReleased atomic.Bool
@@ -49,7 +50,7 @@ type rpc struct {
 }
 
 // accept is the beginning of a call, on the connection's goroutine.
-func accept(a server.Accepted, home *future.Station, serve func(*rpc), hasOneRequest bool) {
+func accept(a server.Accepted, home *station.Station, serve func(*rpc), hasOneRequest bool) {
 	r := &rpc{accepted: a, home: home, serve: serve}
 	r.ctx.rpc = r
 	q := home.Queue()
@@ -203,12 +204,12 @@ func (r *rpc) panicked(v any, stack []byte) {
 // crashed is panicked for a function of which half has caught the panic.
 func (r *rpc) crashed(e *future.PanicError) { r.panicked(e.Value, e.Stack) }
 
-// Evict implements future.Tenant: the client may try another server.
+// Evict implements station.Tenant: the client may try another server.
 func (r *rpc) Evict() {
 	r.accepted.Call.CancelWithStatus(cqrpc.CodeUnavailable, "environment is closed")
 }
 
-// Left implements future.Tenant.
+// Left implements station.Tenant.
 func (r *rpc) Left() string {
 	if r.accepted.Call.Finished() {
 		return ""
@@ -222,17 +223,17 @@ func (r *rpc) Left() string {
 	return text
 }
 
-// Abandon implements future.Abandonable, for the sink.
-func (r *rpc) Abandon() (future.Leak, bool) {
+// Abandon implements station.Abandonable, for the sink.
+func (r *rpc) Abandon() (station.Leak, bool) {
 	k := r.accepted.Call
 	r.mu.Lock()
 	isDecided := r.answering != undecided
 	r.mu.Unlock()
 	if isDecided || k.Finished() {
-		return future.Leak{}, false
+		return station.Leak{}, false
 	}
 	r.ctx.TryCancel()
-	return future.Leak{Method: k.Method(), Side: "server", End: "sink"}, true
+	return station.Leak{Method: k.Method(), Side: "server", End: "sink"}, true
 }
 
 // misuse is the error of a batch that was rejected.
