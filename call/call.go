@@ -9,6 +9,7 @@ import (
 	"github.com/cqrpc/cqrpc"
 	"github.com/cqrpc/cqrpc/codec"
 	"github.com/cqrpc/cqrpc/cq"
+	"github.com/cqrpc/cqrpc/internal/quota"
 )
 
 // Config is what a call is made of. The zero value of every field but Method
@@ -39,7 +40,7 @@ type Config struct {
 	// Settings is what the call shares with others; nil: the defaults of NewSettings.
 	Settings *Settings
 	// Account is charged on a server for messages that nobody has taken; nil: none is.
-	Account *Account
+	Account *quota.Account
 	// Room is for the Opener, see [Call.Room].
 	Room any
 
@@ -91,8 +92,11 @@ func (c *Call) shared() *Settings {
 
 func (c *Call) isServer() bool { return c.caller == nil }
 
+// noAccount is that of calls which nobody counts.
+var noAccount quota.Account
+
 // account is what is charged for messages that nobody has taken.
-func (c *Call) account() *Account {
+func (c *Call) account() *quota.Account {
 	if c.request == nil || c.request.account == nil {
 		return &noAccount
 	}

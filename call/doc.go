@@ -53,7 +53,7 @@
 //	parcel, headers, coding, lists            sends become header lists and framed messages
 //	send, outbox, replay                      what the stream is given, and when; what may be sent again
 //	retry, throttle                           whether it is sent again: a call's policy, a channel's tokens
-//	recv, fields, inbox, quota, page          header blocks and messages that arrive; how much may wait
+//	recv, fields, inbox, page                 header blocks and messages that arrive; how much may wait
 //	harvest                                   decoding, where the event is taken
 //	state, end, status, errors, cause         phases, verdicts, their codes and causes
 //	deadline, alarm, watch, parent            what else can end a call

@@ -5,6 +5,7 @@ import (
 
 	"github.com/cqrpc/cqrpc/frame"
 	"github.com/cqrpc/cqrpc/internal/mem"
+	"github.com/cqrpc/cqrpc/internal/quota"
 )
 
 // inbox is the messages that have arrived and were not taken. It has an assembler only
@@ -19,7 +20,7 @@ type inbox struct {
 // assembly is what is there, and the account that is charged for it.
 type assembly struct {
 	frame.Assembler
-	account *Account
+	account *quota.Account
 	size    int // bytes
 	charged int // of what it occupies
 }
@@ -27,10 +28,15 @@ type assembly struct {
 // occupies returns the bytes that are there, and those that memory is reserved for.
 func (a *assembly) occupies() int { return a.size + a.Reserved() }
 
+// uncounted is how many bytes a call may hold without being counted. The request of most
+// calls waits for its handler only for a moment, and counting it would have all
+// connections contend for the shared counters.
+const uncounted = 4 << 10
+
 var assemblies = sync.Pool{New: func() any { return new(assembly) }}
 
 // push takes one DATA payload, which may be nil; see [frame.Assembler.Push].
-func (i *inbox) push(b *mem.Buffer, limit int, to *Account) error {
+func (i *inbox) push(b *mem.Buffer, limit int, to *quota.Account) error {
 	switch {
 	case b == nil:
 		return nil
@@ -86,14 +92,14 @@ func (i *inbox) charge() bool {
 	}
 	more := n - a.charged
 	a.charged = n
-	return a.account.charge(int64(more))
+	return a.account.Charge(int64(more))
 }
 
 // refund gives back what was charged for messages that were taken since.
 func (a *assembly) refund() {
 	if n := a.charged - a.occupies(); n > 0 {
 		a.charged -= n
-		a.account.release(int64(n))
+		a.account.Release(int64(n))
 	}
 }
 
@@ -108,7 +114,7 @@ func (i *inbox) drop() {
 
 func (i *inbox) release() {
 	a := i.messages
-	a.account.release(int64(a.charged))
+	a.account.Release(int64(a.charged))
 	a.Close()
 	*a = assembly{}
 	assemblies.Put(a)

@@ -5,19 +5,20 @@ import (
 	"testing"
 
 	"github.com/cqrpc/cqrpc"
+	"github.com/cqrpc/cqrpc/internal/quota"
 )
 
 // accountsOf returns accounts of connections.
-func accountsOf(q *Quota, n int) []*Account {
-	list := make([]*Account, n)
+func accountsOf(q *quota.Quota, n int) []*quota.Account {
+	list := make([]*quota.Account, n)
 	for i := range list {
-		list[i] = new(Account)
+		list[i] = new(quota.Account)
 		list[i].Open(q)
 	}
 	return list
 }
 
-func wantUsed(t *testing.T, when string, q *Quota, n int) {
+func wantUsed(t *testing.T, when string, q *quota.Quota, n int) {
 	t.Helper()
 	if got := q.Used(); got != int64(n) {
 		t.Errorf("%s: %d bytes are held, want %d", when, got, n)
@@ -29,7 +30,7 @@ var large = wire(strings.Repeat("x", 2*uncounted))
 
 // Messages that nobody has taken are charged, as they come and until they are taken.
 func TestQuotaCountsWhatIsUnread(t *testing.T) {
-	q := NewQuota(-1)
+	q := quota.New(-1)
 	r := newServerRig(t, Config{Account: accountsOf(q, 1)[0]})
 	half := len(large) / 2
 	r.data(large[:uncounted], false)
@@ -54,7 +55,7 @@ func TestQuotaCountsWhatIsUnread(t *testing.T) {
 
 // Memory that is reserved for a message is charged before the message has come.
 func TestQuotaCountsWhatIsReserved(t *testing.T) {
-	q := NewQuota(-1)
+	q := quota.New(-1)
 	r := newServerRig(t, Config{Account: accountsOf(q, 1)[0]})
 	whole := wire(strings.Repeat("x", 64*uncounted))
 	at := 0
@@ -91,7 +92,7 @@ func TestQuotaAtTheEnd(t *testing.T) {
 		"malformed": func(r *rig) { r.data("\x07", false); r.c.Close() },
 	} {
 		t.Run(name, func(t *testing.T) {
-			q := NewQuota(-1)
+			q := quota.New(-1)
 			r := newServerRig(t, Config{Account: accountsOf(q, 1)[0]})
 			r.data(large, false)
 			wantUsed(t, "received", q, len(large))
@@ -103,9 +104,9 @@ func TestQuotaAtTheEnd(t *testing.T) {
 
 // A call that goes beyond the limit ends, and its memory is freed.
 func TestQuotaIsPassed(t *testing.T) {
-	q := NewQuota(int64(len(large)))
+	q := quota.New(int64(len(large)))
 	account := accountsOf(q, 1)[0]
-	account.charge(1) // another call's
+	account.Charge(1) // another call's
 	r := newServerRig(t, Config{Account: account})
 	var b *Buffer
 	r.start("recv", RecvMessage(&b))
@@ -121,35 +122,4 @@ func TestQuotaIsPassed(t *testing.T) {
 		t.Errorf("the call ends with %v", err)
 	}
 	wantUsed(t, "refused", q, 1)
-}
-
-// A connection that fills the quota does not shut out another.
-func TestQuotaIsShared(t *testing.T) {
-	q := NewQuota(100)
-	accounts := accountsOf(q, 3)
-	greedy, modest := accounts[0], accounts[1]
-	if !greedy.charge(100) || greedy.charge(1) {
-		t.Error("one alone does not get all of it, or more")
-	}
-	greedy.release(1)
-	if !modest.charge(50) || modest.charge(1) {
-		t.Error("one of two does not get half of it, or more")
-	}
-	modest.release(1)
-	if greedy.charge(1) {
-		t.Error("one that has more than its share gets more")
-	}
-	greedy.release(101)
-	if !modest.charge(50) {
-		t.Error("what was given back is not there")
-	}
-	modest.release(100)
-	wantUsed(t, "all given back", q, 0)
-	if n := q.holders.Load(); n != 0 {
-		t.Errorf("%d accounts hold something", n)
-	}
-	accounts[2].release(0)
-	if n := q.holders.Load(); n != 0 {
-		t.Errorf("nothing given back: %d accounts hold something", n)
-	}
 }

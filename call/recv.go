@@ -8,6 +8,7 @@ import (
 	"github.com/cqrpc/cqrpc/cq"
 	"github.com/cqrpc/cqrpc/frame"
 	"github.com/cqrpc/cqrpc/internal/mem"
+	"github.com/cqrpc/cqrpc/internal/quota"
 )
 
 // recvSide is the state of the peer's half. Guarded by Call.mu.
@@ -48,7 +49,7 @@ func (r *recvSide) creditFor(n int) int {
 }
 
 // push takes one DATA payload, which may be nil.
-func (r *recvSide) push(b *mem.Buffer, limit int, to *Account) error {
+func (r *recvSide) push(b *mem.Buffer, limit int, to *quota.Account) error {
 	if r.isShut {
 		b.Free()
 		return nil
@@ -223,7 +224,7 @@ func (c *Call) dataLocked(b *mem.Buffer, end bool, a *after, lane *cq.Lane) {
 	}
 }
 
-// statusNoRoom ends the call that goes beyond a Quota.
+// statusNoRoom ends the call that goes beyond its quota.
 var statusNoRoom = cqrpc.Status{
 	Code: cqrpc.CodeResourceExhausted, Message: "Too many bytes in messages that this server has not read",
 }

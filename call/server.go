@@ -10,6 +10,7 @@ import (
 	"github.com/cqrpc/cqrpc"
 	"github.com/cqrpc/cqrpc/codec"
 	"github.com/cqrpc/cqrpc/frame"
+	"github.com/cqrpc/cqrpc/internal/quota"
 )
 
 // request is what a server call knows from its request headers and about their sender.
@@ -17,7 +18,7 @@ import (
 type request struct {
 	settings   *Settings // by which the headers were judged
 	peer       *Peer
-	account    *Account // is charged for messages that nobody has taken
+	account    *quota.Account // is charged for messages that nobody has taken
 	method     string
 	authority  string
 	scheme     string

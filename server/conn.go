@@ -9,6 +9,7 @@ import (
 	"github.com/cqrpc/cqrpc/codec"
 	"github.com/cqrpc/cqrpc/cq"
 	"github.com/cqrpc/cqrpc/frame"
+	"github.com/cqrpc/cqrpc/internal/quota"
 	"github.com/cqrpc/cqrpc/transport"
 )
 
@@ -21,7 +22,7 @@ type conn struct {
 	limit  int64      // handlers at once, negative: unlimited
 	peer   call.Peer
 
-	unread call.Account // of server.unread
+	unread quota.Account // of server.unread
 
 	// reader only
 	fresh *pieces        // of the request that is on its way to OnStream

@@ -10,6 +10,7 @@ import (
 	"github.com/cqrpc/cqrpc/call"
 	"github.com/cqrpc/cqrpc/codec"
 	"github.com/cqrpc/cqrpc/cq"
+	"github.com/cqrpc/cqrpc/internal/quota"
 	"github.com/cqrpc/cqrpc/transport"
 )
 
@@ -24,7 +25,7 @@ type Server struct {
 	// unregistered is the method of all calls whose method nobody registered.
 	unregistered *Method
 	pending      pendingBudget
-	unread       *call.Quota
+	unread       *quota.Quota
 	workers      workers
 	stopping     chan struct{} // closed by the first stop
 	drained      chan struct{} // closed: stopped and no connection is open
@@ -88,7 +89,7 @@ func New(opts ...Option) *Server {
 	s.onPanic = s.bytes.Panicked
 	s.setup = transport.NewSetup(transport.Server, s.cfg.transport)
 	s.pending.limits = s.cfg.pending
-	s.unread = call.NewQuota(s.cfg.maxUnread)
+	s.unread = quota.New(s.cfg.maxUnread)
 	s.unregistered = &Method{matcher: newMatcher(s)}
 	s.queues.Store(new([]*cq.Queue))
 	return s

@@ -38,6 +38,7 @@ var graph = []struct {
 	// cellar: words and memory
 	{".", rule{external: protobuf}},
 	{"internal/mem", rule{}},
+	{"internal/quota", rule{}},
 	{"internal/version", rule{}}, // the client and the generator both tell it
 	{"internal/gen/*", rule{external: protobuf}},
 
@@ -49,7 +50,7 @@ var graph = []struct {
 
 	// middle: the siblings that meet only through interfaces of their own
 	{"transport", rule{ours: []string{"frame", "cq", "internal/mem"}, external: http2}},
-	{"call", rule{ours: []string{".", "frame", "cq", "codec", "internal/mem"}}},
+	{"call", rule{ours: []string{".", "frame", "cq", "codec", "internal/mem", "internal/quota"}}},
 
 	// wiring: client and server never meet
 	{"client/resolver", rule{}},
@@ -57,7 +58,9 @@ var graph = []struct {
 		"client/resolver", ".", "transport", "call", "frame", "cq", "codec", "internal/mem", "internal/version",
 	}, external: proxying}},
 	{"client/serviceconfig", rule{ours: []string{".", "call", "client"}}},
-	{"server", rule{ours: []string{".", "transport", "call", "frame", "cq", "codec", "internal/mem"}}},
+	{"server", rule{ours: []string{
+		".", "transport", "call", "frame", "cq", "codec", "internal/mem", "internal/quota",
+	}}},
 
 	// styles
 	{"internal/station", rule{ours: []string{"cq"}}}, // beneath cq/future, which has users; this has none

@@ -1,4 +1,6 @@
-package call
+// Package quota counts the memory that connections make their server keep. There is one
+// [Quota] in a server; a connection has an [Account], which its calls charge (package call).
+package quota
 
 import "sync/atomic"
 
@@ -18,13 +20,8 @@ type Quota struct {
 	holders atomic.Int64 // accounts with anything
 }
 
-// uncounted is how many bytes a call may hold without being counted. The request of most
-// calls waits for its handler only for a moment, and counting it would have all
-// connections contend for the shared counters.
-const uncounted = 4 << 10
-
-// NewQuota returns a quota of limit bytes; negative: unlimited, only counted.
-func NewQuota(limit int64) *Quota { return &Quota{limit: limit} }
+// New returns a quota of limit bytes; negative: unlimited, only counted.
+func New(limit int64) *Quota { return &Quota{limit: limit} }
 
 // Used is how many bytes are held.
 func (q *Quota) Used() int64 { return q.used.Load() }
@@ -35,15 +32,12 @@ type Account struct {
 	used  atomic.Int64
 }
 
-// noAccount is that of calls which nobody counts.
-var noAccount Account
-
 // Open makes a zero account one of q.
 func (a *Account) Open(q *Quota) { a.quota = q }
 
-// charge counts n bytes more, and reports whether there may be that many. They are
+// Charge counts n bytes more, and reports whether there may be that many. They are
 // counted even if not: the caller drops and releases them.
-func (a *Account) charge(n int64) bool {
+func (a *Account) Charge(n int64) bool {
 	q := a.quota
 	if q == nil {
 		return true
@@ -56,8 +50,8 @@ func (a *Account) charge(n int64) bool {
 	return q.limit < 0 || total <= q.limit || mine <= q.limit/max(q.holders.Load(), 1)
 }
 
-// release counts n bytes less.
-func (a *Account) release(n int64) {
+// Release counts n bytes less.
+func (a *Account) Release(n int64) {
 	q := a.quota
 	if q == nil || n == 0 {
 		return
