@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"strings"
 
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
@@ -20,6 +21,12 @@ var (
 	sayHello  = call.Method[wrapperspb.StringValue, wrapperspb.StringValue]{Name: "/example.Greeter/SayHello"}
 	sayHellos = call.Method[wrapperspb.StringValue, wrapperspb.StringValue]{
 		Name: "/example.Greeter/SayHellos", Shape: call.ServerStream,
+	}
+	greetAll = call.Method[wrapperspb.StringValue, wrapperspb.StringValue]{
+		Name: "/example.Greeter/GreetAll", Shape: call.ClientStream,
+	}
+	converse = call.Method[wrapperspb.StringValue, wrapperspb.StringValue]{
+		Name: "/example.Greeter/Converse", Shape: call.BidiStream,
 	}
 )
 
@@ -40,6 +47,30 @@ func greeter() (ch *client.Channel, stop func()) {
 				}
 				return nil
 			}),
+		server.ClientStream(greetAll,
+			func(_ context.Context, in *server.Receiver[wrapperspb.StringValue]) (*wrapperspb.StringValue, error) {
+				var names []string
+				for req, err := range in.All() {
+					if err != nil {
+						return nil, err
+					}
+					names = append(names, req.Value)
+				}
+				return wrapperspb.String("Hello " + strings.Join(names, ", ")), nil
+			}),
+		server.BidiStream(converse, func(
+			_ context.Context, in *server.Receiver[wrapperspb.StringValue], out *server.Sender[wrapperspb.StringValue],
+		) error {
+			for req, err := range in.All() {
+				if err != nil {
+					return err
+				}
+				if err := out.Send(wrapperspb.String("Hello " + req.Value)); err != nil {
+					return err
+				}
+			}
+			return nil
+		}),
 	))
 	lis, err := net.Listen("tcp", "127.0.0.1:0")
 	check(err)

@@ -22,6 +22,12 @@ var (
 	greetAll = call.Method[wrapperspb.StringValue, wrapperspb.StringValue]{
 		Name: "/example.Greeter/GreetAll", Shape: call.ClientStream,
 	}
+	sayHellos = call.Method[wrapperspb.StringValue, wrapperspb.StringValue]{
+		Name: "/example.Greeter/SayHellos", Shape: call.ServerStream,
+	}
+	converse = call.Method[wrapperspb.StringValue, wrapperspb.StringValue]{
+		Name: "/example.Greeter/Converse", Shape: call.BidiStream,
+	}
 )
 
 // greeter serves the examples; it returns its address and how to end it.
@@ -42,6 +48,27 @@ func greeter() (string, func()) {
 				names = append(names, req.Value)
 			}
 			return wrapperspb.String("Hello " + strings.Join(names, ", ")), nil
+		}),
+		server.ServerStream(sayHellos, func(
+			_ context.Context, req *wrapperspb.StringValue, out *server.Sender[wrapperspb.StringValue],
+		) error {
+			if err := out.Send(wrapperspb.String("Hello " + req.Value)); err != nil {
+				return err
+			}
+			return out.Send(wrapperspb.String("Bonjour " + req.Value))
+		}),
+		server.BidiStream(converse, func(
+			_ context.Context, in *server.Receiver[wrapperspb.StringValue], out *server.Sender[wrapperspb.StringValue],
+		) error {
+			for req, err := range in.All() {
+				if err != nil {
+					return err
+				}
+				if err := out.Send(wrapperspb.String("Hello " + req.Value)); err != nil {
+					return err
+				}
+			}
+			return nil
 		}))
 	if err != nil {
 		panic(err)
@@ -119,4 +146,63 @@ func ExampleClientStream() {
 	fmt.Println(line(response.Await(ctx)))
 	// Output:
 	// Hello gopher, crab
+}
+
+// One request and many responses. ForEach needs no goroutine: its function runs on the poller, and
+// the future says how the call ended. A goroutine that may wait would range over stream.All.
+func ExampleServerStream() {
+	addr, stop := greeter()
+	defer stop()
+	ch, err := client.NewChannel(addr, client.WithInsecure())
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer ch.Close()
+	env := future.NewEnvironment(1)
+	defer env.Close()
+	ctx := context.Background()
+
+	stream := clientfuture.ServerStream(ctx, clientfuture.New(ch, env), sayHellos, wrapperspb.String("gopher"))
+	defer stream.Close()
+	end := stream.ForEach(func(m *wrapperspb.StringValue) error {
+		fmt.Println(m.Value)
+		return nil
+	})
+	_, err = end.Await(ctx)
+	fmt.Println(err)
+	// Output:
+	// Hello gopher
+	// Bonjour gopher
+	// <nil>
+}
+
+// Requests and responses in turn, on a goroutine that waits for the responses. What Send says may be
+// ignored: if the call has ended, Recv says why.
+func ExampleBidiStream() {
+	addr, stop := greeter()
+	defer stop()
+	ch, err := client.NewChannel(addr, client.WithInsecure())
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer ch.Close()
+	env := future.NewEnvironment(1)
+	defer env.Close()
+	ctx := context.Background()
+
+	sink, stream := clientfuture.BidiStream(ctx, clientfuture.New(ch, env), converse)
+	defer stream.Close()
+	for _, name := range []string{"gopher", "crab"} {
+		sink.Send(wrapperspb.String(name))
+		fmt.Println(line(stream.Recv(ctx)))
+	}
+	sink.Close()
+	_, err = stream.Recv(ctx)
+	fmt.Println(err)
+	// Output:
+	// Hello gopher
+	// Hello crab
+	// EOF
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"runtime"
+	"strings"
 
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
@@ -157,6 +158,60 @@ func ExampleReaderWriter() {
 	// Hello gopher
 	// Hello mole
 	// EOF
+}
+
+// gathering is a call of a method with many requests that greets all when the client has no more.
+type gathering struct {
+	ctx        async.Context
+	stream     async.Reader[wrapperspb.StringValue, wrapperspb.StringValue]
+	msg        wrapperspb.StringValue
+	names      []string
+	isReading  bool
+	isFinished bool
+}
+
+func (g *gathering) Proceed(ok bool) {
+	switch {
+	case g.isFinished:
+	case !ok && !g.isReading: // the server ends: no call has come
+	case !ok:
+		g.isFinished = true
+		must0(g.stream.Finish(wrapperspb.String("Hello "+strings.Join(g.names, ", ")), cqrpc.Status{}, g))
+	default:
+		if g.isReading {
+			g.names = append(g.names, g.msg.Value)
+		}
+		g.isReading = true
+		must0(g.stream.Read(&g.msg, g))
+	}
+}
+
+// A Read that is false is the end of the requests; then comes the response.
+func ExampleReader() {
+	greetAll := call.Method[wrapperspb.StringValue, wrapperspb.StringValue]{
+		Name: "/example.Greeter/GreetAll", Shape: call.ClientStream,
+	}
+	s, q := server.New(), cq.New()
+	method, err := async.RegisterClientStream(s, greetAll)
+	must0(err)
+	must0(s.AddQueue(q))
+	g := new(gathering)
+	must0(method.Request(&g.ctx, &g.stream, q, q, g))
+	wait := cq.Poll([]*cq.Queue{q}, 1, cq.Proceed)
+
+	ch, err := client.NewChannel("memory", client.WithInsecure(), client.WithDialer(s.Dial))
+	must0(err)
+	stream, err := client.ClientStream(context.Background(), ch, greetAll)
+	must0(err)
+	for _, name := range []string{"gopher", "mole"} {
+		must0(stream.Send(wrapperspb.String(name)))
+	}
+	res, err := stream.CloseAndRecv()
+	fmt.Println(res.GetValue(), err)
+	must0(ch.Close())
+	must0(s.Shutdown(context.Background()))
+	wait()
+	// Output: Hello gopher, mole <nil>
 }
 
 // listener is a call whose responses are what is broadcast.

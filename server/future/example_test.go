@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"strings"
 
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
@@ -21,6 +22,12 @@ var (
 	sayHello = call.Method[wrapperspb.StringValue, wrapperspb.StringValue]{Name: "/example.Greeter/SayHello"}
 	repeat   = call.Method[wrapperspb.StringValue, wrapperspb.StringValue]{
 		Name: "/example.Greeter/Repeat", Shape: call.BidiStream,
+	}
+	greetAll = call.Method[wrapperspb.StringValue, wrapperspb.StringValue]{
+		Name: "/example.Greeter/GreetAll", Shape: call.ClientStream,
+	}
+	sayHellos = call.Method[wrapperspb.StringValue, wrapperspb.StringValue]{
+		Name: "/example.Greeter/SayHellos", Shape: call.ServerStream,
 	}
 )
 
@@ -73,6 +80,73 @@ func Example() {
 	// Output:
 	// Hello gopher <nil>
 	//  INVALID_ARGUMENT: whom shall I greet?
+}
+
+// Many requests and one response, without a goroutine: a function sees each request, and what follows
+// the last is the response.
+func ExampleClientStream() {
+	env := future.NewEnvironment(1)
+	defer env.Close()
+	ch, stop := serve(serverfuture.ClientStream(greetAll, func(_ *serverfuture.Context,
+		requests *serverfuture.Stream[wrapperspb.StringValue], sink *serverfuture.ResponseSink[wrapperspb.StringValue],
+	) {
+		var names []string
+		requests.ForEach(func(req *wrapperspb.StringValue) error {
+			names = append(names, req.Value)
+			return nil
+		}).OnComplete(func(_ struct{}, err error) {
+			if err == nil { // else the call has ended
+				sink.Success(wrapperspb.String("Hello " + strings.Join(names, ", ")))
+			}
+		})
+	}, env))
+	defer stop()
+
+	s, err := client.ClientStream(context.Background(), ch, greetAll)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer s.Close()
+	for _, name := range []string{"gopher", "crab"} {
+		if err := s.Send(wrapperspb.String(name)); err != nil {
+			break // CloseAndRecv says why
+		}
+	}
+	res, err := s.CloseAndRecv()
+	fmt.Println(res.GetValue(), err)
+	// Output: Hello gopher, crab <nil>
+}
+
+// One request and many responses, without a goroutine: each goes out when the client has taken what came
+// before, and then the sink is closed.
+func ExampleServerStream() {
+	env := future.NewEnvironment(1)
+	defer env.Close()
+	ch, stop := serve(serverfuture.ServerStream(sayHellos, func(_ *serverfuture.Context,
+		req *wrapperspb.StringValue, sink *serverfuture.Sink[wrapperspb.StringValue],
+	) {
+		sink.SendFrom(future.Values([]*wrapperspb.StringValue{
+			wrapperspb.String("Hello " + req.Value), wrapperspb.String("Bonjour " + req.Value),
+		})).OnComplete(func(_ struct{}, err error) {
+			if err == nil { // else the call has ended
+				sink.Close()
+			}
+		})
+	}, env))
+	defer stop()
+
+	s, err := client.ServerStream(context.Background(), ch, sayHellos, wrapperspb.String("gopher"))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for m, err := range s.All() {
+		fmt.Println(m.GetValue(), err)
+	}
+	// Output:
+	// Hello gopher <nil>
+	// Bonjour gopher <nil>
 }
 
 // A duplex call without a goroutine: each request that comes is sent back, and

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"strings"
 
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
@@ -19,6 +20,7 @@ import (
 var (
 	sayHello  = call.Method[text, text]{Name: "/example.Greeter/SayHello"}
 	sayHellos = call.Method[text, text]{Name: "/example.Greeter/SayHellos", Shape: call.ServerStream}
+	greetAll  = call.Method[text, text]{Name: "/example.Greeter/GreetAll", Shape: call.ClientStream}
 	converse  = call.Method[text, text]{Name: "/example.Greeter/Converse", Shape: call.BidiStream}
 )
 
@@ -111,6 +113,49 @@ func ExampleServerStream() {
 	// Output:
 	// Hello gopher <nil>
 	// Bonjour gopher <nil>
+}
+
+// gathering reads names, and greets all when there are no more.
+type gathering struct {
+	reactor.ReadBase[text]
+	req   text
+	res   *text
+	names []string
+}
+
+func (g *gathering) OnReadDone(ok bool) {
+	if ok {
+		g.names = append(g.names, g.req.Value)
+		g.StartRead(&g.req)
+		return
+	}
+	g.res.Value = "Hello " + strings.Join(g.names, ", ")
+	g.Finish(cqrpc.Status{}) // does nothing if the call is dead
+}
+
+// A reactor that reads a stream, and fills the response when it has come to the end.
+func ExampleClientStream() {
+	h := reactor.ClientStream(greetAll, func(_ *reactor.Context, res *text) reactor.ReadReactor[text] {
+		g := &gathering{res: res}
+		g.StartRead(&g.req)
+		return g
+	})
+	visit(h, func(ctx context.Context, ch *client.Channel) {
+		stream, err := client.ClientStream(ctx, ch, greetAll)
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		defer stream.Close()
+		for _, name := range []string{"Ada", "Grace"} {
+			if err := stream.Send(wrapperspb.String(name)); err != nil {
+				break // CloseAndRecv says why
+			}
+		}
+		res, err := stream.CloseAndRecv()
+		fmt.Println(res.GetValue(), err)
+	})
+	// Output: Hello Ada, Grace <nil>
 }
 
 // answers answers each request before it reads the next.
