@@ -157,8 +157,8 @@ func TestServerExcusesDeadlinesOnly(t *testing.T) {
 func TestServerDeadlineWaitsForStart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &fakeStream{}
-		c, err := NewServer(nil, Config{Settings: textSettings()}, s, &frame.Headers{Fields: requestFields("grpc-timeout", "1n")},
-			&Peer{})
+		c, err := NewServer(nil, Config{Settings: textSettings()}, s,
+			&frame.Headers{Fields: requestFields("grpc-timeout", "1n")}, &Peer{})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -72,7 +72,9 @@ func (o *slowOpener) Forget(*Call) {}
 func newSlowRig(t *testing.T) (*rig, *slowOpener) {
 	r, o := newRig(t, nil), newSlowOpener()
 	r.c.Close()
-	r.c = NewClient(nil, Config{Completer: r.q, Method: "/pkg.Service/Method", Authority: "host", Settings: textSettings()}, o)
+	r.c = NewClient(nil, Config{
+		Completer: r.q, Method: "/pkg.Service/Method", Authority: "host", Settings: textSettings(),
+	}, o)
 	return r, o
 }
 

@@ -267,7 +267,8 @@ func TestRefusedRequests(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			s := &fakeStream{}
-			_, err := NewServer(nil, Config{Settings: textSettings()}, s, &frame.Headers{Fields: requestFields(tt.change...)}, &Peer{})
+			_, err := NewServer(nil, Config{Settings: textSettings()}, s,
+				&frame.Headers{Fields: requestFields(tt.change...)}, &Peer{})
 			var re *RequestError
 			if !errors.As(err, &re) {
 				t.Fatalf("got %v", err)
@@ -307,7 +308,8 @@ func TestHostStandsInForAuthority(t *testing.T) {
 
 // What the server layer adds to a refused encoding.
 func TestRefusedEncodingListsAccepted(t *testing.T) {
-	_, err := NewServer(nil, Config{Settings: NewSettings(Settings{Compressors: codec.DefaultCompressors()})}, &fakeStream{},
+	settings := NewSettings(Settings{Compressors: codec.DefaultCompressors()})
+	_, err := NewServer(nil, Config{Settings: settings}, &fakeStream{},
 		&frame.Headers{Fields: requestFields("grpc-encoding", "br")}, &Peer{})
 	var re *RequestError
 	if !errors.As(err, &re) {

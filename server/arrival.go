@@ -180,7 +180,7 @@ func (a *arrival) answer(ctx *Context, st cqrpc.Status) {
 		return
 	}
 	var ops [2]call.Op
-	batch, _ := ctx.EndResponse(ops[:0], nil, st)
+	batch, _ := ctx.ForStyle().EndResponse(ops[:0], nil, st)
 	if err := a.call.StartBatchOn(cq.Discard, batch, nil); err != nil {
 		a.call.CancelWithStatus(st.Code, st.Message)
 	}

@@ -176,7 +176,7 @@ func TestStyleWithFilters(t *testing.T) {
 			return ctx, nil
 		}, server.NewHandler(bidi.Name, call.BidiStream, func(a server.Accepted) {
 			var ctx server.Context
-			ctx.Bind(a.Call, nil)
+			ctx.ForStyle().Bind(a.Call, nil)
 			var st cqrpc.Status
 			if refusal := a.Admit(&ctx); refusal != nil {
 				refused++

@@ -58,9 +58,9 @@ func SendHeader(ctx context.Context, md cqrpc.Metadata) error {
 	}
 	var ops [1]call.Op
 	if c.rpc != nil {
-		return c.rpc.sendHeader(c.BeginResponse(ops[:0]))
+		return c.rpc.sendHeader(c.ForStyle().BeginResponse(ops[:0]))
 	}
-	return c.call.StartBatchOn(cq.Discard, c.BeginResponse(ops[:0]), nil)
+	return c.call.StartBatchOn(cq.Discard, c.ForStyle().BeginResponse(ops[:0]), nil)
 }
 
 // SetTrailer is Context.SetTrailer for a context derived from one. The error

@@ -110,11 +110,11 @@ func (r *rpc) send(op call.Op) error {
 		return err
 	}
 	var ops [2]call.Op
-	batch := r.ctx.BeginResponse(ops[:0])
+	batch := r.ctx.ForStyle().BeginResponse(ops[:0])
 	batch = append(batch, op)
 	if err := r.startSend(batch); err != nil {
 		if len(batch) == 2 {
-			r.ctx.RevertBegin()
+			r.ctx.ForStyle().RevertBegin()
 		}
 		return err
 	}

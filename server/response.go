@@ -12,13 +12,13 @@ func (r *rpc) respond(res any) {
 	r.release()
 	var ops [3]call.Op
 	message := call.SendValue(res)
-	batch, hasBegun := r.ctx.EndResponse(ops[:0], &message, cqrpc.Status{})
+	batch, hasBegun := r.ctx.ForStyle().EndResponse(ops[:0], &message, cqrpc.Status{})
 	err := r.call.StartBatchOn((*finishing)(r), batch, nil)
 	if err == nil {
 		return
 	}
 	if hasBegun {
-		r.ctx.RevertBegin()
+		r.ctx.ForStyle().RevertBegin()
 	}
 	r.finish(cqrpc.Status{Code: cqrpc.CodeInternal, Message: fmt.Sprintf("cannot marshal response %T: %v", res, err)})
 }
@@ -37,7 +37,7 @@ func (r *rpc) end(err error) {
 func (r *rpc) finish(st cqrpc.Status) {
 	r.release()
 	var ops [2]call.Op
-	batch, _ := r.ctx.EndResponse(ops[:0], nil, st)
+	batch, _ := r.ctx.ForStyle().EndResponse(ops[:0], nil, st)
 	if err := r.call.StartBatchOn((*finishing)(r), batch, nil); err != nil {
 		// A codec that panicked has left the response half begun.
 		r.call.CancelWithStatus(st.Code, st.Message)

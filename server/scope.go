@@ -64,7 +64,7 @@ type relay struct {
 	ended cq.Completer // may be nil
 }
 
-// Begin implements cq.Completer for OnEnd and Context.Bind, which do not call it.
+// Begin implements cq.Completer for OnEnd and StyleContext.Bind, which do not call it.
 func (r *relay) Begin() bool { return true }
 
 // Complete implements cq.Completer.

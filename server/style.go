@@ -76,11 +76,19 @@ func (a Accepted) Done() {
 // INTERNAL and nothing of v, which may hold secrets.
 func (a Accepted) Panicked(v any, stack []byte) { a.conn.server.panicked(a.Call, v, stack) }
 
-// Bind makes c the context of k, once; styles call it. If ended is not nil, its Complete is
+// StyleContext is the view that styles have of a [Context]: what is theirs to do with it, and not
+// the application's.
+type StyleContext Context
+
+// ForStyle is c as a style sees it; applications do not need it.
+func (c *Context) ForStyle() *StyleContext { return (*StyleContext)(c) }
+
+// Bind makes the context that of k, once. If ended is not nil, its Complete is
 // called once when the call has ended, without Begin, on a goroutine of the engine; OK means
 // that the call was not cancelled. If ended is nil, k is not watched until somebody asks for
 // Done.
-func (c *Context) Bind(k *call.Call, ended cq.Completer) {
+func (v *StyleContext) Bind(k *call.Call, ended cq.Completer) {
+	c := (*Context)(v)
 	s, isMoving := k.Value(scopeKey{}).(*scope)
 	isMoving = isMoving && s.Context != c
 	if isMoving {
@@ -99,8 +107,9 @@ func (c *Context) Bind(k *call.Call, ended cq.Completer) {
 	}
 }
 
-// BeginResponse adds the initial metadata to a batch of a style, if it is not out.
-func (c *Context) BeginResponse(ops []call.Op) []call.Op {
+// BeginResponse adds the initial metadata to a batch, if it is not out.
+func (v *StyleContext) BeginResponse(ops []call.Op) []call.Op {
+	c := (*Context)(v)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.beginLocked(ops)
@@ -114,13 +123,14 @@ func (c *Context) beginLocked(ops []call.Op) []call.Op {
 	return append(ops, call.SendInitialMetadata(c.seeLocked().header))
 }
 
-// EndResponse makes, in ops, which is empty, the batch of a style that ends a response: message, if
+// EndResponse makes, in ops, which is empty, the batch that ends a response: message, if
 // it is not nil, and st with the trailing metadata. If the initial metadata is not out it goes first,
 // and hasBegun is true; but a status alone, with no initial metadata set by the application, is the
 // whole response (gRPC over HTTP/2, Trailers-Only).
-func (c *Context) EndResponse(
+func (v *StyleContext) EndResponse(
 	ops []call.Op, message *call.Op, st cqrpc.Status,
 ) (batch []call.Op, hasBegun bool) {
+	c := (*Context)(v)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	more := c.seeLocked()
@@ -134,9 +144,10 @@ func (c *Context) EndResponse(
 	return append(ops, call.SendStatus(st, more.trailer)), hasBegun
 }
 
-// RevertBegin undoes what BeginResponse or EndResponse has noted, because the style's batch
+// RevertBegin undoes what BeginResponse or EndResponse has noted, because the batch
 // was rejected: the initial metadata is not out.
-func (c *Context) RevertBegin() {
+func (v *StyleContext) RevertBegin() {
+	c := (*Context)(v)
 	c.mu.Lock()
 	c.begun = false
 	c.mu.Unlock()
@@ -144,14 +155,16 @@ func (c *Context) RevertBegin() {
 
 // HasHeader reports whether the application has set initial metadata, so that
 // a response that is a status only cannot be Trailers-Only.
-func (c *Context) HasHeader() bool {
+func (v *StyleContext) HasHeader() bool {
+	c := (*Context)(v)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return len(c.seeLocked().header) > 0
 }
 
-// Trailer returns the trailing metadata, for a style to send with the status.
-func (c *Context) Trailer() cqrpc.Metadata {
+// Trailer returns the trailing metadata, to be sent with the status.
+func (v *StyleContext) Trailer() cqrpc.Metadata {
+	c := (*Context)(v)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.seeLocked().trailer

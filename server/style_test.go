@@ -35,7 +35,7 @@ func TestStyle(t *testing.T) {
 		var got server.Accepted
 		x := serveHandlers(t, server.NewHandler(bidi.Name, call.BidiStream, func(a server.Accepted) {
 			got = a
-			ctx.Bind(a.Call, &ended)
+			ctx.ForStyle().Bind(a.Call, &ended)
 		}))
 		p := x.dial()
 		p.Request(1, bidi.Name, "k", "v")
@@ -51,7 +51,8 @@ func TestStyle(t *testing.T) {
 			t.Error("header can be set although it was sent")
 		}
 		got.Release()
-		err := got.Call.StartBatchOn(cq.Discard, ctx.BeginResponse([]call.Op{call.SendStatus(cqrpc.Status{}, nil)}), nil)
+		batch := ctx.ForStyle().BeginResponse([]call.Op{call.SendStatus(cqrpc.Status{}, nil)})
+		err := got.Call.StartBatchOn(cq.Discard, batch, nil)
 		if err != nil {
 			t.Error(err)
 		}
@@ -73,7 +74,7 @@ func TestContextThatIsAskedLate(t *testing.T) {
 		}
 		early := ctx.Done()
 		x := serveHandlers(t, server.NewHandler(bidi.Name, call.BidiStream, func(a server.Accepted) {
-			ctx.Bind(a.Call, nil)
+			ctx.ForStyle().Bind(a.Call, nil)
 			a.Release()
 			a.Done()
 		}))
@@ -97,7 +98,7 @@ func TestContextErrWithoutDone(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		var ctx server.Context
 		x := serveHandlers(t, server.NewHandler(bidi.Name, call.BidiStream, func(a server.Accepted) {
-			ctx.Bind(a.Call, nil)
+			ctx.ForStyle().Bind(a.Call, nil)
 			a.Release()
 			a.Done()
 		}))

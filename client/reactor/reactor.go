@@ -116,7 +116,8 @@ func (w *writer[Req]) StartWriteBuffer(b *call.Buffer, flags ...call.Flags) {
 // its only reaction.
 func (w *writer[Req]) StartWriteLast(m *Req, flags ...call.Flags) {
 	w.startWrite("StartWriteLast", &reaction.Op{
-		Kind: reaction.Write, Clash: reaction.Of(reaction.WritesDone), Bars: writes, Value: m, Flags: call.Flags(0).With(flags...),
+		Kind: reaction.Write, Clash: reaction.Of(reaction.WritesDone), Bars: writes, Value: m,
+		Flags: call.Flags(0).With(flags...),
 	})
 }
 

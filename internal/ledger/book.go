@@ -57,7 +57,7 @@ func (b *Book) Start(k *call.Call, who string, ops ...call.Op) (*Entry, error) {
 }
 
 // Expect is the entry of something else that must be completed once, without
-// Begin and tag: what is given to server.Context.Bind.
+// Begin and tag: what is given to server.StyleContext.Bind.
 func (b *Book) Expect(who string) *Entry {
 	e := &Entry{book: b, who: who, done: make(chan cq.Completion, 2)}
 	b.enter(e)

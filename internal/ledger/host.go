@@ -76,7 +76,7 @@ type guest struct {
 func (g *guest) run(serve func(*guest) ([]byte, error)) {
 	defer g.accepted.Done()
 	closed := g.book.Expect("end of " + g.accepted.Call.Method())
-	g.server.Bind(g.accepted.Call, closed)
+	g.server.ForStyle().Bind(g.accepted.Call, closed)
 	res, err := serve(g)
 	g.accepted.Release()
 	st := cqrpc.StatusOf(err)
@@ -85,7 +85,7 @@ func (g *guest) run(serve func(*guest) ([]byte, error)) {
 		op := call.SendValue(&parity.Message{Value: res})
 		response = &op
 	}
-	ops, _ := g.server.EndResponse(nil, response, st)
+	ops, _ := g.server.ForStyle().EndResponse(nil, response, st)
 	if e, err := g.start(ops...); err == nil {
 		e.Wait()
 	} else {
@@ -134,7 +134,7 @@ func (g *guest) Recv() ([]byte, error) {
 
 // Send implements parity.Out.
 func (g *guest) Send(res []byte) error {
-	return g.do(append(g.server.BeginResponse(nil), call.SendValue(&parity.Message{Value: res}))...)
+	return g.do(append(g.server.ForStyle().BeginResponse(nil), call.SendValue(&parity.Message{Value: res}))...)
 }
 
 // Context and the others implement parity.Call.
@@ -151,5 +151,5 @@ func (g *guest) SendHeader(md cqrpc.Metadata) error {
 	if err := g.server.SetHeader(md); err != nil {
 		return err
 	}
-	return g.do(g.server.BeginResponse(nil)...)
+	return g.do(g.server.ForStyle().BeginResponse(nil)...)
 }

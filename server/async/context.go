@@ -107,10 +107,10 @@ func (c *Context) bind(k *call.Call) {
 	c.notices = nil
 	c.mu.Unlock()
 	if n == nil { // a nil pointer would make no nil Completer
-		c.Bind(k, nil)
+		c.ForStyle().Bind(k, nil)
 		return
 	}
-	c.Bind(k, n)
+	c.ForStyle().Bind(k, n)
 }
 
 // notice is one AsyncNotifyWhenDone; as a Completer, it and those behind it.
@@ -120,10 +120,10 @@ type notice struct {
 	tag   cq.Tag
 }
 
-// Begin implements cq.Completer for Context.Bind, which does not call it.
+// Begin implements cq.Completer for StyleContext.Bind, which does not call it.
 func (n *notice) Begin() bool { return true }
 
-// Complete implements cq.Completer for Context.Bind: the call is over.
+// Complete implements cq.Completer for StyleContext.Bind: the call is over.
 func (n *notice) Complete(cq.Completion) { n.postAll(true) }
 
 func (n *notice) postAll(ok bool) {

@@ -139,7 +139,7 @@ func (r *responder) SendInitialMetadata(tag cq.Tag) error {
 		return err
 	}
 	var buf [1]call.Op
-	ops := r.ctx.BeginResponse(buf[:0])
+	ops := r.ctx.ForStyle().BeginResponse(buf[:0])
 	if len(ops) == 0 {
 		return server.ErrHeaderSent
 	}
@@ -150,7 +150,7 @@ func (r *responder) SendInitialMetadata(tag cq.Tag) error {
 func (r *responder) start(ops []call.Op, hasHeader bool, tag cq.Tag) error {
 	err := r.call.StartBatch(ops, tag)
 	if err != nil && hasHeader {
-		r.ctx.RevertBegin()
+		r.ctx.ForStyle().RevertBegin()
 	}
 	return err
 }
@@ -176,7 +176,7 @@ func (r *responder) write(op call.Op, next writing, tag cq.Tag) error {
 		return err
 	}
 	var buf [2]call.Op
-	ops := r.ctx.BeginResponse(buf[:0])
+	ops := r.ctx.ForStyle().BeginResponse(buf[:0])
 	hasHeader := len(ops) > 0
 	err = r.start(append(ops, op), hasHeader, tag)
 	if err != nil {
@@ -206,7 +206,7 @@ func (r *responder) respond(op call.Op, st cqrpc.Status, tag cq.Tag) error {
 		return err
 	}
 	var buf [3]call.Op
-	ops, hasHeader := r.ctx.EndResponse(buf[:0], &op, st)
+	ops, hasHeader := r.ctx.ForStyle().EndResponse(buf[:0], &op, st)
 	return r.end(ops, hasHeader, before, tag)
 }
 
@@ -217,7 +217,7 @@ func (r *responder) finish(st cqrpc.Status, tag cq.Tag) error {
 		return err
 	}
 	var buf [2]call.Op
-	ops, hasHeader := r.ctx.EndResponse(buf[:0], nil, st)
+	ops, hasHeader := r.ctx.ForStyle().EndResponse(buf[:0], nil, st)
 	return r.end(ops, hasHeader, before, tag)
 }
 

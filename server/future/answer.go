@@ -135,25 +135,25 @@ func (v *finishing) Run(ev cq.Event) {
 // Head implements half.Side. Without initial metadata of the application, and if
 // nothing was sent, the status alone is the whole response.
 func (r *rpc) Head(isAlone bool) (op call.Op, isDue bool) {
-	if isAlone && !r.ctx.HasHeader() {
+	if isAlone && !r.ctx.ForStyle().HasHeader() {
 		return op, false
 	}
 	var ops [1]call.Op
-	if len(r.ctx.BeginResponse(ops[:0])) == 0 {
+	if len(r.ctx.ForStyle().BeginResponse(ops[:0])) == 0 {
 		return op, false
 	}
 	return ops[0], true
 }
 
 // Revert implements half.Side.
-func (r *rpc) Revert() { r.ctx.RevertBegin() }
+func (r *rpc) Revert() { r.ctx.ForStyle().RevertBegin() }
 
 // End implements half.Side.
 func (r *rpc) End() call.Op {
 	r.mu.Lock()
 	st := r.status
 	r.mu.Unlock()
-	return call.SendStatus(st, r.ctx.Trailer())
+	return call.SendStatus(st, r.ctx.ForStyle().Trailer())
 }
 
 // Ended implements half.Side: the status was sent, or could not be. The call

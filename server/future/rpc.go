@@ -62,7 +62,7 @@ func accept(a server.Accepted, home *station.Station, serve func(*rpc), hasOneRe
 		return
 	}
 	r.tally.Begin((*settling)(r), 2) // arriving and ended
-	r.ctx.Bind(a.Call, (*closing)(r))
+	r.ctx.ForStyle().Bind(a.Call, (*closing)(r))
 	var err error
 	if hasOneRequest {
 		ops := [1]call.Op{call.RecvMessage(&r.request)}

@@ -127,7 +127,7 @@ func (b *base) read(to any) {
 // sendHeader starts to send the initial metadata.
 func (b *base) sendHeader() {
 	var ops [1]call.Op
-	batch := b.rpc.ctx.BeginResponse(ops[:0])
+	batch := b.rpc.ctx.ForStyle().BeginResponse(ops[:0])
 	if len(batch) == 0 {
 		b.misuse("StartSendInitialMetadata after the initial metadata was sent")
 		b.box.Tell(reaction.Header, false)
@@ -153,12 +153,12 @@ func (b *base) write(m any, flags call.Flags) {
 		}
 	}()
 	var ops [2]call.Op
-	batch := append(b.rpc.ctx.BeginResponse(ops[:0]), reaction.Message(m, flags))
+	batch := append(b.rpc.ctx.ForStyle().BeginResponse(ops[:0]), reaction.Message(m, flags))
 	err := b.rpc.accepted.Call.StartBatchOn((*writing)(b), batch, nil)
 	hasReturned = true
 	if err != nil {
 		if len(batch) == 2 {
-			b.rpc.ctx.RevertBegin()
+			b.rpc.ctx.ForStyle().RevertBegin()
 		}
 		b.end(unsendable(m, err))
 		return

@@ -55,10 +55,10 @@ func (r *rpc) respond(to cq.Completer, m any, flags call.Flags, st cqrpc.Status)
 // sendStatus starts the batch that ends the response, with message if it is not nil.
 func (r *rpc) sendStatus(to cq.Completer, message *call.Op, st cqrpc.Status) error {
 	var ops [3]call.Op
-	batch, hasBegun := r.ctx.EndResponse(ops[:0], message, st)
+	batch, hasBegun := r.ctx.ForStyle().EndResponse(ops[:0], message, st)
 	err := r.accepted.Call.StartBatchOn(to, batch, nil)
 	if err != nil && hasBegun {
-		r.ctx.RevertBegin()
+		r.ctx.ForStyle().RevertBegin()
 	}
 	return err
 }

@@ -61,7 +61,7 @@ type exchange interface {
 func (r *rpc) accept(a server.Accepted, x exchange) {
 	r.accepted, r.method = a, x
 	r.ctx.rpc = r
-	r.ctx.Bind(a.Call, (*closing)(r))
+	r.ctx.ForStyle().Bind(a.Call, (*closing)(r))
 	one := x.arrival()
 	if one == nil {
 		x.home().Post((*opening)(r))
