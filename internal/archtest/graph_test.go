@@ -95,6 +95,7 @@ var graph = []struct {
 	{"internal/shared", rule{ours: []string{"call", "codec"}, external: protobuf}},
 	{"internal/leak", rule{ours: []string{"internal/mem"}}},
 	{"internal/fatallog", rule{}},
+	{"internal/restless", rule{}},
 	{"internal/archtest", rule{}},
 }
 
