@@ -73,8 +73,9 @@ func collect(t *testing.T, holds func() bool) {
 // collector, if the environment was told to (grpc-rs client_cancel_on_dropping).
 func TestDroppedSinkAndStream(t *testing.T) {
 	leaks := make(chan future.Leak, 10)
-	cancelled := make(chan error, 10)
+	began, cancelled := make(chan bool, 10), make(chan error, 10)
 	ended := func(ctx context.Context) error {
+		began <- true
 		<-ctx.Done()
 		cancelled <- context.Cause(ctx)
 		return ctx.Err()
@@ -104,6 +105,7 @@ func TestDroppedSinkAndStream(t *testing.T) {
 		},
 	} {
 		c.drop()
+		<-began // else the call might be cancelled before it has got there
 		collect(t, func() bool { return len(leaks) > 0 })
 		if l := <-leaks; l != c.want {
 			t.Errorf("leak %v, want %v", l, c.want)
@@ -112,6 +114,7 @@ func TestDroppedSinkAndStream(t *testing.T) {
 	}
 	// Of a duplex call either end will do.
 	clientfuture.BidiStream(t.Context(), x.stub, bidi)
+	<-began
 	collect(t, func() bool { return len(leaks) > 0 })
 	<-cancelled
 }
