@@ -44,6 +44,9 @@ func (c *Conn) bdpEnter(p bdpPhase) { c.bdp.phase, c.bdp.top, c.in.came = p, bus
 // countBytes feeds the estimator. A PING is sent only after a good part of a window
 // has arrived, of a stream or of several together, so small messages never pay.
 func (c *Conn) countBytes(id uint32, n int64) {
+	if c.in.isParting { // see partLocked
+		return
+	}
 	window := c.in.streamWindow.Load()
 	if c.bdp != nil && c.bdp.phase == bdpProbing {
 		c.bdp.top.add(id, n)

@@ -133,6 +133,21 @@ func (c *Conn) widenConnLocked(n int64) {
 	}
 }
 
+// partLocked makes a client say at once what it will have to say, when the server's GOAWAY has come. A server
+// may close its socket as soon as it has written the end of the last stream, as hyper does, and so tonic: a
+// WINDOW_UPDATE or PING that arrives after that makes its kernel reset the connection, and drop what it has not
+// sent yet. So the window becomes as large as it ever may be, and nothing is measured any more. Reader only.
+func (c *Conn) partLocked() {
+	w := &c.in.conn
+	c.in.isParting = true
+	w.alone = int32(max(int64(w.alone), c.maxConnWindow()))
+	w.shared = w.alone
+	c.aimLocked()
+	if len(c.streams.table) > 0 {
+		c.creditConnLocked(w.step())
+	}
+}
+
 // sizeShared makes the window of several streams hold what arrives in four round trips, while more
 // and more does, and in two when three measurements in a row have not brought more; bandwidth is in
 // bytes per second. It does so in steps worth telling. Reader only.

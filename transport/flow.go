@@ -23,6 +23,7 @@ type incomingState struct {
 
 	// reader only
 	hasLargeFrames bool  // see Config.MaxFrameSize
+	isParting      bool  // client: the peer has sent GOAWAY
 	came           int64 // bytes of DATA, see bdpState
 }
 

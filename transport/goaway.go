@@ -144,6 +144,9 @@ func (c *Conn) onGoAway(f *frame.Frame) error {
 		c.goaway.refused = at
 		gone = c.takeUnprocessedLocked(gone, f)
 	}
+	if !c.in.isParting {
+		c.partLocked()
+	}
 	c.drainedLocked()
 	c.mu.Unlock()
 	if first {

@@ -197,6 +197,31 @@ func TestClientTwoStepGoAway(t *testing.T) {
 	})
 }
 
+// A server may close its socket once it has written the end of the last stream, and what a client says after that
+// destroys what of it is still on the way. So after GOAWAY a client says all that it will have to at once.
+func TestClientIsQuietAfterGoAway(t *testing.T) {
+	play(t, Client, Config{}, func(s *scene) {
+		s.handler.hold = true
+		s.peer.Greet()
+		call := s.open(frame.Outgoing{End: true})
+		s.peer.WantHeaders("a request", 1, true)
+		call.stream.Consume(8 << 20)
+		s.peer.WantWindowUpdate("room for the message", 1, 8<<20)
+		s.peer.WantWindowUpdate("and on the connection", 0, 7<<20+65535)
+		s.peer.Response(1)
+		s.peer.WriteGoAway(1<<31-1, http2.ErrCodeNo, "graceful shutdown")
+		s.peer.WantWindowUpdate("twice MaxWindow", 0, 24<<20-65535)
+		s.peer.WriteGoAway(1, http2.ErrCodeNo, "")
+		for range 8<<20/minFrameSize - 1 {
+			s.peer.WriteData(1, false, make([]byte, minFrameSize))
+			s.wait()
+		}
+		s.peer.WantIdle("neither a PING that measures nor WINDOW_UPDATE")
+		s.peer.Trailers(1, 0)
+		call.wantClean("served")
+	})
+}
+
 // TestClientGoAwayThenClosed: the server leaves as it should, with no stream open.
 func TestClientGoAwayThenClosed(t *testing.T) {
 	greeted(t, Client, Config{}, func(s *scene) {
