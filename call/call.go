@@ -12,7 +12,7 @@ import (
 	"github.com/cqrpc/cqrpc/internal/quota"
 )
 
-// Config is what a call is made of. The zero value of every field but Method
+// Config is what a channel or a server makes a call of. The zero value of every field but Method
 // is usable; NewServer takes Method, Authority and Deadline from the request.
 type Config struct {
 	// Completer is where StartBatch completes; see also StartBatchOn.
@@ -47,8 +47,18 @@ type Config struct {
 	passage *passage // of Filter
 }
 
-// Call is one RPC, client or server side. Make one with NewClient or
-// NewServer. All methods may be called concurrently, in any state of the call.
+// Call is one RPC, client or server side: client.Channel.NewCall makes one, and a request
+// for a call gets one (server.IncomingCall). All methods may be called concurrently, in any
+// state of the call.
+//
+//	to do something     StartBatch, StartBatchOn, SetCompressor
+//	to end it           Cancel, CancelWithStatus, Close
+//	what it is          Method, Authority, Scheme, Deadline, Peer, IsServer, Codec, ContentSubtype, Value
+//	what has come       RequestMetadata, HasInitialMetadata, InitialMetadata, TrailingMetadata
+//	how it ended        Finished, Err, Cancelled
+//	for styles          Await, Watch, CancelFor, OnEnd, StopReceiving, Admit, Decode
+//	for a channel       Bind, Fail, Receiver, Room, WaitsForReady
+//	for a server        Receiver, Start, BindCompleter
 type Call struct {
 	// immutable
 	request *request    // nil on a client

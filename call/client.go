@@ -32,7 +32,7 @@ type ClientCall struct {
 	side clientSide
 }
 
-// NewClient returns a client call. Its deadline runs from now on. Creation
+// NewClient returns a client call, for a channel. Its deadline runs from now on. Creation
 // never fails: what is wrong, a deadline in the past or a finished parent
 // included, ends the call and is its status. o is asked for a stream when
 // SendInitialMetadata is started. cc is memory for the call, which is zero; nil: it is allocated.

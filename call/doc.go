@@ -12,6 +12,18 @@
 //	harvester ◄── lane ◄── settle ◄── OnHeaders, OnData, OnSent, OnClosed
 //	  Finalize: decode, return credit, write out-parameters
 //
+// # Who needs what
+//
+//   - Applications: [Method], which generated code declares; [Filter] with [Start] and [End]; [RetryPolicy]
+//     and [RetryThrottling]; [Peer] and [Propagation]; [Buffer] and [Encode]. Those that use a queue without
+//     a style get a [Call] from client.Channel.NewCall or server.Server.RequestCall, and do everything with
+//     [Call.StartBatch], the operations ([Op]) and their [Flags]. [BatchError] is a mistake in the program.
+//   - Styles, which turn these into something to program with: [Misuse], [Drop], [ContextError],
+//     [SplitMethod], [Config.Filter], and the methods that [Call] lists for them.
+//   - Packages client and server, which make the calls: [NewClient], [NewServer], [Config], [Settings],
+//     [ClientCall] and [RequestError]. [Opener], [Stream] and [Attempt] are what they put between a call and
+//     the transport.
+//
 // # The life of a call
 //
 // The call as a whole is running, then over. In between a client's call is draining if its OK

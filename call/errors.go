@@ -38,8 +38,8 @@ const ErrEnded Reason = "this direction of the call has ended"
 
 func (r Reason) Error() string { return string(r) }
 
-// Misuse makes a call error of a batch that was rejected, or of another mistake
-// in the program: INTERNAL, with err as its cause. For styles.
+// Misuse is for styles: it makes a call error of a batch that was rejected, or of
+// another mistake in the program: INTERNAL, with err as its cause.
 func Misuse(err error) error { return cqrpc.Errorf(cqrpc.CodeInternal, "%w", causeOf(err)) }
 
 // BatchError is what StartBatch returns for misuse. The call and the
@@ -65,7 +65,7 @@ func (e *BatchError) Unwrap() []error {
 	return []error{e.Reason, e.Cause}
 }
 
-// RequestError is a request that cannot become a server call, with the answer
+// RequestError is for servers: a request that cannot become a server call, with the answer
 // the client should get.
 type RequestError struct {
 	// HTTPStatus is the :status to answer with; 0 means 200, that is, the

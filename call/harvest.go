@@ -38,8 +38,8 @@ func (b *batch) Finalize(ev *cq.Event) bool {
 	return true
 }
 
-// Drop takes the completion of a batch that has received a message which nobody
-// wants: like Harvest, but nothing is decompressed. For styles.
+// Drop is for styles: it takes the completion of a batch that has received a message
+// which nobody wants, like Harvest, but nothing is decompressed.
 func Drop(f cq.Finalizer) {
 	if b, ok := f.(*batch); ok {
 		b.failed = true

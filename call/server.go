@@ -73,7 +73,7 @@ func parseRequest(h *frame.Headers, cfg *Config, p *Peer) (*request, error) {
 	return r, nil
 }
 
-// NewServer returns a server call for a request whose headers are h, which are lent. s is its
+// NewServer returns the call, for a server, of a request whose headers are h, which are lent. s is its
 // stream, which must report to the call's Receiver before it handles another frame; then call Start.
 // p and cfg.Account are the connection's: they are kept, and p must not change. The request's
 // grpc-timeout runs from now on. c is memory for the call, which is zero; nil: it is allocated.

@@ -64,8 +64,8 @@ type Opener interface {
 	Obstacle() error
 }
 
-// Attempt is the view of a call that one stream reports to. Its methods are
-// for the transport only and run on the transport's goroutines.
+// Attempt is for transports: the view of a call that one stream reports to. Its methods
+// run on the transport's goroutines.
 type Attempt struct {
 	call *Call
 }

@@ -47,9 +47,9 @@ func (c *Call) CancelFor(ctx context.Context) {
 	c.giveUp(e.Status, e.Cause)
 }
 
-// ContextError is the error of a call that ends because ctx has ended: its code is
-// DEADLINE_EXCEEDED or CANCELLED, whatever the cause of ctx; its Cause, and for CANCELLED
-// its message, are that cause.
+// ContextError is the error of a call that ends because ctx has ended, for styles that end it
+// themselves: its code is DEADLINE_EXCEEDED or CANCELLED, whatever the cause of ctx; its Cause,
+// and for CANCELLED its message, are that cause.
 func ContextError(ctx context.Context) *cqrpc.Error {
 	cause := context.Cause(ctx)
 	st := cqrpc.Status{Code: cqrpc.CodeCanceled, Message: cqrpc.StatusOf(cause).Message}

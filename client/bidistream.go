@@ -11,7 +11,8 @@ import (
 // goroutine may send while another receives.
 type BidiStreamCall[Req, Res any] struct{ stream }
 
-// BidiStream starts a call of a method with many requests and many responses.
+// BidiStream starts a call of a method with many requests and many responses, as
+// [ServerStream] does.
 func BidiStream[Req, Res any](
 	ctx context.Context, ch *Channel, m call.Method[Req, Res], opts ...CallOption,
 ) (*BidiStreamCall[Req, Res], error) {

@@ -22,7 +22,8 @@ var ErrChannelClosed = errors.New("channel is closed")
 var errIdle = errors.New("channel is idle")
 
 // Channel is a logical connection to a target, on which calls are made. It
-// connects when the first call, or Connect, wants it, and again after a loss.
+// connects when the first call, or Connect, wants it, and again after a loss. One
+// is enough for any number of goroutines and calls; Close it when they are done.
 type Channel struct {
 	// immutable
 	cfg       config

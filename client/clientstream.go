@@ -10,7 +10,8 @@ import (
 // are for one goroutine, except Close, Header and Peer.
 type ClientStreamCall[Req, Res any] struct{ stream }
 
-// ClientStream starts a call of a method with many requests and one response.
+// ClientStream starts a call of a method with many requests and one response, as
+// [ServerStream] does.
 func ClientStream[Req, Res any](
 	ctx context.Context, ch *Channel, m call.Method[Req, Res], opts ...CallOption,
 ) (*ClientStreamCall[Req, Res], error) {

@@ -23,6 +23,20 @@
 //	   |   |   |
 //	 subchannels, each of one address, or of all
 //
+// # For whom knows grpc-go
+//
+// [NewChannel] is grpc.NewClient, and connects as late. Its options are those of a dial, its [CallOption]s
+// those of a call; [WithDefaultCallOptions] and [WithMethodOptions] set them for many. Contexts carry
+// deadlines, cancels and values, but no metadata: that is [WithMetadata]. Interceptors, stats handlers and
+// credentials of calls are all a call.Filter ([WithFilter]). Errors are *cqrpc.Error: cqrpc.CodeOf and
+// cqrpc.StatusOf take what package status takes. A service config is options, see package serviceconfig.
+// The README has the whole table, and package grpccompat runs the code that was generated for grpc-go.
+//
+// # For styles
+//
+// [Channel.Prepare] and [Prepared] are what the packages below stand on, and what a style of your own would.
+// Applications do not need them. [Invoke] is for adapters of generated code.
+//
 // # Where to find what
 //
 //	channel, options, target, balancing               a Channel and its settings

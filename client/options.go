@@ -292,7 +292,8 @@ func WithFilter(filters ...call.Filter) Option {
 	return optionFunc(func(c *config) { c.filters = append(c.filters, filters...) })
 }
 
-// WithDefaultCallOptions applies opts to every call, before its own.
+// WithDefaultCallOptions applies opts to every call, before its own, and after those of
+// earlier options of this kind. Default: none.
 func WithDefaultCallOptions(opts ...CallOption) Option {
 	return optionFunc(func(c *config) { c.defaults = append(c.defaults, opts...) })
 }

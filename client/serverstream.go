@@ -13,6 +13,11 @@ type ServerStreamCall[Res any] struct{ stream }
 
 // ServerStream starts a call of a method with one request and many responses.
 // req may be reused when it returns.
+//
+// It waits for nothing, not even for a connection: what the network or the server says comes with
+// Recv. The error, a *cqrpc.Error, is that ctx has ended, that a filter refuses the call, or that
+// metadata is illegal or req cannot be marshalled (INTERNAL). The call ends when ctx does, with
+// CANCELLED or DEADLINE_EXCEEDED, and has no other deadline unless an option sets one.
 func ServerStream[Req, Res any](
 	ctx context.Context, ch *Channel, m call.Method[Req, Res], req *Req, opts ...CallOption,
 ) (*ServerStreamCall[Res], error) {

@@ -10,8 +10,10 @@ import (
 
 // Unary calls a method with one request and one response and waits for it. The
 // error is a *cqrpc.Error with the call's status; errors.Is finds
-// context.Canceled and context.DeadlineExceeded in it. req may be reused when
-// Unary returns.
+// context.Canceled and context.DeadlineExceeded in it. The call ends when ctx does, and
+// has no other deadline unless an option sets one. It waits for the channel's first
+// connection; while that cannot be made it fails with UNAVAILABLE, see [WithWaitForReady].
+// req may be reused when Unary returns.
 func Unary[Req, Res any](
 	ctx context.Context, ch *Channel, m call.Method[Req, Res], req *Req, opts ...CallOption,
 ) (*Res, error) {

@@ -25,6 +25,16 @@
 // the [Source] of the completions meanwhile, such as reading a connection. Sources offer
 // themselves to the [Host] of such goroutines.
 //
+// # Who needs what
+//
+//   - Applications: a [Queue], made by [New], [NewPluck] or [NewCallback]; [Tag], [Event] and [Callback]; loops over
+//     several queues with [Poll] and [Proceed]; [Alarm]; [Pool] and [Inline], which run callbacks, or an [Executor]
+//     of their own. They start operations with packages client and server, or with [Queue.Post].
+//   - Whatever has operations of its own that end in a queue, as the styles have: [Completer], with [Completion]
+//     and [Finalizer]; [Waiter] and [Discard], which are no queues.
+//   - Packages transport, call and server: [Lane], [Source], [Host], [Service] and [Waiters],
+//     which make waiting goroutines read connections.
+//
 // # Where to find what
 //
 //	event, errors                   tags, events, completions; the interface Completer

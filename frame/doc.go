@@ -1,4 +1,5 @@
-// Package frame turns bytes into HTTP/2 frames and gRPC messages, and back.
+// Package frame turns bytes into HTTP/2 frames and gRPC messages, and back. It is for packages
+// transport and call; applications do not need it.
 //
 //	 0                   1                   2                   3
 //	 0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1

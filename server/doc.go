@@ -15,6 +15,22 @@
 //	methods and         calls come                  calls in progress end   no connection  no handler
 //	queues are added                                nothing new is taken    shutdown tags  queues are shut down
 //
+// # The sync style, for whom knows grpc-go
+//
+// [Unary], [ServerStream], [ClientStream] and [BidiStream] make a [Handler] of a function, [Server.Register]
+// takes any number before Serve; generated code does both for a service. What a function returns ends its
+// call: nil with OK, an error with cqrpc.StatusOf of it, which is UNKNOWN if there is no status in it. Its
+// context knows the call ([Incoming]), and takes metadata of the response ([SetHeader], [SendHeader],
+// [SetTrailer]). GracefulStop is [Server.Shutdown], Stop is [Server.Close], interceptors and stats handlers
+// are a call.Filter ([WithFilter]), keepalive and limits of connections are in [WithTransport]. Credentials
+// are [WithTLS]. The README has the whole table, and package grpccompat serves what was generated for grpc-go.
+//
+// # For styles
+//
+// [NewHandler], [Accepted], [StyleContext], [StatusNoMessage] and [StatusPanicked], and [IncomingCall]'s Then, are
+// what the packages below stand on, and what a style of your own would: see style.go. Applications do not
+// need them. [Untyped] is for adapters of generated code.
+//
 // # Where to find what
 //
 //	server, options, stats, errors                      a Server: its methods, its settings, what there is now

@@ -2,6 +2,10 @@
 // Side value: streams, flow control, settings, pings, GOAWAY. It knows nothing
 // of gRPC status or metadata.
 //
+// Applications set a [Config], with its [Keepalive], [Enforcement] and [Budgets], by the option
+// WithTransport of packages client and server, and meet the errors below in what is logged and as
+// causes of a call's error. All else is for those two packages, which own the connections.
+//
 //	Stream.Send / Reset / Consume          socket
 //	        |                                 |
 //	        v                                 v

@@ -44,7 +44,7 @@ func Inline() Option { return WithExecutor(cq.Inline()) }
 // application's or is finished later, nor on a server with filters, which may keep a
 // context.
 //
-// The codec receives into the request of an earlier call: with [codec.ProtoReusing] nothing
+// The codec receives into the request of an earlier call: with codec.ProtoReusing nothing
 // is allocated for it. Default: each call has its own memory.
 func Reusing() Option { return optionFunc(func(c *config) { c.isReusing = true }) }
 
