@@ -28,10 +28,12 @@ type sharedParts struct {
 	cfg   *config
 	pace  *pingPace
 	conns *connSet
+
+	health *healthChecks // nil: none is made
 }
 
-func newBalancer(t target, cfg *config, conns *connSet, watcher func(update)) balancer {
-	all := sharedParts{cfg, newPingPace(cfg.transport.Keepalive.Time), conns}
+func newBalancer(t target, cfg *config, conns *connSet, health *healthChecks, watcher func(update)) balancer {
+	all := sharedParts{cfg, newPingPace(cfg.transport.Keepalive.Time), conns, health}
 	if cfg.balancing == PickFirst && cfg.connections == 1 && cfg.resolver == nil {
 		return newSubchannel(t, nil, all, watcher)
 	}

@@ -86,7 +86,7 @@ func NewChannel(target string, opts ...Option) (*Channel, error) {
 	ch.base = configured(
 		callConfig{Config: call.Config{Authority: ch.authority, Settings: ch.settings}}, ch.cfg.defaults)
 	ch.bases = ch.cfg.bases(ch.base)
-	ch.balancer = newBalancer(ch.target, &ch.cfg, &ch.conns, ch.onUpdate)
+	ch.balancer = newBalancer(ch.target, &ch.cfg, &ch.conns, ch.newHealthChecks(), ch.onUpdate)
 	return ch, nil
 }
 

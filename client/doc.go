@@ -49,6 +49,7 @@
 //	style, report                                     the seam for all other styles; HeaderTo and the like
 //	balancer, picker                                  the seams between a channel and its connections
 //	subchannel, round, attempt, connhandler           one connection: made, kept, lost, and made again
+//	healthcheck, healthcall                           is a connection's server healthy
 //	rotation, lookup, addresses                       several connections; a name's addresses
 //	proxy, tunnel                                     who is reached through the environment's proxy, and how
 //	task, backoff, pingpace                           who tries again, when, and when to ping

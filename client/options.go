@@ -43,7 +43,8 @@ type config struct {
 	lookupEvery time.Duration // 0: only when a connection was lost or failed
 	idleTimeout time.Duration
 	balancing   Balancing
-	connections int // at least 1; to each address, but with PickFirst
+	connections int     // at least 1; to each address, but with PickFirst
+	health      *string // the service whose health is checked; nil: none
 	compressors *codec.Compressors
 	codec       codec.Codec
 	logger      *slog.Logger // nil: none was given
@@ -270,6 +271,21 @@ func WithLookupEvery(d time.Duration) Option {
 // Default, and for n < 1: 1; there is no upper limit.
 func WithConnections(n int) Option { return optionFunc(func(c *config) { c.connections = n }) }
 
+// WithHealthCheck has calls go only to servers that say that service, one of theirs or "" for all of them, is
+// SERVING (gRFC A17): on each connection the channel watches it by grpc.health.v1.Health, and until the first
+// answer the connection counts as being made. While a server says anything else, or the watch cannot be made,
+// it counts as failed: calls take other servers, or without any fail with UNAVAILABLE, unless they wait for
+// ready. A watch that ends is made again after the back-off of WithBackoff. A server that does not know the
+// method (UNIMPLEMENTED) counts as healthy. Default: servers are not asked.
+//
+// It is for RoundRobin and LeastRequest; with PickFirst it has no effect, as elsewhere in gRPC. The watch is a
+// call of "/grpc.health.v1.Health/Watch": it passes through the channel's filters, so that these can add
+// credentials, and has the metadata and authority that WithDefaultCallOptions or WithMethodOptions give it, but
+// no time limit. It is one of the streams that a server allows on a connection, but keeps no channel from idling.
+func WithHealthCheck(service string) Option {
+	return optionFunc(func(c *config) { c.health = &service })
+}
+
 // WithCompressors sets the message encodings accepted and available for
 // sending. Default: identity and gzip.
 func WithCompressors(s *codec.Compressors) Option {
@@ -281,7 +297,7 @@ func WithCompressors(s *codec.Compressors) Option {
 func WithCodec(k codec.Codec) Option { return optionFunc(func(c *config) { c.codec = k }) }
 
 // WithLogger sets where events are reported: connections made and lost at Info, failed
-// rounds of attempts and lookups at Warn, panics of filters and resolvers at Error. No
+// rounds of attempts and lookups, and servers that are not healthy, at Warn, panics of filters and resolvers at Error. No
 // metadata is logged. Default: nowhere, except panics, which go to [slog.Default].
 func WithLogger(l *slog.Logger) Option { return optionFunc(func(c *config) { c.logger = l }) }
 

@@ -17,7 +17,7 @@ type picker interface {
 	pick(pickInfo) (*transport.Conn, *call.Peer)
 	// without returns a picker of the other connections, nil if there are none.
 	without(conn *transport.Conn) picker
-	// streams is how many streams are open on all of them.
+	// streams is how many calls have streams on all of them.
 	streams() int
 	// String is one line for humans.
 	String() string
@@ -28,16 +28,18 @@ type pickInfo struct{ method, authority string }
 
 // single picks the only connection.
 type single struct {
-	conn *transport.Conn
-	peer *call.Peer
+	conn  *transport.Conn
+	peer  *call.Peer
+	aside int // streams that are no calls
 }
 
 func newSingle(conn *transport.Conn) single {
-	return single{conn, &call.Peer{Addr: conn.RemoteAddr(), LocalAddr: conn.LocalAddr(), TLS: conn.TLS()}}
+	peer := &call.Peer{Addr: conn.RemoteAddr(), LocalAddr: conn.LocalAddr(), TLS: conn.TLS()}
+	return single{conn: conn, peer: peer}
 }
 
 func (p single) pick(pickInfo) (*transport.Conn, *call.Peer) { return p.conn, p.peer }
-func (p single) streams() int                                { return p.conn.NumStreams() }
+func (p single) streams() int                                { return max(p.conn.NumStreams()-p.aside, 0) }
 func (p single) String() string                              { return p.conn.String() }
 
 func (p single) without(conn *transport.Conn) picker {

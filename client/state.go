@@ -17,7 +17,8 @@ import "fmt"
 //
 // With several, see WithBalancing and WithConnections, it is Ready if any of them is, else
 // Connecting if any address is tried for the first time or after a loss, else
-// TransientFailure, and Idle only before the first call and after the idle timeout.
+// TransientFailure, and Idle only before the first call and after the idle timeout. See
+// WithHealthCheck for what else Ready may need.
 type State uint8
 
 const (

@@ -68,6 +68,7 @@ type subchannel struct {
 	givenSeq  uint64             // of the finding that changed given last; 0: none has
 	dialing   *task              // of subDialing: rounds, and the back-off between them
 	conn      *transport.Conn    // of subReady
+	check     *healthCheck       // of conn; nil: it is ready for calls
 	at        resolver.Address   // of conn
 	failures  int                // rounds in a row that brought no lasting connection
 	wasYoung  bool               // the last connection was lost within Backoff.Initial, and of no use
@@ -204,12 +205,24 @@ func (s *subchannel) adopt(d *task, h *connHandler) {
 	}
 	s.state.to(subReady)
 	s.conn, s.at, s.dialing = conn, h.at, nil
-	u := s.updateLocked(update{state: Ready, pick: newSingle(conn)})
+	var u update
+	var check *healthCheck
+	if s.health != nil {
+		check = newHealthCheck(s, conn)
+		s.check = check
+	} else {
+		u = s.updateLocked(update{state: Ready, pick: newSingle(conn)})
+	}
 	s.mu.Unlock()
 	s.cfg.log.Info("channel: connected", "target", s.target.text, "peer", conn.RemoteAddr())
-	s.watcher(u)
+	if check == nil {
+		s.watcher(u)
+	}
 	if cause := h.gone.Load(); cause != nil {
 		s.release(conn, *cause)
+	}
+	if check != nil {
+		check.begin()
 	}
 }
 
@@ -226,8 +239,10 @@ func (s *subchannel) release(conn *transport.Conn, cause error) {
 		s.mu.Unlock()
 		return
 	}
+	check, isUnwell := s.check, s.check != nil && !s.check.isHealthy
 	s.forgetLocked()
 	isOurs := errors.Is(cause, errIdle) || errors.Is(cause, errMoved)
+	isUseful = isUseful && check == nil // what was answered may be the check
 	isYoung := time.Since(s.started) < s.cfg.backoff.Initial && !isUseful && !isOurs
 	if !isYoung || !s.wasYoung {
 		s.failures, s.wasYoung = 0, isYoung
@@ -236,11 +251,12 @@ func (s *subchannel) release(conn *transport.Conn, cause error) {
 		s.pace.slowDown(s.keepalive)
 	}
 	u := update{state: Idle, err: cause}
-	if s.failures > 0 && !isOurs {
+	if (s.failures > 0 || isUnwell) && !isOurs {
 		u.state = TransientFailure
 	}
 	u = s.updateLocked(u)
 	s.mu.Unlock()
+	check.cancel()
 	s.cfg.log.Info("channel: connection gone", "target", s.target.text, "cause", cause)
 	s.watcher(u)
 	if u.state == TransientFailure {
@@ -248,10 +264,17 @@ func (s *subchannel) release(conn *transport.Conn, cause error) {
 	}
 }
 
-// forgetLocked leaves the connection, or the task that makes one, to the caller.
+// forgetLocked leaves the connection with its check, or the task that makes one, to the caller.
 func (s *subchannel) forgetLocked() {
 	s.state.to(subIdle)
-	s.conn, s.dialing = nil, nil
+	s.clearLocked()
+}
+
+func (s *subchannel) clearLocked() {
+	if s.check != nil {
+		s.check.stopLocked()
+	}
+	s.conn, s.check, s.dialing = nil, nil, nil
 }
 
 // wasOfUse reports whether calls were answered on a connection, or the peer's GOAWAY leaves it
@@ -329,11 +352,12 @@ func (s *subchannel) retire() {
 func (s *subchannel) end() *transport.Conn {
 	s.mu.Lock()
 	s.state.to(subClosed)
-	conn, d := s.conn, s.dialing
-	s.conn, s.dialing = nil, nil
+	conn, check, d := s.conn, s.check, s.dialing
+	s.clearLocked()
 	s.mu.Unlock()
 	if d != nil {
 		d.cancel()
 	}
+	check.cancel()
 	return conn
 }

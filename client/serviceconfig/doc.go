@@ -10,10 +10,12 @@
 //	methodConfig.maxResponseMessageBytes     client.WithMaxRecvMessage
 //	methodConfig.retryPolicy                 client.WithRetry
 //	retryThrottling                          client.WithRetryThrottling
+//	healthCheckConfig.serviceName            client.WithHealthCheck
 //
 // # What is different
 //
 // The config is read once, when the channel is made: resolvers and DNS deliver none. A call's own
-// options replace those of the config; in gRPC the smaller limit counts. hedgingPolicy and
-// healthCheckConfig are left out, as grpc-go leaves out the first, and fields that gRPC does not know.
+// options replace those of the config; in gRPC the smaller limit counts. hedgingPolicy is left out, as
+// in grpc-go, and so are fields that gRPC does not know. grpc-go checks health in programs that import its
+// package health, here every channel with such a config does.
 package serviceconfig

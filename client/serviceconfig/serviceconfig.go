@@ -14,6 +14,12 @@ type serviceConfig struct {
 	LoadBalancingConfig []balancing      `json:"loadBalancingConfig"`
 	MethodConfig        []methodConfig   `json:"methodConfig"`
 	RetryThrottling     *retryThrottling `json:"retryThrottling"`
+	HealthCheckConfig   *healthCheck     `json:"healthCheckConfig"`
+}
+
+// healthCheck is gRFC A17's. Without a name it is the health of all services.
+type healthCheck struct {
+	ServiceName string `json:"serviceName"`
 }
 
 // Options reads a service config and returns options of a channel that mean the same. Other
@@ -47,6 +53,9 @@ func options(text []byte) ([]client.Option, error) {
 			return nil, err
 		}
 		opts = append(opts, client.WithRetryThrottling(throttling))
+	}
+	if h := c.HealthCheckConfig; h != nil {
+		opts = append(opts, client.WithHealthCheck(h.ServiceName))
 	}
 	return opts, nil
 }

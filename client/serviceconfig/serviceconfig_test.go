@@ -185,7 +185,7 @@ func TestWaitForReady(t *testing.T) {
 func TestEmptyConfig(t *testing.T) {
 	for _, text := range []string{
 		`{}`, `{"methodConfig": []}`, `{"methodConfig": null, "loadBalancingConfig": null}`,
-		`{"methodConfig": [{"timeout": "1s"}]}`, `{"healthCheckConfig": {"serviceName": "x"}, "future": [1]}`,
+		`{"methodConfig": [{"timeout": "1s"}]}`, `{"healthCheckConfig": null, "future": [1]}`,
 	} {
 		if opts, err := serviceconfig.Options(text); err != nil || len(opts) != 0 {
 			t.Errorf("%s: %d options, %v; want none", text, len(opts), err)
@@ -283,6 +283,17 @@ func TestWhatIsNotValid(t *testing.T) {
 		opts, err := serviceconfig.Options(text)
 		if err == nil || !strings.HasPrefix(err.Error(), "service config: ") || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %d options, %v; want an error with %q", text, len(opts), err, want)
+		}
+	}
+}
+
+// A healthCheckConfig is an option, with or without a name; what it does, conformance.TestHealthChecks says.
+func TestHealthCheckConfig(t *testing.T) {
+	for text, want := range map[string]int{
+		`{"healthCheckConfig": {"serviceName": "x"}}`: 1, `{"healthCheckConfig": {}}`: 1, `{"healthCheckConfig": null}`: 0,
+	} {
+		if opts, err := serviceconfig.Options(text); err != nil || len(opts) != want {
+			t.Errorf("%s: %d options, %v; want %d", text, len(opts), err, want)
 		}
 	}
 }

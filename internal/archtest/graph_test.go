@@ -56,7 +56,7 @@ var graph = []struct {
 	{"client/resolver", rule{}},
 	{"client", rule{ours: []string{
 		"client/resolver", ".", "transport", "call", "frame", "cq", "codec", "internal/mem", "internal/version",
-	}, external: proxying}},
+	}, external: append(proxying, "google.golang.org/protobuf/encoding/protowire")}},
 	{"client/serviceconfig", rule{ours: []string{".", "call", "client"}}},
 	{"server", rule{ours: []string{
 		".", "transport", "call", "frame", "cq", "codec", "internal/mem", "internal/quota",
