@@ -131,7 +131,7 @@ func weather(t *testing.T, h transport.Handler, opts ...Option) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { ch.Close() })
-	const callers, rounds = 16, 20
+	const callers, rounds = 16, 50
 	var calling sync.WaitGroup
 	for range callers {
 		calling.Go(func() {
@@ -150,6 +150,9 @@ func weather(t *testing.T, h transport.Handler, opts ...Option) {
 		close(ended)
 	}()
 	for i := 0; ; i++ {
+		if rand.N(2) == 0 { // else connections are given up before they are made, too
+			_ = ch.AwaitReady(t.Context())
+		}
 		_, _ = ch.Ping(t.Context()) // a round trip of peace, if there is a connection
 		switch i % 4 {
 		case 0:
