@@ -41,6 +41,8 @@ func (c *Conn) onStreamError(e *frame.StreamError) error {
 	switch {
 	case at.isIdle: // it cannot be reset (RFC 9113 section 5.1)
 		return &frame.ConnError{Code: e.Code, Reason: e.Reason + ", on an idle stream"}
+	case at.s == nil && at.how.isOurs(): // once is enough (RFC 9113 section 5.4.2)
+		return c.glitch("frames on closed streams")
 	case at.s == nil:
 		if err := c.resetClosed(e); err != nil {
 			return err

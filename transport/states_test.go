@@ -22,6 +22,7 @@ var (
 	anEnd     = frameOn{"DATA with END_STREAM", func(p *h2peer.Peer, id uint32) { p.WriteData(id, true, nil) }}
 	aReset    = frameOn{"RST_STREAM", func(p *h2peer.Peer, id uint32) { p.WriteRST(id, http2.ErrCodeCancel) }}
 	aUpdate   = frameOn{"WINDOW_UPDATE", func(p *h2peer.Peer, id uint32) { p.WriteWindowUpdate(id, 1) }}
+	aShut     = frameOn{"WINDOW_UPDATE of 0", func(p *h2peer.Peer, id uint32) { p.WriteWindowUpdate(id, 0) }}
 	aPriority = frameOn{"PRIORITY", func(p *h2peer.Peer, id uint32) {
 		p.WritePriority(id,
 			http2.PriorityParam{StreamDep: 99})
@@ -65,30 +66,30 @@ func TestServerStates(t *testing.T) {
 	}{
 		{"idle", func(*scene) {}, map[*frameOn]reaction{
 			&aData: connError(protocol), &anEnd: connError(protocol), &aReset: connError(protocol),
-			&aUpdate: connError(protocol), &aPriority: ignored,
+			&aUpdate: connError(protocol), &aShut: connError(protocol), &aPriority: ignored,
 		}},
 		{"open", func(s *scene) { s.peer.Request(1, "/s/m"); s.served(1) }, map[*frameOn]reaction{
 			&aData: ignored, &anEnd: ignored, &aTrailers: ignored, &aReset: ignored, &aUpdate: ignored, &aPriority: ignored,
-			&aHeaders: streamDies(protocol),
+			&aHeaders: streamDies(protocol), &aShut: streamDies(protocol),
 		}},
 		{"half-closed (remote)", func(s *scene) { requestEnded(s) }, map[*frameOn]reaction{
 			&aData: streamDies(closed), &anEnd: streamDies(closed), &aHeaders: streamDies(closed),
 			&aTrailers: streamDies(closed),
-			&aReset:    ignored, &aUpdate: ignored, &aPriority: ignored,
+			&aReset:    ignored, &aUpdate: ignored, &aPriority: ignored, &aShut: streamDies(protocol),
 		}},
 		{"closed by END_STREAM", func(s *scene) {
 			requestEnded(s).stream.Send(frame.Outgoing{Trailers: list(":status", "200")})
 			s.peer.WantHeaders("response", 1, true)
 		}, map[*frameOn]reaction{
 			&aData: streamDies(closed), &anEnd: streamDies(closed), &aHeaders: connError(closed), &aTrailers: connError(closed),
-			&aReset: ignored, &aUpdate: ignored, &aPriority: ignored,
+			&aReset: ignored, &aUpdate: ignored, &aPriority: ignored, &aShut: streamDies(protocol),
 		}},
 		{"closed by the client's RST_STREAM", func(s *scene) {
 			s.peer.Request(1, "/s/m")
 			s.peer.WriteRST(1, http2.ErrCodeCancel)
 		}, map[*frameOn]reaction{
 			&aData: streamDies(closed), &anEnd: streamDies(closed), &aHeaders: connError(closed), &aTrailers: connError(closed),
-			&aReset: ignored, &aUpdate: ignored, &aPriority: ignored,
+			&aReset: ignored, &aUpdate: ignored, &aPriority: ignored, &aShut: streamDies(protocol),
 		}},
 		{"closed by our RST_STREAM", func(s *scene) {
 			s.peer.Request(1, "/s/m")
@@ -96,6 +97,7 @@ func TestServerStates(t *testing.T) {
 			s.peer.WantRST("reset", 1, http2.ErrCodeInternal)
 		}, map[*frameOn]reaction{
 			&aData: ignored, &anEnd: ignored, &aTrailers: ignored, &aReset: ignored, &aUpdate: ignored, &aPriority: ignored,
+			&aShut: ignored, // one RST_STREAM is enough (section 5.4.2)
 		}},
 		{"skipped by a higher identifier", func(s *scene) { s.peer.Request(3, "/s/m"); s.served(3) }, map[*frameOn]reaction{
 			&aHeaders: connError(protocol), &aReset: ignored, &aUpdate: ignored, &aPriority: ignored,
