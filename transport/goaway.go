@@ -123,10 +123,9 @@ func (c *Conn) drainedLocked() {
 // processed and may be retried elsewhere; the rest goes on.
 func (c *Conn) onGoAway(f *frame.Frame) error {
 	said := &GoAwayError{Code: f.ErrCode, LastID: f.LastStreamID, Debug: string(f.Debug)}
-	cause := c.blame(said)
 	c.noteGoAway(said)
 	if c.side == Server { // a client opens no pushed streams; what it asked for is still served
-		c.cfg.Logger.Debug("http2: client is leaving", "cause", cause)
+		c.cfg.Logger.Debug("http2: client is leaving", "peer", c.RemoteAddr(), "cause", said)
 		return c.glitch("GOAWAY frames")
 	}
 	c.mu.Lock()
@@ -149,16 +148,25 @@ func (c *Conn) onGoAway(f *frame.Frame) error {
 	}
 	c.drainedLocked()
 	c.mu.Unlock()
+	c.tellGoAway(said, first, gone)
+	if first {
+		return nil
+	}
+	return c.glitch("GOAWAY frames")
+}
+
+// tellGoAway tells whom a GOAWAY concerns. Only the first is sure to concern anybody.
+func (c *Conn) tellGoAway(said *GoAwayError, first bool, gone []goneStream) {
+	if !first && len(gone) == 0 {
+		return
+	}
+	cause := c.blame(said)
 	if first {
 		c.handler.OnDrain(cause)
 	}
 	for _, g := range gone {
 		g.deliver(cause, &c.lane)
 	}
-	if first {
-		return nil
-	}
-	return c.glitch("GOAWAY frames")
 }
 
 // noteGoAway keeps the peer's reason for the end of the connection. The second step of a

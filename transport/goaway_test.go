@@ -684,3 +684,20 @@ func TestGoAwayErrorText(t *testing.T) {
 		}
 	}
 }
+
+// A client that goes on saying that it leaves must not have an error put into words each time.
+func TestGoAwaysOfAClientCostLittle(t *testing.T) {
+	near, far := memconn.Pipe()
+	defer near.Close()
+	defer far.Close()
+	c := &Conn{side: Server, nc: far, cfg: &NewSetup(Server, Config{Budgets: Budgets{Glitches: Budget{Burst: -1}}}).cfg}
+	f := &frame.Frame{Type: http2.FrameGoAway, ErrCode: frame.InternalError, Debug: []byte("bye")}
+	once := func() {
+		if err := c.onGoAway(f); err != nil {
+			t.Error(err)
+		}
+	}
+	if n := testing.AllocsPerRun(100, once); n > 2 {
+		t.Errorf("a GOAWAY allocates %v times; want at most 2: the error and its text", n)
+	}
+}
