@@ -255,6 +255,7 @@ func TestRefusedRequests(t *testing.T) {
 			`malformed method name "pkg.Service/Method"`},
 		{"bad timeout", []string{"grpc-timeout", "12345678901S"}, 0, cqrpc.CodeInternal,
 			`malformed grpc-timeout "12345678901S": want 1 to 8 digits and one of H, M, S, m, u, n`},
+		{"no time at all", []string{"grpc-timeout", "00S"}, 0, cqrpc.CodeDeadlineExceeded, "Deadline Exceeded"},
 		{"unknown encoding", []string{"grpc-encoding", "br"}, 0, cqrpc.CodeUnimplemented,
 			`grpc-encoding "br" is not supported`},
 		{"unknown subtype", []string{"content-type", "application/grpc+thrift"}, 0, cqrpc.CodeUnimplemented,

@@ -25,7 +25,7 @@ type request struct {
 	subtype    string
 	accept     string // grpc-accept-encoding
 	md         cqrpc.Metadata
-	timeout    string           // grpc-timeout, which is well formed, or nothing
+	timeout    string           // grpc-timeout, which is well formed and not zero, or nothing
 	compressor codec.Compressor // of the messages that come; nil: none
 }
 
@@ -181,6 +181,9 @@ func deadlineOf(timeout string) (time.Time, error) {
 	d, err := frame.ParseTimeout(timeout)
 	if err != nil {
 		return time.Time{}, refuse(cqrpc.CodeInternal, "%v", err)
+	}
+	if d == 0 { // a handler could be faster than the timer
+		return time.Time{}, &RequestError{Status: statusExpired}
 	}
 	return time.Now().Add(d), nil
 }
