@@ -84,9 +84,6 @@ func (w *Writer) SetMaxFrameSize(n uint32) {
 	w.maxFrame = int(min(max(n, minMaxFrameSize), maxMaxFrameSize))
 }
 
-// MaxFrameSize returns the largest payload of one frame in octets.
-func (w *Writer) MaxFrameSize() int { return w.maxFrame }
-
 // SetHeaderTableSize obeys the peer's SETTINGS_HEADER_TABLE_SIZE, in octets,
 // using at most 4,096; the next header block announces a change (RFC 7541
 // section 4.2).

@@ -51,9 +51,6 @@ func (s *Stream) ID() uint32 {
 	return s.id
 }
 
-// Conn is the connection the stream lives on.
-func (s *Stream) Conn() *Conn { return s.conn }
-
 // MaxHeaderList is the largest header list that the peer accepts, in octets as
 // RFC 9113 section 6.5.2 counts them; 2^32-1 if it has not said. Send does not
 // hold lists to it.

@@ -14,10 +14,9 @@ import (
 // later, may choose another codec.
 var asBytes = client.WithCallCodec(codec.BytesNamed(""))
 
-// Generic describes a method of any shape as one with many requests and many
-// responses, which are bytes. Calls of it need a codec for bytes: GenericCall brings
-// one; the channel's codec, if it is for other messages, refuses every message.
-func Generic(name string) call.Method[[]byte, []byte] {
+// generic describes a method of any shape as one with many requests and many
+// responses, which are bytes. Calls of it need a codec for bytes: see asBytes.
+func generic(name string) call.Method[[]byte, []byte] {
 	return call.Method[[]byte, []byte]{Name: name, Shape: call.BidiStream}
 }
 
@@ -26,14 +25,14 @@ func Generic(name string) call.Method[[]byte, []byte] {
 func GenericCall(
 	ctx context.Context, ch *client.Channel, method string, q *cq.Queue, tag cq.Tag, opts ...client.CallOption,
 ) (*ReaderWriter[[]byte, []byte], error) {
-	return BidiStream(ctx, ch, Generic(method), q, tag, bytesFirst(opts)...)
+	return BidiStream(ctx, ch, generic(method), q, tag, bytesFirst(opts)...)
 }
 
 // PrepareGenericCall is PrepareBidiStream for messages that are bytes.
 func PrepareGenericCall(
 	ctx context.Context, ch *client.Channel, method string, q *cq.Queue, opts ...client.CallOption,
 ) *ReaderWriter[[]byte, []byte] {
-	return PrepareBidiStream(ctx, ch, Generic(method), q, bytesFirst(opts)...)
+	return PrepareBidiStream(ctx, ch, generic(method), q, bytesFirst(opts)...)
 }
 
 // PrepareGenericUnary is PrepareUnary for messages that are bytes (C++
@@ -41,7 +40,7 @@ func PrepareGenericCall(
 func PrepareGenericUnary(
 	ctx context.Context, ch *client.Channel, method string, req []byte, q *cq.Queue, opts ...client.CallOption,
 ) *ResponseReader[[]byte] {
-	return PrepareUnary(ctx, ch, Generic(method), &req, q, bytesFirst(opts)...)
+	return PrepareUnary(ctx, ch, generic(method), &req, q, bytesFirst(opts)...)
 }
 
 func bytesFirst(opts []client.CallOption) []client.CallOption {
