@@ -62,12 +62,12 @@ type healthCheck struct {
 	end  context.CancelFunc
 
 	// guarded by sub.mu
-	stage     healthStage
-	call      *call.Call  // asking, watching: whose events count
-	pause     *time.Timer // resting, but not before the first attempt
-	started   time.Time   // of the latest attempt
-	failures  int         // attempts in a row that brought no message
-	isHealthy bool        // what the subchannel has told last
+	stage    healthStage
+	call     *call.Call  // asking, watching: whose events count
+	pause    *time.Timer // resting, but not before the first attempt
+	started  time.Time   // of the latest attempt
+	failures int         // attempts in a row that brought no message
+	told     State       // to the subchannel's watcher: Ready or TransientFailure; Idle: nothing yet
 }
 
 func newHealthCheck(s *subchannel, conn *transport.Conn) *healthCheck {
@@ -79,7 +79,7 @@ func newHealthCheck(s *subchannel, conn *transport.Conn) *healthCheck {
 // stopLocked ends the check for good. The caller calls cancel after unlocking.
 func (h *healthCheck) stopLocked() {
 	h.stage.to(healthStopped)
-	h.call, h.isHealthy = nil, false
+	h.call = nil
 	if h.pause != nil {
 		h.pause.Stop()
 	}
@@ -174,14 +174,15 @@ func (h *healthCheck) onEnd(c *call.Call, code cqrpc.Code, err error) {
 // judgeLocked is what to tell the subchannel's watcher: the zero update if nothing has changed. streams is
 // how many streams the check has.
 func (h *healthCheck) judgeLocked(isHealthy bool, why error, streams int) update {
-	if isHealthy && h.isHealthy && streams > 0 {
+	if isHealthy && h.told == Ready && streams > 0 {
 		return update{}
 	}
-	h.isHealthy = isHealthy
 	if !isHealthy {
+		h.told = TransientFailure
 		err := fmt.Errorf("%s is connected, but the health of %q is %w", h.sub.at.Addr, h.sub.health.service, why)
 		return h.sub.updateLocked(update{state: TransientFailure, err: err})
 	}
+	h.told = Ready
 	p := newSingle(h.conn)
 	p.aside = streams
 	return h.sub.updateLocked(update{state: Ready, pick: p})

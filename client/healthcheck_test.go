@@ -334,6 +334,23 @@ func TestHealthyServerThatHangsUp(t *testing.T) {
 	}
 }
 
+// A server that is lost before it has said how it is may have been restarted: calls wait for what it says
+// next, once.
+func TestHealthCheckWithoutAnswer(t *testing.T) {
+	checked(t, func(c *clinic) {
+		r := c.unary(c.Context(), "a")
+		p := c.server("connects", one)
+		wantWatch(p, "the watch", 1)
+		p.Close()
+		p = c.server("connects again", one)
+		wantWatch(p, "another watch", 1)
+		c.wantState("as if it were the first", Connecting)
+		c.wantPending("it may be bad luck", r)
+		p.Close()
+		c.wantFailed("twice it is a failure", r, cqrpc.CodeUnavailable)
+	}, []string{one})
+}
+
 // What the channel's calls have in common the watch has, too: filters, metadata, an authority; but no time
 // limit, no compression, and its own codec.
 func TestHealthCheckIsACallOfTheChannel(t *testing.T) {

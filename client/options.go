@@ -297,8 +297,9 @@ func WithCompressors(s *codec.Compressors) Option {
 func WithCodec(k codec.Codec) Option { return optionFunc(func(c *config) { c.codec = k }) }
 
 // WithLogger sets where events are reported: connections made and lost at Info, failed
-// rounds of attempts and lookups, and servers that are not healthy, at Warn, panics of filters and resolvers at Error. No
-// metadata is logged. Default: nowhere, except panics, which go to [slog.Default].
+// rounds of attempts and lookups, and servers that are not healthy, at Warn, panics of
+// filters and resolvers at Error. No metadata is logged. Default: nowhere, except panics,
+// which go to [slog.Default].
 func WithLogger(l *slog.Logger) Option { return optionFunc(func(c *config) { c.logger = l }) }
 
 // WithFilter makes every call of the channel pass through filters, after those of

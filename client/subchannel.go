@@ -239,7 +239,7 @@ func (s *subchannel) release(conn *transport.Conn, cause error) {
 		s.mu.Unlock()
 		return
 	}
-	check, isUnwell := s.check, s.check != nil && !s.check.isHealthy
+	check, isUnwell := s.check, s.check != nil && s.check.told == TransientFailure
 	s.forgetLocked()
 	isOurs := errors.Is(cause, errIdle) || errors.Is(cause, errMoved)
 	isUseful = isUseful && check == nil // what was answered may be the check

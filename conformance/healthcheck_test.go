@@ -67,7 +67,8 @@ func TestHealthChecks(t *testing.T) {
 				t.Cleanup(func() { parity.Want(t, "Close", a.ch.Close()) })
 
 				_, err = a.ask(parity.Within(t))
-				if cqrpc.CodeOf(err) != cqrpc.CodeUnavailable || !strings.Contains(err.Error(), `the health of "x" is SERVICE_UNKNOWN`) {
+				if why := `the health of "x" is SERVICE_UNKNOWN`; cqrpc.CodeOf(err) != cqrpc.CodeUnavailable ||
+					!strings.Contains(err.Error(), why) {
 					t.Errorf("a call while nobody knows the service: %v; want UNAVAILABLE", err)
 				}
 				a.servers[0].set("x", serving)
