@@ -12,7 +12,8 @@ import (
 const defaultMaxRecv = 4 << 20
 
 // Settings is what the calls of a channel or server have in common, so that a
-// call needs only a pointer to it; applications set it by options of those. Make it with NewSettings and do not change it.
+// call needs only a pointer to it; applications set it by options of those. Make it
+// with NewSettings and do not change it.
 type Settings struct {
 	// Scheme is sent as :scheme, default "http"; UserAgent, if not empty, as
 	// user-agent. Clients only.

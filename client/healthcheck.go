@@ -58,7 +58,7 @@ type healthCheck struct {
 	// immutable
 	sub  *subchannel
 	conn *transport.Conn
-	ctx  context.Context // ends when the check is stopped
+	ctx  context.Context //nolint:containedctx // of every watch; ends when the check is stopped
 	end  context.CancelFunc
 
 	// guarded by sub.mu
