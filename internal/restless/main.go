@@ -3,8 +3,8 @@
 //
 //	go run ./internal/restless -count=10 ./server/... ./client/...
 //
-// Its arguments are those of go test. Before and after one in 16 locks and unlocks of a mutex, and one
-// in 32 operations of sync/atomic's types, other goroutines run; and a goroutine is preempted after
+// Its arguments are those of go test. Before and after one in four locks and unlocks of a mutex, and one
+// in eight operations of sync/atomic's types, other goroutines run; and a goroutine is preempted after
 // 30 µs, not 10 ms, wherever it is. So what goes wrong once in a million runs, because something came
 // between two steps, goes wrong in a hundred. What fails in this way can fail anywhere.
 //

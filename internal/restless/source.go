@@ -15,8 +15,8 @@ import (
 func restless(src string) (map[string]string, error) {
 	files := map[string]string{
 		"runtime/restless.go":       runtimeYield,
-		"internal/sync/restless.go": yieldFile("sync", 16),
-		"sync/atomic/restless.go":   yieldFile("atomic", 32),
+		"internal/sync/restless.go": yieldFile("sync", 4),
+		"sync/atomic/restless.go":   yieldFile("atomic", 8),
 	}
 	for name, change := range map[string]func(name, text string) (string, error){
 		"runtime/proc.go":        preemptSoon,
