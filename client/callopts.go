@@ -70,7 +70,7 @@ func WithWaitForReady(wait bool) CallOption {
 }
 
 // WithDeadline ends the call with DEADLINE_EXCEEDED at t. A context's deadline
-// does the same; the earlier wins.
+// does the same; the earlier wins. The zero time is no deadline.
 func WithDeadline(t time.Time) CallOption {
 	return callOptionFunc(func(c *callConfig) { c.deadline(t) })
 }
@@ -98,7 +98,7 @@ func (c *callConfig) begin(ctx context.Context) (context.Context, error) {
 }
 
 func (c *callConfig) deadline(t time.Time) {
-	if c.Deadline.IsZero() || t.Before(c.Deadline) {
+	if !t.IsZero() && (c.Deadline.IsZero() || t.Before(c.Deadline)) {
 		c.Deadline = t
 	}
 }

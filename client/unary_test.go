@@ -3,6 +3,7 @@ package client
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -247,6 +248,18 @@ func TestUnaryDeadlineInThePast(t *testing.T) {
 		defer cancel()
 		s.wantFailed("at once", s.unary(ctx, "a", WithWaitForReady(true)), cqrpc.CodeDeadlineExceeded)
 		s.wantDials("nothing to send")
+	})
+}
+
+// Of several deadlines the earliest counts; the zero time is none.
+func TestEarliestDeadline(t *testing.T) {
+	play(t, func(s *scene) {
+		past, future := WithDeadline(time.Now().Add(-time.Second)), WithDeadline(time.Now().Add(time.Hour))
+		for i, opts := range [][]CallOption{
+			{past, future}, {future, past}, {past, WithDeadline(time.Time{})}, {WithDeadline(time.Time{}), past},
+		} {
+			s.wantFailed(fmt.Sprint(i), s.unary(s.Context(), "a", opts...), cqrpc.CodeDeadlineExceeded)
+		}
 	})
 }
 
