@@ -10,6 +10,7 @@ import (
 	"github.com/cqrpc/cqrpc/call"
 	"github.com/cqrpc/cqrpc/codec"
 	"github.com/cqrpc/cqrpc/cq"
+	"github.com/cqrpc/cqrpc/frame"
 )
 
 // healthChecks is what the health checks of a channel have in common.
@@ -161,7 +162,7 @@ var _ call.Opener = (*healthOpener)(nil)
 func (o *healthOpener) Open(c *call.Call) {
 	s, err := newStream(o.conn, c)
 	if err != nil {
-		c.Fail(unavailable(err))
+		c.Fail(unavailable(&frame.CloseError{Kind: frame.ConnLost, Unsent: true, Err: err}))
 		return
 	}
 	c.Bind(s, newSingle(o.conn).peer)

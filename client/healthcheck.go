@@ -9,6 +9,7 @@ import (
 
 	"github.com/cqrpc/cqrpc"
 	"github.com/cqrpc/cqrpc/call"
+	"github.com/cqrpc/cqrpc/frame"
 	"github.com/cqrpc/cqrpc/transport"
 )
 
@@ -151,6 +152,11 @@ func (h *healthCheck) onEnd(c *call.Call, code cqrpc.Code, err error) {
 		return
 	}
 	h.call = nil
+	if isLoss(err) { // release follows, or has stopped the check
+		h.stage.to(healthResting)
+		s.mu.Unlock()
+		return
+	}
 	isOff := code == cqrpc.CodeUnimplemented
 	if isOff {
 		h.stage.to(healthOff)
@@ -169,6 +175,13 @@ func (h *healthCheck) onEnd(c *call.Call, code cqrpc.Code, err error) {
 			"target", s.target.text, "peer", h.conn.RemoteAddr(), "error", err)
 	}
 	h.tell(u)
+}
+
+// isLoss reports whether a call has ended because its connection has, or takes no more calls. That says
+// nothing of the server's health.
+func isLoss(err error) bool {
+	e, ok := errors.AsType[*frame.CloseError](err)
+	return ok && (e.Kind == frame.ConnLost || e.Kind == frame.GoneAway)
 }
 
 // judgeLocked is what to tell the subchannel's watcher: the zero update if nothing has changed. streams is
