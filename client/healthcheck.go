@@ -68,6 +68,7 @@ type healthCheck struct {
 	pause    *time.Timer // resting, but not before the first attempt
 	started  time.Time   // of the latest attempt
 	failures int         // attempts in a row that brought no message
+	status   uint64      // watching: what the peer has said last
 	told     State       // to the subchannel's watcher: Ready or TransientFailure; Idle: nothing yet
 }
 
@@ -130,12 +131,12 @@ func (h *healthCheck) begin() {
 func (h *healthCheck) onMessage(c *call.Call, status uint64) {
 	s := h.sub
 	s.mu.Lock()
-	if h.call != c {
+	if h.call != c || h.stage == healthWatching && h.status == status {
 		s.mu.Unlock()
 		return
 	}
 	h.stage.to(healthWatching)
-	h.failures = 0
+	h.failures, h.status = 0, status
 	u := h.judgeLocked(status == healthServing, errors.New(servingStatus(status)), 1)
 	s.mu.Unlock()
 	h.tell(u)
@@ -184,12 +185,8 @@ func isLoss(err error) bool {
 	return ok && (e.Kind == frame.ConnLost || e.Kind == frame.GoneAway)
 }
 
-// judgeLocked is what to tell the subchannel's watcher: the zero update if nothing has changed. streams is
-// how many streams the check has.
+// judgeLocked is what to tell the subchannel's watcher. streams is how many streams the check has.
 func (h *healthCheck) judgeLocked(isHealthy bool, why error, streams int) update {
-	if isHealthy && h.told == Ready && streams > 0 {
-		return update{}
-	}
 	if !isHealthy {
 		h.told = TransientFailure
 		err := fmt.Errorf("%s is connected, but the health of %q is %w", h.sub.at.Addr, h.sub.health.service, why)
@@ -203,9 +200,6 @@ func (h *healthCheck) judgeLocked(isHealthy bool, why error, streams int) update
 
 // tell passes an update on, with no lock held.
 func (h *healthCheck) tell(u update) {
-	if u.seq == 0 {
-		return
-	}
 	s := h.sub
 	if u.state == TransientFailure {
 		s.cfg.log.Warn("channel: server is not healthy", "target", s.target.text, "error", u.err)

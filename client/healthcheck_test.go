@@ -146,6 +146,24 @@ func TestHealthStatuses(t *testing.T) {
 	}
 }
 
+// A server that says the same again says nothing: it is told and logged once.
+func TestHealthStatusIsToldOnce(t *testing.T) {
+	var log bytes.Buffer
+	checked(t, func(c *clinic) {
+		c.ch.Connect()
+		p := c.server("connects", one)
+		wantWatch(p, "the watch", 1)
+		firstHealth(p, 1, 2)
+		for _, status := range []byte{2, 2, 1, 1, 3, 3} {
+			p.WriteMessage(1, false, []byte{8, status})
+		}
+		c.wantState("SERVICE_UNKNOWN", TransientFailure)
+		if n := strings.Count(log.String(), "server is not healthy"); n != 2 {
+			t.Errorf("it was logged %d times: %s", n, log.String())
+		}
+	}, []string{one}, WithLogger(slog.New(slog.NewTextHandler(&log, nil))))
+}
+
 func blank(n int) string { return strings.Repeat(" ", n) }
 
 // Of several servers those that are healthy get the calls.
