@@ -16,7 +16,8 @@ func (r report) kept() *report {
 	if r == (report{}) {
 		return nil
 	}
-	return &r
+	kept := r // r itself would be on the heap of every call
+	return &kept
 }
 
 // tell fills in the report of a call that has ended; nothing if r is nil.
