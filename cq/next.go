@@ -36,7 +36,8 @@ func (q *Queue) NextUntil(deadline time.Time) Event {
 // to len(dst), at most 32, under one lock, oldest first. It returns how many,
 // at least one with kind OpComplete, and none with any other kind, which means
 // what it does for Next. An empty dst is a Misuse. If a codec or a filter panics while it
-// makes one of the events, the others are ready again.
+// makes one of the events, the others are ready again. What dst holds stays reachable, tags and
+// all that they refer to: clear it before waiting again if they are large ([Poll] does).
 func (q *Queue) NextN(ctx context.Context, dst []Event) (int, Kind) {
 	if q.how != byNext || len(dst) == 0 {
 		return 0, Misuse

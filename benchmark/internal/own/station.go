@@ -1,9 +1,7 @@
 package own
 
 import (
-	"context"
 	"errors"
-	"sync"
 
 	"github.com/cqrpc/cqrpc/cq"
 )
@@ -12,31 +10,16 @@ import (
 type station struct {
 	queues  []*cq.Queue
 	picked  int
-	pollers sync.WaitGroup
+	drained func() // waits until nothing is left in any queue
 }
 
 func newStation(n int) *station {
 	s := &station{queues: make([]*cq.Queue, n)}
 	for i := range s.queues {
-		q := cq.New()
-		s.queues[i] = q
-		s.pollers.Go(func() { poll(q) })
+		s.queues[i] = cq.New()
 	}
+	s.drained = cq.Poll(s.queues, 1, cq.Proceed)
 	return s
-}
-
-// poll runs the events of one queue, many to a lock.
-func poll(q *cq.Queue) {
-	var events [32]cq.Event
-	for {
-		n, kind := q.NextN(context.Background(), events[:])
-		if kind != cq.OpComplete {
-			return
-		}
-		for i := range events[:n] {
-			cq.Proceed(events[i])
-		}
-	}
 }
 
 func (s *station) pick() *cq.Queue {
@@ -48,7 +31,7 @@ func (s *station) close() {
 	for _, q := range s.queues {
 		q.Shutdown()
 	}
-	s.pollers.Wait()
+	s.drained()
 }
 
 // ignored is a tag whose event nobody acts on.
