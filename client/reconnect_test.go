@@ -13,6 +13,7 @@ import (
 
 	"github.com/cqrpc/cqrpc"
 	"github.com/cqrpc/cqrpc/internal/h2peer"
+	"github.com/cqrpc/cqrpc/internal/memconn"
 	"github.com/cqrpc/cqrpc/transport"
 )
 
@@ -50,6 +51,22 @@ func TestCloseEndsCallsAfterGoAway(t *testing.T) {
 		s.ch.Close()
 		s.wantFailed("closed", r, cqrpc.CodeUnavailable, "channel is closed")
 	})
+}
+
+// A connection may be lost before it is ready, to writes, although the server's SETTINGS can be read:
+// calls are told why.
+func TestWriteThatFailsBeforeTheConnectionIsReady(t *testing.T) {
+	dial := func(context.Context, string, string) (net.Conn, error) {
+		near, far := memconn.Pipe()
+		near.FailWrite(errors.New("cable cut"))
+		_, err := far.Write([]byte{0, 0, 0, byte(http2.FrameSettings), 0, 0, 0, 0, 0})
+		return near, err
+	}
+	play(t, func(s *scene) {
+		r := s.unary(s.Context(), "a")
+		s.advance(2 * time.Second) // what else the server may have said is waited for
+		s.wantFailed("no server", r, cqrpc.CodeUnavailable, "cable cut")
+	}, WithDialer(dial))
 }
 
 // A stream above GOAWAY's last identifier was not processed: the call is

@@ -154,7 +154,8 @@ func (c *Conn) HasResponded() bool { return c.responded.Load() }
 // NewStream makes a client stream that reports to r. It is opened, and takes an
 // identifier, when its headers are sent; past the peer's MAX_CONCURRENT_STREAMS
 // it waits its turn, first come first served (RFC 9113 section 5.1.2).
-// The error is ErrDraining or the reason the connection ended.
+// The error is ErrDraining, with the reason if the peer gave one or a write has failed, or
+// the reason the connection ended.
 func (c *Conn) NewStream(r Receiver) (*Stream, error) {
 	s := new(Stream)
 	return s, c.InitStream(s, r)
@@ -163,15 +164,33 @@ func (c *Conn) NewStream(r Receiver) (*Stream, error) {
 // InitStream is NewStream in s, which is zero, for callers that have memory for it.
 func (c *Conn) InitStream(s *Stream, r Receiver) error {
 	c.mu.Lock()
-	defer c.mu.Unlock()
+	isRefused := c.state >= draining
+	if !isRefused {
+		s.conn, s.recv, s.contentLength = c, r, headersDue
+	}
+	c.mu.Unlock()
+	if isRefused {
+		return c.refusal()
+	}
+	return nil
+}
+
+// refusal is why no stream can be made on a connection that drains or has ended. Whoever asks
+// may get here before Handler.OnDrain has been told the reason.
+func (c *Conn) refusal() error {
+	c.mu.Lock()
+	isOver, cause, reason := c.state >= closing, c.causeLocked(), c.cause
+	if reason == nil {
+		reason = c.writeErr
+	}
+	c.mu.Unlock()
 	switch {
-	case c.state >= closing:
-		return c.causeLocked()
-	case c.state == draining:
+	case isOver:
+		return cause
+	case reason == nil:
 		return ErrDraining
 	}
-	s.conn, s.recv, s.contentLength = c, r, headersDue
-	return nil
+	return fmt.Errorf("%w: %w", ErrDraining, c.blame(reason))
 }
 
 // leave is the last act of a goroutine that works for the connection: reader,

@@ -181,6 +181,46 @@ func TestClientGoAway(t *testing.T) {
 	}, set(http2.SettingMaxConcurrentStreams, 2))
 }
 
+// TestRefusalSaysWhy: whoever asks a draining connection for a stream may do so before OnDrain has told the
+// reason, and learns it from the refusal.
+func TestRefusalSaysWhy(t *testing.T) {
+	cut := errors.New("cable cut")
+	for _, row := range []struct {
+		name  string
+		end   func(s *scene)
+		isWhy func(err error) bool
+	}{
+		{"GOAWAY", func(s *scene) {
+			s.peer.WriteGoAway(1, http2.ErrCodeEnhanceYourCalm, "too_many_pings")
+		}, func(err error) bool {
+			said, ok := errors.AsType[*GoAwayError](err)
+			return ok && said.Debug == "too_many_pings"
+		}},
+		{"write", func(s *scene) {
+			s.near.FailWrite(cut)
+			s.conn.Ping(func(time.Duration, error) {})
+		}, func(err error) bool { return errors.Is(err, cut) }},
+		{"drain", func(s *scene) { s.conn.Drain() }, func(err error) bool { return err == ErrDraining }},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			greeted(t, Client, Config{}, func(s *scene) {
+				s.open(frame.Outgoing{})
+				unsent := s.unopened()
+				row.end(s)
+				synctest.Wait()
+				if _, err := s.conn.NewStream(unsent); !errors.Is(err, ErrDraining) || !row.isWhy(err) {
+					t.Errorf("NewStream: %v", err)
+				}
+				unsent.stream.Send(frame.Outgoing{Headers: requestHeaders()})
+				err := unsent.wantClosed("made before, sent after", frame.ConnLost, 0)
+				if !err.Unsent || !errors.Is(err, ErrDraining) || !row.isWhy(err.Err) {
+					t.Errorf("Send: %+v", err)
+				}
+			})
+		})
+	}
+}
+
 // TestClientTwoStepGoAway: the last identifier shrinks.
 func TestClientTwoStepGoAway(t *testing.T) {
 	greeted(t, Client, Config{}, func(s *scene) {

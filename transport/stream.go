@@ -182,12 +182,8 @@ func (s *Stream) announce() {
 func (s *Stream) orphanLocked() {
 	s.dead = true
 	s.dropLocked()
-	cause := ErrDraining
-	if s.conn.state >= closing {
-		cause = s.conn.causeLocked()
-	}
 	gone := []goneStream{{recv: s.recv, unsent: true}}
-	s.conn.laterLocked(func() { deliverAll(gone, cause) }) // Send must not call back
+	s.conn.laterLocked(func() { deliverAll(gone, s.conn.refusal()) }) // Send must not call back
 }
 
 // String is one line for humans.
