@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -621,6 +622,43 @@ func TestEndWithoutDeadlines(t *testing.T) {
 			})
 		}
 	}
+}
+
+// empty is a connection whose Read returns nothing, and no error, when isEmpty is set.
+type empty struct {
+	net.Conn
+	isEmpty atomic.Bool
+	reads   int // once isEmpty is set
+}
+
+func (c *empty) Read(p []byte) (int, error) {
+	if !c.isEmpty.Load() || c.reads == 1e6 {
+		return c.Conn.Read(p)
+	}
+	c.reads++
+	return 0, nil
+}
+
+// TestEndOfEmptyReads: a Read that brings nothing, again and again, does not keep a connection busy
+// at its end.
+func TestEndOfEmptyReads(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		near, far := memconn.Pipe()
+		defer far.Close()
+		nc := &empty{Conn: near}
+		h := newTestHandler()
+		c := New(Server, nc, Config{}, h)
+		p := h2peer.New(t, far, h2peer.Client)
+		p.Greet()
+		nc.isEmpty.Store(true)
+		p.WritePing(false, [8]byte{})
+		if err := <-h.closed; !errors.Is(err, io.ErrNoProgress) {
+			t.Errorf("OnClosed(%v); %v", err, c)
+		}
+		if nc.reads > 1000 {
+			t.Errorf("%d empty reads", nc.reads)
+		}
+	})
 }
 
 // TestGoAwayReachesHalfClosedPeer: the peer has sent its last byte, and reads.

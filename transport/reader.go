@@ -112,9 +112,17 @@ func (c *Conn) explain(err error) error {
 // not destroy the GOAWAY in the peer's receive queue.
 func (c *Conn) linger() {
 	var buf [4096]byte
-	for {
-		if _, err := c.nc.Read(buf[:]); err != nil && !c.isExcused(err) {
+	for fruitless := 0; fruitless < maxFruitlessReads; fruitless++ {
+		n, err := c.nc.Read(buf[:])
+		switch {
+		case err != nil && !c.isExcused(err):
 			return
+		case n > 0:
+			fruitless = 0
 		}
 	}
 }
+
+// maxFruitlessReads is how often in a row a connection at its end may return nothing: an io.Reader
+// should not (io.Reader), and one that always does must not be read for ever.
+const maxFruitlessReads = 100
