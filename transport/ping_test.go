@@ -113,6 +113,29 @@ func TestKeepalive(t *testing.T) {
 				p.wantOpen("it spoke, if not to the point")
 			})
 		})
+		t.Run(side.String()+": suspended while the answer came", func(t *testing.T) {
+			// suspend is what a process sees that is stopped while a PING is unanswered: its timer fires late.
+			suspend := func(s *scene) (ping [8]byte) {
+				f := s.peer.WantPing("are you there?")
+				s.conn.mu.Lock()
+				s.conn.timers.keepalive.Reset(time.Hour)
+				s.conn.mu.Unlock()
+				s.peer.Advance(time.Hour)
+				s.peer.WantIdle("the answer may be there, unread")
+				return [8]byte(f.Payload)
+			}
+			start(t, func(s *scene, p *probe) {
+				s.peer.Advance(time.Minute)
+				s.peer.WritePing(true, suspend(s))
+				s.peer.Advance(time.Minute)
+				p.wantOpen("it was")
+				suspend(s)
+				s.peer.Advance(10*time.Second - 1)
+				s.peer.WantIdle("the peer has its time again")
+				s.peer.Advance(1)
+				s.peer.WantGoAway("but once", http2.ErrCodeEnhanceYourCalm)
+			})
+		})
 		t.Run(side.String()+": asleep without streams", func(t *testing.T) {
 			start(t, func(s *scene, p *probe) {
 				if side == Server {

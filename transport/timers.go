@@ -2,6 +2,7 @@ package transport
 
 import (
 	"net"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -14,6 +15,7 @@ import (
 type timerState struct {
 	keepalive *time.Timer // next look at lastRead, or the PING's timeout; nil: dormant, there is nothing to ask for
 	awaiting  bool        // a keepalive PING is unanswered
+	extended  bool        // its timeout has been extended
 	started   bool
 	idle      *time.Timer  // MaxIdle
 	age       *time.Timer  // MaxAge, then MaxAgeGrace
@@ -128,11 +130,18 @@ func (c *Conn) isUnaskedLocked() bool {
 // silence is for how long nothing has been read.
 func (c *Conn) silence() time.Duration { return (now() - instant(c.timers.lastRead.Load())).duration() }
 
+// lateLook is how late a timer fires only in a process that was suspended or starved. Then the answer to a
+// PING may have come and not have been read, so the peer gets its time again, once.
+const lateLook = 100 * time.Millisecond
+
 // keepaliveLocked looks whether the peer has been silent for Keepalive.Time.
 func (c *Conn) keepaliveLocked() {
 	k, t := &c.cfg.Keepalive, &c.timers
 	silent := c.silence()
 	switch {
+	case t.awaiting && silent >= k.Timeout && !t.extended && c.isLateLocked():
+		t.extended = true
+		t.keepalive.Reset(k.Timeout)
 	case t.awaiting && silent >= k.Timeout:
 		c.laterLocked(c.keepaliveFailed)
 	case silent < k.Time:
@@ -141,11 +150,21 @@ func (c *Conn) keepaliveLocked() {
 	case c.isUnaskedLocked():
 		t.keepalive, t.awaiting = nil, false
 	default:
-		t.awaiting = true
+		t.awaiting, t.extended = true, false
 		c.pings.addLocked(&c.control, ping{kind: pingKeepalive})
 		c.kickLocked()
 		t.keepalive.Reset(k.Timeout)
 	}
+}
+
+// isLateLocked reports whether the timeout of the last keepalive PING was over a while ago.
+func (c *Conn) isLateLocked() bool {
+	for _, p := range slices.Backward(c.pings.outstanding) {
+		if p.kind == pingKeepalive {
+			return time.Since(p.sent) >= c.cfg.Keepalive.Timeout+lateLook
+		}
+	}
+	return false
 }
 
 // keepaliveAnsweredLocked counts Keepalive.Time from the answer. The timer is set to Timeout, which may be longer.
