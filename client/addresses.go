@@ -13,7 +13,12 @@ import (
 // ipLookup finds the addresses of a host, the best first (RFC 6724).
 type ipLookup func(ctx context.Context, host string) ([]netip.Addr, error)
 
+// systemResolver leaves an IP address as it is: LookupNetIP drops its zone, without which a link-local
+// address cannot be connected to (RFC 4007 section 6).
 func systemResolver(ctx context.Context, host string) ([]netip.Addr, error) {
+	if ip, err := netip.ParseAddr(host); err == nil {
+		return []netip.Addr{ip}, nil
+	}
 	return net.DefaultResolver.LookupNetIP(ctx, "ip", host)
 }
 

@@ -61,6 +61,20 @@ func TestParseTargetWithAddresses(t *testing.T) {
 	}
 }
 
+// A link-local address is nothing without its zone (RFC 4007 section 6).
+func TestZonesAreKept(t *testing.T) {
+	const want = "[fe80::1%eth0]:50051"
+	for _, text := range []string{want, "dns:///" + want, "ipv6:" + want, "passthrough:///" + want} {
+		target, err := parseTarget(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := target.addresses(t.Context(), systemResolver); err != nil || !slices.Equal(got, []string{want}) {
+			t.Errorf("%s: addresses are %q, %v; want %q", text, got, err, want)
+		}
+	}
+}
+
 func TestParseTargetRefuses(t *testing.T) {
 	for _, tt := range []struct{ text, why string }{
 		{"", "names no host"},
