@@ -36,3 +36,31 @@ func TestQuotaIsShared(t *testing.T) {
 		t.Errorf("nothing given back: %d accounts hold something", n)
 	}
 }
+
+// The share bounds only those who want more than there is: what is free is anybody's.
+func TestQuotaIsUsedUp(t *testing.T) {
+	q := New(100)
+	var early, late Account
+	early.Open(q)
+	late.Open(q)
+	if !early.Charge(10) || !late.Charge(90) {
+		t.Error("one of two does not get what is free")
+	}
+	if late.Charge(1) {
+		t.Error("one that has more than its share gets more than there is")
+	}
+}
+
+// Without a limit bytes are only counted, and of an account of no quota not even that.
+func TestNoLimit(t *testing.T) {
+	q := New(-1)
+	var a, none Account
+	a.Open(q)
+	if !a.Charge(1<<40) || !none.Charge(1<<40) {
+		t.Error("something is refused")
+	}
+	if n := q.Used(); n != 1<<40 {
+		t.Errorf("%d bytes are held", n)
+	}
+	none.Release(1 << 40)
+}
