@@ -189,6 +189,40 @@ func TestSubViewsTheSameMemory(t *testing.T) {
 	s.Free()
 }
 
+func TestTailIsWhatFollows(t *testing.T) {
+	track(t)
+	b := Copy([]byte("01234"))
+	tail := b.Tail(b.Cap() - 5)
+	if len(tail.Bytes()) != b.Cap()-5 || tail.Cap() != b.Cap()-5 || &tail.Bytes()[0] != &b.back[5] {
+		t.Errorf("Tail has %d octets and Cap() %d, or a copy", len(tail.Bytes()), tail.Cap())
+	}
+	other, sub, empty := Copy([]byte("01234")), b.Sub(0, 5), b.Sub(0, 0)
+	for _, test := range []struct {
+		why  string
+		of   *Buffer
+		tail *Buffer
+		edit func()
+		want bool
+	}{
+		{"all of the rest", b, tail, func() {}, true},
+		{"less than was asked for", b, tail, func() { tail.SetLen(2) }, true},
+		{"of another buffer", other, tail, func() {}, false},
+		{"no view", b, other, func() {}, false},
+		{"what is before the end", b, sub, func() {}, false},
+		{"nothing", b, empty, func() {}, false},
+		{"it has lost its front", b, tail, func() { tail.TrimFront(1) }, false},
+		{"its octets are another's by now", b, sub, func() { b.SetLen(b.Cap()) }, false},
+	} {
+		test.edit()
+		if got := test.of.IsTail(test.tail); got != test.want {
+			t.Errorf("%s: IsTail() = %t", test.why, got)
+		}
+	}
+	for _, f := range []*Buffer{b, tail, other, sub, empty} {
+		f.Free()
+	}
+}
+
 // Whatever the order in which parent and views are freed, the memory is live
 // until the last and ends with it.
 func TestSubFreeOrder(t *testing.T) {
