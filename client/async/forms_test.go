@@ -41,6 +41,42 @@ func TestUnaryBeginsInFinish(t *testing.T) {
 	})
 }
 
+// A method with one response gets one (gRPC statuscodes.md, cardinality violations). The
+// server's method has the name of another shape.
+func TestTwoResponses(t *testing.T) {
+	for name, start := range map[string]func(s *stage, res *text, st *cqrpc.Status) error{
+		"unary": func(s *stage, res *text, st *cqrpc.Status) error {
+			m := call.Method[text, text]{Name: bidi.Name, Shape: call.Unary}
+			return async.Unary(s.Context(), s.ch, m, &text{}, s.cq).Finish(res, st, "finish")
+		},
+		"client streaming": func(s *stage, res *text, st *cqrpc.Status) error {
+			m := call.Method[text, text]{Name: bidi.Name, Shape: call.ClientStream}
+			w := async.PrepareClientStream(s.Context(), s.ch, m, res, s.cq)
+			return errors.Join(w.StartCallCorked(), w.Finish(st, "finish"))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			play(t, func(s *stage) {
+				var ctx serverasync.Context
+				var rw serverasync.ReaderWriter[text, text]
+				var res text
+				var st cqrpc.Status
+				must(s, s.bidi.Request(&ctx, &rw, s.sq, s.sq, "request"))
+				must(s, start(s, &res, &st))
+				s.want("the call comes", s.sq, "request")
+				for _, m := range []string{"one", "two"} {
+					must(s, rw.Write(wrapperspb.String(m), "write"))
+					s.want("a response", s.sq, "write")
+				}
+				must(s, rw.Finish(cqrpc.Status{}, "finish"))
+				s.want("the end", s.cq, "finish")
+				s.want("the client has reset the stream", s.sq, "!finish")
+				s.wantStatus("two responses", st, cqrpc.CodeUnimplemented)
+			})
+		})
+	}
+}
+
 // With ReadInitialMetadata a unary call is two batches.
 func TestUnaryReadsInitialMetadata(t *testing.T) {
 	play(t, func(s *stage) {

@@ -1,12 +1,17 @@
 package future_test
 
 import (
+	"context"
+	"errors"
 	"io"
 	"testing"
 
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
+	"github.com/cqrpc/cqrpc"
+	"github.com/cqrpc/cqrpc/call"
 	clientfuture "github.com/cqrpc/cqrpc/client/future"
+	"github.com/cqrpc/cqrpc/server"
 )
 
 func TestUnary(t *testing.T) {
@@ -52,4 +57,20 @@ func TestBidiStream(t *testing.T) {
 		wantResolved(s, "the half-close was written", sink.Close())
 		wantFailed(s, "the end", stream.Next(), io.EOF)
 	}, echoBidi())
+}
+
+// A method with one response gets one (gRPC statuscodes.md, cardinality violations).
+func TestTwoResponses(t *testing.T) {
+	two := func(name string) server.Handler {
+		m := call.Method[text, text]{Name: name, Shape: call.BidiStream}
+		return server.BidiStream(m, func(_ context.Context, _ *server.Receiver[text], out *server.Sender[text]) error {
+			return errors.Join(out.Send(wrapperspb.String("one")), out.Send(wrapperspb.String("two")))
+		})
+	}
+	play(t, func(s *scene) {
+		res := clientfuture.Unary(s.Context(), s.stub, unary, wrapperspb.String("hi"))
+		wantCode(s, "unary", res.Future, cqrpc.CodeUnimplemented, "more than one message")
+		_, res = clientfuture.ClientStream(s.Context(), s.stub, clientStream)
+		wantCode(s, "client streaming", res.Future, cqrpc.CodeUnimplemented, "more than one message")
+	}, two(unary.Name), two(clientStream.Name))
 }
