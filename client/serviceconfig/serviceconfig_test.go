@@ -115,7 +115,7 @@ func (d *desk) wantCode(
 // The most specific name counts, and alone.
 func TestTimeouts(t *testing.T) {
 	play(t, `{"methodConfig": [
-		{"name": [{}], "timeout": "1.5s"},
+		{"name": [{}], "timeout": "1.500000000s"},
 		{"name": [{"service": "test.A"}, {"service": "test.C", "method": "X"}], "timeout": "20s"},
 		{"name": [{"service": "test.A", "method": "Second"}], "waitForReady": true}]}`,
 		func(t *testing.T, d *desk) {
