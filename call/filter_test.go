@@ -320,10 +320,12 @@ func TestFilterRefusesACall(t *testing.T) {
 
 // A filter refuses a message: it is not sent, or not received, and the call ends.
 func TestFilterRefusesAMessage(t *testing.T) {
+	reason := errors.New("a list of words")
 	veto := func(word string) Filter {
 		see := func(m any) error {
 			if strings.Contains(text(m), word) {
-				return cqrpc.Errorf(cqrpc.CodeInvalidArgument, "%s is not said here", word)
+				err := cqrpc.Errorf(cqrpc.CodeInvalidArgument, "%s is not said here", word)
+				return &cqrpc.Error{Status: err.Status, Cause: reason}
 			}
 			return nil
 		}
@@ -345,6 +347,9 @@ func TestFilterRefusesAMessage(t *testing.T) {
 			if st.String() != status || len(r.stream().messages) != 0 || !r.stream().isReset() {
 				t.Errorf("the call ended with %v, its stream got %q", st, r.stream().messages)
 			}
+			if err := r.c.Err(); !errors.Is(err, reason) {
+				t.Errorf("the call's error is %v", err)
+			}
 			if len(d.ends) != 1 || d.ends[0].Status.String() != status || d.ends[0].Sent != (Traffic{}) {
 				t.Errorf("the ends are %+v", d.ends)
 			}
@@ -363,6 +368,9 @@ func TestFilterRefusesAMessage(t *testing.T) {
 		r.want("over", "all")
 		if st.String() != status {
 			t.Errorf("the call ended with %v", st)
+		}
+		if err := r.c.Err(); !errors.Is(err, reason) {
+			t.Errorf("the call's error is %v", err)
 		}
 	})
 	t.Run("client receives bytes", func(t *testing.T) {
