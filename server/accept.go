@@ -111,8 +111,9 @@ func (p pause) wait(stop <-chan struct{}) {
 	}
 }
 
-// isTemporary reports errors of Accept that say nothing about the listener:
-// no descriptors or memory left, or a client that has gone again.
+// isTemporary reports errors of Accept that say nothing about the listener: no descriptors or
+// memory left, or a client that has gone again. A listener of the application says so by a method
+// Temporary, as net/http has it.
 func isTemporary(err error) bool {
 	for _, errno := range [...]syscall.Errno{
 		syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM, syscall.ECONNABORTED, syscall.ECONNRESET,
@@ -120,6 +121,12 @@ func isTemporary(err error) bool {
 		if errors.Is(err, errno) {
 			return true
 		}
+	}
+	if t, ok := errors.AsType[interface {
+		error
+		Temporary() bool
+	}](err); ok && t.Temporary() {
+		return true
 	}
 	var ne net.Error
 	return errors.As(err, &ne) && ne.Timeout()

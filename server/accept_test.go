@@ -108,11 +108,16 @@ type late struct{ error }
 func (late) Timeout() bool   { return true }
 func (late) Temporary() bool { return false }
 
+// brief is an error that a listener of the application calls temporary.
+type brief struct{ error }
+
+func (brief) Temporary() bool { return true }
+
 // TestAcceptGoesOnAfterTemporaryErrors: what says nothing about the listener does not end Serve.
 func TestAcceptGoesOnAfterTemporaryErrors(t *testing.T) {
 	for _, passing := range []error{
 		syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM, syscall.ECONNABORTED, syscall.ECONNRESET,
-		late{errors.New("late")},
+		late{errors.New("late")}, brief{errors.New("brief")},
 	} {
 		bubble(t, func(t *testing.T) {
 			s := server.New()
