@@ -128,6 +128,7 @@ func (c *Call) reserve(p *parcel, comp cq.Completer, ops []Op) (cq.Completer, er
 		return nil, &BatchError{Op: clash.first(), Reason: ErrTooManyOperations}
 	}
 	p.reserved, p.stream, p.comp = p.set, c.stream, c.coding.sending()
+	p.reclaims = p.set.has(RecvMessageOp) && !c.recv.isLean
 	if c.caller != nil {
 		p.watch = c.caller.watch
 	}

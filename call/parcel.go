@@ -28,6 +28,7 @@ type parcel struct {
 	watch    watching
 	passing  *passing // nil: no filters, or the call has ended
 
+	reclaims     bool // what a message is received into may have memory for others
 	trailersOnly bool // the status goes out as Trailers-Only
 	implied      bool // initial metadata goes out without being asked for
 }
@@ -90,8 +91,25 @@ func (c *Call) pack(p *parcel, ops []Op) error {
 	if p.implied {
 		c.packHeaders(p, nil)
 	}
+	if p.reclaims { // last: the batch may send the same value
+		c.reclaim(ops)
+	}
 	isPacked = true
 	return nil
+}
+
+// reclaim lets the codec take memory out of what a message is to be received into: that may be long
+// in coming.
+func (c *Call) reclaim(ops []Op) {
+	k, ok := c.shared().Codec.(codec.Reclaimer)
+	if !ok {
+		return
+	}
+	for i := range ops {
+		if o := &ops[i]; o.kind == RecvMessageOp && o.isValue {
+			k.Reclaim(o.value)
+		}
+	}
 }
 
 func (c *Call) packHeaders(p *parcel, md cqrpc.Metadata) {

@@ -20,6 +20,7 @@ type recvSide struct {
 	isShut     bool // what comes is dropped and returned
 	stopped    bool // StopReceiving: messages are dropped
 	answered   bool // client: response headers have arrived
+	isLean     bool // the last message that was taken was small: its value has little to reclaim
 
 	// Credit is owed for every byte that was received and not taken by the
 	// application. A message that somebody waits for is as good as taken: its
@@ -28,6 +29,10 @@ type recvSide struct {
 	unread int // bytes received, of messages not yet taken
 	early  int // bytes of the first message, received or not, whose credit was returned early
 }
+
+// leanSize is the size of a message, in bytes, below which what it is unmarshalled into is not worth
+// reclaiming.
+const leanSize = 4 << 10
 
 // earlyCredit returns the credit that is due because somebody waits for a message.
 func (r *recvSide) earlyCredit() int {
@@ -91,7 +96,7 @@ func (c *Call) deliverLocked(a *after, lane *cq.Lane) {
 			c.passage.undecoded++
 		}
 		r.unread -= size
-		r.taken = true
+		r.taken, r.isLean = true, size < leanSize && !m.Compressed
 		c.settleLocked(RecvMessageOp, true, lane)
 		c.checkCountLocked(a, lane)
 		switch {

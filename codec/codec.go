@@ -7,6 +7,15 @@ type SizedCodec interface {
 	AppendSized(dst []byte, v any) ([]byte, error)
 }
 
+// Reclaimer is a Codec whose Unmarshal fills memory that was in a value before. While values wait
+// to be received into, and there may be thousands of them, that memory can serve others.
+type Reclaimer interface {
+	Codec
+	// Reclaim is told of a v into which a message will be received, now or much later. Nobody needs
+	// what is in it, so memory may be taken out of it for the next Unmarshal, of any value.
+	Reclaim(v any)
+}
+
 // Codec is one way to serialize messages. Implementations must be safe for
 // concurrent use, and must not keep a slice they are given.
 type Codec interface {

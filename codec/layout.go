@@ -12,9 +12,10 @@ import (
 )
 
 // layout is where a struct that protoc-gen-go made may have memory that can be filled
-// again: bytes, a oneof with such, submessages with such. Immutable.
+// again: bytes, a oneof with such, submessages with such. Immutable, but for spares.
 type layout struct {
-	rooms []room // at least one
+	rooms  []room    // at least one
+	spares sync.Pool // of *spare: memory of such structs that wait for a message
 	// mayLack: something in the message, or in one within, may be required, so that it
 	// has to be looked for.
 	mayLack bool

@@ -20,13 +20,19 @@ func Proto() Codec { return protoCodec{} }
 // for strings, repeated fields and maps, nor for messages of protobuf's Opaque and Hybrid
 // API. A message with the ResetVT of vtprotobuf's feature pool is reset by that.
 //
-// What an application wants to keep, a submessage or bytes, it has to copy before it
-// receives into that message again; what it has put there itself is overwritten. A
-// message keeps the memory of the largest that was in it, and a peer chooses that, up to
-// the limit on received messages: do not keep one for each of many idle streams.
+// What an application wants to keep, a submessage or bytes, it has to copy before it starts to
+// receive into that message again; what it has put there itself is overwritten. A message keeps
+// the memory of the largest that was in it, and a peer chooses that, up to the limit on received
+// messages. If that is 4 KiB or more, the message loses it when the next receive into it is
+// started, or the next request for a call: it is empty then, and what comes first, into whichever
+// message of that type, is received into that memory. So a thousand requests that wait for calls,
+// or idle streams, do not hold a thousand large messages.
 func ProtoReusing() Codec { return protoCodec{isReusing: true} }
 
-var _ SizedCodec = protoCodec{}
+var (
+	_ SizedCodec = protoCodec{}
+	_ Reclaimer  = protoCodec{}
+)
 
 type protoCodec struct{ isReusing bool }
 
@@ -111,6 +117,16 @@ func (k protoCodec) unmarshal(data []byte, m proto.Message) error {
 		return refill(data, m)
 	}
 	return proto.Unmarshal(data, m)
+}
+
+// Reclaim implements Reclaimer.
+func (k protoCodec) Reclaim(v any) {
+	if _, ok := v.(vtMessage); ok || !k.isReusing { // vtprotobuf's messages have pools of their own
+		return
+	}
+	if m, ok := v.(proto.Message); ok {
+		reclaim(m)
+	}
 }
 
 // reset empties a message, which UnmarshalVT does not.

@@ -36,14 +36,9 @@ type memory struct {
 // Encoding, Last One Wins), so that a peer cannot make this more than one pass.
 func (l *layout) refill(data []byte, m proto.Message, v reflect.Value) error {
 	var kept [maxRooms]memory
-	isEmpty := true
-	for i := range l.rooms {
-		if l.rooms[i].keep(v, &kept[i]) {
-			isEmpty = false
-		}
-	}
+	isEmpty := !l.keep(v, &kept)
 	proto.Reset(m)
-	if isEmpty {
+	if isEmpty && !l.takeSpare(len(data), &kept) {
 		return merge(data, m)
 	}
 	for end := 0; end < len(data); {
@@ -74,6 +69,18 @@ func (l *layout) refill(data []byte, m proto.Message, v reflect.Value) error {
 		data, end = data[end+tag+size:], 0
 	}
 	return merge(data, m)
+}
+
+// keep puts what is in the rooms of the struct v into kept, which is zero, and reports whether there
+// is anything.
+func (l *layout) keep(v reflect.Value, kept *[maxRooms]memory) bool {
+	isAny := false
+	for i := range l.rooms {
+		if l.rooms[i].keep(v, &kept[i]) {
+			isAny = true
+		}
+	}
+	return isAny
 }
 
 // merge leaves fields to protobuf-go.

@@ -7,6 +7,7 @@ import (
 
 	"github.com/cqrpc/cqrpc"
 	"github.com/cqrpc/cqrpc/call"
+	"github.com/cqrpc/cqrpc/codec"
 	"github.com/cqrpc/cqrpc/cq"
 )
 
@@ -112,10 +113,23 @@ func (s *Server) request(m *Method, slot *IncomingCall, bound, notify *cq.Queue,
 	if bound == nil {
 		bound = notify
 	}
+	s.reclaim(slot.Value)
 	r := requests.Get().(*request)
 	*r = request{slot: slot, matcher: m.matcher, bound: bound, notify: notify, tag: tag, queue: i}
 	m.matcher.ask(r)
 	return nil
+}
+
+// reclaim lets the codec take memory out of a value that now waits for the message of a call.
+func (s *Server) reclaim(v any) {
+	if v == nil {
+		return
+	}
+	for _, k := range s.cfg.codecs {
+		if k, ok := k.(codec.Reclaimer); ok {
+			k.Reclaim(v)
+		}
+	}
 }
 
 // request is one wish for a call. It lives from RequestCall to the harvest of
