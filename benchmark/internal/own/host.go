@@ -14,8 +14,12 @@ import (
 type host struct {
 	*server.Server
 
-	drain func()
+	isReusing bool // messages are received into the memory of those before
+	drain     func()
 }
+
+// newHost returns the host of a new server.
+func newHost(set service.Setting) host { return host{Server: newServer(set), isReusing: set.Reuse} }
 
 func newServer(set service.Setting) *server.Server {
 	options := []server.Option{

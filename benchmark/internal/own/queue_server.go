@@ -23,7 +23,7 @@ type queueServer struct {
 
 // NewQueueServer returns a server of the queue style.
 func NewQueueServer(set service.Setting) (service.Server, error) {
-	s := &queueServer{host: host{Server: newServer(set)}}
+	s := &queueServer{host: newHost(set)}
 	if err := s.register(); err != nil {
 		return nil, err
 	}
@@ -88,13 +88,16 @@ var unaryCalls = sync.Pool{New: func() any { return new(queueUnaryCall) }}
 func (u *queueUnaryCall) Proceed(ok bool) {
 	switch {
 	case u.answered:
-		u.ctx, u.responder, u.answered = async.Context{}, async.ResponseWriter[pb.SimpleResponse]{}, false
-		unaryCalls.Put(u) // the messages' memory with it
+		if u.server.isReusing {
+			u.ctx, u.responder, u.answered = async.Context{}, async.ResponseWriter[pb.SimpleResponse]{}, false
+			unaryCalls.Put(u) // the request's memory with it
+		}
 	case ok:
 		u.requestUnary()
 		u.answered = true
 		service.Answer(&u.res, &u.req)
-		must(u.responder.Finish(&u.res, cqrpc.Status{}, u))
+		must(u.responder.Finish(&u.res, cqrpc.Status{}, u)) // which has marshalled it
+		u.res.Payload = nil                                 // the request's
 	}
 }
 

@@ -22,7 +22,7 @@ type rawServer struct {
 
 // NewRawServer returns a server of batches and tags.
 func NewRawServer(set service.Setting) (service.Server, error) {
-	r := &rawServer{host: host{Server: newServer(set)}}
+	r := &rawServer{host: newHost(set)}
 	var err error
 	for _, m := range []struct {
 		to      **server.Method
@@ -88,7 +88,11 @@ func (u *rawUnaryCall) Proceed(ok bool) {
 		ops := [...]call.Op{
 			call.SendInitialMetadata(nil), call.SendValue(&u.res), call.SendStatus(cqrpc.Status{}, nil),
 		}
-		must(u.slot.Call.StartBatch(ops[:], u))
+		must(u.slot.Call.StartBatch(ops[:], u)) // which has marshalled it
+		u.res.Payload = nil                     // the request's
+		if !u.server.isReusing {
+			u.req.Payload = nil
+		}
 	}
 }
 
