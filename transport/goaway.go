@@ -183,6 +183,13 @@ func (c *Conn) noteGoAway(said *GoAwayError) {
 	c.cause = said
 }
 
+// clientLeavesLocked reports that the client has said it is done, and not because of a fault. It does not make the
+// connection drain: what the client still asks for is served.
+func (c *Conn) clientLeavesLocked() bool {
+	said, ok := errors.AsType[*GoAwayError](c.cause)
+	return ok && c.side == Server && said.Code == frame.NoError
+}
+
 // takeUnprocessedLocked ends the streams that a GOAWAY says were not processed.
 func (c *Conn) takeUnprocessedLocked(gone []goneStream, f *frame.Frame) []goneStream {
 	var unprocessed []*Stream // beforehand: the last to end takes the table with it

@@ -3,6 +3,7 @@ package transport
 import (
 	"errors"
 	"io"
+	"log/slog"
 	"net"
 	"os"
 	"strings"
@@ -342,6 +343,40 @@ func TestClientLeaves(t *testing.T) {
 		call.respond()
 		s.wantResponse("and served", 1)
 	})
+}
+
+// TestClientHasLeft: a client that says so and closes, with nothing under way, is no failure of the connection. Servers
+// see that whenever a channel is closed, and log failures.
+func TestClientHasLeft(t *testing.T) {
+	for name, test := range map[string]struct {
+		code   http2.ErrCode
+		isOpen bool
+		isDone bool
+	}{
+		"with nothing under way": {code: http2.ErrCodeNo, isDone: true},
+		"with a request open":    {code: http2.ErrCodeNo, isOpen: true},
+		"because of a fault":     {code: http2.ErrCodeProtocol},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var log strings.Builder
+			logger := slog.New(slog.NewTextHandler(&log, nil))
+			greeted(t, Server, Config{Logger: logger}, func(s *scene) {
+				call := s.endedRequest(1)
+				if !test.isOpen {
+					call.respond()
+					s.wantResponse("served", 1)
+				}
+				s.peer.WriteGoAway(0, test.code, "")
+				s.peer.Close()
+				if err := s.ended(); (err == nil) != test.isDone {
+					t.Errorf("OnClosed(%v)", err)
+				}
+				if log.Len() == 0 != test.isDone {
+					t.Errorf("logged %q", log.String())
+				}
+			})
+		})
+	}
 }
 
 func TestStreamIdentifiersRunOut(t *testing.T) {

@@ -104,12 +104,13 @@ func (c *Conn) afterGoAway(err error) error {
 	return fmt.Errorf("%w after %w", err, said)
 }
 
-// isDone reports that the peer closed a connection which was draining and had
-// nothing left to do: no fault of anyone.
+// isDone reports that the peer closed a connection which nobody needed any more, and on which
+// nothing was left to do: no fault of anyone.
 func (c *Conn) isDone(err error) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return errors.Is(err, ErrPeerClosed) && c.state == draining && len(c.streams.table) == 0
+	isOver := c.state == draining || c.clientLeavesLocked()
+	return errors.Is(err, ErrPeerClosed) && isOver && len(c.streams.table) == 0
 }
 
 // blame names the peer in an error that users will read.
