@@ -43,19 +43,20 @@ type Conn struct {
 
 	mu sync.Mutex
 	// guarded by mu
-	state    connState
-	flusher  flusherState
-	inBatch  bool  // the reader is at work: it will flush
-	holders  int32 // goroutines with something to tell: see leave
-	cause    error // why it is closing; before, the peer's GOAWAY, nil: none
-	writeErr error // why nothing can be written any more
-	streams  streamTableState
-	out      outgoingState
-	control  controlState
-	peer     peerSettings
-	pings    pingState
-	goaway   goawayState
-	timers   timerState
+	state     connState
+	flusher   flusherState
+	inBatch   bool  // the reader is at work: it will flush
+	holders   int32 // goroutines with something to tell: see leave
+	cause     error // why it is closing; before, the peer's GOAWAY, nil: none
+	isOrderly bool  // it is closing, by no fault of anyone
+	writeErr  error // why nothing can be written any more
+	streams   streamTableState
+	out       outgoingState
+	control   controlState
+	peer      peerSettings
+	pings     pingState
+	goaway    goawayState
+	timers    timerState
 
 	stopped atomic.Bool // closing: the reader drops what comes
 	broken  atomic.Bool // writeErr is set
@@ -219,7 +220,7 @@ func (c *Conn) finish() {
 	if c.timers.drain != nil { // without mu: no goroutine is left that changes what is read here
 		c.timers.drain.Stop()
 	}
-	if c.goaway.local {
+	if c.isOrderly {
 		c.handler.OnClosed(nil)
 		return
 	}

@@ -33,7 +33,6 @@ func (e *GoAwayError) Error() string {
 //	none --Drain--> announced (2^31-1) --PING ack or DrainTimeout--> fixed (last accepted) --no stream left--> shut
 type goawayState struct {
 	stage    goawayStage
-	local    bool   // we closed the connection, not because of a fault
 	accepted uint32 // server: the highest request taken
 	last     uint32 // fixed: requests above are dropped
 	refused  uint32 // client: requests from here on were, by the peer's GOAWAY; 0: there was none

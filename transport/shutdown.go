@@ -11,11 +11,11 @@ import (
 
 // shutdown is a decision to end the connection.
 type shutdown struct {
-	code  frame.ErrCode
-	debug string // GOAWAY debug data
-	cause error  // told to streams
-	local bool   // our decision, not a fault: the handler is told nil
-	mute  bool   // the socket is dead: no GOAWAY
+	code      frame.ErrCode
+	debug     string // GOAWAY debug data
+	cause     error  // told to streams
+	isOrderly bool   // no fault of anyone: the handler is told nil
+	mute      bool   // the socket is dead: no GOAWAY
 }
 
 // Close ends the connection now: every stream is closed with ConnLost, GOAWAY
@@ -29,7 +29,7 @@ func (c *Conn) CloseWith(cause error) {
 		cause = ErrClosed
 	}
 	var lane cq.Lane
-	c.shut(&shutdown{code: frame.NoError, cause: cause, local: true}, &lane)
+	c.shut(&shutdown{code: frame.NoError, cause: cause, isOrderly: true}, &lane)
 }
 
 // shut begins the end: closing state, final GOAWAY, all streams closed. The
@@ -45,7 +45,7 @@ func (c *Conn) shut(s *shutdown, lane *cq.Lane) {
 	c.holders++
 	c.stopped.Store(true)
 	c.cause = s.cause
-	c.goaway.local = s.local
+	c.isOrderly = s.isOrderly
 	c.timers.stopLocked()
 	gone := c.takeAllLocked()
 	pings := c.pings.takeLocked()
@@ -75,7 +75,7 @@ func (c *Conn) shut(s *shutdown, lane *cq.Lane) {
 }
 
 func (c *Conn) log(s *shutdown) {
-	if s.local {
+	if s.isOrderly {
 		c.cfg.Logger.Debug("http2: closing", "side", c.side, "peer", c.RemoteAddr(), "cause", s.cause)
 		return
 	}
@@ -90,7 +90,7 @@ func (c *Conn) fail(err error, lane *cq.Lane) {
 		c.shut(&shutdown{code: ce.Code, debug: ce.Reason, cause: c.blame(err)}, lane)
 		return
 	}
-	c.shut(&shutdown{cause: c.blame(c.afterGoAway(err)), mute: true, local: c.isDone(err)}, lane)
+	c.shut(&shutdown{cause: c.blame(c.afterGoAway(err)), mute: true, isOrderly: c.isDone(err)}, lane)
 }
 
 // afterGoAway adds the reason that the peer gave before to err, with which the socket died.
