@@ -113,8 +113,8 @@ func (c *Call) attach(p *passage) {
 }
 
 // Value is what the filters of the call have put into its context under key, nil if
-// nothing. Batch-level calls, which have no context, have it, too. On a server call it
-// only after Admit has returned.
+// nothing. Batch-level calls, which have no context, have it, too. On a server it may be
+// called only after Admit has returned.
 func (c *Call) Value(key any) any {
 	if c.passage == nil {
 		return nil

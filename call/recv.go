@@ -17,8 +17,8 @@ type recvSide struct {
 	state      recvState
 	oneMessage bool // the peer's side of the method is not a stream; immutable
 	taken      bool // a message was given to RecvMessage
-	isShut     bool // what comes is dropped and returned
-	stopped    bool // StopReceiving: messages are dropped
+	isShut     bool // what comes is dropped: nobody will take it
+	stopped    bool // isShut by StopReceiving: the call goes on, and the credit of what comes is given back
 	answered   bool // client: response headers have arrived
 	isLean     bool // the last message that was taken was small: its value has little to reclaim
 
