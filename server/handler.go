@@ -25,7 +25,9 @@ type Handler struct {
 	accept func(Accepted) // other styles: on the connection's
 }
 
-func (h *Handler) isGeneric() bool { return h.name == "" }
+// isGeneric reports whether the handler is for all methods that are not registered. One of another shape, as the zero
+// Handler, has no name by mistake.
+func (h *Handler) isGeneric() bool { return h.name == "" && h.shape == call.BidiStream }
 
 // Unary serves m with f, which gets the one request and returns the one
 // response. The request is received before f's goroutine starts.

@@ -1,12 +1,33 @@
 package server_test
 
 import (
+	"context"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/cqrpc/cqrpc/call"
 	"github.com/cqrpc/cqrpc/server"
 )
+
+// Without a name a handler is for all methods that are not registered. That takes messages as bytes, in any number:
+// a handler of another shape, or the zero Handler, has lost its name.
+func TestHandlersWithoutName(t *testing.T) {
+	s := server.New()
+	for what, h := range map[string]server.Handler{
+		"zero":        {},
+		"sync":        server.Unary(call.Method[text, text]{}, func(context.Context, *text) (*text, error) { return nil, nil }),
+		"other style": server.NewHandler("", call.ServerStream, func(server.Accepted) {}),
+	} {
+		err := s.Register(h)
+		if err == nil || !strings.Contains(err.Error(), "not of the form /package.Service/Method") {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	if err := s.Register(server.NewHandler("", call.BidiStream, func(server.Accepted) {})); err != nil {
+		t.Error(err)
+	}
+}
 
 // A service is served if one of its methods is, in whatever way.
 func TestServices(t *testing.T) {

@@ -35,11 +35,9 @@ var (
 
 // NewHandler serves a method in a style: accept gets its calls as they arrive,
 // on the goroutine of the connection, so it must not block. name is the full
-// name; "" serves all methods that are not registered, with messages as bytes.
+// name; "", with call.BidiStream, serves all methods that are not registered, with
+// messages as bytes.
 func NewHandler(name string, shape call.Shape, accept func(Accepted)) Handler {
-	if name == "" {
-		shape = call.BidiStream
-	}
 	return Handler{name: name, shape: shape, accept: accept}
 }
 
