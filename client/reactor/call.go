@@ -10,8 +10,8 @@ import (
 
 // Unary makes a call with one request and one response and starts it. done runs
 // once, when res is filled or the call has failed, and never inside Unary; it
-// may start other calls. req may be reused when Unary returns. res may be nil, as
-// for the other shapes: then the response is dropped.
+// may start other calls; nil is for who does not want to know. req may be reused when
+// Unary returns. res may be nil, as for the other shapes: then the response is dropped.
 func Unary[Req, Res any](
 	ctx context.Context, s *Stub, m call.Method[Req, Res], req *Req, res *Res, done func(cqrpc.Status),
 	opts ...client.CallOption,
@@ -27,7 +27,11 @@ type callback struct {
 	done func(cqrpc.Status)
 }
 
-func (c *callback) OnDone(st cqrpc.Status) { c.done(st) }
+func (c *callback) OnDone(st cqrpc.Status) {
+	if c.done != nil {
+		c.done(st)
+	}
+}
 
 // UnaryWith gives r a call with one request and one response. It takes effect
 // with r.StartCall, which marshals req; res belongs to the library until OnDone. The

@@ -13,6 +13,8 @@ import (
 	"github.com/cqrpc/cqrpc/client"
 	"github.com/cqrpc/cqrpc/client/reactor"
 	"github.com/cqrpc/cqrpc/codec"
+	"github.com/cqrpc/cqrpc/server"
+	serverreactor "github.com/cqrpc/cqrpc/server/reactor"
 )
 
 // result is where the callback form leaves its status.
@@ -58,6 +60,26 @@ func TestUnwantedResponse(t *testing.T) {
 			s.Error(st)
 		}
 	})
+}
+
+// Who does not want the status either gives no function; the call is made all the same.
+func TestUnwantedStatus(t *testing.T) {
+	served := make(chan string, 1)
+	count := func(opts ...serverreactor.Option) server.Handler {
+		return serverreactor.Unary(unary, func(ctx *serverreactor.Context, req, _ *text) serverreactor.UnaryReactor {
+			served <- req.Value
+			r := ctx.DefaultReactor()
+			r.Finish(cqrpc.Status{})
+			return r
+		}, opts...)
+	}
+	play(t, func(s *scene) {
+		reactor.Unary(s.Context(), s.stub, unary, wrapperspb.String("x"), nil, nil)
+		s.wait()
+		if got := <-served; got != "x" {
+			s.Errorf("served %q", got)
+		}
+	}, count)
 }
 
 // done never runs inside Unary, so the caller may hold a lock that done wants.
