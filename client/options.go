@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"strings"
 	"time"
 
 	"github.com/cqrpc/cqrpc/call"
@@ -102,12 +103,17 @@ func (c *config) check() error {
 		return errors.New("one of WithInsecure and WithTLS must be given")
 	case !c.balancing.isKnown():
 		return fmt.Errorf("there is no %v", c.balancing)
+	case strings.ContainsFunc(c.userAgent, isUnprintable):
+		return fmt.Errorf("no header can have the user agent %q", c.userAgent)
 	}
 	if err := c.perMethod.check("options of"); err != nil {
 		return err
 	}
 	return c.checkRetries()
 }
+
+// isUnprintable reports whether r is not of gRPC's ASCII-Value.
+func isUnprintable(r rune) bool { return r < 0x20 || r > 0x7E }
 
 // alarm is where panics are reported.
 func (c *config) alarm() *slog.Logger {
@@ -193,9 +199,9 @@ func WithAuthority(authority string) Option {
 }
 
 // WithUserAgent puts a product name before the library's in user-agent (gRPC
-// over HTTP/2, User Agents). Default: the library's alone.
+// over HTTP/2, User Agents), in printable ASCII. Default, and "": the library's alone.
 func WithUserAgent(product string) Option {
-	return optionFunc(func(c *config) { c.userAgent = product + " " + userAgent })
+	return optionFunc(func(c *config) { c.userAgent = strings.TrimSpace(product + " " + userAgent) })
 }
 
 // WithTransport sets windows, limits, keepalive and time-outs of connections.

@@ -119,6 +119,12 @@ func FuzzParseTarget(f *testing.F) {
 	})
 }
 
+func TestNewChannelWantsPrintableUserAgent(t *testing.T) {
+	if ch, err := NewChannel("example.org", WithInsecure(), WithUserAgent("shop\n2")); err == nil {
+		t.Errorf("NewChannel = %v with a product that no header can have", ch)
+	}
+}
+
 func TestNewChannelWantsOneKindOfSecurity(t *testing.T) {
 	for words, opts := range map[string][]Option{
 		"one of WithInsecure and WithTLS must be given": nil,

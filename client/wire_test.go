@@ -38,6 +38,11 @@ func TestRequestHeaders(t *testing.T) {
 			want:    []string{":authority", "virtual.test", "user-agent", "shop/2 " + userAgent},
 		},
 		{
+			name:    "no product", // a field value has no space at its ends (RFC 9113 section 8.2.1)
+			options: []Option{WithUserAgent("")},
+			want:    []string{"user-agent", userAgent},
+		},
+		{
 			name:    "call_host_override",
 			options: []Option{WithAuthority("virtual.test")},
 			call:    []CallOption{WithCallAuthority("other.test")},
