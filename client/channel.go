@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -54,7 +55,8 @@ type Channel struct {
 // "ipv4:…", "ipv6:…", "passthrough:///…", "unix:path" or "unix-abstract:name"
 // (gRPC naming.md); the port defaults to 443. It does not connect. One of
 // WithInsecure and WithTLS must be among the options. The error says what is
-// wrong with the options or the target.
+// wrong with the options or the target. The server of "dns://server/host" is ignored: the
+// system's DNS is asked.
 //
 // "ipv4:…" and "ipv6:…" take a list, "ipv4:192.0.2.1:80,192.0.2.2:80", whose first address
 // is the authority. The addresses of a name are tried in the resolver's order, the families in
@@ -310,6 +312,14 @@ func (ch *Channel) String() string {
 	ch.mu.Lock()
 	state, err, waiting, p := ch.state, ch.err, ch.waiting.len(), ch.picker
 	ch.mu.Unlock()
-	return fmt.Sprintf("channel{%s %v waiting=%d calls=%d err=%v %v}",
-		ch.target.text, state, waiting, ch.calls.Load(), err, p)
+	var b strings.Builder
+	fmt.Fprintf(&b, "channel{%s %v waiting=%d calls=%d", ch.target.text, state, waiting, ch.calls.Load())
+	if err != nil {
+		fmt.Fprintf(&b, " err=%v", err)
+	}
+	if p != nil {
+		fmt.Fprintf(&b, " %v", p)
+	}
+	b.WriteByte('}')
+	return b.String()
 }

@@ -453,6 +453,9 @@ func TestIdleTimeoutOff(t *testing.T) {
 
 func TestChannelString(t *testing.T) {
 	play(t, func(s *scene) {
+		if got := s.ch.String(); got != "channel{mem.test:50051 IDLE waiting=0 calls=0}" {
+			s.Errorf("String() = %q, of a channel that has neither a connection nor an error", got)
+		}
 		s.connected()
 		got := s.ch.String()
 		for _, w := range []string{"mem.test:50051", "READY", "waiting=0", "calls=0", "conn{client"} {
