@@ -37,8 +37,9 @@
 //   - Credentials of a call are asked before it has a connection: they see whether there
 //     will be TLS, but not the state of a handshake.
 //   - Metadata of responses has no content-type, and the TLSInfo of a peer no SPIFFEID.
-//   - A message that is nil is refused with INTERNAL, where grpc-go sends one of no bytes; so is
-//     the response of a handler that is nil.
+//   - A message that is a nil any is refused with INTERNAL, where grpc-go sends one of no bytes; so is
+//     such a response of a handler. A nil pointer, which generated code makes of nil, is a message of
+//     no bytes here, too.
 //
 // Of a server:
 //
