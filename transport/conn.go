@@ -46,9 +46,9 @@ type Conn struct {
 	state     connState
 	flusher   flusherState
 	inBatch   bool  // the reader is at work: it will flush
+	isOrderly bool  // it is closing, by no fault of anyone
 	holders   int32 // goroutines with something to tell: see leave
 	cause     error // why it is closing; before, the peer's GOAWAY, nil: none
-	isOrderly bool  // it is closing, by no fault of anyone
 	writeErr  error // why nothing can be written any more
 	streams   streamTableState
 	out       outgoingState
