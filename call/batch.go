@@ -112,6 +112,13 @@ func (c *Call) checkOp(o *Op) (Reason, error) {
 	return "", nil
 }
 
+// isBlocking reports whether a goroutine waits for comp: then it is its stack that takes memory, and
+// its message stays as it was if no other one comes.
+func isBlocking(comp cq.Completer) bool {
+	_, ok := comp.(*cq.Waiter)
+	return ok
+}
+
 // reserve applies the rules that depend on the state of the call, and takes the kinds, so that no
 // other batch can come between this and start. It returns the completer, the call's own if comp is
 // nil.
@@ -128,7 +135,7 @@ func (c *Call) reserve(p *parcel, comp cq.Completer, ops []Op) (cq.Completer, er
 		return nil, &BatchError{Op: clash.first(), Reason: ErrTooManyOperations}
 	}
 	p.reserved, p.stream, p.comp = p.set, c.stream, c.coding.sending()
-	p.reclaims = p.set.has(RecvMessageOp) && !c.recv.isLean
+	p.reclaims = p.set.has(RecvMessageOp) && !c.recv.isLean && !isBlocking(comp)
 	if c.caller != nil {
 		p.watch = c.caller.watch
 	}

@@ -1,11 +1,13 @@
 package call
 
 import (
+	"context"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/cqrpc/cqrpc/codec"
+	"github.com/cqrpc/cqrpc/cq"
 )
 
 // reclaimer notes what it could take memory from, and empties it.
@@ -82,4 +84,21 @@ func TestNothingIsReclaimedOfARefusedBatch(t *testing.T) {
 	}
 	r.data(wire("m"), false)
 	r.want("the message", "first")
+}
+
+// A goroutine that waits for a message keeps the one before if there is none.
+func TestNothingIsReclaimedForAWaiter(t *testing.T) {
+	var seen []any
+	r := newServerRig(t, Config{Settings: NewSettings(Settings{Codec: reclaimer{seen: &seen}})})
+	var w cq.Waiter
+	value, got := "last", true
+	if err := r.c.StartBatchOn(&w, []Op{RecvValue(&value, &got)}, nil); err != nil {
+		t.Fatal(err)
+	}
+	r.data("", true)
+	r.lane.Flush()
+	w.Wait(context.Background())
+	if value != "last" || got || len(seen) > 0 {
+		t.Errorf("%q, %v, reclaimed %d times", value, got, len(seen))
+	}
 }

@@ -7,12 +7,12 @@ type SizedCodec interface {
 	AppendSized(dst []byte, v any) ([]byte, error)
 }
 
-// Reclaimer is a Codec whose Unmarshal fills memory that was in a value before. While values wait
-// to be received into, and there may be thousands of them, that memory can serve others.
+// Reclaimer is a Codec that wants to know which values wait to be received into. There may be
+// thousands of them, and each may still have the memory of a large message.
 type Reclaimer interface {
 	Codec
 	// Reclaim is told of a v into which a message will be received, now or much later. Nobody needs
-	// what is in it, so memory may be taken out of it for the next Unmarshal, of any value.
+	// what is in it: it may be emptied, and its memory be used by the next Unmarshal, of any value.
 	Reclaim(v any)
 }
 

@@ -10,6 +10,10 @@ import (
 // Proto returns the codec of Protocol Buffers, named "proto". Messages are
 // [proto.Message] values. Those whose type also has the methods that
 // vtprotobuf generates are handled by these, without reflection.
+//
+// What has been received is in new memory, and so may be kept. A message of 4 KiB or more that
+// is received into again is emptied when that receive is started, so that values which wait hold
+// no large messages; but not where a goroutine waits for it.
 func Proto() Codec { return protoCodec{} }
 
 // ProtoReusing is Proto for applications that receive into the same message again
@@ -26,7 +30,8 @@ func Proto() Codec { return protoCodec{} }
 // messages. If that is 4 KiB or more, the message loses it when the next receive into it is
 // started, or the next request for a call: it is empty then, and what comes first, into whichever
 // message of that type, is received into that memory. So a thousand requests that wait for calls,
-// or idle streams, do not hold a thousand large messages.
+// or idle streams, do not hold a thousand large messages. Where a goroutine waits, as in the sync
+// style, its message keeps all.
 func ProtoReusing() Codec { return protoCodec{isReusing: true} }
 
 var (
@@ -121,11 +126,11 @@ func (k protoCodec) unmarshal(data []byte, m proto.Message) error {
 
 // Reclaim implements Reclaimer.
 func (k protoCodec) Reclaim(v any) {
-	if _, ok := v.(vtMessage); ok || !k.isReusing { // vtprotobuf's messages have pools of their own
+	if _, ok := v.(vtMessage); ok { // vtprotobuf's messages have pools of their own
 		return
 	}
 	if m, ok := v.(proto.Message); ok {
-		reclaim(m)
+		reclaim(m, k.isReusing)
 	}
 }
 

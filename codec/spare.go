@@ -17,11 +17,16 @@ type spare struct{ kept [maxRooms]memory }
 // emptySpares are those without memory.
 var emptySpares = sync.Pool{New: func() any { return new(spare) }}
 
-// reclaim takes the memory out of m, which is then empty, if there is enough of it.
-func reclaim(m proto.Message) {
+// reclaim empties m if there is enough memory in it, and keeps that for the next message or leaves it
+// to the collector.
+func reclaim(m proto.Message, isKept bool) {
 	v := reflect.ValueOf(m)
 	l := layoutOf(v.Type())
 	if l == nil || v.IsNil() || l.capacity(v.Elem()) < worthSharing {
+		return
+	}
+	if !isKept {
+		proto.Reset(m)
 		return
 	}
 	s := emptySpares.Get().(*spare)
