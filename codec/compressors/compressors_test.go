@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"errors"
+	"math"
 	"math/rand/v2"
 	"runtime"
 	"slices"
@@ -86,6 +87,17 @@ func TestLimitHoldsWhileInflating(t *testing.T) {
 	})
 }
 
+// Who wants no limit may say so with the greatest int.
+func TestGreatestLimit(t *testing.T) {
+	each(t, func(t *testing.T, c codec.Compressor) {
+		src := make([]byte, 100<<10)
+		got, err := c.Decompress(nil, pack(t, c, src), math.MaxInt)
+		if err != nil || !bytes.Equal(got, src) {
+			t.Errorf("%d bytes, %v", len(got), err)
+		}
+	})
+}
+
 func TestBombCostsNoMoreThanTheLimit(t *testing.T) {
 	const limit = 64 << 10
 	window := map[string]uint64{"br": 4 << 20} // that which its writer asks for
@@ -102,6 +114,25 @@ func TestBombCostsNoMoreThanTheLimit(t *testing.T) {
 		runtime.ReadMemStats(&after)
 		if n := (after.TotalAlloc - before.TotalAlloc) / rounds; n > 16*limit+window[c.Name()] {
 			t.Errorf("%d bytes to refuse a bomb of %d", n, len(bomb))
+		}
+	})
+}
+
+// A message that inflates a thousandfold must not be copied again and again.
+func TestBombIsCopiedFewTimes(t *testing.T) {
+	const size = 4 << 20
+	window := map[string]uint64{"br": 4 << 20, "zstd": 8 << 20} // and what else their readers keep
+	each(t, func(t *testing.T, c codec.Compressor) {
+		bomb := pack(t, c, make([]byte, size))
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		got, err := c.Decompress(nil, bomb, size)
+		runtime.ReadMemStats(&after)
+		if err != nil || len(got) != size {
+			t.Fatalf("%d bytes, %v", len(got), err)
+		}
+		if n := after.TotalAlloc - before.TotalAlloc; n > 4*size+window[c.Name()] { // the race detector has slices.Grow allocate more
+			t.Errorf("%d bytes were allocated for a message of %d", n, size)
 		}
 	})
 }

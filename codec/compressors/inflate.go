@@ -22,18 +22,14 @@ func errTooLarge(max int) error { return fmt.Errorf("%w of %d bytes", codec.ErrT
 // bytes r has it from. A message at the limit is told from one past it by
 // reading one byte more.
 func inflate(dst []byte, r io.Reader, packed, max int) ([]byte, error) {
-	guess := firstGuess*packed + minRead
-	if max >= 0 {
-		guess = min(guess, max+1)
-	}
-	dst = slices.Grow(dst, guess)
+	dst = slices.Grow(dst, atMost(max, firstGuess*packed+minRead))
 	for got := 0; ; {
 		if len(dst) == cap(dst) {
-			dst = slices.Grow(dst, minRead)
+			dst = slices.Grow(dst, room(len(dst), got, max))
 		}
 		free := dst[len(dst):cap(dst)]
-		if max >= 0 && len(free)-1 > max-got {
-			free = free[:max-got+1]
+		if max >= 0 {
+			free = free[:atMost(max-got, len(free))]
 		}
 		n, err := r.Read(free)
 		dst, got = dst[:len(dst)+n], got+n
@@ -46,6 +42,23 @@ func inflate(dst []byte, r io.Reader, packed, max int) ([]byte, error) {
 			return nil, err
 		}
 	}
+}
+
+// room is how much a message of have bytes gets that has outgrown what it had, when got of max have come: as
+// much again, because append grows large slices by a quarter only, and a bomb would be copied five times over.
+func room(have, got, max int) int {
+	if max >= 0 {
+		return minRead + atMost(max-got, have)
+	}
+	return minRead + have
+}
+
+// atMost is n, or one more than limit, unless limit is negative; the greatest int is a limit, too.
+func atMost(limit, n int) int {
+	if limit >= 0 && n-1 > limit {
+		return limit + 1
+	}
+	return n
 }
 
 // appender is the slice that a writer compresses into.
