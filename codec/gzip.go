@@ -132,7 +132,7 @@ func (f *inflater) inflate(dst []byte, max int) ([]byte, error) {
 			return nil, errTooLarge(max)
 		}
 		if full {
-			dst = append(dst, free[:n]...)
+			dst = append(widen(dst, n, got, max), free[:n]...)
 		} else {
 			dst = dst[:len(dst)+n]
 		}
@@ -143,6 +143,20 @@ func (f *inflater) inflate(dst []byte, max int) ([]byte, error) {
 			return nil, err
 		}
 	}
+}
+
+// widen makes room for n bytes more in dst, which is full, and for as much again as there are: append
+// grows large slices by a quarter only, so a message that inflates a thousandfold would be copied, in
+// new memory, five times over. got of max bytes have come, those n included.
+func widen(dst []byte, n, got, max int) []byte {
+	if n == 0 {
+		return dst
+	}
+	room := len(dst)
+	if max >= 0 {
+		room = min(room, max-got+1) // the one more is where to find the end
+	}
+	return slices.Grow(dst, n+room)
 }
 
 // truncated names the end of input inside a gzip header what it is here.
