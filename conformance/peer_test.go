@@ -94,9 +94,9 @@ func (h *process) stop() {
 	h.wait()
 }
 
-func (p *stranger) start(t *testing.T) *process {
+func (p *stranger) start(t *testing.T, args ...string) *process {
 	t.Helper()
-	cmd := p.command(t, p.server)
+	cmd := p.command(t, p.server, args...)
 	var diagnostics bytes.Buffer
 	cmd.Stderr = &diagnostics
 	stdin, err := cmd.StdinPipe()

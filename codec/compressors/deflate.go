@@ -13,7 +13,9 @@ import (
 
 // Deflate returns the compressor "deflate" at the default level: the zlib format
 // (RFC 1950), as in HTTP, not bare deflate data. It has no more to offer than
-// gzip, but there are peers that have nothing else.
+// gzip, but there are peers that have nothing else. A server of C-core that was
+// told to deflate its responses does so for every client, also for one that does
+// not accept it: then calls end with INTERNAL.
 func Deflate() codec.Compressor { return new(deflate) }
 
 type deflate struct {

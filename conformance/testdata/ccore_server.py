@@ -1,7 +1,9 @@
 """C-core as the server: the Raw service, messages being bytes.
 
 Prints its port, serves until standard input ends, then lets calls in progress
-finish, for a minute at most. See ccore_test.go for what the methods do.
+finish, for a minute at most. Responses are compressed with gzip, or as the first
+argument says, by its name in grpc.Compression. See raw_test.go for what the
+methods do.
 """
 
 import sys
@@ -77,7 +79,8 @@ handlers = {
 
 
 def main():
-    server = grpc.server(futures.ThreadPoolExecutor(max_workers=20), compression=grpc.Compression.Gzip)
+    compression = grpc.Compression[sys.argv[1] if len(sys.argv) > 1 else "Gzip"]
+    server = grpc.server(futures.ThreadPoolExecutor(max_workers=20), compression=compression)
     server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, handlers),))
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
