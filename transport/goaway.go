@@ -33,6 +33,7 @@ func (e *GoAwayError) Error() string {
 //	none --Drain--> announced (2^31-1) --PING ack or DrainTimeout--> fixed (last accepted) --no stream left--> shut
 type goawayState struct {
 	stage    goawayStage
+	isDue    bool   // announced, and the PING was answered: the next turn fixes it
 	accepted uint32 // server: the highest request taken
 	last     uint32 // fixed: requests above are dropped
 	refused  uint32 // client: requests from here on were, by the peer's GOAWAY; 0: there was none
@@ -96,6 +97,16 @@ func (c *Conn) drain(reason string) {
 	c.pings.addLocked(&c.control, ping{kind: pingDrain})
 	c.timers.drain = c.afterLocked(c.cfg.DrainTimeout, c.fixGoAwayLocked)
 	c.kickLocked()
+}
+
+// fixGoAwaySoonLocked leaves the second step to the next turn, which comes when all that was read with
+// the PING's answer is handled. C-core opens streams after it has answered, in the same write; if they
+// were refused, it would repeat the calls, and leave out messages that it was about to send (1.51).
+func (c *Conn) fixGoAwaySoonLocked() {
+	if c.goaway.stage == goawayAnnounced {
+		c.goaway.isDue = true
+		c.kickLocked()
+	}
 }
 
 // fixGoAwayLocked is the second step: the peer has seen the first GOAWAY.

@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"log/slog"
@@ -83,6 +84,34 @@ func TestServerDrain(t *testing.T) {
 		if err := s.ended(); err != nil {
 			t.Errorf("OnClosed(%v) after a drain", err)
 		}
+	})
+}
+
+// TestServerDrainTakesWhatComesWithTheAnswer: C-core opens streams after it has answered the PING. They
+// come in the same write, before the second GOAWAY goes out.
+func TestServerDrainTakesWhatComesWithTheAnswer(t *testing.T) {
+	greeted(t, Server, Config{}, func(s *scene) {
+		s.conn.Drain()
+		s.wantGoAwayLast("first step", 1<<31-1)
+		ping := s.peer.WantPing("for the second")
+		var once bytes.Buffer
+		f := http2.NewFramer(&once, nil)
+		_ = f.WritePing(true, [8]byte(ping.Payload)) // a buffer takes everything
+		_ = f.WriteHeaders(http2.HeadersFrameParam{
+			StreamID: 1, EndStream: true, EndHeaders: true, BlockFragment: s.peer.EncodeHeaders(
+				":method", "POST", ":scheme", "http", ":path", "/s/m", ":authority", "a", "te", "trailers",
+				"content-type", "application/grpc"),
+		})
+		s.peer.WriteBytes(once.Bytes())
+		s.wantGoAwayLast("second step: nothing that was read is refused", 1)
+		call := s.served(1)
+		s.peer.Request(3, "/s/m")
+		s.wantServed("after it, requests are dropped", 1)
+		call.respond()
+		s.wantResponse("served", 1)
+		s.wantGoAwayLast("the end", 1)
+		s.peer.WantClosed("drained")
+		call.wantClean("served")
 	})
 }
 

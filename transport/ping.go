@@ -150,7 +150,7 @@ func (c *Conn) onPingAck(payload [8]byte) error {
 	case pingKeepalive:
 		c.keepaliveAnsweredLocked()
 	case pingDrain:
-		c.fixGoAwayLocked()
+		c.fixGoAwaySoonLocked()
 	}
 	c.mu.Unlock()
 	rtt := time.Since(p.sent)

@@ -94,6 +94,10 @@ func (t *turn) empty() bool {
 // ready streams in turn, a frame each. It is pure table work: no I/O, no
 // HPACK, no callback.
 func (c *Conn) planLocked(t *turn) {
+	if c.goaway.isDue {
+		c.goaway.isDue = false
+		c.fixGoAwayLocked()
+	}
 	t.control, c.control = c.control, t.control
 	if c.peer.changed {
 		c.peer.changed = false
