@@ -135,7 +135,7 @@ func RecvMessage(b **Buffer) Op { return Op{kind: RecvMessageOp, intoMsg: b} }
 
 // RecvValue is RecvMessage unmarshalled into v by the call's codec while the
 // event is harvested. *got, if got is not nil, tells a message from the end of
-// messages.
+// messages. Until then v is the call's, and may be emptied, see [codec.Reclaimer].
 func RecvValue(v any, got *bool) Op {
 	return Op{kind: RecvMessageOp, value: v, isValue: true, intoFlag: got}
 }

@@ -67,3 +67,29 @@ func drainRequests(t *testing.T, s *server.Server, q *cq.Queue, n int) {
 	}
 	q.Shutdown()
 }
+
+// panicking is a codec that cannot reclaim.
+type panicking struct{ codec.Codec }
+
+func (panicking) Reclaim(any) { panic("reclaim") }
+
+// A codec that panics takes no tag with it: the queue can be shut down.
+func TestReclaimThatPanics(t *testing.T) {
+	s, q := queued(t, server.WithCodecs(panicking{codec.Proto()}))
+	m := method(t, s, unary.Name, server.PayloadOnly)
+	func() {
+		defer func() {
+			if recover() == nil {
+				t.Error("the panic is lost")
+			}
+		}()
+		_ = s.RequestRegisteredCall(m, &server.IncomingCall{Value: new(wrapperspb.BytesValue)}, nil, q, "tag")
+	}()
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	q.Shutdown()
+	if ev := q.NextUntil(time.Now()); ev.Kind != cq.Shutdown {
+		t.Errorf("got %v; want that the queue is shut down", ev.Kind)
+	}
+}

@@ -52,6 +52,7 @@ type IncomingCall struct {
 	// Value, if set by the application and the method has a payload, is what the
 	// first message is unmarshalled into. A call whose first message does not
 	// unmarshal into Value is refused with INTERNAL, and the request goes on waiting.
+	// While it waits, Value may be empty, see [codec.Reclaimer].
 	Value any
 	// Then, if set, is run with the event of the tag, true or false, after the rest
 	// was filled in, still on the goroutine that harvests it: so a style wraps the
@@ -107,13 +108,13 @@ func (s *Server) request(m *Method, slot *IncomingCall, bound, notify *cq.Queue,
 	if !ok {
 		return ErrUnknownQueue
 	}
+	s.reclaim(slot.Value) // before Begin: a codec may panic
 	if !notify.Begin() {
 		return cq.ErrShutdown
 	}
 	if bound == nil {
 		bound = notify
 	}
-	s.reclaim(slot.Value)
 	r := requests.Get().(*request)
 	*r = request{slot: slot, matcher: m.matcher, bound: bound, notify: notify, tag: tag, queue: i}
 	m.matcher.ask(r)
